@@ -1,0 +1,4 @@
+declare const brand: unique symbol
+
+/** A primitive with a name of its own, so that a worker's number cannot be passed for a task's. */
+export type Brand<T, Name extends string> = T & { readonly [brand]: Name }

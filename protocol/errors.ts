@@ -1,0 +1,149 @@
+/**
+ * The errors of heddle. Each has a stable code, one sentence that names the thing and says what to do, and a subclass
+ * only where a caller would want to catch it. docs/errors.md has a heading for each code.
+ */
+
+export const ERROR_CODES = [
+  'ERR_HEDDLE_AUTHENTICATION',
+  'ERR_HEDDLE_CLOSED',
+  'ERR_HEDDLE_CONNECTION_LOST',
+  'ERR_HEDDLE_FATAL',
+  'ERR_HEDDLE_FUNCTION_NOT_PORTABLE',
+  'ERR_HEDDLE_GRAPH',
+  'ERR_HEDDLE_INVALID_OPTION',
+  'ERR_HEDDLE_KEY_CONFLICT',
+  'ERR_HEDDLE_MODULE',
+  'ERR_HEDDLE_NAME_IN_USE',
+  'ERR_HEDDLE_NOT_SERIALIZABLE',
+  'ERR_HEDDLE_OUTSIDE_TASK',
+  'ERR_HEDDLE_OUT_OF_MEMORY',
+  'ERR_HEDDLE_PORT_IN_USE',
+  'ERR_HEDDLE_PROTOCOL',
+  'ERR_HEDDLE_RELEASED',
+  'ERR_HEDDLE_SCHEDULER_UNREACHABLE',
+  'ERR_HEDDLE_TASK_CANCELLED',
+  'ERR_HEDDLE_TASK_EXITED',
+  'ERR_HEDDLE_TIMEOUT',
+  'ERR_HEDDLE_VERSION_MISMATCH',
+  'ERR_HEDDLE_WORKER_LOST',
+] as const
+export type ErrorCode = (typeof ERROR_CODES)[number]
+
+export interface HeddleErrorOptions {
+  readonly cause?: unknown
+  /** May the same call succeed if it is repeated? Read by retry code, never guessed from the text. */
+  readonly retryable?: boolean
+}
+
+/** The base of every error that heddle itself makes. A task's own error is thrown as itself. */
+export class HeddleError extends Error {
+  override readonly name: string = 'HeddleError'
+  readonly code: ErrorCode
+  readonly retryable: boolean
+
+  constructor(code: ErrorCode, message: string, options: HeddleErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.code = code
+    this.retryable = options.retryable ?? false
+  }
+}
+
+/** A function cannot travel as source: it uses a name from its surroundings, is native, or is bound. */
+export class FunctionNotPortableError extends HeddleError {
+  override readonly name = 'FunctionNotPortableError'
+  constructor(message: string, options?: HeddleErrorOptions) {
+    super('ERR_HEDDLE_FUNCTION_NOT_PORTABLE', message, options)
+  }
+}
+
+/** A value cannot travel; `path` says where in the value it sits, as in `args[1].rows[0].parser`. */
+export class NotSerializableError extends HeddleError {
+  override readonly name = 'NotSerializableError'
+  readonly path: string
+  constructor(path: string, message: string, options?: HeddleErrorOptions) {
+    super('ERR_HEDDLE_NOT_SERIALIZABLE', message, options)
+    this.path = path
+  }
+}
+
+/** The task was cancelled, or nobody wanted it any more. Its `name` is `AbortError`, as of any aborted work in JavaScript. */
+export class TaskCancelledError extends HeddleError {
+  override readonly name = 'AbortError'
+  constructor(message: string, options?: HeddleErrorOptions) {
+    super('ERR_HEDDLE_TASK_CANCELLED', message, options)
+  }
+}
+
+/** The workers that ran the task died, more often than the task is allowed to be blamed for. */
+export class WorkerLostError extends HeddleError {
+  override readonly name = 'WorkerLostError'
+  constructor(message: string, options?: HeddleErrorOptions) {
+    super('ERR_HEDDLE_WORKER_LOST', message, options)
+  }
+}
+
+/** The task used more memory than its thread or its worker has. */
+export class OutOfMemoryError extends HeddleError {
+  override readonly name = 'OutOfMemoryError'
+  constructor(message: string, options?: HeddleErrorOptions) {
+    super('ERR_HEDDLE_OUT_OF_MEMORY', message, options)
+  }
+}
+
+/** The token is missing or wrong. */
+export class AuthenticationError extends HeddleError {
+  override readonly name = 'AuthenticationError'
+  constructor(message: string, options?: HeddleErrorOptions) {
+    super('ERR_HEDDLE_AUTHENTICATION', message, options)
+  }
+}
+
+/** The two ends of a connection have no version of the protocol in common. */
+export class VersionMismatchError extends HeddleError {
+  override readonly name = 'VersionMismatchError'
+  constructor(message: string, options?: HeddleErrorOptions) {
+    super('ERR_HEDDLE_VERSION_MISMATCH', message, options)
+  }
+}
+
+/** Nothing answers at the scheduler's address, or the connection to it ended. */
+export class SchedulerUnreachableError extends HeddleError {
+  override readonly name = 'SchedulerUnreachableError'
+  constructor(message: string, options?: HeddleErrorOptions) {
+    super('ERR_HEDDLE_SCHEDULER_UNREACHABLE', message, { retryable: true, ...options })
+  }
+}
+
+/** A graph has a cycle, or names a key that is not there. */
+export class GraphError extends HeddleError {
+  override readonly name = 'GraphError'
+  constructor(message: string, options?: HeddleErrorOptions) {
+    super('ERR_HEDDLE_GRAPH', message, options)
+  }
+}
+
+/** A caller waited longer than it wanted to. The task itself goes on. */
+export class TimeoutError extends HeddleError {
+  override readonly name = 'TimeoutError'
+  constructor(message: string, options?: HeddleErrorOptions) {
+    super('ERR_HEDDLE_TIMEOUT', message, options)
+  }
+}
+
+/** A task throws it to say that trying again is no use. */
+export class FatalError extends HeddleError {
+  override readonly name = 'FatalError'
+  constructor(message: string, options?: HeddleErrorOptions) {
+    super('ERR_HEDDLE_FATAL', message, options)
+  }
+}
+
+/** The peer broke the protocol. The session that parsed its frame closes the connection with this reason. */
+export class ProtocolError extends HeddleError {
+  override readonly name = 'ProtocolError'
+  readonly fault: 'ours' | 'theirs'
+  constructor(fault: 'ours' | 'theirs', message: string) {
+    super('ERR_HEDDLE_PROTOCOL', message)
+    this.fault = fault
+  }
+}

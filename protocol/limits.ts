@@ -1,0 +1,47 @@
+/** Every limit of the protocol, with the relations that must hold between them. docs/limits.md explains each. */
+import { assert } from '../common/assert.js'
+
+const KIB = 1024
+const MIB = 1024 * KIB
+
+/** One frame on a socket. Larger messages travel in chunks. */
+export const MAX_FRAME_BYTES = 4 * MIB
+/** A message above this size is cut into chunks of this size. */
+export const CHUNK_BYTES = 1 * MIB
+/** One message, after its chunks are put together again. */
+export const MAX_MESSAGE_BYTES = 2048 * MIB
+/** How much a connection hands to its socket before it waits for it to drain. */
+export const MAX_IN_FLIGHT_BYTES = 2 * MIB
+/** What may wait on one connection: past this the peer does not read, and is cut off. */
+export const MAX_QUEUED_BYTES = 4096 * MIB
+/** What an unauthenticated or unregistered peer may send in one frame. */
+export const MAX_HELLO_BYTES = 16 * KIB
+/** Results up to this size ride along with the message that says they are done. */
+export const MAX_INLINE_RESULT_BYTES = 64 * KIB
+/** What the scheduler keeps of inline results, as a cache. */
+export const MAX_INLINE_CACHE_BYTES = 256 * MIB
+/** Typed arrays and buffers from this size up travel out of band. */
+export const OUT_OF_BAND_BYTES = 4 * KIB
+/** Typed arrays and buffers from this size up are shared by the threads of a worker. */
+export const SHARED_BYTES = 1 * MIB
+/** How deep a value may nest. */
+export const MAX_VALUE_DEPTH = 1_000
+/** One piece of code: a function's source or a module's bundle. */
+export const MAX_CODE_BYTES = 64 * MIB
+export const MAX_CONNECTIONS = 10_000
+export const HANDSHAKE_TIMEOUT_MS = 10_000
+/** How long a WebSocket waits for the other side to close too. */
+export const CLOSE_TIMEOUT_MS = 2_000
+/** Connections to holders of values that one process keeps open at once. Requests to further holders wait for one. */
+export const MAX_HOLDER_CONNECTIONS = 128
+/** How long a connection to a holder of values is kept without a request. */
+export const HOLDER_IDLE_MS = 30_000
+export const HEARTBEAT_INTERVAL_MS = 1_000
+export const HEARTBEAT_TIMEOUT_MS = 10 * HEARTBEAT_INTERVAL_MS
+
+assert(CHUNK_BYTES < MAX_FRAME_BYTES, 'a chunk must fit into one frame')
+assert(MAX_INLINE_RESULT_BYTES < CHUNK_BYTES, 'an inline result must not need chunks of its own')
+assert(MAX_INLINE_RESULT_BYTES < MAX_INLINE_CACHE_BYTES, 'an inline result must fit into the cache')
+assert(CHUNK_BYTES <= MAX_IN_FLIGHT_BYTES, 'a chunk must be allowed into the socket')
+assert(HEARTBEAT_TIMEOUT_MS > 2 * HEARTBEAT_INTERVAL_MS, 'one lost heartbeat must not lose a worker')
+assert(OUT_OF_BAND_BYTES < SHARED_BYTES, 'what is shared is out of band')

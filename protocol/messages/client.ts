@@ -1,0 +1,91 @@
+/** The link between a client and the scheduler. */
+import { bytes, integer, integers, list, message, packed, record, taskIds, text, union, type Infer } from '../schema.js'
+import { array, defineCode, hash, task, template } from './common.js'
+import { clusterStatus } from './status.js'
+
+/**
+ * What many tasks share: the function, constants behind each task's own arguments, and options. `exportName` is the name
+ * in a module, and `default` for a function. `constants` is an encoded array, or empty; its futures are `constantInputs`.
+ */
+export const defineTemplate = message('define-template', {
+  template,
+  name: text,
+  code: hash,
+  exportName: text,
+  constants: bytes,
+  constantInputs: taskIds,
+  /** Higher first. Sent with `PRIORITY_BASE` added, so that it is a whole number from 0 up. */
+  priority: integer,
+})
+export type DefineTemplate = Infer<typeof defineTemplate>
+export const PRIORITY_BASE = 2 ** 31
+
+/**
+ * New tasks, at the places `firstIndex` and up of one task array. `runs` says which template how many of them have, in
+ * turn: `[template, count, …]`. `args` holds an encoded array of arguments for each. `inputCounts` has a count for each
+ * task, or is empty when no task has inputs; `inputs` are those inputs end to end.
+ */
+export const submit = message('submit', {
+  array,
+  firstIndex: integer,
+  runs: integers,
+  args: packed,
+  inputCounts: integers,
+  inputs: taskIds,
+  /** Explicit keys: place in this message (not in the array), and key. */
+  keys: list(record({ place: integer, key: text })),
+})
+export type Submit = Infer<typeof submit>
+
+/** The client waits for these values: each is answered by `values`, `located` or `failed`, now or when it settles. */
+export const want = message('want', { tasks: taskIds })
+/** The client let go of these futures. */
+export const release = message('release', { tasks: taskIds })
+/** A value was not where `located` said: its holder is gone. Answered as `want` is. */
+export const missing = message('missing', { task, holder: text })
+/** Answered by `status`. */
+export const askStatus = message('ask-status', { request: integer })
+/** Answered by `workers-present` once so many workers are there. */
+export const awaitWorkers = message('await-workers', { request: integer, count: integer })
+/** Half of the array ids of the last lease are used up. Answered by `lease`. */
+export const askLease = message('ask-lease', {})
+
+export const clientToScheduler = union([
+  defineCode,
+  defineTemplate,
+  submit,
+  want,
+  release,
+  missing,
+  askStatus,
+  awaitWorkers,
+  askLease,
+])
+export type ClientToScheduler = Infer<typeof clientToScheduler>
+
+/** Array ids for the client's own use: `count` of them, from `first` up. The first lease follows the handshake. */
+export const lease = message('lease', { first: array, count: integer, peerSecret: text })
+/** These are finished, and nobody asked for their values yet. */
+export const finished = message('finished', { tasks: taskIds })
+/** Values that were wanted, encoded. */
+export const values = message('values', { tasks: taskIds, values: packed })
+/** A value that was wanted and is too large to come along; fetch it from one of these peer addresses. */
+export const located = message('located', { task, sizeBytes: integer, holders: list(text) })
+/**
+ * These failed for one reason: the culprit, and the tasks that needed its result. `error` is the encoded error that the
+ * culprit threw; it is empty when the cluster failed the task, and then `code` (one of `ERROR_CODES`) and `reason` say why.
+ */
+export const failed = message('failed', {
+  tasks: taskIds,
+  error: bytes,
+  code: text,
+  reason: text,
+  worker: text,
+  attempt: integer,
+  culpritKey: text,
+})
+export const status = message('status', { request: integer, status: clusterStatus })
+export const workersPresent = message('workers-present', { request: integer, count: integer })
+
+export const schedulerToClient = union([lease, finished, values, located, failed, status, workersPresent])
+export type SchedulerToClient = Infer<typeof schedulerToClient>

@@ -1,0 +1,16 @@
+/** Fields that several links use. */
+import { attempt, clientId, codeHash, arrayId, templateId, workerId, taskId, arrayOf, indexOf } from '../ids.js'
+import type { TaskId } from '../ids.js'
+import { branded, bytes, integer, message, oneOf, text, type Infer } from '../schema.js'
+
+export const task = branded(integer, (value): TaskId => taskId(arrayOf(value as TaskId), indexOf(value as TaskId)))
+export const array = branded(integer, arrayId)
+export const worker = branded(integer, workerId)
+export const client = branded(integer, clientId)
+export const template = branded(integer, templateId)
+export const attemptNumber = branded(integer, attempt)
+export const hash = branded(text, codeHash)
+
+/** Code, named by its content. `function`: the source of one function. `module`: an ES module's text. Sent once a link. */
+export const defineCode = message('define-code', { code: hash, kind: oneOf('function', 'module'), source: bytes })
+export type DefineCode = Infer<typeof defineCode>

@@ -1,0 +1,59 @@
+/** What a cluster is doing, as `client.info()`, `/api/v1/status`, `heddle status` and the status page show it. */
+import { integer, list, real, record, text, type Infer } from '../schema.js'
+
+/** How many tasks are in each state now, each task once. The names are those of the scheduler's task states. */
+export const stateCounts = record({
+  waiting: integer,
+  ready: integer,
+  processing: integer,
+  'in-memory': integer,
+  failed: integer,
+  released: integer,
+})
+export type StateCounts = Infer<typeof stateCounts>
+
+export const workerStatus = record({
+  name: text,
+  address: text,
+  host: text,
+  pid: integer,
+  threads: integer,
+  memoryBytes: integer,
+  memoryLimitBytes: integer,
+  cpuSeconds: real,
+  /** Tasks sent to it and not finished. */
+  processing: integer,
+  storedCount: integer,
+  storedBytes: integer,
+  /** Milliseconds since it was last heard of. */
+  silentForMs: integer,
+  packageVersion: text,
+  nodeVersion: text,
+})
+export type WorkerStatus = Infer<typeof workerStatus>
+
+export const functionStatus = record({
+  name: text,
+  tasks: stateCounts,
+  /** Runs that ended well or badly since the scheduler started. */
+  finished: integer,
+  failed: integer,
+  /** Mean of recent runs; 0 before the first. */
+  meanMs: real,
+})
+export type FunctionStatus = Infer<typeof functionStatus>
+
+export const clusterStatus = record({
+  packageVersion: text,
+  nodeVersion: text,
+  /** Milliseconds since the scheduler started. */
+  upForMs: integer,
+  clients: integer,
+  workers: list(workerStatus),
+  tasks: stateCounts,
+  functions: list(functionStatus),
+  totals: record({ submitted: integer, finished: integer, failed: integer }),
+  /** Finished tasks a second, over the last few seconds. */
+  tasksPerSecond: real,
+})
+export type ClusterStatus = Infer<typeof clusterStatus>

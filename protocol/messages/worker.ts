@@ -1,0 +1,136 @@
+/** The link between a worker and the scheduler. */
+import { bytes, integer, integers, list, message, packed, real, record, taskIds, text, union, type Infer } from '../schema.js'
+import { attemptNumber, defineCode, hash, task, template, worker } from './common.js'
+
+/** The worker's first message. `address` is where its peers and clients fetch values. */
+export const join = message('join', {
+  name: text,
+  address: text,
+  threads: integer,
+  memoryLimitBytes: integer,
+  pid: integer,
+  host: text,
+  packageVersion: text,
+  nodeVersion: text,
+  /** Tells one start of a worker under a name from another: made by the nanny, kept across its restarts. */
+  incarnation: text,
+})
+export type Join = Infer<typeof join>
+
+/** How the time of finished tasks is told: summed up for each template of one message. */
+const timing = record({ template, count: integer, totalUs: integer })
+
+/**
+ * Tasks ran, and their values are held by the sender. Those of up to `MAX_INLINE_RESULT_BYTES` come along: `values` has
+ * an entry for each task, which is empty where the value stayed. No encoded value is empty.
+ */
+export const tasksFinished = message('tasks-finished', {
+  tasks: taskIds,
+  /** One for each task, or empty when all are 1. */
+  attempts: integers,
+  sizes: integers,
+  values: packed,
+  timings: list(timing),
+})
+export type TasksFinished = Infer<typeof tasksFinished>
+/** A task threw; `error` is its encoded error. */
+export const taskFailed = message('task-failed', { task, attempt: attemptNumber, error: bytes })
+export type TaskFailed = Infer<typeof taskFailed>
+/** A task died with its thread: `reason` is for people, `exitCode` the thread's. */
+export const taskExited = message('task-exited', { task, attempt: attemptNumber, exitCode: integer, reason: text })
+export type TaskExited = Infer<typeof taskExited>
+/** Tasks come back unstarted: recalled, or the worker is leaving. */
+export const tasksReturned = message('tasks-returned', { tasks: taskIds, attempts: integers })
+/** A task comes back unstarted: its inputs could not be had from `holder`. */
+export const inputsMissing = message('inputs-missing', {
+  task,
+  attempt: attemptNumber,
+  inputs: taskIds,
+  holder: worker,
+})
+export type InputsMissing = Infer<typeof inputsMissing>
+/** The worker keeps copies of values that it fetched from peers. */
+export const copiesHeld = message('copies-held', { tasks: taskIds, sizes: integers })
+/** Every heartbeat: how the worker is. A long task is a fact here, never taken for silence. */
+export const pulse = message('pulse', {
+  memoryBytes: integer,
+  cpuSeconds: real,
+  storedCount: integer,
+  storedBytes: integer,
+  running: taskIds,
+  runningForMs: integers,
+})
+export type Pulse = Infer<typeof pulse>
+/** The worker wants to go: send nothing more. It ends what runs, gives back the rest, and waits for `farewell`. */
+export const leaving = message('leaving', {})
+
+export const workerToScheduler = union([
+  join,
+  tasksFinished,
+  taskFailed,
+  taskExited,
+  tasksReturned,
+  inputsMissing,
+  copiesHeld,
+  pulse,
+  leaving,
+])
+export type WorkerToScheduler = Infer<typeof workerToScheduler>
+
+/** Answers `join`. Peers and clients show `peerSecret` when they fetch values. */
+export const joined = message('joined', { worker, peerSecret: text })
+/** The template under the scheduler's own numbering; sent once to each worker before the first task that uses it. */
+export const defineTemplate = message('define-template', {
+  template,
+  name: text,
+  code: hash,
+  exportName: text,
+  constants: bytes,
+  constantInputs: taskIds,
+})
+export type WorkerTemplate = Infer<typeof defineTemplate>
+/** No task will use these templates any more. */
+export const forgetTemplates = message('forget-templates', { templates: integers })
+/** Where other workers are. */
+export const peers = message('peers', { workers: integers, addresses: list(text) })
+
+/**
+ * Tasks to run, the most urgent first. `runs` as in `submit`. The inputs of a task are its own, then its template's
+ * `constantInputs`. `remote*` are columns: inputs which the worker does not hold, who does, and their sizes.
+ */
+export const runTasks = message('run-tasks', {
+  tasks: taskIds,
+  /** One for each task, or empty when all are 1. */
+  attempts: integers,
+  runs: integers,
+  /** Higher first; all tasks of one message share it. */
+  priority: integer,
+  args: packed,
+  inputCounts: integers,
+  inputs: taskIds,
+  remoteInputs: taskIds,
+  remoteHolders: integers,
+  remoteSizes: integers,
+  /** Explicit keys, for `task.key`: place in this message, and key. */
+  keys: list(record({ place: integer, key: text })),
+})
+export type RunTasks = Infer<typeof runTasks>
+/** Nobody needs these any more: drop the values, and the tasks if they have not started. */
+export const freeTasks = message('free-tasks', { tasks: taskIds })
+/** Give these back if they have not started. */
+export const recall = message('recall', { tasks: taskIds })
+/** Nothing is expected of the worker any more: it may close. */
+export const farewell = message('farewell', {})
+
+export const schedulerToWorker = union([
+  joined,
+  defineCode,
+  defineTemplate,
+  forgetTemplates,
+  peers,
+  runTasks,
+  freeTasks,
+  recall,
+  farewell,
+])
+export type SchedulerToWorker = Infer<typeof schedulerToWorker>

@@ -1,0 +1,50 @@
+/** Which worker has which task, and the load this makes: kept as tasks come and go, never counted up. */
+import type { SchedulerState } from './state.js'
+import { workerOutboxOf } from './state.js'
+import { moveTo, nextAttempt, type Task } from './task.js'
+import type { WorkerRecord } from './worker-record.js'
+
+/** Sends a ready task to the worker, as a new attempt. */
+export function assign(state: SchedulerState, task: Task, worker: WorkerRecord): void {
+  nextAttempt(task)
+  moveTo(task, { type: 'processing', worker })
+  worker.processing.add(task)
+  const { meanUs } = task.template.statistics
+  if (meanUs === undefined) worker.untimed++
+  else worker.queuedUs += meanUs
+  if (worker.heapPlace >= 0) state.open.update(worker)
+  workerOutboxOf(state, worker).addTask(task)
+}
+
+/** The task has left the worker. The caller moves it on, and calls `reorder` once for all tasks of a message. */
+export function unassign(task: Task, worker: WorkerRecord): void {
+  if (!worker.processing.delete(task)) return
+  const { meanUs } = task.template.statistics
+  if (meanUs === undefined) worker.untimed--
+  else worker.queuedUs -= meanUs
+  if (worker.processing.size === 0 || worker.queuedUs < 0) recountLoad(worker)
+}
+
+/** The worker's load has changed. */
+export function reorder(state: SchedulerState, worker: WorkerRecord): void {
+  if (worker.heapPlace >= 0) state.open.update(worker)
+}
+
+export function noLongerProcessing(state: SchedulerState, task: Task, worker: WorkerRecord): void {
+  unassign(task, worker)
+  reorder(state, worker)
+}
+
+/**
+ * Counts the load afresh. The mean moves between a task's coming and its going, so the sum drifts; it is set right when
+ * that is cheap, when the mean has moved much, or when the sum is plainly wrong.
+ */
+export function recountLoad(worker: WorkerRecord): void {
+  worker.queuedUs = 0
+  worker.untimed = 0
+  for (const { template } of worker.processing) {
+    const { meanUs } = template.statistics
+    if (meanUs === undefined) worker.untimed++
+    else worker.queuedUs += meanUs
+  }
+}

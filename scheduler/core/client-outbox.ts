@@ -1,0 +1,48 @@
+/** What a client is told at the end of the turn: many outcomes in few messages. */
+import { Packer } from '../../common/packed.js'
+import type { TaskId } from '../../protocol/ids.js'
+import type { SchedulerToClient } from '../../protocol/messages/client.js'
+import type { Failure } from './task.js'
+
+export class ClientOutbox {
+  #finished: TaskId[] = []
+  #withValue: TaskId[] = []
+  readonly #values = new Packer()
+  #failed = new Map<Failure, TaskId[]>()
+  #others: SchedulerToClient[] = []
+
+  addFinished(id: TaskId): void {
+    this.#finished.push(id)
+  }
+
+  addValue(id: TaskId, bytes: Uint8Array, start: number, end: number): void {
+    this.#withValue.push(id)
+    this.#values.add(bytes, start, end)
+  }
+
+  addFailed(id: TaskId, failure: Failure): void {
+    const ids = this.#failed.get(failure)
+    if (ids === undefined) this.#failed.set(failure, [id])
+    else ids.push(id)
+  }
+
+  add(message: SchedulerToClient): void {
+    this.#others.push(message)
+  }
+
+  take(): SchedulerToClient[] {
+    const messages = this.#others
+    this.#others = []
+    if (this.#withValue.length > 0) {
+      messages.push({ type: 'values', tasks: this.#withValue, values: this.#values.take() })
+      this.#withValue = []
+    }
+    if (this.#finished.length > 0) {
+      messages.push({ type: 'finished', tasks: this.#finished })
+      this.#finished = []
+    }
+    for (const [failure, tasks] of this.#failed) messages.push({ type: 'failed', tasks, ...failure })
+    if (this.#failed.size > 0) this.#failed = new Map()
+    return messages
+  }
+}

@@ -1,0 +1,26 @@
+/** A client as the scheduler knows it. */
+import type { ArrayId, ClientId, TemplateId } from '../../protocol/ids.js'
+import type { ClientOutbox } from './client-outbox.js'
+import type { TaskArray } from './task-array.js'
+import type { CodeRecord, Template } from './template.js'
+
+export interface ClientRecord {
+  readonly id: ClientId
+  readonly name: string
+  /** By the client's own numbers. */
+  readonly templates: Map<TemplateId, Template>
+  /** Code it has defined; each counts the client as a user. */
+  readonly codes: Set<CodeRecord>
+  /** Its arrays that still have live places. */
+  readonly arrays: Set<TaskArray>
+  /** The array ids it may use: of its latest two leases. */
+  readonly leases: { readonly first: ArrayId; readonly count: number }[]
+  readonly outbox: ClientOutbox
+  /** Is it in `state.clientsToFlush`? */
+  isDirty: boolean
+}
+
+/** May the client use this array id? */
+export function hasLease(client: ClientRecord, id: ArrayId): boolean {
+  return client.leases.some(({ first, count }) => id >= first && id < first + count)
+}

@@ -1,0 +1,139 @@
+/** What must hold between records, checked after every event in tests and in the simulator. */
+import { assert } from '../../common/assert.js'
+import { isNeeded } from './retention.js'
+import type { SchedulerState } from './state.js'
+import { HELD } from './task-array.js'
+import { isPending, type Task, type TaskState } from './task.js'
+import type { FunctionStatistics } from './template.js'
+
+export function checkInvariants(state: SchedulerState): void {
+  const tasks = allTasks(state)
+  checkTasks(state, tasks)
+  checkLinks(tasks)
+  checkWorkers(state, tasks)
+  checkArrays(state)
+  checkCounts(state, tasks)
+  checkInline(state, tasks)
+}
+
+function allTasks(state: SchedulerState): Set<Task> {
+  const tasks = new Set<Task>()
+  for (const array of state.arrays.values()) for (const task of array.tasks) if (task !== undefined) tasks.add(task)
+  return tasks
+}
+
+function checkTasks(state: SchedulerState, tasks: ReadonlySet<Task>): void {
+  for (const task of tasks) {
+    const { id, state: at } = task
+    assert(at.type === 'released' || isNeeded(task), `${id} is ${at.type} and nobody needs it`)
+    assert(at.type !== 'released' || task.dependants > 0, `${id} is released and has no dependants, but is still there`)
+    assert(at.type !== 'released' || !isNeeded(task), `${id} is needed and nothing is done about it`)
+    assert(task.array.tasks[task.index] === task, `${id} is not where it lives`)
+    if (at.type === 'processing') {
+      assert(state.workers.get(at.worker.id) === at.worker, `${id} is processed by a worker that is gone`)
+      assert(at.worker.processing.has(task), `${id} is not among the tasks of its worker`)
+      assert(task.attempt > 0, `${id} is processing without a start`)
+    }
+    if (at.type === 'waiting') {
+      const missing = task.inputs.filter((input) => input.state.type !== 'in-memory' || !isFetchable(input.state)).length
+      assert(at.missing > 0, `${id} waits for nothing`)
+      assert(at.missing <= task.inputs.length && missing <= at.missing + countOfUnheld(task), `${id} waits for ${at.missing}`)
+    }
+    if (at.type === 'in-memory') {
+      for (const holder of at.holders) assert(state.workers.get(holder.id) === holder, `${id} is held by a worker that is gone`)
+      assert(at.holders.length > 0 || at.page !== undefined, `${id} is in memory nowhere`)
+      assert(new Set(at.holders).size === at.holders.length, `${id} is held twice by one worker`)
+    }
+  }
+}
+
+function isFetchable(at: TaskState & { readonly type: 'in-memory' }): boolean {
+  return at.holders.length > 0
+}
+
+/** Inputs that the task believed to be there and that only the scheduler's own copy is left of. */
+function countOfUnheld(task: Task): number {
+  return task.inputs.filter(({ state }) => state.type === 'in-memory' && state.holders.length === 0).length
+}
+
+function checkLinks(tasks: ReadonlySet<Task>): void {
+  const dependants = new Map<Task, number>()
+  const pending = new Map<Task, number>()
+  for (const task of tasks) {
+    for (const input of task.inputs) {
+      dependants.set(input, (dependants.get(input) ?? 0) + 1)
+      if (isPending(task)) pending.set(input, (pending.get(input) ?? 0) + 1)
+      assert(tasks.has(input), `${task.id} has an input ${input.id} that is gone`)
+      if (task.state.type === 'waiting' && (input.state.type === 'waiting' || input.state.type === 'processing'))
+        assert(input.waiters.includes(task), `${task.id} waits for ${input.id}, which does not know`)
+    }
+  }
+  for (const task of tasks) {
+    assert(task.dependants === (dependants.get(task) ?? 0), `${task.id} counts ${task.dependants} dependants`)
+    assert(task.pendingDependants === (pending.get(task) ?? 0), `${task.id} counts ${task.pendingDependants} pending`)
+  }
+}
+
+function checkWorkers(state: SchedulerState, tasks: ReadonlySet<Task>): void {
+  for (const worker of state.workers.values()) {
+    for (const task of worker.processing) {
+      assert(tasks.has(task), `worker ${worker.id} has a task that is gone`)
+      assert(task.state.type === 'processing' && task.state.worker === worker, `${task.id} is not processed by ${worker.id}`)
+    }
+    assert(worker.heapPlace >= 0 !== worker.isLeaving, `worker ${worker.id} is open and leaving, or neither`)
+    assert(worker.untimed >= 0 && worker.queuedUs >= 0, `worker ${worker.id} has a negative load`)
+  }
+}
+
+function checkArrays(state: SchedulerState): void {
+  for (const array of state.arrays.values()) {
+    let live = 0
+    for (let index = 0; index < array.flags.length; index++) {
+      if ((array.flags[index]! & HELD) !== 0 || array.tasks[index] !== undefined) live++
+    }
+    assert(live === array.live && live > 0, `array ${array.id} counts ${array.live} places and has ${live}`)
+    assert(array.client.arrays.has(array), `array ${array.id} is unknown to its client`)
+  }
+}
+
+function checkCounts(state: SchedulerState, tasks: ReadonlySet<Task>): void {
+  const counted = new Map<FunctionStatistics, Record<TaskState['type'], number>>()
+  const countOf = (statistics: FunctionStatistics): Record<TaskState['type'], number> => {
+    let counts = counted.get(statistics)
+    if (counts === undefined) {
+      counts = { waiting: 0, ready: 0, processing: 0, 'in-memory': 0, failed: 0, released: 0 }
+      counted.set(statistics, counts)
+    }
+    return counts
+  }
+  for (const task of tasks) countOf(task.template.statistics)[task.state.type]++
+  for (const array of state.arrays.values()) {
+    for (const { first, count, runs } of array.segments) {
+      for (let place = 0; place < count; place++) {
+        const index = first + place
+        if (array.tasks[index] !== undefined || (array.flags[index]! & HELD) === 0) continue
+        const run = runs.find(({ end }) => place < end)
+        assert(run !== undefined, `array ${array.id} has no template at ${index}`)
+        countOf(run.template.statistics).ready++
+      }
+    }
+  }
+  for (const statistics of state.functions.values()) {
+    const counts = countOf(statistics)
+    for (const type of Object.keys(counts) as TaskState['type'][]) {
+      assert(statistics.tasks[type] === counts[type], `${statistics.name}: ${statistics.tasks[type]} ${type}, not ${counts[type]}`)
+    }
+  }
+}
+
+function checkInline(state: SchedulerState, tasks: ReadonlySet<Task>): void {
+  const pages = new Map<unknown, number>()
+  let sizeBytes = 0
+  for (const { state: at } of tasks) {
+    if (at.type !== 'in-memory' || at.page === undefined) continue
+    if (!pages.has(at.page)) sizeBytes += at.page.bytes?.length ?? 0
+    pages.set(at.page, (pages.get(at.page) ?? 0) + 1)
+    assert(at.page.live >= (pages.get(at.page) ?? 0), 'a page counts fewer values than live on it')
+  }
+  assert(sizeBytes === state.inline.sizeBytes, `the inline cache counts ${state.inline.sizeBytes} bytes and has ${sizeBytes}`)
+}

@@ -1,0 +1,94 @@
+/**
+ * The scheduler's core: a synchronous function from an event to what must be done about it. It opens nothing, awaits
+ * nothing, and reads no clock; every rule of scheduling is in this folder, and none is outside.
+ */
+import { unreachable } from '../../common/assert.js'
+import type { ClusterStatus } from '../../protocol/messages/status.js'
+import type { SchedulerEvent } from './events.js'
+import type { SchedulerInstruction } from './instructions.js'
+import { checkInvariants } from './invariants.js'
+import { onClientJoined, onClientLeft, onClientMessage } from './on-client.js'
+import { onWorkerMessage } from './on-task.js'
+import { onWorkerJoined, onWorkerLeft } from './on-worker.js'
+import { placeReadyTasks } from './placement.js'
+import { createState, type SchedulerConfig, type SchedulerState } from './state.js'
+import { statusOf } from './status.js'
+
+const NOTHING: readonly SchedulerInstruction[] = Object.freeze([])
+
+/** Applies one event. What it leads to is told at the end of the turn, for all events together. */
+export function handleEvent(state: SchedulerState, event: SchedulerEvent): readonly SchedulerInstruction[] {
+  state.nowMs = event.nowMs
+  state.startedAtMs ??= event.nowMs
+  switch (event.type) {
+    case 'client-joined':
+      onClientJoined(state, event.client, event.name)
+      break
+    case 'client-message': {
+      // A client that the core has closed may still have messages under way.
+      const client = state.clients.get(event.client)
+      if (client !== undefined) onClientMessage(state, client, event.message)
+      break
+    }
+    case 'client-left':
+      onClientLeft(state, event.client)
+      break
+    case 'worker-joined':
+      onWorkerJoined(state, event.worker, event.join)
+      break
+    case 'worker-message': {
+      const worker = state.workers.get(event.worker)
+      if (worker !== undefined) onWorkerMessage(state, worker, event.message)
+      break
+    }
+    case 'worker-left':
+      onWorkerLeft(state, event.worker, event.reason)
+      break
+    default:
+      unreachable(event)
+  }
+  return NOTHING
+}
+
+/** Sends what is ready to workers with room, and gives out all that this turn's events led to. */
+export function endTurn(state: SchedulerState, nowMs: number): SchedulerInstruction[] {
+  state.nowMs = nowMs
+  placeReadyTasks(state)
+  const out: SchedulerInstruction[] = []
+  for (const worker of state.workersToFlush) {
+    worker.isDirty = false
+    if (!state.workers.has(worker.id)) continue
+    for (const message of worker.outbox.take(state, worker)) out.push({ type: 'to-worker', worker: worker.id, message })
+  }
+  for (const client of state.clientsToFlush) {
+    client.isDirty = false
+    if (!state.clients.has(client.id)) continue
+    for (const message of client.outbox.take()) out.push({ type: 'to-client', client: client.id, message })
+  }
+  out.push(...state.closings)
+  state.workersToFlush.length = 0
+  state.clientsToFlush.length = 0
+  state.closings.length = 0
+  return out
+}
+
+/** The core bound to its state, as a shell drives it. */
+export interface SchedulerMachine {
+  handleEvent(event: SchedulerEvent): readonly SchedulerInstruction[]
+  endTurn(nowMs: number): readonly SchedulerInstruction[]
+  statusOf(nowMs: number): ClusterStatus
+  checkInvariants(): void
+}
+
+export function createSchedulerMachine(config: SchedulerConfig): SchedulerMachine {
+  const state = createState(config)
+  return {
+    handleEvent: (event) => handleEvent(state, event),
+    endTurn: (nowMs) => endTurn(state, nowMs),
+    statusOf: (nowMs) => {
+      state.nowMs = Math.max(state.nowMs, nowMs)
+      return statusOf(state)
+    },
+    checkInvariants: () => checkInvariants(state),
+  }
+}

@@ -1,0 +1,123 @@
+/** Clients come, ask, let go, and are gone. */
+import { unreachable } from '../../common/assert.js'
+import { arrayId, ARRAY_LEASE, arrayOf, indexOf, type ClientId, type TaskId } from '../../protocol/ids.js'
+import type { ClientToScheduler } from '../../protocol/messages/client.js'
+import { ClientOutbox } from './client-outbox.js'
+import type { ClientRecord } from './client-record.js'
+import { onSubmit } from './on-submit.js'
+import { onMissing } from './on-task.js'
+import { answerWaits } from './on-worker.js'
+import { wantValue } from './outcome.js'
+import { remake } from './recovery.js'
+import { releaseAll, releaseFuture } from './retention.js'
+import { outboxOf, type SchedulerState } from './state.js'
+import { statusOf } from './status.js'
+import { HELD } from './task-array.js'
+import { closeTemplates, onDefineCode, onDefineTemplate } from './templates.js'
+
+/** A client asks for a new lease at half of the last, so the last two are all that can be in use. */
+const LEASES_KEPT = 2
+
+export function onClientJoined(state: SchedulerState, id: ClientId, name: string): void {
+  const client: ClientRecord = {
+    id,
+    name,
+    templates: new Map(),
+    codes: new Set(),
+    arrays: new Set(),
+    leases: [],
+    outbox: new ClientOutbox(),
+    isDirty: false,
+  }
+  state.clients.set(id, client)
+  lease(state, client)
+}
+
+/** What the client held goes, unless somebody else holds it too. */
+export function onClientLeft(state: SchedulerState, id: ClientId): void {
+  const client = state.clients.get(id)
+  if (client === undefined) return
+  state.clients.delete(id)
+  releaseAll(state, client)
+  closeTemplates(state, client)
+  for (let i = state.workerWaits.length - 1; i >= 0; i--) {
+    if (state.workerWaits[i]!.client === client) state.workerWaits.splice(i, 1)
+  }
+}
+
+export function onClientMessage(state: SchedulerState, client: ClientRecord, message: ClientToScheduler): void {
+  switch (message.type) {
+    case 'define-code':
+      onDefineCode(state, client, message)
+      break
+    case 'define-template':
+      if (!onDefineTemplate(state, client, message)) refuse(state, client, 'its template has no code, or is there already')
+      break
+    case 'submit': {
+      const fault = onSubmit(state, client, message)
+      if (fault !== undefined) refuse(state, client, fault)
+      break
+    }
+    case 'want':
+      for (const id of message.tasks) want(state, client, id)
+      break
+    case 'release':
+      for (const id of message.tasks) release(state, client, id)
+      break
+    case 'missing': {
+      const array = state.arrays.get(arrayOf(message.task))
+      const task = array?.client === client ? array.tasks[indexOf(message.task)] : undefined
+      if (task !== undefined) onMissing(state, task, message.holder)
+      want(state, client, message.task)
+      break
+    }
+    case 'ask-status':
+      outboxOf(state, client).add({ type: 'status', request: message.request, status: statusOf(state) })
+      break
+    case 'await-workers':
+      state.workerWaits.push({ client, request: message.request, count: message.count })
+      answerWaits(state)
+      break
+    case 'ask-lease':
+      lease(state, client)
+      break
+    default:
+      unreachable(message)
+  }
+}
+
+function lease(state: SchedulerState, client: ClientRecord): void {
+  const first = arrayId(state.nextArray)
+  state.nextArray += ARRAY_LEASE
+  client.leases.push({ first, count: ARRAY_LEASE })
+  if (client.leases.length > LEASES_KEPT) client.leases.shift()
+  outboxOf(state, client).add({ type: 'lease', first, count: ARRAY_LEASE, peerSecret: state.config.peerSecret })
+}
+
+function want(state: SchedulerState, client: ClientRecord, id: TaskId): void {
+  const array = state.arrays.get(arrayOf(id))
+  const index = indexOf(id)
+  if (array?.client !== client || (array.flags[index]! & HELD) === 0) {
+    const reason = 'This future was released; hold it until its value has arrived.'
+    const failure = { error: new Uint8Array(0), code: 'ERR_HEDDLE_RELEASED', reason } as const
+    outboxOf(state, client).addFailed(id, { ...failure, worker: '', attempt: 0, culpritKey: '' })
+    return
+  }
+  const value = array.tasks[index]?.state
+  if (value?.type === 'in-memory' && value.holders.length === 0 && value.page?.bytes === undefined) {
+    remake(state, array.tasks[index]!) // Its holders are gone, and now the scheduler's own copy is too.
+  }
+  wantValue(state, array, index)
+}
+
+function release(state: SchedulerState, client: ClientRecord, id: TaskId): void {
+  const array = state.arrays.get(arrayOf(id))
+  if (array?.client === client) releaseFuture(state, array, indexOf(id))
+}
+
+/** The client's messages make no sense: the connection ends, and with it all that the client holds. */
+function refuse(state: SchedulerState, client: ClientRecord, fault: string): void {
+  const reason = `A message of client "${client.name}" makes no sense (${fault}); use the same version of heddle on both sides.`
+  state.closings.push({ type: 'close-client', client: client.id, code: 'ERR_HEDDLE_PROTOCOL', reason })
+  onClientLeft(state, client.id)
+}

@@ -1,0 +1,250 @@
+/**
+ * What workers report of tasks. Every report names the attempt it belongs to; one that is not current changes nothing,
+ * but for this: a value that nobody asked for any more is freed where it lies.
+ */
+import { ownBytes, startOf } from '../../common/packed.js'
+import { unreachable } from '../../common/assert.js'
+import { arrayOf, indexOf, type TaskId } from '../../protocol/ids.js'
+import type {
+  InputsMissing,
+  TaskExited,
+  TaskFailed,
+  TasksFinished,
+  WorkerToScheduler,
+} from '../../protocol/messages/worker.js'
+import { recountLoad, reorder, unassign } from './assignment.js'
+import { failTask, finishTask } from './outcome.js'
+import { isNeeded } from './retention.js'
+import { dropValue, loseCopy, startOver } from './recovery.js'
+import { workerOutboxOf, type SchedulerState } from './state.js'
+import { isHolder, isPending, keyOf, type Failure, type Task } from './task.js'
+import type { FunctionStatistics } from './template.js'
+import type { WorkerRecord } from './worker-record.js'
+import { dismissIfDone, onLeaving } from './on-worker.js'
+
+/** So many times a value may turn out not to be where it should; then the task fails instead of trying for ever. */
+const MAX_MISSES = 10
+/** Weight of the newest message in the mean of a function's time. */
+const NEW_MEAN_WEIGHT = 0.3
+/** A change of a mean by this part of itself makes loads counted with the old one wrong. */
+const MUCH = 0.2
+/** With so few tasks a worker's load is counted afresh after every report. */
+const CHEAP_TO_RECOUNT = 64
+
+export function onWorkerMessage(state: SchedulerState, worker: WorkerRecord, message: WorkerToScheduler): void {
+  worker.heardAtMs = state.nowMs
+  switch (message.type) {
+    case 'tasks-finished':
+      onTasksFinished(state, worker, message)
+      break
+    case 'task-failed':
+      onTaskFailed(state, worker, message)
+      break
+    case 'task-exited':
+      onTaskExited(state, worker, message)
+      break
+    case 'tasks-returned':
+      for (let i = 0; i < message.tasks.length; i++) giveBack(state, worker, message.tasks[i]!, message.attempts[i])
+      break
+    case 'inputs-missing':
+      onInputsMissing(state, worker, message)
+      break
+    case 'copies-held':
+      for (let i = 0; i < message.tasks.length; i++) addCopy(state, worker, message.tasks[i]!, message.sizes[i] ?? 0)
+      break
+    case 'pulse':
+      worker.pulse = message
+      break
+    case 'leaving':
+      onLeaving(state, worker)
+      break
+    case 'join':
+      break // The session turns the first one into an event of its own; a second one says nothing new.
+    default:
+      unreachable(message)
+  }
+  reorder(state, worker)
+  dismissIfDone(state, worker)
+}
+
+function onTasksFinished(state: SchedulerState, worker: WorkerRecord, message: TasksFinished): void {
+  const { tasks, attempts, sizes, values } = message
+  const current: Task[] = []
+  const places: number[] = []
+  for (let i = 0; i < tasks.length; i++) {
+    const task = currentTask(state, worker, tasks[i]!, attempts[i] ?? 1)
+    if (task === undefined) continue
+    current.push(task)
+    places.push(i)
+  }
+  // All tasks leave before the first is finished: what that sets off must see the worker's true load.
+  for (const task of current) unassign(task, worker)
+  if (noteTimings(message, current) || worker.processing.size <= CHEAP_TO_RECOUNT) recountLoad(worker)
+  let inlineCount = 0
+  for (const place of places) if (hasEntry(message, place)) inlineCount++
+  const page = inlineCount > 0 ? state.inline.add(ownBytes(values.bytes), inlineCount) : undefined
+  state.totals.finished += current.length
+  state.finishRate.add(current.length, state.nowMs)
+  for (let i = 0; i < current.length; i++) {
+    const task = current[i]!
+    const place = places[i]!
+    const isInline = hasEntry(message, place)
+    if (task.state.type !== 'processing') {
+      // Another task of this message was the last that needed it.
+      if (isInline && page !== undefined) state.inline.drop(page)
+      continue
+    }
+    task.template.statistics.finished++
+    finishTask(state, task, {
+      type: 'in-memory',
+      holders: [worker],
+      sizeBytes: sizes[place] ?? 0,
+      page: isInline ? page : undefined,
+      start: startOf(values, place),
+      end: values.ends[place] ?? 0,
+    })
+  }
+}
+
+function hasEntry({ values }: TasksFinished, place: number): boolean {
+  return (values.ends[place] ?? 0) > startOf(values, place)
+}
+
+/**
+ * Times come summed up by template; the tasks tell which function each template is of. Returns true when a mean moved
+ * much.
+ */
+function noteTimings({ timings }: TasksFinished, tasks: readonly Task[]): boolean {
+  if (timings.length === 0 || tasks.length === 0) return false
+  let hasMovedMuch = false
+  const statistics = new Map<number, FunctionStatistics>()
+  let last: number | undefined
+  for (const { template } of tasks) {
+    if (template.id === last) continue
+    last = template.id
+    statistics.set(template.id, template.statistics)
+  }
+  for (const { template, count, totalUs } of timings) {
+    const figures = statistics.get(template)
+    if (figures === undefined || count === 0) continue
+    const meanUs = Math.max(1, totalUs / count)
+    const { meanUs: before } = figures
+    figures.meanUs = before === undefined ? meanUs : before + (meanUs - before) * NEW_MEAN_WEIGHT
+    if (before === undefined || Math.abs(figures.meanUs - before) > before * MUCH) hasMovedMuch = true
+  }
+  return hasMovedMuch
+}
+
+function onTaskFailed(state: SchedulerState, worker: WorkerRecord, message: TaskFailed): void {
+  const task = currentTask(state, worker, message.task, message.attempt)
+  if (task === undefined) return
+  unassign(task, worker)
+  failTask(state, task, { ...failureOf(task, worker), error: ownBytes(message.error), code: '', reason: '' })
+}
+
+function onTaskExited(state: SchedulerState, worker: WorkerRecord, message: TaskExited): void {
+  const task = currentTask(state, worker, message.task, message.attempt)
+  if (task === undefined) return
+  unassign(task, worker)
+  const code = 'ERR_HEDDLE_TASK_EXITED'
+  failTask(state, task, { ...failureOf(task, worker), error: NO_ERROR, code, reason: message.reason })
+}
+
+/** The worker did not start it, and does not have it any more. */
+function giveBack(state: SchedulerState, worker: WorkerRecord, id: TaskId, attempt = 1): void {
+  const task = currentTask(state, worker, id, attempt)
+  if (task === undefined) return
+  unassign(task, worker)
+  startOver(state, task)
+}
+
+function onInputsMissing(state: SchedulerState, worker: WorkerRecord, message: InputsMissing): void {
+  const task = currentTask(state, worker, message.task, message.attempt)
+  const holder = state.workers.get(message.holder)
+  for (const id of message.inputs) {
+    const input = recordOf(state, id)
+    if (input === undefined || holder === undefined) continue
+    // Whatever the reason, this copy can't be relied on; if it does exist it must not be left behind.
+    if (input.state.type === 'in-memory' && isHolder(input.state, holder)) workerOutboxOf(state, holder).addFree(id)
+    loseCopy(state, input, holder)
+  }
+  if (task === undefined) return
+  unassign(task, worker)
+  task.misses++
+  if (task.misses < MAX_MISSES) {
+    startOver(state, task)
+    return
+  }
+  const reason =
+    `Task ${keyOf(task)} could not get its inputs in ${MAX_MISSES} attempts; ` +
+    'check that the workers can reach each other at the addresses that "heddle status" shows.'
+  failTask(state, task, { ...failureOf(task, worker), error: NO_ERROR, code: 'ERR_HEDDLE_WORKER_LOST', reason })
+}
+
+/** The worker fetched a value and keeps the copy. */
+function addCopy(state: SchedulerState, worker: WorkerRecord, id: TaskId, sizeBytes: number): void {
+  const task = recordOf(state, id)
+  if (task?.state.type === 'in-memory') {
+    if (!isHolder(task.state, worker)) task.state.holders.push(worker)
+    return
+  }
+  if (task === undefined || !isPending(task) || !isNeeded(task)) {
+    workerOutboxOf(state, worker).addFree(id)
+    return
+  }
+  // Its value was believed lost, and is being made again: here it is.
+  if (task.state.type === 'processing') {
+    const { worker: other } = task.state
+    if (other === worker) return
+    unassign(task, other)
+    reorder(state, other)
+    workerOutboxOf(state, other).addFree(id)
+  } else if (task.state.type === 'ready') state.ready.markStale()
+  finishTask(state, task, { type: 'in-memory', holders: [worker], sizeBytes, page: undefined, start: 0, end: 0 })
+}
+
+/**
+ * The task that a report is about, if the report is current. If not, and the worker has no newer business with the
+ * task, it is told to free what it may hold.
+ */
+function currentTask(state: SchedulerState, worker: WorkerRecord, id: TaskId, attempt: number): Task | undefined {
+  const task = recordOf(state, id)
+  if (task?.state.type === 'processing' && task.state.worker === worker) {
+    // A report of an older attempt crossed with the order to free it.
+    return task.attempt === attempt ? task : undefined
+  }
+  if (task?.state.type === 'in-memory' && isHolder(task.state, worker)) return undefined
+  workerOutboxOf(state, worker).addFree(id)
+  return undefined
+}
+
+/** The record of a task that may be gone, without making one. */
+function recordOf(state: SchedulerState, id: TaskId): Task | undefined {
+  return state.arrays.get(arrayOf(id))?.tasks[indexOf(id)]
+}
+
+/** A client could not get a value from the worker at this address, though it was told that it is there. */
+export function onMissing(state: SchedulerState, task: Task, address: string): void {
+  if (task.state.type !== 'in-memory') return
+  const holder = task.state.holders.find(({ join }) => join.address === address)
+  task.misses++
+  if (task.misses >= MAX_MISSES) {
+    const reason =
+      `The value of ${keyOf(task)} could not be fetched in ${MAX_MISSES} attempts, last from ${address}; ` +
+      'check that this client can reach the workers at the addresses that "heddle status" shows.'
+    const failure = { error: NO_ERROR, code: 'ERR_HEDDLE_WORKER_LOST', worker: holder?.join.name ?? '' } as const
+    for (const worker of task.state.holders) workerOutboxOf(state, worker).addFree(task.id)
+    dropValue(state, task)
+    failTask(state, task, { ...failure, reason, attempt: task.attempt, culpritKey: keyOf(task) })
+    return
+  }
+  if (holder === undefined) return
+  workerOutboxOf(state, holder).addFree(task.id)
+  loseCopy(state, task, holder)
+}
+
+const NO_ERROR = new Uint8Array(0)
+
+function failureOf(task: Task, worker: WorkerRecord): Pick<Failure, 'worker' | 'attempt' | 'culpritKey'> {
+  return { worker: worker.join.name, attempt: task.attempt, culpritKey: keyOf(task) }
+}

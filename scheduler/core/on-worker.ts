@@ -1,0 +1,117 @@
+/** Workers come, want to go, and are gone. */
+import type { WorkerId } from '../../protocol/ids.js'
+import type { Join } from '../../protocol/messages/worker.js'
+import { failTask } from './outcome.js'
+import { loseCopy, startOver } from './recovery.js'
+import { outboxOf, workerOutboxOf, type SchedulerState } from './state.js'
+import { isHolder, keyOf, type Task } from './task.js'
+import { WorkerOutbox } from './worker-outbox.js'
+import type { WorkerRecord } from './worker-record.js'
+
+/** How many workers may die while they run a task before the task is held to be the reason. */
+const ALLOWED_DEATHS = 3
+
+export function onWorkerJoined(state: SchedulerState, id: WorkerId, join: Join): void {
+  const namesake = [...state.workers.values()].find((worker) => worker.join.name === join.name)
+  if (namesake !== undefined && namesake.join.incarnation !== join.incarnation) {
+    const reason = `A worker named "${join.name}" is already in this cluster; give this one another --name.`
+    state.closings.push({ type: 'close-worker', worker: id, code: 'ERR_HEDDLE_NAME_IN_USE', reason })
+    return
+  }
+  if (namesake !== undefined) {
+    // The same worker, started again before its old connection was seen to end.
+    const reason = `Worker "${join.name}" was started again.`
+    state.closings.push({ type: 'close-worker', worker: namesake.id, code: 'ERR_HEDDLE_WORKER_LOST', reason })
+    onWorkerLeft(state, namesake.id, reason)
+  }
+  const worker: WorkerRecord = {
+    id,
+    join,
+    heapPlace: -1,
+    processing: new Set(),
+    queuedUs: 0,
+    untimed: 0,
+    codes: new Set(),
+    templates: new Set(),
+    peers: new Set(),
+    isLeaving: false,
+    isDismissed: false,
+    heardAtMs: state.nowMs,
+    pulse: undefined,
+    outbox: new WorkerOutbox(),
+    isDirty: false,
+  }
+  state.workers.set(id, worker)
+  state.open.push(worker)
+  workerOutboxOf(state, worker).add({ type: 'joined', worker: id, peerSecret: state.config.peerSecret })
+  answerWaits(state)
+}
+
+/** Answers those who waited for so many workers. */
+export function answerWaits(state: SchedulerState): void {
+  const count = [...state.workers.values()].filter(({ isLeaving }) => !isLeaving).length
+  for (let i = state.workerWaits.length - 1; i >= 0; i--) {
+    const wait = state.workerWaits[i]!
+    if (wait.count > count) continue
+    state.workerWaits.splice(i, 1)
+    outboxOf(state, wait.client).add({ type: 'workers-present', request: wait.request, count })
+  }
+}
+
+/** The worker wants to go: it gets nothing more, ends what it runs, and gives back the rest. */
+export function onLeaving(state: SchedulerState, worker: WorkerRecord): void {
+  if (worker.isLeaving) return
+  worker.isLeaving = true
+  state.open.remove(worker)
+}
+
+/** Nothing of a leaving worker is awaited any more: it may close. */
+export function dismissIfDone(state: SchedulerState, worker: WorkerRecord): void {
+  if (!worker.isLeaving || worker.isDismissed || worker.processing.size > 0) return
+  worker.isDismissed = true
+  workerOutboxOf(state, worker).add({ type: 'farewell' })
+}
+
+/** The worker is gone: its work goes on elsewhere, and what only it held is made again if somebody needs it. */
+export function onWorkerLeft(state: SchedulerState, id: WorkerId, reason: string): void {
+  const worker = state.workers.get(id)
+  if (worker === undefined) return
+  state.workers.delete(id)
+  state.open.remove(worker)
+  for (const held of heldBy(state, worker)) loseCopy(state, held, worker)
+  // Threads run the oldest tasks; those behind them had not begun, and are not to blame.
+  let suspects = worker.isLeaving ? 0 : worker.join.threads
+  for (const task of worker.processing) {
+    if (suspects > 0) task.deaths++
+    suspects--
+    if (task.deaths < ALLOWED_DEATHS) startOver(state, task)
+    else failWithWorker(state, task, worker, reason)
+  }
+  worker.processing.clear()
+}
+
+function failWithWorker(state: SchedulerState, task: Task, worker: WorkerRecord, why: string): void {
+  const key = keyOf(task)
+  const reason =
+    `Task ${key} was running while ${ALLOWED_DEATHS} workers died, the last one ${worker.join.name} (${why}); ` +
+    'see the log of that worker for what killed it.'
+  failTask(state, task, {
+    error: new Uint8Array(0),
+    code: 'ERR_HEDDLE_WORKER_LOST',
+    reason,
+    worker: worker.join.name,
+    attempt: task.attempt,
+    culpritKey: key,
+  })
+}
+
+/** Found by looking at every task: a death is rare, and a list for each worker would cost every task. */
+function heldBy(state: SchedulerState, worker: WorkerRecord): Task[] {
+  const held: Task[] = []
+  for (const array of state.arrays.values()) {
+    for (const task of array.tasks) {
+      if (task?.state.type === 'in-memory' && task.array === array && isHolder(task.state, worker)) held.push(task)
+    }
+  }
+  return held
+}

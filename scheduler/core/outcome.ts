@@ -1,0 +1,93 @@
+/** A task has an outcome: whoever waits for it is told, its dependants go on or fail, its inputs may go. */
+import { letGo, noLongerPending } from './retention.js'
+import { outboxOf, type SchedulerState } from './state.js'
+import { HELD, NO_WAITERS, WANTED, type TaskArray } from './task-array.js'
+import { taskId, type TaskId } from '../../protocol/ids.js'
+import { isPending, moveTo, READY, type Failure, type Task, type TaskState } from './task.js'
+
+type InMemory = TaskState & { readonly type: 'in-memory' }
+
+/** The value of a pending task is there. */
+export function finishTask(state: SchedulerState, task: Task, value: InMemory): void {
+  moveTo(task, value)
+  noLongerPending(state, task)
+  const waiters = takeWaiters(task)
+  for (const waiter of waiters) {
+    if (waiter.state.type !== 'waiting') continue
+    waiter.state.missing--
+    if (waiter.state.missing === 0) makeReady(state, waiter)
+  }
+  tell(state, task)
+  letGo(state, task)
+}
+
+/** The task fails, and with it every task that waits for its value, and theirs. */
+export function failTask(state: SchedulerState, task: Task, failure: Failure): void {
+  const work = [task]
+  for (let next = work.pop(); next !== undefined; next = work.pop()) {
+    if (next.state.type === 'failed') continue
+    const wasPending = isPending(next)
+    if (next.state.type === 'ready') state.ready.markStale()
+    moveTo(next, { type: 'failed', failure })
+    next.template.statistics.failed++
+    state.totals.failed++
+    for (const waiter of takeWaiters(next)) if (waiter.state.type === 'waiting') work.push(waiter)
+    tell(state, next)
+    if (wasPending) noLongerPending(state, next)
+    letGo(state, next)
+  }
+}
+
+/** The task's inputs are all in memory: it enters the ready queue. */
+export function makeReady(state: SchedulerState, task: Task): void {
+  moveTo(task, READY)
+  state.ready.addTask(task)
+}
+
+/** A client waits for this value: it is answered now, or when the task has an outcome. */
+export function wantValue(state: SchedulerState, array: TaskArray, index: number): void {
+  array.flags[index]! |= WANTED
+  const task = array.tasks[index]
+  if (task !== undefined) tellOne(state, task, array, index)
+}
+
+function takeWaiters(task: Task): readonly Task[] {
+  const { waiters } = task
+  task.waiters = NO_WAITERS
+  task.staleWaiters = 0
+  return waiters
+}
+
+/** Tells everyone who holds a future of the task. */
+function tell(state: SchedulerState, task: Task): void {
+  tellOne(state, task, task.array, task.index)
+  if (task.aliases === undefined) return
+  for (const { array, index } of task.aliases) tellOne(state, task, array, index)
+}
+
+/** Tells the client of one future, if the task has an outcome. */
+export function tellOne(state: SchedulerState, task: Task, array: TaskArray, index: number): void {
+  const flags = array.flags[index]!
+  if ((flags & HELD) === 0) return
+  const id = taskId(array.id, index)
+  const isWanted = (flags & WANTED) !== 0
+  if (task.state.type === 'failed') {
+    array.flags[index] = HELD
+    outboxOf(state, array.client).addFailed(id, task.state.failure)
+  } else if (task.state.type === 'in-memory') {
+    array.flags[index] = HELD
+    if (isWanted) tellValue(state, array, id, task.state)
+    else outboxOf(state, array.client).addFinished(id)
+  }
+}
+
+/** The value itself if the scheduler has it, else where it is. */
+function tellValue(state: SchedulerState, array: TaskArray, id: TaskId, value: InMemory): void {
+  const outbox = outboxOf(state, array.client)
+  if (value.page?.bytes !== undefined) {
+    outbox.addValue(id, value.page.bytes, value.start, value.end)
+    return
+  }
+  const holders = value.holders.map(({ join }) => join.address)
+  outbox.add({ type: 'located', task: id, sizeBytes: value.sizeBytes, holders })
+}

@@ -1,0 +1,103 @@
+/**
+ * From a released record to work under way: of a new task, or of one whose value was lost and must be made again,
+ * with whatever of its inputs is gone too. Chains may be long, so there is a work list and no recursion.
+ */
+import { failTask, makeReady } from './outcome.js'
+import { isNeeded, letGo, sweepWaiters } from './retention.js'
+import type { SchedulerState } from './state.js'
+import { NO_WAITERS } from './task-array.js'
+import { moveTo, RELEASED, type Failure, type Task } from './task.js'
+import type { WorkerRecord } from './worker-record.js'
+
+/** Sets a released task going, and those released inputs that it needs, and theirs. */
+export function wake(state: SchedulerState, task: Task): void {
+  wakeAll(state, [task])
+}
+
+/**
+ * Takes a task (processing, or ready) to where its inputs allow: ready, waiting for inputs that are being made again, or
+ * failed with one of them.
+ */
+export function startOver(state: SchedulerState, task: Task): void {
+  const failure = failureOfInputs(task)
+  if (failure !== undefined) {
+    failTask(state, task, failure)
+    return
+  }
+  const toWake: Task[] = []
+  const missing = awaitInputs(state, task, toWake)
+  if (missing > 0) moveTo(task, { type: 'waiting', missing })
+  else if (task.state.type !== 'ready') makeReady(state, task)
+  wakeAll(state, toWake)
+}
+
+/** Can workers get every input? Something may have been lost since the task became ready. */
+export function areInputsHeld(task: Task): boolean {
+  for (const input of task.inputs) if (!isHeldSomewhere(input)) return false
+  return true
+}
+
+/** A copy of the value turned out to be gone. If it was the last one, and somebody needs it, it is made again. */
+export function loseCopy(state: SchedulerState, task: Task, holder: WorkerRecord): void {
+  if (task.state.type !== 'in-memory') return
+  const { holders, page } = task.state
+  const place = holders.indexOf(holder)
+  if (place >= 0) holders.splice(place, 1)
+  if (holders.length > 0) return
+  // The scheduler's own copy answers clients, but workers can't fetch it: it is enough while no task needs the value.
+  if (page?.bytes !== undefined && task.pendingDependants === 0) return
+  remake(state, task)
+}
+
+/** Gives up a value that can't be had any more, and has it made again if somebody needs it. */
+export function remake(state: SchedulerState, task: Task): void {
+  dropValue(state, task)
+  if (isNeeded(task)) wake(state, task)
+  else letGo(state, task)
+}
+
+function wakeAll(state: SchedulerState, work: Task[]): void {
+  for (let task = work.pop(); task !== undefined; task = work.pop()) {
+    if (task.state.type !== 'released') continue
+    const failure = failureOfInputs(task)
+    if (failure !== undefined) {
+      failTask(state, task, failure)
+      continue
+    }
+    for (const input of task.inputs) input.pendingDependants++
+    const missing = awaitInputs(state, task, work)
+    if (missing > 0) moveTo(task, { type: 'waiting', missing })
+    else makeReady(state, task)
+  }
+}
+
+/** Enters the task with each input that workers can't get. Returns how many; appends those that nobody works on. */
+function awaitInputs(state: SchedulerState, task: Task, toWake: Task[]): number {
+  let missing = 0
+  for (const input of task.inputs) {
+    if (isHeldSomewhere(input)) continue
+    missing++
+    if (input.waiters === NO_WAITERS) input.waiters = []
+    else if (input.staleWaiters > 0) sweepWaiters(input)
+    input.waiters.push(task)
+    if (input.state.type === 'in-memory') dropValue(state, input)
+    if (input.state.type === 'released') toWake.push(input)
+  }
+  return missing
+}
+
+/** Gives up the scheduler's view of a value, and its own copy. */
+export function dropValue(state: SchedulerState, task: Task): void {
+  if (task.state.type !== 'in-memory') return
+  if (task.state.page !== undefined) state.inline.drop(task.state.page)
+  moveTo(task, RELEASED)
+}
+
+function isHeldSomewhere({ state }: Task): boolean {
+  return state.type === 'in-memory' && state.holders.length > 0
+}
+
+function failureOfInputs(task: Task): Failure | undefined {
+  for (const { state } of task.inputs) if (state.type === 'failed') return state.failure
+  return undefined
+}

@@ -1,0 +1,139 @@
+/**
+ * Who still needs a key. A value stays while a client holds its future or a wanted dependant has no outcome yet; a
+ * record stays, beyond that, while a dependant has one, for a lost value is made again from its inputs. What nobody
+ * needs goes at once, with all that only it needed. Chains may be long, so there is a work list and no recursion.
+ */
+import { assert } from '../../common/assert.js'
+import type { ClientRecord } from './client-record.js'
+import { noLongerProcessing } from './assignment.js'
+import { workerOutboxOf, type SchedulerState } from './state.js'
+import { HELD, templateAt, type TaskArray } from './task-array.js'
+import { isPending, moveTo, RELEASED, type Task } from './task.js'
+import { forgetTask as leaveTemplate } from './templates.js'
+
+/** Does a client hold a future of it? */
+export function isHeld(task: Task): boolean {
+  if ((task.array.flags[task.index]! & HELD) !== 0) return true
+  return task.aliases?.some(({ array, index }) => (array.flags[index]! & HELD) !== 0) ?? false
+}
+
+export function isNeeded(task: Task): boolean {
+  return task.pendingDependants > 0 || isHeld(task)
+}
+
+/** A client lets go of one future. */
+export function releaseFuture(state: SchedulerState, array: TaskArray, index: number): void {
+  if ((array.flags[index]! & HELD) === 0) return
+  array.flags[index] = 0
+  const task = array.tasks[index]
+  if (task === undefined) {
+    // It never ran and has no record: nothing but its place in the array is left to give back.
+    const template = templateAt(array, index)
+    template.statistics.tasks.ready--
+    leaveTemplate(state, template)
+    leaveArray(state, array)
+    return
+  }
+  if (task.array !== array || task.index !== index) removeAlias(state, task, array, index)
+  letGo(state, task)
+}
+
+/** A client lets go of everything. */
+export function releaseAll(state: SchedulerState, client: ClientRecord): void {
+  for (const array of [...client.arrays]) {
+    for (let index = 0; index < array.flags.length; index++) releaseFuture(state, array, index)
+  }
+}
+
+/** The task may not be needed any more: then its value goes, and perhaps its record, and the same for its inputs. */
+export function letGo(state: SchedulerState, task: Task): void {
+  const work = [task]
+  for (let next = work.pop(); next !== undefined; next = work.pop()) {
+    if (isNeeded(next)) continue
+    if (next.state.type !== 'released') dropOutcome(state, next, work)
+    if (next.dependants === 0) forget(state, next, work)
+  }
+}
+
+/** Its dependants have an outcome, or were let go: it has one reason less to keep its inputs' values. */
+export function noLongerPending(state: SchedulerState, task: Task): void {
+  for (const input of task.inputs) {
+    input.pendingDependants--
+    assert(input.pendingDependants >= 0, `task ${input.id} has fewer than no dependants`)
+    if (input.pendingDependants === 0) letGo(state, input)
+  }
+}
+
+/** Drops the value or the work under way. The record stays. */
+function dropOutcome(state: SchedulerState, task: Task, work: Task[]): void {
+  const { state: before } = task
+  const wasPending = isPending(task)
+  switch (before.type) {
+    case 'in-memory':
+      for (const worker of before.holders) workerOutboxOf(state, worker).addFree(task.id)
+      if (before.page !== undefined) state.inline.drop(before.page)
+      break
+    case 'processing':
+      noLongerProcessing(state, task, before.worker)
+      workerOutboxOf(state, before.worker).addFree(task.id)
+      break
+    case 'waiting':
+      for (const input of task.inputs) leaveWaiters(input)
+      break
+    case 'ready':
+      state.ready.markStale()
+      break
+    case 'failed':
+    case 'released':
+      break
+  }
+  moveTo(task, RELEASED)
+  if (!wasPending) return
+  for (const input of task.inputs) {
+    input.pendingDependants--
+    if (input.pendingDependants === 0) work.push(input)
+  }
+}
+
+/** A waiting task was let go. Its entries in the lists of waiters are swept when they are half of a list. */
+function leaveWaiters(input: Task): void {
+  if (input.waiters.length === 0) return
+  input.staleWaiters++
+  if (input.staleWaiters * 2 > input.waiters.length) sweepWaiters(input)
+}
+
+export function sweepWaiters(input: Task): void {
+  input.waiters = input.waiters.filter((waiter) => waiter.state.type === 'waiting')
+  input.staleWaiters = 0
+}
+
+function forget(state: SchedulerState, task: Task, work: Task[]): void {
+  assert(task.state.type === 'released', `task ${task.id} is forgotten while ${task.state.type}`)
+  const { array, index, template } = task
+  if (array.tasks[index] !== task) return // It was on the work list twice.
+  array.tasks[index] = undefined
+  template.statistics.tasks.released--
+  if (task.explicitKey !== undefined && state.keys.get(task.explicitKey) === task) state.keys.delete(task.explicitKey)
+  leaveTemplate(state, template)
+  leaveArray(state, array)
+  for (const input of task.inputs) {
+    input.dependants--
+    if (input.dependants === 0) work.push(input)
+  }
+}
+
+function removeAlias(state: SchedulerState, task: Task, array: TaskArray, index: number): void {
+  task.aliases = task.aliases?.filter((alias) => alias.array !== array || alias.index !== index)
+  array.tasks[index] = undefined
+  leaveArray(state, array)
+}
+
+/** One place of the array is free for good. */
+function leaveArray(state: SchedulerState, array: TaskArray): void {
+  array.live--
+  if (array.live > 0) return
+  for (const { cursor, count } of array.segments) if (cursor < count) state.ready.markStale()
+  state.arrays.delete(array.id)
+  array.client.arrays.delete(array)
+}
+

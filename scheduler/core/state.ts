@@ -1,0 +1,102 @@
+/** All that the scheduler's core knows. Only the files of this folder change it, and only in answer to an event. */
+import { Heap } from '../../common/heap.js'
+import { Rate } from '../../common/rate.js'
+import { MAX_INLINE_CACHE_BYTES } from '../../protocol/limits.js'
+import type { ArrayId, ClientId, CodeHash, WorkerId } from '../../protocol/ids.js'
+import type { ClientRecord } from './client-record.js'
+import { InlineCache } from './inline-cache.js'
+import type { SchedulerInstruction } from './instructions.js'
+import { ReadyQueue } from './ready-queue.js'
+import type { TaskArray } from './task-array.js'
+import type { Task } from './task.js'
+import type { CodeRecord, FunctionStatistics } from './template.js'
+import { isLessLoaded, type WorkerRecord } from './worker-record.js'
+
+export interface SchedulerConfig {
+  /** What workers and clients show each other; random, made by the shell. */
+  readonly peerSecret: string
+  readonly packageVersion: string
+  readonly nodeVersion: string
+  /** Bound of the inline cache; tests make it small. */
+  readonly maxInlineCacheBytes?: number
+}
+
+/** Somebody waits until so many workers are there. */
+export interface WorkerWait {
+  readonly client: ClientRecord
+  readonly request: number
+  readonly count: number
+}
+
+export interface SchedulerState {
+  readonly config: SchedulerConfig
+  /** The time of the latest event; the core has no other clock. */
+  nowMs: number
+  startedAtMs: number | undefined
+  readonly clients: Map<ClientId, ClientRecord>
+  readonly workers: Map<WorkerId, WorkerRecord>
+  /** Every array with a live place. A task is in it, or nowhere. */
+  readonly arrays: Map<ArrayId, TaskArray>
+  /** Tasks with an explicit key. */
+  readonly keys: Map<string, Task>
+  readonly codes: Map<CodeHash, CodeRecord>
+  /** By code and export, so that what is learnt about a function outlives a template. */
+  readonly functions: Map<string, FunctionStatistics>
+  readonly ready: ReadyQueue
+  /** Workers that may be sent tasks, the least loaded on top. */
+  readonly open: Heap<WorkerRecord>
+  readonly inline: InlineCache
+  readonly workerWaits: WorkerWait[]
+  readonly totals: { submitted: number; finished: number; failed: number }
+  readonly finishRate: Rate
+  nextArray: number
+  nextTemplate: number
+  /** Who has something in the outbox. */
+  readonly clientsToFlush: ClientRecord[]
+  readonly workersToFlush: WorkerRecord[]
+  /** Instructions that are not messages: connections to close. */
+  readonly closings: SchedulerInstruction[]
+}
+
+export function createState(config: SchedulerConfig): SchedulerState {
+  return {
+    config,
+    nowMs: 0,
+    startedAtMs: undefined,
+    clients: new Map(),
+    workers: new Map(),
+    arrays: new Map(),
+    keys: new Map(),
+    codes: new Map(),
+    functions: new Map(),
+    ready: new ReadyQueue(),
+    open: new Heap(isLessLoaded),
+    inline: new InlineCache(config.maxInlineCacheBytes ?? MAX_INLINE_CACHE_BYTES),
+    workerWaits: [],
+    totals: { submitted: 0, finished: 0, failed: 0 },
+    finishRate: new Rate(),
+    nextArray: 1,
+    nextTemplate: 1,
+    clientsToFlush: [],
+    workersToFlush: [],
+    closings: [],
+  }
+}
+
+/** The client's outbox, which is emptied at the end of the turn. */
+export function outboxOf(state: SchedulerState, client: ClientRecord): ClientRecord['outbox'] {
+  if (!client.isDirty) {
+    client.isDirty = true
+    state.clientsToFlush.push(client)
+  }
+  return client.outbox
+}
+
+/** The worker's outbox, which is emptied at the end of the turn. */
+export function workerOutboxOf(state: SchedulerState, worker: WorkerRecord): WorkerRecord['outbox'] {
+  if (!worker.isDirty) {
+    worker.isDirty = true
+    state.workersToFlush.push(worker)
+  }
+  return worker.outbox
+}

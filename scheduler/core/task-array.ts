@@ -1,0 +1,117 @@
+/**
+ * Task arrays: up to `ARRAY_CAPACITY` tasks that a client submitted together. A task that has no inputs and that nobody
+ * asked about has no record, only its flags here and its arguments in the bytes that arrived. So a million waiting items
+ * of a `map` cost a few bytes each beside their arguments.
+ */
+import { assert } from '../../common/assert.js'
+import type { Packed } from '../../common/packed.js'
+import { arrayOf, attempt, indexOf, taskId, type ArrayId, type TaskId } from '../../protocol/ids.js'
+import type { ClientRecord } from './client-record.js'
+import type { SchedulerState } from './state.js'
+import { NO_INPUTS, READY, type Task, type TaskState } from './task.js'
+import type { Template } from './template.js'
+
+/** The client holds the future. Without this flag, and without a record, a task is gone. */
+export const HELD = 1
+/** The client waits for the value. */
+export const WANTED = 2
+
+/** Tasks of one `submit`: the places `first` to `first + count` of their array. */
+export interface Segment {
+  readonly array: TaskArray
+  readonly first: number
+  readonly count: number
+  readonly args: Packed
+  /** `[template, count, …]` in turn. */
+  readonly runs: readonly { readonly template: Template; readonly end: number }[]
+  readonly priority: number
+  /** Up to here the ready queue has taken the tasks; relative to `first`. */
+  cursor: number
+  /** The run that the cursor is in. */
+  run: number
+}
+
+export interface TaskArray {
+  readonly id: ArrayId
+  readonly client: ClientRecord
+  readonly segments: Segment[]
+  /** By index: the record, if there is one. */
+  readonly tasks: (Task | undefined)[]
+  /** By index: `HELD`, `WANTED`. It grows when the client fills the array in several messages. */
+  flags: Uint8Array
+  /** Places that are in use: held by the client, or with a record. The array goes when none is. */
+  live: number
+}
+
+/** The record of a task, made now if it has none; `undefined` when the task is gone or never was. */
+export function findTask(state: SchedulerState, id: TaskId): Task | undefined {
+  const array = state.arrays.get(arrayOf(id))
+  if (array === undefined) return undefined
+  const index = indexOf(id)
+  return array.tasks[index] ?? ((array.flags[index]! & HELD) === 0 ? undefined : expand(array, index))
+}
+
+/** Makes the record of a task that has none yet: it has no inputs, so it is ready, and already counted as such. */
+export function expand(array: TaskArray, index: number): Task {
+  const segment = segmentOf(array, index)
+  const place = index - segment.first
+  const run = segment.runs.find(({ end }) => place < end)
+  assert(run !== undefined, `array ${array.id} has no template at ${index}`)
+  return expandWith(segment, place, run.template)
+}
+
+/** As `expand`, for a caller who knows the segment and the template. */
+export function expandWith(segment: Segment, place: number, template: Template): Task {
+  return makeTask(segment, place, template, { inputs: NO_INPUTS, explicitKey: undefined, state: READY })
+}
+
+/** Puts a record in its place. The caller has counted the task in its template's statistics under `state`. */
+export function makeTask(
+  segment: Segment,
+  place: number,
+  template: Template,
+  given: { readonly inputs: readonly Task[]; readonly explicitKey: string | undefined; readonly state: TaskState },
+): Task {
+  const { array } = segment
+  const index = segment.first + place
+  const task: Task = {
+    id: taskId(array.id, index),
+    array,
+    index,
+    template,
+    args: segment.args,
+    place,
+    inputs: given.inputs,
+    explicitKey: given.explicitKey,
+    state: given.state,
+    attempt: attempt(0),
+    deaths: 0,
+    misses: 0,
+    waiters: NO_WAITERS,
+    staleWaiters: 0,
+    pendingDependants: 0,
+    dependants: 0,
+    aliases: undefined,
+  }
+  array.tasks[index] = task
+  return task
+}
+
+/** Stands for an empty list of waiters, so that a task which nobody waits for needs no list of its own. */
+export const NO_WAITERS: Task[] = []
+Object.freeze(NO_WAITERS)
+
+/** The template of a task without a record. */
+export function templateAt(array: TaskArray, index: number): Template {
+  const segment = segmentOf(array, index)
+  const run = segment.runs.find(({ end }) => index - segment.first < end)
+  assert(run !== undefined, `array ${array.id} has no template at ${index}`)
+  return run.template
+}
+
+function segmentOf(array: TaskArray, index: number): Segment {
+  for (const segment of array.segments) {
+    if (index >= segment.first && index < segment.first + segment.count) return segment
+  }
+  throw new Error(`array ${array.id} has nothing at ${index}`)
+}

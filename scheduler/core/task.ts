@@ -1,0 +1,134 @@
+/**
+ * A task: its place, what it needs, and the state it is in. Tasks of a `map` that nobody has looked at yet have no such
+ * record: their array holds them by index (task-array.ts), and `expand` makes the record when one is first needed.
+ */
+import { assert } from '../../common/assert.js'
+import { attempt, generatedKey, type Attempt, type TaskId } from '../../protocol/ids.js'
+import type { ErrorCode } from '../../protocol/errors.js'
+import type { Packed } from '../../common/packed.js'
+import type { InlinePage } from './inline-cache.js'
+import type { TaskArray } from './task-array.js'
+import type { Template } from './template.js'
+import type { WorkerRecord } from './worker-record.js'
+
+/** Why a task failed. The scheduler never reads `error`: it is an encoded value, empty when the cluster failed the task. */
+export interface Failure {
+  readonly error: Uint8Array
+  readonly code: ErrorCode | ''
+  readonly reason: string
+  readonly worker: string
+  readonly attempt: number
+  /** The key of the task that failed first; others failed because they needed it. */
+  readonly culpritKey: string
+}
+
+/** Where a task is. Each state carries what is true only there. */
+export type TaskState =
+  /** It has a description and no value, and nobody needs one: either it was let go, or it has only just been made. */
+  | { readonly type: 'released' }
+  /** Some inputs are not in memory. `missing` counts them (twice, if it is an input twice). */
+  | { readonly type: 'waiting'; missing: number }
+  /** Every input is in memory, and the task is in the ready queue. */
+  | { readonly type: 'ready' }
+  /** Sent to a worker, and in its `processing`. */
+  | { readonly type: 'processing'; readonly worker: WorkerRecord }
+  /** Held by `holders`, or, when they are all gone, by `page` alone (the scheduler's copy: `page.bytes[start..end]`). */
+  | {
+      readonly type: 'in-memory'
+      readonly holders: WorkerRecord[]
+      readonly sizeBytes: number
+      readonly page: InlinePage | undefined
+      readonly start: number
+      readonly end: number
+    }
+  | { readonly type: 'failed'; readonly failure: Failure }
+
+/** Every legal edge, and nothing else. */
+export const TASK_TRANSITIONS = {
+  released: ['waiting', 'ready', 'failed'],
+  waiting: ['ready', 'in-memory', 'failed', 'released'],
+  ready: ['processing', 'waiting', 'in-memory', 'failed', 'released'],
+  processing: ['in-memory', 'failed', 'ready', 'waiting', 'released'],
+  'in-memory': ['released'],
+  failed: ['released'],
+} as const satisfies Record<TaskState['type'], readonly TaskState['type'][]>
+
+const LEGAL: Readonly<Record<TaskState['type'], ReadonlySet<string>>> = {
+  released: new Set(TASK_TRANSITIONS.released),
+  waiting: new Set(TASK_TRANSITIONS.waiting),
+  ready: new Set(TASK_TRANSITIONS.ready),
+  processing: new Set(TASK_TRANSITIONS.processing),
+  'in-memory': new Set(TASK_TRANSITIONS['in-memory']),
+  failed: new Set(TASK_TRANSITIONS.failed),
+}
+
+export const RELEASED: TaskState = Object.freeze({ type: 'released' })
+export const READY: TaskState = Object.freeze({ type: 'ready' })
+
+/** A future, other than the one it was made for, that stands for the same task: somebody submitted its key again. */
+export interface Alias {
+  readonly array: TaskArray
+  readonly index: number
+}
+
+export interface Task {
+  readonly id: TaskId
+  /** Where it lives. Its own client's hold and wish are flags there. */
+  readonly array: TaskArray
+  readonly index: number
+  readonly template: Template
+  readonly args: Packed
+  /** Its entry in `args`. */
+  readonly place: number
+  /** Its own inputs, then its template's. */
+  readonly inputs: readonly Task[]
+  readonly explicitKey: string | undefined
+  state: TaskState
+  /** Number of its latest start; 0 before the first. */
+  attempt: Attempt
+  /** How many workers died while it may have been running. */
+  deaths: number
+  /** How often its value, or an input of it, was not where the scheduler believed it to be. */
+  misses: number
+  /** Tasks in state `waiting` that miss this one's value. May also hold `staleWaiters` tasks that were let go meanwhile. */
+  waiters: Task[]
+  staleWaiters: number
+  /** Dependants that have no outcome yet and are wanted: the value must stay while this is above 0. */
+  pendingDependants: number
+  /** Dependants that have a record: this record must stay while it is above 0, for they may have to run again. */
+  dependants: number
+  aliases: Alias[] | undefined
+}
+
+export const NO_INPUTS: readonly Task[] = Object.freeze([])
+
+/** Does the task have neither outcome nor leave to go without one? Then its inputs must stay. */
+export function isPending(task: Task): boolean {
+  const { type } = task.state
+  return type === 'waiting' || type === 'ready' || type === 'processing'
+}
+
+/** The only place that assigns `task.state`. The counts by function follow. */
+export function moveTo(task: Task, next: TaskState): void {
+  const from = task.state.type
+  assert(LEGAL[from].has(next.type), `task ${task.id}: ${from} to ${next.type}`)
+  const { tasks } = task.template.statistics
+  tasks[from]--
+  tasks[next.type]++
+  task.state = next
+}
+
+export function keyOf(task: Task): string {
+  return task.explicitKey ?? generatedKey(task.template.name, task.id)
+}
+
+/** Numbers the start that is about to happen. */
+export function nextAttempt(task: Task): Attempt {
+  task.attempt = attempt(task.attempt + 1)
+  return task.attempt
+}
+
+/** Does the worker hold the value, as far as the scheduler knows? */
+export function isHolder(state: TaskState & { readonly type: 'in-memory' }, worker: WorkerRecord): boolean {
+  return state.holders.includes(worker)
+}

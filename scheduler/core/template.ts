@@ -1,0 +1,38 @@
+/** What many tasks share: a function, constants, options; and the statistics of each function. */
+import type { CodeHash, TaskId, TemplateId } from '../../protocol/ids.js'
+import type { DefineCode } from '../../protocol/messages/common.js'
+import type { StateCounts } from '../../protocol/messages/status.js'
+
+/** A function's figures, kept as its tasks move and never counted up afterwards. */
+export interface FunctionStatistics {
+  readonly name: string
+  readonly tasks: { -readonly [K in keyof StateCounts]: number }
+  finished: number
+  failed: number
+  /** Moving average of the time a run takes in its thread, in microseconds; `undefined` before the first. */
+  meanUs: number | undefined
+  /** How many templates refer to it. */
+  templates: number
+}
+
+/** Code that a client defined. It stays while templates refer to it, or its client is there. */
+export interface CodeRecord {
+  readonly define: DefineCode
+  users: number
+}
+
+export interface Template {
+  /** The scheduler's own number, which workers know it by. */
+  readonly id: TemplateId
+  readonly name: string
+  readonly code: CodeHash
+  readonly exportName: string
+  readonly constants: Uint8Array
+  readonly constantInputs: readonly TaskId[]
+  readonly priority: number
+  readonly statistics: FunctionStatistics
+  /** Tasks, with and without a record, that have this template. */
+  tasks: number
+  /** Its client is there and may submit more tasks with it. */
+  isOpen: boolean
+}

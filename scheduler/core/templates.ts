@@ -1,0 +1,94 @@
+/** Templates, their code and their statistics: made when a client defines them, gone when nothing uses them. */
+import { templateId, type CodeHash } from '../../protocol/ids.js'
+import { ownBytes } from '../../common/packed.js'
+import type { DefineCode } from '../../protocol/messages/common.js'
+import { PRIORITY_BASE, type DefineTemplate } from '../../protocol/messages/client.js'
+import type { ClientRecord } from './client-record.js'
+import { workerOutboxOf, type SchedulerState } from './state.js'
+import type { CodeRecord, FunctionStatistics, Template } from './template.js'
+
+/** Functions that no template refers to any more, whose figures are kept all the same. */
+const MAX_IDLE_FUNCTIONS = 1_000
+
+export function onDefineCode(state: SchedulerState, client: ClientRecord, define: DefineCode): void {
+  let record = state.codes.get(define.code)
+  if (record === undefined) {
+    record = { define: { ...define, source: ownBytes(define.source) }, users: 0 }
+    state.codes.set(define.code, record)
+  }
+  if (client.codes.has(record)) return
+  client.codes.add(record)
+  record.users++
+}
+
+/** Returns false when the template's code is not defined. */
+export function onDefineTemplate(state: SchedulerState, client: ClientRecord, define: DefineTemplate): boolean {
+  const code = state.codes.get(define.code)
+  if (code === undefined || client.templates.has(define.template)) return false
+  const statistics = statisticsOf(state, define)
+  statistics.templates++
+  code.users++
+  const template: Template = {
+    id: templateId(state.nextTemplate++),
+    name: define.name,
+    code: define.code,
+    exportName: define.exportName,
+    constants: ownBytes(define.constants),
+    constantInputs: define.constantInputs,
+    priority: define.priority - PRIORITY_BASE,
+    statistics,
+    tasks: 0,
+    isOpen: true,
+  }
+  client.templates.set(define.template, template)
+  return true
+}
+
+/** A task of the template is gone. */
+export function forgetTask(state: SchedulerState, template: Template): void {
+  template.tasks--
+  forgetIfUnused(state, template)
+}
+
+/** The client is gone: its templates stay only as long as tasks need them. */
+export function closeTemplates(state: SchedulerState, client: ClientRecord): void {
+  for (const template of client.templates.values()) {
+    template.isOpen = false
+    forgetIfUnused(state, template)
+  }
+  for (const code of client.codes) dropCodeUser(state, code)
+  client.templates.clear()
+  client.codes.clear()
+}
+
+function forgetIfUnused(state: SchedulerState, template: Template): void {
+  if (template.tasks > 0 || template.isOpen) return
+  for (const worker of state.workers.values()) {
+    if (worker.templates.delete(template.id)) workerOutboxOf(state, worker).addForgottenTemplate(template.id)
+  }
+  template.statistics.templates--
+  const code = state.codes.get(template.code)
+  if (code !== undefined) dropCodeUser(state, code)
+  if (template.statistics.templates === 0 && state.functions.size > MAX_IDLE_FUNCTIONS) dropIdleFunctions(state)
+}
+
+function dropCodeUser(state: SchedulerState, code: CodeRecord): void {
+  code.users--
+  if (code.users > 0) return
+  state.codes.delete(code.define.code)
+}
+
+function dropIdleFunctions(state: SchedulerState): void {
+  for (const [id, { templates }] of state.functions) if (templates === 0) state.functions.delete(id)
+}
+
+function statisticsOf(state: SchedulerState, define: { code: CodeHash; exportName: string; name: string }): FunctionStatistics {
+  const id = `${define.code} ${define.exportName} ${define.name}`
+  let statistics = state.functions.get(id)
+  if (statistics === undefined) {
+    const tasks = { waiting: 0, ready: 0, processing: 0, 'in-memory': 0, failed: 0, released: 0 }
+    statistics = { name: define.name, tasks, finished: 0, failed: 0, meanUs: undefined, templates: 0 }
+    state.functions.set(id, statistics)
+  }
+  return statistics
+}

@@ -1,0 +1,132 @@
+/** What a worker is told at the end of the turn. Frees go first: a task that is freed and sent again arrives in that order. */
+import { Packer, startOf } from '../../common/packed.js'
+import { PRIORITY_BASE } from '../../protocol/messages/client.js'
+import type { TaskId, WorkerId } from '../../protocol/ids.js'
+import type { SchedulerToWorker } from '../../protocol/messages/worker.js'
+import type { SchedulerState } from './state.js'
+import { isHolder, type Task } from './task.js'
+import type { WorkerRecord } from './worker-record.js'
+
+export class WorkerOutbox {
+  #free: TaskId[] = []
+  #tasks: Task[] = []
+  #forgotten: number[] = []
+  #others: SchedulerToWorker[] = []
+
+  addFree(id: TaskId): void {
+    this.#free.push(id)
+  }
+
+  /** The task is sent when the turn ends, with what it needs and the worker has not got. */
+  addTask(task: Task): void {
+    this.#tasks.push(task)
+  }
+
+  addForgottenTemplate(id: number): void {
+    this.#forgotten.push(id)
+  }
+
+  add(message: SchedulerToWorker): void {
+    this.#others.push(message)
+  }
+
+  take(state: SchedulerState, worker: WorkerRecord): SchedulerToWorker[] {
+    const messages = this.#others
+    this.#others = []
+    if (this.#free.length > 0) messages.push({ type: 'free-tasks', tasks: this.#free })
+    if (this.#forgotten.length > 0) messages.push({ type: 'forget-templates', templates: this.#forgotten })
+    this.#free = []
+    this.#forgotten = []
+    let start = 0
+    while (start < this.#tasks.length) {
+      const { priority } = this.#tasks[start]!.template
+      let end = start + 1
+      while (end < this.#tasks.length && this.#tasks[end]!.template.priority === priority) end++
+      runTasks(state, worker, this.#tasks.slice(start, end), messages)
+      start = end
+    }
+    if (this.#tasks.length > 0) this.#tasks = []
+    return messages
+  }
+}
+
+/** Appends `run-tasks` for tasks of one priority, behind the code, templates and addresses they need. */
+function runTasks(state: SchedulerState, worker: WorkerRecord, tasks: readonly Task[], out: SchedulerToWorker[]): void {
+  const ids = new Array<TaskId>(tasks.length)
+  const attempts: number[] = []
+  const runs: number[] = []
+  const args = new Packer(tasks.length * 16)
+  const inputs = new Inputs()
+  const keys: { place: number; key: string }[] = []
+  const peers = { type: 'peers' as const, workers: [] as number[], addresses: [] as string[] }
+  for (let place = 0; place < tasks.length; place++) {
+    const task = tasks[place]!
+    ids[place] = task.id
+    if (task.attempt !== 1) while (attempts.length < place) attempts.push(1)
+    if (task.attempt !== 1 || attempts.length > 0) attempts.push(task.attempt)
+    const template = task.template.id
+    if (runs[runs.length - 2] === template) runs[runs.length - 1]!++
+    else {
+      introduceTemplate(state, worker, task, out)
+      runs.push(template, 1)
+    }
+    args.add(task.args.bytes, startOf(task.args, task.place), task.args.ends[task.place])
+    if (task.explicitKey !== undefined) keys.push({ place, key: task.explicitKey })
+    inputs.add(task, worker, place)
+  }
+  for (const holder of inputs.holders) {
+    if (worker.peers.has(holder)) continue
+    worker.peers.add(holder)
+    peers.workers.push(holder)
+    peers.addresses.push(state.workers.get(holder)?.join.address ?? '')
+  }
+  if (peers.workers.length > 0) out.push(peers)
+  const priority = (tasks[0]?.template.priority ?? 0) + PRIORITY_BASE
+  out.push({ type: 'run-tasks', tasks: ids, attempts, runs, priority, args: args.take(), keys, ...inputs.columns() })
+}
+
+function introduceTemplate(state: SchedulerState, worker: WorkerRecord, task: Task, out: SchedulerToWorker[]): void {
+  const { id, name, code, exportName, constants, constantInputs } = task.template
+  if (worker.templates.has(id)) return
+  worker.templates.add(id)
+  const record = state.codes.get(code)
+  if (record !== undefined && !worker.codes.has(code)) {
+    worker.codes.add(code)
+    out.push(record.define)
+  }
+  out.push({ type: 'define-template', template: id, name, code, exportName, constants, constantInputs })
+}
+
+/** Collects the inputs of a message's tasks, and where those are that the worker does not hold. */
+class Inputs {
+  readonly holders = new Set<WorkerId>()
+  readonly #counts: number[] = []
+  readonly #inputs: TaskId[] = []
+  readonly #remote = new Map<TaskId, { readonly holder: WorkerId; readonly sizeBytes: number }>()
+
+  add(task: Task, worker: WorkerRecord, place: number): void {
+    if (task.inputs.length === 0 && this.#counts.length === 0) return
+    while (this.#counts.length < place) this.#counts.push(0)
+    this.#counts.push(task.inputs.length)
+    for (const input of task.inputs) {
+      this.#inputs.push(input.id)
+      if (input.state.type !== 'in-memory' || isHolder(input.state, worker) || this.#remote.has(input.id)) continue
+      const { holders, sizeBytes } = input.state
+      const holder = holders[task.id % holders.length]
+      if (holder === undefined) continue
+      this.holders.add(holder.id)
+      this.#remote.set(input.id, { holder: holder.id, sizeBytes })
+    }
+  }
+
+  columns() {
+    const remote = [...this.#remote.values()]
+    return {
+      inputCounts: this.#counts,
+      inputs: this.#inputs,
+      remoteInputs: [...this.#remote.keys()],
+      remoteHolders: remote.map(({ holder }) => holder),
+      remoteSizes: remote.map(({ sizeBytes }) => sizeBytes),
+    }
+  }
+}

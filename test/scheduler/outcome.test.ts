@@ -1,0 +1,150 @@
+import assert from 'node:assert/strict'
+import test from 'node:test'
+import { attempt } from '../../protocol/ids.js'
+import { SchedulerHarness } from '../support/scheduler-harness.js'
+
+test('a client is told what is finished, and gets values only when it wants them', () => {
+  const scheduler = new SchedulerHarness()
+  const worker = scheduler.worker({ threads: 2 })
+  const client = scheduler.client()
+  const [x, y] = client.map(client.define(), 2)
+  client.want(y!)
+
+  worker.finish([x!, y!])
+
+  assert.deepEqual([...client.takeValues()], [[y, [7, y! % 256]]])
+  assert.deepEqual(client.take('finished').tasks, [x])
+})
+
+test('a value that is wanted after it is there comes at once', () => {
+  const scheduler = new SchedulerHarness()
+  const worker = scheduler.worker()
+  const client = scheduler.client()
+  const [x] = client.map(client.define(), 1)
+  worker.finish([x!])
+  scheduler.skip()
+
+  client.want(x!)
+
+  assert.deepEqual([...client.takeValues()], [[x, [7, x! % 256]]])
+})
+
+test('a large value is fetched from its holder', () => {
+  const scheduler = new SchedulerHarness()
+  const worker = scheduler.worker()
+  const client = scheduler.client()
+  const [x] = client.map(client.define(), 1)
+  client.want(x!)
+
+  worker.finish([x!], { sizeBytes: 1_000_000 })
+
+  assert.deepEqual(client.take('located'), { type: 'located', task: x, sizeBytes: 1_000_000, holders: ['ws://w1'] })
+})
+
+test('what the inline cache has no room for is fetched from the worker', () => {
+  const scheduler = new SchedulerHarness({ maxInlineCacheBytes: 5 })
+  const worker = scheduler.worker({ threads: 3 })
+  const client = scheduler.client()
+  const [x, y, z] = client.map(client.define(), 3)
+  worker.finish([x!])
+  worker.finish([y!])
+  worker.finish([z!])
+  scheduler.skip()
+
+  client.want(x!, z!)
+
+  assert.equal(client.take('located').task, x)
+  assert.deepEqual([...client.takeValues().keys()], [z])
+  client.release(x!, y!, z!)
+  scheduler.expectEmpty()
+})
+
+test('an error reaches the task’s client and fails its dependants, in one message that names the culprit', () => {
+  const scheduler = new SchedulerHarness()
+  const worker = scheduler.worker()
+  const client = scheduler.client()
+  const f = client.define('parse')
+  const [x] = client.map(f, 1)
+  const [y] = client.submit(f, [{ inputs: [x!] }])
+  const [z] = client.submit(f, [{ inputs: [y!] }])
+
+  worker.fail(x!)
+
+  const failed = client.take('failed')
+  assert.deepEqual(new Set(failed.tasks), new Set([x, y, z]))
+  assert.deepEqual([...failed.error], [66])
+  assert.match(failed.culpritKey, /^parse-/)
+  assert.deepEqual([failed.worker, failed.attempt], ['w1', 1])
+  assert.equal(scheduler.tasks.failed, 3)
+})
+
+test('a task that ended its thread fails with the reason', () => {
+  const scheduler = new SchedulerHarness()
+  const worker = scheduler.worker()
+  const client = scheduler.client()
+  const [x] = client.map(client.define(), 1)
+
+  worker.send({ type: 'task-exited', task: x!, attempt: attempt(1), exitCode: 3, reason: 'process.exit(3)' })
+
+  const failed = client.take('failed')
+  assert.deepEqual([failed.code, failed.reason], ['ERR_HEDDLE_TASK_EXITED', 'process.exit(3)'])
+})
+
+test('a report of an older attempt changes nothing', () => {
+  const scheduler = new SchedulerHarness()
+  const [a] = [scheduler.worker()]
+  const client = scheduler.client()
+  const [x] = client.map(client.define(), 1)
+  a.send({ type: 'tasks-returned', tasks: [x!], attempts: [1] })
+  assert.equal(scheduler.tasks.processing, 1)
+  scheduler.skip()
+
+  a.finish([x!], { attempts: [1] })
+
+  assert.equal(scheduler.tasks.processing, 1)
+  scheduler.expectSilence()
+  a.finish([x!], { attempts: [2] })
+  assert.equal(scheduler.tasks['in-memory'], 1)
+})
+
+test('a result that nobody asked for any more is freed where it lies', () => {
+  const scheduler = new SchedulerHarness()
+  const worker = scheduler.worker()
+  const client = scheduler.client()
+  const [x] = client.map(client.define(), 1)
+  client.release(x!)
+  scheduler.skip()
+
+  worker.finish([x!])
+
+  assert.deepEqual(worker.take('free-tasks').tasks, [x])
+  scheduler.expectEmpty()
+})
+
+test('a million outcomes of one turn are one message a client', () => {
+  const scheduler = new SchedulerHarness()
+  const worker = scheduler.worker({ threads: 100 })
+  const client = scheduler.client()
+  const tasks = client.map(client.define(), 100)
+  scheduler.skip()
+
+  scheduler.turn(
+    ...tasks.map((task) => ({ type: 'worker-message', worker: worker.id, message: worker.finished([task]) }) as const),
+  )
+
+  assert.deepEqual(client.unread, ['finished'])
+})
+
+test('malformed news from a worker is no reason to stop', () => {
+  const scheduler = new SchedulerHarness()
+  const worker = scheduler.worker()
+  const client = scheduler.client()
+  const [x] = client.map(client.define(), 1)
+  scheduler.skip()
+
+  worker.finish([(x! + 512) as never])
+  worker.fail((x! + 4096) as never)
+  worker.send({ type: 'inputs-missing', task: x!, attempt: attempt(9), inputs: [x!], holder: 77 as never })
+
+  assert.equal(scheduler.tasks.processing, 1)
+})

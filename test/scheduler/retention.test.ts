@@ -1,0 +1,157 @@
+import assert from 'node:assert/strict'
+import test from 'node:test'
+import { SchedulerHarness } from '../support/scheduler-harness.js'
+
+test('a released result is freed on its worker', () => {
+  const scheduler = new SchedulerHarness()
+  const worker = scheduler.worker()
+  const client = scheduler.client()
+  const [x] = client.map(client.define(), 1)
+  worker.finish([x!])
+  scheduler.skip()
+
+  client.release(x!)
+
+  assert.deepEqual(worker.take('free-tasks').tasks, [x])
+  scheduler.expectSilence()
+  scheduler.expectEmpty()
+})
+
+test('a released task that has not started never runs', () => {
+  const scheduler = new SchedulerHarness()
+  const client = scheduler.client()
+  const [x, y] = client.map(client.define(), 2)
+  client.release(x!)
+
+  const worker = scheduler.worker({ threads: 2 })
+
+  assert.deepEqual(worker.takeTasks(), [y])
+})
+
+test('a running task that nobody wants any more is freed, and its slot is free at once', () => {
+  const scheduler = new SchedulerHarness()
+  const worker = scheduler.worker()
+  const client = scheduler.client()
+  const [x, y] = client.map(client.define(), 2)
+  assert.deepEqual(worker.takeTasks(), [x])
+
+  client.release(x!)
+
+  assert.deepEqual(worker.take('free-tasks').tasks, [x])
+  assert.deepEqual(worker.takeTasks(), [y])
+})
+
+test('an input stays while a dependant needs it, whatever its client does', () => {
+  const scheduler = new SchedulerHarness()
+  const worker = scheduler.worker()
+  const client = scheduler.client()
+  const f = client.define()
+  const [x] = client.map(f, 1)
+  const [y] = client.submit(f, [{ inputs: [x!] }])
+  client.release(x!)
+  worker.finish([x!])
+  assert.deepEqual(scheduler.tasks['in-memory'], 1)
+  scheduler.skip()
+
+  worker.finish([y!])
+
+  assert.deepEqual(worker.take('free-tasks').tasks, [x])
+  assert.equal(scheduler.tasks.released, 1, 'its description stays, for y may have to run again')
+})
+
+test('the description of an input goes with its last dependant', () => {
+  const scheduler = new SchedulerHarness()
+  const worker = scheduler.worker()
+  const client = scheduler.client()
+  const f = client.define()
+  const [x] = client.map(f, 1)
+  const [y] = client.submit(f, [{ inputs: [x!] }])
+  client.release(x!)
+  worker.finish([x!])
+  worker.finish([y!])
+
+  client.release(y!)
+
+  scheduler.expectEmpty()
+})
+
+test('letting go of the end of a chain lets go of the whole chain', () => {
+  const scheduler = new SchedulerHarness()
+  scheduler.worker()
+  const client = scheduler.client()
+  const f = client.define()
+  const chain = [client.map(f, 1)[0]!]
+  for (let i = 0; i < 200; i++) chain.push(client.submit(f, [{ inputs: [chain.at(-1)!] }])[0]!)
+  client.release(...chain.slice(0, -1))
+  assert.equal(scheduler.tasks.waiting, 200)
+
+  client.release(chain.at(-1)!)
+
+  scheduler.expectEmpty()
+})
+
+test('a waiting dependant that is released leaves its input alone', () => {
+  const scheduler = new SchedulerHarness()
+  const worker = scheduler.worker()
+  const client = scheduler.client()
+  const f = client.define()
+  const [x] = client.map(f, 1)
+  const dependants = client.submit(f, [{ inputs: [x!] }, { inputs: [x!] }, { inputs: [x!] }])
+  client.release(dependants[0]!, dependants[2]!)
+  worker.takeTasks()
+
+  worker.finish([x!])
+
+  assert.deepEqual(worker.takeTasks(), [dependants[1]])
+})
+
+test('dependants that come and go while their input runs leave nothing behind', () => {
+  const scheduler = new SchedulerHarness()
+  scheduler.worker()
+  const client = scheduler.client()
+  const f = client.define()
+  const [x] = client.map(f, 1)
+  for (let i = 0; i < 300; i++) client.release(...client.submit(f, [{ inputs: [x!] }]))
+
+  const [array] = scheduler.state.arrays.values()
+  assert(array!.tasks[0]!.waiters.length <= 2)
+  assert.equal(scheduler.state.arrays.size, 1)
+})
+
+test('when a client leaves, all that only it held goes', () => {
+  const scheduler = new SchedulerHarness()
+  const worker = scheduler.worker()
+  const client = scheduler.client()
+  const f = client.define()
+  const [x, ...rest] = client.map(f, 2_000)
+  client.submit(f, [{ inputs: [rest[7]!] }])
+  worker.finish([x!], { template: 1 })
+
+  client.leave()
+
+  scheduler.expectEmpty()
+  assert.equal(scheduler.state.codes.size, 0)
+  assert(worker.unread.includes('forget-templates'))
+  for (const worker of scheduler.state.workers.values()) assert.equal(worker.templates.size, 0)
+})
+
+test('tasks submitted and dropped without a worker do not pile up in the queue', () => {
+  const scheduler = new SchedulerHarness()
+  const client = scheduler.client()
+  const f = client.define()
+  for (let i = 0; i < 5_000; i++) client.release(...client.map(f, 1))
+
+  scheduler.expectEmpty()
+  assert.equal(scheduler.state.ready.next(), undefined)
+})
+
+test('a value is wanted after its future was released: the client is told so', () => {
+  const scheduler = new SchedulerHarness()
+  const client = scheduler.client()
+  const [x] = client.map(client.define(), 1)
+  client.release(x!)
+
+  client.want(x!)
+
+  assert.equal(client.take('failed').code, 'ERR_HEDDLE_RELEASED')
+})
