@@ -1,0 +1,84 @@
+/**
+ * Answers those who fetch values from this process: small values many in one message, each large one as a payload of
+ * its own. Requests take turns, and nothing more is taken out of the store while the connection has enough to send.
+ */
+import { Packer } from '../../common/packed.js'
+import type { TaskId } from '../ids.js'
+import { CHUNK_BYTES, MAX_IN_FLIGHT_BYTES, MAX_INLINE_RESULT_BYTES } from '../limits.js'
+import type { FromHolder, ToHolder } from '../messages/peer.js'
+import type { CloseReason, Connection, Handlers } from './connection.js'
+
+/** A message of small values is sent once it is this large: with its ids and sizes it still fits into one frame. */
+const ENOUGH_BYTES = CHUNK_BYTES / 2
+
+interface Request {
+  readonly number: number
+  readonly tasks: readonly TaskId[]
+  /** Where in `tasks` to go on. */
+  next: number
+}
+
+/**
+ * Handlers for a connection over which values are asked for. `lookup` gives the encoded value of a task, which must not
+ * change while it is sent, or `undefined` when it is not held here.
+ */
+export function serveValues(
+  connection: Connection<FromHolder>,
+  lookup: (task: TaskId) => Uint8Array | undefined,
+  onClose: (reason: CloseReason) => void = () => undefined,
+): Handlers<ToHolder> {
+  const requests: Request[] = []
+  let isServing = false
+  let isClosed = false
+
+  const serve = async (): Promise<void> => {
+    isServing = true
+    for (let request = requests.shift(); request !== undefined; request = requests.shift()) {
+      serveSome(connection, request, lookup)
+      if (request.next < request.tasks.length) requests.push(request)
+      if (connection.queuedBytes >= MAX_IN_FLIGHT_BYTES) await connection.whenDrained()
+      if (isClosed) break
+    }
+    isServing = false
+  }
+
+  return {
+    onMessages: (messages) => {
+      for (const { request, tasks } of messages) requests.push({ number: request, tasks, next: 0 })
+      if (!isServing) void serve()
+    },
+    onClose: (reason) => {
+      isClosed = true
+      onClose(reason)
+    },
+  }
+}
+
+/** Answers as many tasks as make one message of a good size, or one large value. */
+function serveSome(
+  connection: Connection<FromHolder>,
+  request: Request,
+  lookup: (task: TaskId) => Uint8Array | undefined,
+): void {
+  const packer = new Packer()
+  const found: TaskId[] = []
+  const gone: TaskId[] = []
+  while (request.next < request.tasks.length && packer.sizeBytes < ENOUGH_BYTES) {
+    const task = request.tasks[request.next]!
+    request.next += 1
+    const value = lookup(task)
+    if (value === undefined) {
+      gone.push(task)
+    } else if (value.length > MAX_INLINE_RESULT_BYTES) {
+      connection.sendPayload({ type: 'large-value', request: request.number, task }, value)
+      break
+    } else {
+      packer.add(value)
+      found.push(task)
+    }
+  }
+  if (found.length > 0) {
+    connection.send({ type: 'peer-values', request: request.number, tasks: found, values: packer.take() })
+  }
+  if (gone.length > 0) connection.send({ type: 'gone', request: request.number, tasks: gone })
+}

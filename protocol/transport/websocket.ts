@@ -1,0 +1,239 @@
+/**
+ * Sockets over WebSocket: `dial` opens one, `acceptUpgrade` takes one that a client opens on our HTTP server. This is
+ * the only file that knows the `ws` package.
+ */
+import type { IncomingMessage } from 'node:http'
+import type { Socket as TcpSocket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { WebSocket, WebSocketServer, type ClientOptions } from 'ws'
+import { present } from '../../common/assert.js'
+import { AuthenticationError, HeddleError, SchedulerUnreachableError } from '../errors.js'
+import { CLOSE_TIMEOUT_MS, HANDSHAKE_TIMEOUT_MS, MAX_FRAME_BYTES } from '../limits.js'
+import type { CloseReason } from './connection.js'
+import type { Socket, SocketHandlers } from './socket.js'
+import { systemTimers } from './timers.js'
+
+export interface DialOptions {
+  /** Shown to the server in a header; never part of an address or of an error. */
+  readonly token?: string | undefined
+  readonly timeoutMs?: number
+  readonly signal?: AbortSignal | undefined
+  /** For `wss:`. */
+  readonly tls?: { readonly ca?: string | Buffer; readonly cert?: string | Buffer; readonly key?: string | Buffer }
+}
+
+/**
+ * What both ends set. Frames are ours: compressing them would cost more than it saves, and none is text. `ws` turns
+ * Nagle's algorithm off by itself.
+ */
+const COMMON_OPTIONS = {
+  perMessageDeflate: false,
+  maxPayload: MAX_FRAME_BYTES,
+  skipUTF8Validation: true,
+  closeTimeout: CLOSE_TIMEOUT_MS,
+} as const
+
+const BINARY = { binary: true } as const
+
+/** Status codes of a WebSocket that ended because one end sent what the other does not take (RFC 6455, 7.4.1). */
+const PROTOCOL_CLOSE_CODES: ReadonlySet<number> = new Set([1002, 1003, 1007, 1008, 1009])
+
+/**
+ * Opens a socket to `address`, a `ws:` or `wss:` URL.
+ *
+ * @throws {HeddleError} `ERR_HEDDLE_INVALID_OPTION` when the address is none.
+ * @throws {AuthenticationError} when the server wants another token.
+ * @throws {SchedulerUnreachableError} when nothing answers there in time, or what answers is not heddle.
+ * @throws The reason of `signal`, when it aborts.
+ */
+export async function dial(address: string, options: DialOptions = {}): Promise<Socket> {
+  options.signal?.throwIfAborted()
+  const webSocket = newWebSocket(address, options)
+  // Stays for good: a WebSocket that is given up reports that as one more error.
+  webSocket.on('error', () => undefined)
+  try {
+    return new WebSocketSocket(webSocket, await opened(webSocket, address, options), address)
+  } catch (error) {
+    webSocket.terminate()
+    throw error
+  }
+}
+
+function newWebSocket(address: string, { token, tls }: DialOptions): WebSocket {
+  checkAddress(address)
+  const options: ClientOptions = {
+    ...COMMON_OPTIONS,
+    ...tls,
+    headers: token === undefined ? {} : { Authorization: `Bearer ${token}` },
+    // A mask is there so that a script in a browser cannot make a proxy take its bytes for a request. Our bytes are
+    // written by our own code on both ends, so a mask of zeros, which both ends skip, gives nothing away; masking in
+    // JavaScript would cost five sixths of the throughput.
+    generateMask: (mask) => mask.fill(0),
+  }
+  try {
+    return new WebSocket(address, options)
+  } catch {
+    // The address is good, so it is the header. The cause may hold the token: it is not passed on.
+    throw new HeddleError('ERR_HEDDLE_INVALID_OPTION', 'The token has characters that no HTTP header may have.')
+  }
+}
+
+/** Also refuses whatever in an address could be a secret, so that addresses may stand in errors and logs. */
+function checkAddress(address: string): void {
+  const url = URL.canParse(address) ? new URL(address) : undefined
+  if (url !== undefined && (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '')) {
+    const message = `The address ${url.protocol}//${url.host} must end there; give the token as an option of its own.`
+    throw new HeddleError('ERR_HEDDLE_INVALID_OPTION', message)
+  }
+  if (url !== undefined && (url.protocol === 'ws:' || url.protocol === 'wss:')) return
+  const message = `"${address}" is no address of a scheduler; write it like ws://127.0.0.1:8786.`
+  throw new HeddleError('ERR_HEDDLE_INVALID_OPTION', message)
+}
+
+function opened(webSocket: WebSocket, address: string, options: DialOptions): Promise<TcpSocket> {
+  const { timeoutMs = HANDSHAKE_TIMEOUT_MS, signal } = options
+  return new Promise((resolve, reject) => {
+    let tcpSocket: TcpSocket | undefined
+    const fail = (error: Error): void => {
+      settle()
+      reject(error)
+    }
+    const noAnswer = (howLong: string, cause?: Error): void => {
+      const message = `No answer from ${address}${howLong}; check that the scheduler runs there.`
+      fail(new SchedulerUnreachableError(message, { cause }))
+    }
+    const cancelTimeout = systemTimers.after(timeoutMs, () => noAnswer(` in ${timeoutMs} ms`))
+    const onAbort = (): void => fail(signal?.reason as Error)
+    signal?.addEventListener('abort', onAbort, { once: true })
+    const settle = (): void => {
+      cancelTimeout()
+      signal?.removeEventListener('abort', onAbort)
+    }
+    webSocket.once('error', (cause) => noAnswer('', cause))
+    webSocket.once('unexpected-response', (request, response) => {
+      request.destroy()
+      fail(refusal(address, response.statusCode ?? 0))
+    })
+    webSocket.once('upgrade', (response) => (tcpSocket = response.socket))
+    webSocket.once('open', () => {
+      settle()
+      // Nothing may be read before there is a handler for it.
+      webSocket.pause()
+      resolve(present(tcpSocket, 'the socket of an upgrade'))
+    })
+  })
+}
+
+function refusal(address: string, statusCode: number): HeddleError {
+  if (statusCode === 401) {
+    return new AuthenticationError(`${address} refused the token; give the one its scheduler was started with.`)
+  }
+  if (statusCode === 403) {
+    return new AuthenticationError(`${address} refuses connections under that host name; use one it listens on.`)
+  }
+  const message = `${address} answered with HTTP status ${statusCode}; check that it is a heddle scheduler.`
+  return new SchedulerUnreachableError(message, { retryable: statusCode >= 500 })
+}
+
+/** What {@link acceptUpgrade} wants: it completes upgrades for a server of ours, and opens no port itself. */
+export function upgradeServer(): WebSocketServer {
+  return new WebSocketServer({ ...COMMON_OPTIONS, noServer: true, clientTracking: false })
+}
+
+/** Answers an HTTP upgrade. `undefined` when the request was not that of a WebSocket: it has its answer then. */
+export function acceptUpgrade(
+  server: WebSocketServer,
+  request: IncomingMessage,
+  socket: Duplex,
+  head: Buffer,
+): Socket | undefined {
+  const tcpSocket = request.socket
+  let accepted: Socket | undefined
+  // Calls back before it returns.
+  server.handleUpgrade(request, socket, head, (webSocket) => {
+    webSocket.on('error', () => undefined)
+    webSocket.pause()
+    const peer = `${plainAddress(tcpSocket.remoteAddress)}:${tcpSocket.remotePort ?? 0}`
+    accepted = new WebSocketSocket(webSocket, tcpSocket, peer)
+  })
+  return accepted
+}
+
+/** Refuses an HTTP upgrade before there is a WebSocket, as with 401 for a wrong token. */
+export function refuseUpgrade(socket: Duplex, statusCode: number, reason: string): void {
+  const head = `HTTP/1.1 ${statusCode} ${reason}\r\nConnection: close\r\nContent-Type: text/plain\r\n`
+  socket.end(`${head}Content-Length: ${Buffer.byteLength(reason) + 1}\r\n\r\n${reason}\n`)
+}
+
+/** IPv4 addresses that came in over IPv6 are written as IPv4. */
+function plainAddress(address: string | undefined): string {
+  return address?.replace(/^::ffff:/, '') ?? ''
+}
+
+class WebSocketSocket implements Socket {
+  readonly peer: string
+  readonly localAddress: string
+  readonly #webSocket: WebSocket
+  readonly #tcpSocket: TcpSocket
+  #handlers: SocketHandlers | undefined
+  #closeReason: CloseReason | undefined
+  readonly #onSent = (): void => this.#handlers?.onDrain()
+
+  constructor(webSocket: WebSocket, tcpSocket: TcpSocket, peer: string) {
+    this.peer = peer
+    this.localAddress = plainAddress(tcpSocket.localAddress)
+    this.#webSocket = webSocket
+    this.#tcpSocket = tcpSocket
+    webSocket.on('message', (frame: Buffer, isBinary) => this.#onMessage(frame, isBinary))
+    webSocket.on('error', (error) => this.#onError(error))
+    webSocket.on('close', (code) => this.#onClose(code))
+  }
+
+  get bufferedBytes(): number {
+    return this.#webSocket.bufferedAmount
+  }
+
+  get receivedBytes(): number {
+    return this.#tcpSocket.bytesRead
+  }
+
+  handle(handlers: SocketHandlers): void {
+    this.#handlers = handlers
+    if (this.#webSocket.readyState === WebSocket.CLOSED) setImmediate(() => handlers.onClose(this.#closeReason))
+    else this.#webSocket.resume()
+  }
+
+  send(frame: Uint8Array): void {
+    if (this.#webSocket.readyState === WebSocket.OPEN) this.#webSocket.send(frame, BINARY, this.#onSent)
+  }
+
+  close(): void {
+    this.#webSocket.close(1000)
+  }
+
+  terminate(): void {
+    this.#webSocket.terminate()
+  }
+
+  #onMessage(frame: Buffer, isBinary: boolean): void {
+    if (isBinary) this.#handlers?.onFrame(frame)
+    else this.#webSocket.close(1003)
+  }
+
+  /** `ws` closes by itself after a frame that it refuses, with a code that tells the other end. */
+  #onError(error: Error & { readonly code?: unknown }): void {
+    if (typeof error.code !== 'string' || !error.code.startsWith('WS_ERR_')) return
+    this.#closeReason = {
+      code: 'ERR_HEDDLE_PROTOCOL',
+      message: `A frame of ${this.peer} is malformed: ${error.message}.`,
+    }
+  }
+
+  #onClose(code: number): void {
+    if (PROTOCOL_CLOSE_CODES.has(code)) {
+      const message = `${this.peer} refused a frame (WebSocket status ${code}).`
+      this.#closeReason ??= { code: 'ERR_HEDDLE_PROTOCOL', message }
+    }
+    this.#handlers?.onClose(this.#closeReason)
+  }
+}

@@ -1,0 +1,255 @@
+/** Values from the processes that hold them: everything asked for is answered, whatever happens. */
+import assert from 'node:assert/strict'
+import { suite, test } from 'node:test'
+import { entryOf, type Packed } from '../../common/packed.js'
+import { HeddleError } from '../../protocol/errors.js'
+import type { TaskId } from '../../protocol/ids.js'
+import { fromHolder, toHolder, type FromHolder } from '../../protocol/messages/peer.js'
+import type { CloseReason, Connection } from '../../protocol/transport/connection.js'
+import { answer, type Admission } from '../../protocol/transport/handshake.js'
+import type { ValueSink } from '../../protocol/transport/holder.js'
+import { memoryPair } from '../../protocol/transport/memory.js'
+import type { Socket } from '../../protocol/transport/socket.js'
+import { ValueFetcher, type ValueFetcherOptions } from '../../protocol/transport/value-fetcher.js'
+import { serveValues } from '../../protocol/transport/value-server.js'
+import { FakeTimers } from './fake-timers.js'
+
+const MIB = 1024 * 1024
+const task = (n: number): TaskId => n as TaskId
+const range = (from: number, to: number): TaskId[] => Array.from({ length: to - from }, (_, i) => task(from + i))
+
+/** Processes that hold values, by address, reached over memory. */
+class Holders {
+  readonly timers = new FakeTimers()
+  readonly values = new Map<TaskId, Uint8Array>()
+  readonly connections: Connection<FromHolder>[] = []
+  /** How each connection ended, at the holder's end. */
+  readonly ended: CloseReason[] = []
+  readonly dialled: string[] = []
+  maxQueuedBytes = 0
+  refusal: HeddleError | undefined
+  contract: (connection: Connection<FromHolder>) => ReturnType<typeof serveValues> = (connection) =>
+    serveValues(
+      connection,
+      (wanted) => {
+        this.maxQueuedBytes = Math.max(this.maxQueuedBytes, connection.queuedBytes)
+        return this.values.get(wanted)
+      },
+      (reason) => this.ended.push(reason),
+    )
+
+  fetcher(settings: Partial<ValueFetcherOptions> = {}): ValueFetcher {
+    return new ValueFetcher({
+      dial: (address) => Promise.resolve(this.dial(address)),
+      hello: { role: 'peer', name: 'w2', secret: 's' },
+      timers: this.timers,
+      ...settings,
+    })
+  }
+
+  dial(address: string): Socket {
+    this.dialled.push(address)
+    const { left, right } = memoryPair({ left: address, right: 'w2' })
+    const handlers = (connection: Connection<unknown>): ReturnType<typeof serveValues> => {
+      this.connections.push(connection)
+      return this.contract(connection)
+    }
+    const admission: Admission = this.refusal
+      ? { refuse: this.refusal }
+      : { incoming: toHolder, outgoing: fromHolder, handlers }
+    answer({ socket: left, self: 'worker', timers: this.timers, admit: () => admission })
+    return right
+  }
+}
+
+/** Writes down every answer. */
+class Answers implements ValueSink {
+  readonly values = new Map<TaskId, Uint8Array>()
+  readonly large = new Set<TaskId>()
+  readonly gone: TaskId[] = []
+  readonly unreachable: TaskId[] = []
+  readonly reasons: string[] = []
+  messages = 0
+  readonly complete: Promise<void>
+  #missing: number
+  #complete: () => void = () => undefined
+
+  constructor(expected: number) {
+    this.#missing = expected
+    this.complete = new Promise((resolve) => (this.#complete = resolve))
+  }
+
+  onValues(tasks: readonly TaskId[], values: Packed): void {
+    tasks.forEach((answered, i) => this.values.set(answered, entryOf(values, i)))
+    this.#count(tasks.length)
+  }
+
+  onLargeValue(answered: TaskId, value: Uint8Array): void {
+    this.values.set(answered, value)
+    this.large.add(answered)
+    this.#count(1)
+  }
+
+  onGone(tasks: readonly TaskId[]): void {
+    this.gone.push(...tasks)
+    this.#count(tasks.length)
+  }
+
+  onUnreachable(tasks: readonly TaskId[], reason: string): void {
+    this.unreachable.push(...tasks)
+    this.reasons.push(reason)
+    this.#count(tasks.length)
+  }
+
+  #count(answered: number): void {
+    this.messages += 1
+    this.#missing -= answered
+    assert.ok(this.#missing >= 0, 'no task is answered twice')
+    if (this.#missing === 0) this.#complete()
+  }
+}
+
+suite('fetching values', { timeout: 10_000 }, () => {
+  test('25,000 small values come in a handful of messages over one connection', async () => {
+    const holders = new Holders()
+    for (const key of range(0, 25_000)) holders.values.set(key, new Uint8Array(20).fill(key % 251))
+    const fetcher = holders.fetcher()
+    const answers = new Answers(25_000)
+    fetcher.fetch('a', range(0, 25_000), answers)
+    await answers.complete
+    for (const key of range(0, 25_000)) assert.equal(answers.values.get(key)?.[19], key % 251)
+    assert.ok(answers.messages <= 2, `${answers.messages} messages`)
+    assert.deepEqual(holders.dialled, ['a'])
+    fetcher.close()
+  })
+
+  test('large values come as payloads, in memory that the asker gives; missing ones are told', async () => {
+    const holders = new Holders()
+    holders.values.set(task(1), Uint8Array.of(1))
+    holders.values.set(task(2), new Uint8Array(3 * MIB).fill(2))
+    holders.values.set(task(4), new Uint8Array(64 * 1024 + 1).fill(4))
+    const allocated: Uint8Array[] = []
+    const allocate = (sizeBytes: number): Uint8Array => {
+      allocated.push(new Uint8Array(new SharedArrayBuffer(sizeBytes)))
+      return allocated.at(-1)!
+    }
+    const fetcher = holders.fetcher({ allocate })
+    const answers = new Answers(5)
+    fetcher.fetch('a', range(1, 6), answers)
+    await answers.complete
+    assert.deepEqual([...answers.large].sort(), [task(2), task(4)])
+    assert.deepEqual(answers.gone, [task(3), task(5)])
+    assert.deepEqual(answers.values.get(task(2)), new Uint8Array(3 * MIB).fill(2))
+    assert.ok(allocated.includes(answers.values.get(task(4))!))
+    fetcher.close()
+  })
+
+  test('requests take turns: a small one does not wait for a huge one', async () => {
+    const holders = new Holders()
+    for (const key of range(0, 100)) holders.values.set(key, new Uint8Array(MIB))
+    holders.values.set(task(1000), Uint8Array.of(1))
+    const fetcher = holders.fetcher()
+    const [huge, small] = [new Answers(100), new Answers(1)]
+    fetcher.fetch('a', range(0, 100), huge)
+    fetcher.fetch('a', [task(1000)], small)
+    await small.complete
+    assert.ok(huge.values.size < 50)
+    await huge.complete
+    assert.equal(holders.connections.length, 1)
+    assert.ok(holders.maxQueuedBytes < 4 * MIB, 'the store is read no faster than the connection sends')
+    fetcher.close()
+  })
+
+  test('a connection that breaks leaves nobody waiting, and the next request opens another', async () => {
+    const holders = new Holders()
+    holders.values.set(task(1), Uint8Array.of(1))
+    const serve = holders.contract
+    holders.contract = (connection) => ({ onMessages: () => connection.close(), onClose: () => undefined })
+    const fetcher = holders.fetcher()
+    const [first, second] = [new Answers(3), new Answers(1)]
+    fetcher.fetch('a', range(1, 4), first)
+    fetcher.fetch('a', [task(9)], second)
+    await Promise.all([first.complete, second.complete])
+    assert.deepEqual(first.unreachable, range(1, 4))
+    assert.deepEqual(second.unreachable, [task(9)])
+    holders.contract = serve
+    const again = new Answers(1)
+    fetcher.fetch('a', [task(1)], again)
+    await again.complete
+    assert.deepEqual(again.values.get(task(1)), Uint8Array.of(1))
+    fetcher.close()
+    assert.equal(fetcher.connectionCount, 0)
+  })
+
+  test('a holder that cannot be dialled, and one that refuses, are unreachable with a reason', async () => {
+    const holders = new Holders()
+    const failing = holders.fetcher({ dial: () => Promise.reject(new Error('no route')) })
+    const unreached = new Answers(2)
+    failing.fetch('a', range(0, 2), unreached)
+    await unreached.complete
+    assert.deepEqual(unreached.unreachable, range(0, 2))
+    assert.match(unreached.reasons[0] ?? '', /no route/)
+    assert.equal(failing.connectionCount, 0)
+
+    holders.refusal = new HeddleError('ERR_HEDDLE_AUTHENTICATION', 'The secret is wrong.')
+    const refused = new Answers(2)
+    holders.fetcher().fetch('b', range(0, 2), refused)
+    await refused.complete
+    assert.deepEqual(refused.unreachable, range(0, 2))
+    assert.deepEqual(refused.reasons, ['The secret is wrong.'])
+    assert.equal(holders.timers.pending, 0)
+  })
+
+  test('an answer to no question is the end of that connection', async () => {
+    const holders = new Holders()
+    holders.contract = (connection) => ({
+      onMessages: () => connection.send({ type: 'gone', request: 1, tasks: [task(77)] }),
+      onClose: (reason) => holders.ended.push(reason),
+    })
+    const fetcher = holders.fetcher()
+    const answers = new Answers(1)
+    fetcher.fetch('a', [task(1)], answers)
+    await answers.complete
+    assert.deepEqual(answers.unreachable, [task(1)])
+    assert.equal((await holders.connections[0]!.closed).code, 'ERR_HEDDLE_PROTOCOL')
+  })
+
+  test('an idle connection is closed after a while; a busy one stays', async () => {
+    const holders = new Holders()
+    holders.values.set(task(1), Uint8Array.of(1))
+    const fetcher = holders.fetcher({ idleMs: 500 })
+    for (let round = 0; round < 3; round++) {
+      const answers = new Answers(1)
+      fetcher.fetch('a', [task(1)], answers)
+      await answers.complete
+      holders.timers.advance(499)
+    }
+    assert.equal(holders.connections.length, 1)
+    assert.equal(fetcher.connectionCount, 1)
+    holders.timers.advance(1)
+    assert.equal(fetcher.connectionCount, 0)
+    assert.equal((await holders.connections[0]!.closed).code, 'closed')
+    assert.equal(holders.timers.pending, 0)
+  })
+
+  test('keeps no more connections than it may: others wait for an idle place', async () => {
+    const holders = new Holders()
+    holders.values.set(task(1), Uint8Array.of(1))
+    const fetcher = holders.fetcher({ maxConnections: 2 })
+    const addresses = Array.from({ length: 10 }, (_, i) => `holder-${i}`)
+    let mostConnections = 0
+    const all = addresses.map((address) => {
+      const answers = new Answers(1)
+      fetcher.fetch(address, [task(1)], answers)
+      return answers.complete.then(() => (mostConnections = Math.max(mostConnections, fetcher.connectionCount)))
+    })
+    await Promise.all(all)
+    assert.deepEqual(holders.dialled, addresses)
+    assert.equal(mostConnections, 2)
+    fetcher.close()
+    const late = new Answers(1)
+    fetcher.fetch('late', [task(1)], late)
+    await late.complete
+    assert.deepEqual(late.unreachable, [task(1)])
+  })
+})
