@@ -1,0 +1,118 @@
+/**
+ * The worker process's code, as files that its threads import. A file's place decides what its imports mean, so the
+ * files stand among links:
+ *
+ *     user/code/<hash>.mjs             the code
+ *     user/code/node_modules/heddle    this package, the one that the worker runs
+ *     user/node_modules                the packages of the working directory
+ *
+ * Where folders above the working directory have packages as well, as in a monorepo, there is a `user` for each of
+ * them, one in the other, the nearest innermost: a bare import finds what it finds in a script of the working directory.
+ */
+import { existsSync, readFileSync } from 'node:fs'
+import { mkdir, rename, symlink, writeFile } from 'node:fs/promises'
+import path from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { present } from '../common/assert.js'
+import { contentHash } from '../common/node/content-hash.js'
+import { ProtocolError } from '../protocol/errors.js'
+import type { CodeHash } from '../protocol/ids.js'
+import type { DefineCode } from '../protocol/messages/common.js'
+
+export interface CodeCacheOptions {
+  /** The folder to put everything into. */
+  readonly scratch: string
+  /** Bare imports of the code are looked up from here. */
+  readonly workingDirectory: string
+}
+
+export class CodeCache {
+  readonly #folder: string
+  readonly #stored = new Map<CodeHash, Promise<string>>()
+
+  private constructor(folder: string) {
+    this.#folder = folder
+  }
+
+  static async create({ scratch, workingDirectory }: CodeCacheOptions): Promise<CodeCache> {
+    let folder = scratch
+    for (const packages of packageFolders(workingDirectory)) {
+      folder = path.join(folder, 'user')
+      await mkdir(folder, { recursive: true })
+      await link(packages, path.join(folder, 'node_modules'))
+    }
+    folder = path.join(folder, 'code')
+    await mkdir(path.join(folder, 'node_modules'), { recursive: true })
+    await link(ownPackage(), path.join(folder, 'node_modules', 'heddle'))
+    return new CodeCache(folder)
+  }
+
+  /**
+   * Writes the code to its file, once, and resolves to the file's URL.
+   *
+   * @throws {ProtocolError} When the code is not what its name says.
+   */
+  store({ code, kind, source }: DefineCode): Promise<string> {
+    let stored = this.#stored.get(code)
+    if (stored === undefined) {
+      stored = this.#write(code, kind, source)
+      this.#stored.set(code, stored)
+      stored.catch(() => this.#stored.delete(code))
+    }
+    return stored
+  }
+
+  /** Where the code is, or will be once it is stored. */
+  urlOf(code: CodeHash): string {
+    return pathToFileURL(path.join(this.#folder, `${code}.mjs`)).href
+  }
+
+  async #write(code: CodeHash, kind: DefineCode['kind'], source: Uint8Array): Promise<string> {
+    if (contentHash(kind, source) !== code) {
+      throw new ProtocolError(
+        'theirs',
+        `The code named ${code} has another content; it was damaged or forged on its way.`,
+      )
+    }
+    const file = path.join(this.#folder, `${code}.mjs`)
+    const unfinished = `${file}.new`
+    // What is added stands on the first line, ahead of the source: all its other lines and columns stay true.
+    const content =
+      kind === 'module' ? source : Buffer.concat([Buffer.from('export default ('), source, Buffer.from(')\n')])
+    await writeFile(unfinished, content)
+    await rename(unfinished, file)
+    return this.urlOf(code)
+  }
+}
+
+/**
+ * The `node_modules` folders that a script in `folder` sees, the farthest first. The nearest is among them even if it
+ * is not there: a link to it works once somebody installs a package.
+ */
+function packageFolders(folder: string): string[] {
+  const nearest = path.resolve(folder)
+  const found = [path.join(nearest, 'node_modules')]
+  for (let at = path.dirname(nearest); at !== path.dirname(at); at = path.dirname(at)) {
+    const packages = path.join(at, 'node_modules')
+    if (path.basename(at) !== 'node_modules' && existsSync(packages)) found.unshift(packages)
+  }
+  return found
+}
+
+/** The folder of the package that this file belongs to. */
+function ownPackage(): string {
+  for (let at = path.dirname(fileURLToPath(import.meta.url)); at !== path.dirname(at); at = path.dirname(at)) {
+    const description = path.join(at, 'package.json')
+    if (
+      existsSync(description) &&
+      (JSON.parse(readFileSync(description, 'utf8')) as { name?: unknown }).name === 'heddle'
+    )
+      return at
+  }
+  return present<string>(undefined, 'the folder of our own package')
+}
+
+/** On Windows only a junction needs no special right; elsewhere the kind is ignored. */
+async function link(target: string, place: string): Promise<void> {
+  await symlink(target, place, 'junction')
+}
