@@ -12,7 +12,13 @@ const UNIT_BYTES: Readonly<Record<string, number>> = Object.freeze({
   GiB: 1024 ** 3,
   TiB: 1024 ** 4,
 })
-const UNIT_MS: Readonly<Record<string, number>> = Object.freeze({ ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 })
+const UNIT_MS: Readonly<Record<string, number>> = Object.freeze({
+  ms: 1,
+  s: 1000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+})
 
 const SIZE_STEPS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'] as const
 

@@ -49,6 +49,8 @@ export const askStatus = message('ask-status', { request: integer })
 export const awaitWorkers = message('await-workers', { request: integer, count: integer })
 /** Half of the array ids of the last lease are used up. Answered by `lease`. */
 export const askLease = message('ask-lease', {})
+/** The client submits no more tasks of these templates: they go with the last task that has them. */
+export const forgetTemplates = message('forget-templates', { templates: integers })
 
 export const clientToScheduler = union([
   defineCode,
@@ -60,6 +62,7 @@ export const clientToScheduler = union([
   askStatus,
   awaitWorkers,
   askLease,
+  forgetTemplates,
 ])
 export type ClientToScheduler = Infer<typeof clientToScheduler>
 
@@ -69,8 +72,11 @@ export const lease = message('lease', { first: array, count: integer, peerSecret
 export const finished = message('finished', { tasks: taskIds })
 /** Values that were wanted, encoded. */
 export const values = message('values', { tasks: taskIds, values: packed })
-/** A value that was wanted and is too large to come along; fetch it from one of these peer addresses. */
-export const located = message('located', { task, sizeBytes: integer, holders: list(text) })
+/**
+ * A value that was wanted and is too large to come along; fetch it from one of these peer addresses. Holders know it as
+ * `heldAs`, which is another task than `task` where somebody submitted the same work under the same key before.
+ */
+export const located = message('located', { task, heldAs: task, sizeBytes: integer, holders: list(text) })
 /**
  * These failed for one reason: the culprit, and the tasks that needed its result. `error` is the encoded error that the
  * culprit threw; it is empty when the cluster failed the task, and then `code` (one of `ERROR_CODES`) and `reason` say why.

@@ -95,8 +95,8 @@ export const forgetTemplates = message('forget-templates', { templates: integers
 export const peers = message('peers', { workers: integers, addresses: list(text) })
 
 /**
- * Tasks to run, the most urgent first. `runs` as in `submit`. The inputs of a task are its own, then its template's
- * `constantInputs`. `remote*` are columns: inputs which the worker does not hold, who does, and their sizes.
+ * Tasks to run, the most urgent first. `runs` as in `submit`. `inputs` of a task are its own, then those of its
+ * template's constants. `remote*` are columns: inputs which the worker does not hold, who does, and their sizes.
  */
 export const runTasks = message('run-tasks', {
   tasks: taskIds,

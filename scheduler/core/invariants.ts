@@ -35,9 +35,7 @@ function checkTasks(state: SchedulerState, tasks: ReadonlySet<Task>): void {
       assert(task.attempt > 0, `${id} is processing without a start`)
     }
     if (at.type === 'waiting') {
-      const missing = task.inputs.filter((input) => input.state.type !== 'in-memory' || !isFetchable(input.state)).length
       assert(at.missing > 0, `${id} waits for nothing`)
-      assert(at.missing <= task.inputs.length && missing <= at.missing + countOfUnheld(task), `${id} waits for ${at.missing}`)
     }
     if (at.type === 'in-memory') {
       for (const holder of at.holders) assert(state.workers.get(holder.id) === holder, `${id} is held by a worker that is gone`)
@@ -45,15 +43,6 @@ function checkTasks(state: SchedulerState, tasks: ReadonlySet<Task>): void {
       assert(new Set(at.holders).size === at.holders.length, `${id} is held twice by one worker`)
     }
   }
-}
-
-function isFetchable(at: TaskState & { readonly type: 'in-memory' }): boolean {
-  return at.holders.length > 0
-}
-
-/** Inputs that the task believed to be there and that only the scheduler's own copy is left of. */
-function countOfUnheld(task: Task): number {
-  return task.inputs.filter(({ state }) => state.type === 'in-memory' && state.holders.length === 0).length
 }
 
 function checkLinks(tasks: ReadonlySet<Task>): void {
@@ -64,13 +53,32 @@ function checkLinks(tasks: ReadonlySet<Task>): void {
       dependants.set(input, (dependants.get(input) ?? 0) + 1)
       if (isPending(task)) pending.set(input, (pending.get(input) ?? 0) + 1)
       assert(tasks.has(input), `${task.id} has an input ${input.id} that is gone`)
-      if (task.state.type === 'waiting' && (input.state.type === 'waiting' || input.state.type === 'processing'))
-        assert(input.waiters.includes(task), `${task.id} waits for ${input.id}, which does not know`)
     }
   }
+  checkWaiters(tasks)
   for (const task of tasks) {
     assert(task.dependants === (dependants.get(task) ?? 0), `${task.id} counts ${task.dependants} dependants`)
     assert(task.pendingDependants === (pending.get(task) ?? 0), `${task.id} counts ${task.pendingDependants} pending`)
+  }
+}
+
+/**
+ * A waiting task stands in as many lists of waiters as it misses inputs. An input that was lost after the task began to
+ * wait does not have it: the task learns of that loss when it would be placed.
+ */
+function checkWaiters(tasks: ReadonlySet<Task>): void {
+  const entries = new Map<Task, number>()
+  for (const input of tasks) {
+    for (const waiter of input.waiters) {
+      if (waiter.state.type !== 'waiting') continue
+      assert(isPending(input), `${waiter.id} waits for ${input.id}, which is ${input.state.type}`)
+      entries.set(waiter, (entries.get(waiter) ?? 0) + 1)
+    }
+  }
+  for (const task of tasks) {
+    if (task.state.type !== 'waiting') continue
+    const known = entries.get(task) ?? 0
+    assert(known === task.state.missing, `${task.id} waits for ${task.state.missing} inputs, and ${known} know of it`)
   }
 }
 

@@ -9,7 +9,7 @@ import type { SchedulerInstruction } from './instructions.js'
 import { checkInvariants } from './invariants.js'
 import { onClientJoined, onClientLeft, onClientMessage } from './on-client.js'
 import { onWorkerMessage } from './on-task.js'
-import { onWorkerJoined, onWorkerLeft } from './on-worker.js'
+import { dismissIfDone, onWorkerJoined, onWorkerLeft } from './on-worker.js'
 import { placeReadyTasks } from './placement.js'
 import { createState, type SchedulerConfig, type SchedulerState } from './state.js'
 import { statusOf } from './status.js'
@@ -56,6 +56,7 @@ export function endTurn(state: SchedulerState, nowMs: number): SchedulerInstruct
   placeReadyTasks(state)
   const out: SchedulerInstruction[] = []
   for (const worker of state.workersToFlush) {
+    dismissIfDone(state, worker) // Its last tasks may have been let go in this turn.
     worker.isDirty = false
     if (!state.workers.has(worker.id)) continue
     for (const message of worker.outbox.take(state, worker)) out.push({ type: 'to-worker', worker: worker.id, message })

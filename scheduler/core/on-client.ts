@@ -1,6 +1,6 @@
 /** Clients come, ask, let go, and are gone. */
 import { unreachable } from '../../common/assert.js'
-import { arrayId, ARRAY_LEASE, arrayOf, indexOf, type ClientId, type TaskId } from '../../protocol/ids.js'
+import { arrayId, ARRAY_LEASE, arrayOf, indexOf, templateId, type ClientId, type TaskId } from '../../protocol/ids.js'
 import type { ClientToScheduler } from '../../protocol/messages/client.js'
 import { ClientOutbox } from './client-outbox.js'
 import type { ClientRecord } from './client-record.js'
@@ -13,7 +13,7 @@ import { releaseAll, releaseFuture } from './retention.js'
 import { outboxOf, type SchedulerState } from './state.js'
 import { statusOf } from './status.js'
 import { HELD } from './task-array.js'
-import { closeTemplates, onDefineCode, onDefineTemplate } from './templates.js'
+import { closeTemplates, onDefineCode, onDefineTemplate, onForgetTemplate } from './templates.js'
 
 /** A client asks for a new lease at half of the last, so the last two are all that can be in use. */
 const LEASES_KEPT = 2
@@ -80,6 +80,9 @@ export function onClientMessage(state: SchedulerState, client: ClientRecord, mes
       break
     case 'ask-lease':
       lease(state, client)
+      break
+    case 'forget-templates':
+      for (const number of message.templates) onForgetTemplate(state, client, templateId(number))
       break
     default:
       unreachable(message)

@@ -1,5 +1,5 @@
 /** A task has an outcome: whoever waits for it is told, its dependants go on or fail, its inputs may go. */
-import { letGo, noLongerPending } from './retention.js'
+import { leaveWaiters, letGo, noLongerPending } from './retention.js'
 import { outboxOf, type SchedulerState } from './state.js'
 import { HELD, NO_WAITERS, WANTED, type TaskArray } from './task-array.js'
 import { taskId, type TaskId } from '../../protocol/ids.js'
@@ -9,7 +9,9 @@ type InMemory = TaskState & { readonly type: 'in-memory' }
 
 /** The value of a pending task is there. */
 export function finishTask(state: SchedulerState, task: Task, value: InMemory): void {
+  const wasWaiting = task.state.type === 'waiting'
   moveTo(task, value)
+  if (wasWaiting) leaveWaiters(task)
   noLongerPending(state, task)
   const waiters = takeWaiters(task)
   for (const waiter of waiters) {
@@ -27,8 +29,10 @@ export function failTask(state: SchedulerState, task: Task, failure: Failure): v
   for (let next = work.pop(); next !== undefined; next = work.pop()) {
     if (next.state.type === 'failed') continue
     const wasPending = isPending(next)
+    const wasWaiting = next.state.type === 'waiting'
     if (next.state.type === 'ready') state.ready.markStale()
     moveTo(next, { type: 'failed', failure })
+    if (wasWaiting) leaveWaiters(next)
     next.template.statistics.failed++
     state.totals.failed++
     for (const waiter of takeWaiters(next)) if (waiter.state.type === 'waiting') work.push(waiter)
@@ -76,18 +80,18 @@ export function tellOne(state: SchedulerState, task: Task, array: TaskArray, ind
     outboxOf(state, array.client).addFailed(id, task.state.failure)
   } else if (task.state.type === 'in-memory') {
     array.flags[index] = HELD
-    if (isWanted) tellValue(state, array, id, task.state)
+    if (isWanted) tellValue(state, array, id, task, task.state)
     else outboxOf(state, array.client).addFinished(id)
   }
 }
 
 /** The value itself if the scheduler has it, else where it is. */
-function tellValue(state: SchedulerState, array: TaskArray, id: TaskId, value: InMemory): void {
+function tellValue(state: SchedulerState, array: TaskArray, id: TaskId, task: Task, value: InMemory): void {
   const outbox = outboxOf(state, array.client)
   if (value.page?.bytes !== undefined) {
     outbox.addValue(id, value.page.bytes, value.start, value.end)
     return
   }
   const holders = value.holders.map(({ join }) => join.address)
-  outbox.add({ type: 'located', task: id, sizeBytes: value.sizeBytes, holders })
+  outbox.add({ type: 'located', task: id, heldAs: task.id, sizeBytes: value.sizeBytes, holders })
 }

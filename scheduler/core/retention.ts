@@ -78,8 +78,6 @@ function dropOutcome(state: SchedulerState, task: Task, work: Task[]): void {
       workerOutboxOf(state, before.worker).addFree(task.id)
       break
     case 'waiting':
-      for (const input of task.inputs) leaveWaiters(input)
-      break
     case 'ready':
       state.ready.markStale()
       break
@@ -88,6 +86,7 @@ function dropOutcome(state: SchedulerState, task: Task, work: Task[]): void {
       break
   }
   moveTo(task, RELEASED)
+  if (before.type === 'waiting') leaveWaiters(task)
   if (!wasPending) return
   for (const input of task.inputs) {
     input.pendingDependants--
@@ -95,11 +94,13 @@ function dropOutcome(state: SchedulerState, task: Task, work: Task[]): void {
   }
 }
 
-/** A waiting task was let go. Its entries in the lists of waiters are swept when they are half of a list. */
-function leaveWaiters(input: Task): void {
-  if (input.waiters.length === 0) return
-  input.staleWaiters++
-  if (input.staleWaiters * 2 > input.waiters.length) sweepWaiters(input)
+/** The task waits no more. Its entries in its inputs' lists of waiters are swept when they are half of a list. */
+export function leaveWaiters(task: Task): void {
+  for (const input of task.inputs) {
+    if (input.waiters.length === 0) continue
+    input.staleWaiters++
+    if (input.staleWaiters * 2 > input.waiters.length) sweepWaiters(input)
+  }
 }
 
 export function sweepWaiters(input: Task): void {

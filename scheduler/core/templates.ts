@@ -1,5 +1,5 @@
 /** Templates, their code and their statistics: made when a client defines them, gone when nothing uses them. */
-import { templateId, type CodeHash } from '../../protocol/ids.js'
+import { templateId, type CodeHash, type TemplateId } from '../../protocol/ids.js'
 import { ownBytes } from '../../common/packed.js'
 import type { DefineCode } from '../../protocol/messages/common.js'
 import { PRIORITY_BASE, type DefineTemplate } from '../../protocol/messages/client.js'
@@ -42,6 +42,15 @@ export function onDefineTemplate(state: SchedulerState, client: ClientRecord, de
   }
   client.templates.set(define.template, template)
   return true
+}
+
+/** The client submits nothing more with this template: it stays only as long as tasks need it. */
+export function onForgetTemplate(state: SchedulerState, client: ClientRecord, id: TemplateId): void {
+  const template = client.templates.get(id)
+  if (template === undefined) return
+  client.templates.delete(id)
+  template.isOpen = false
+  forgetIfUnused(state, template)
 }
 
 /** A task of the template is gone. */

@@ -83,6 +83,27 @@ test('a value with another copy is not made again', () => {
   assert.deepEqual(client.take('located').holders, ['ws://w2'])
 })
 
+test('a task whose value turned up while it waited, and was lost again, waits once', () => {
+  // Given y waits for x, both lost with a; b has a copy of y that nobody knew of.
+  const scheduler = new SchedulerHarness()
+  const client = scheduler.client()
+  const f = client.define()
+  const a = scheduler.worker()
+  const [x] = client.map(f, 1)
+  a.finish([x!])
+  const [y] = client.submit(f, [{ inputs: [x!] }])
+  a.finish([y!])
+  const b = scheduler.worker()
+  a.leave()
+  assert.deepEqual(b.takeTasks(), [x])
+  b.send({ type: 'copies-held', tasks: [y!], sizes: [2] })
+
+  client.send({ type: 'missing', task: y!, holder: b.join.address })
+  b.finish([x!], { attempts: [2] })
+
+  assert.deepEqual(b.takeTasks(), [y])
+})
+
 test('a task is blamed for the third worker that dies under it, with all the story told', () => {
   const scheduler = new SchedulerHarness()
   const client = scheduler.client()

@@ -47,6 +47,19 @@ test('a leaving worker gets nothing more, and may go when nothing of it is await
   assert.equal(scheduler.tasks.ready, 4)
 })
 
+test('a leaving worker may go when what it runs is let go', () => {
+  const scheduler = new SchedulerHarness()
+  const worker = scheduler.worker()
+  const client = scheduler.client()
+  const [x] = client.map(client.define(), 1)
+  worker.takeTasks()
+  worker.send({ type: 'leaving' })
+
+  client.release(x!)
+
+  assert.equal(worker.take('farewell').type, 'farewell')
+})
+
 test('an idle worker that wants to leave may go at once', () => {
   const scheduler = new SchedulerHarness()
   const worker = scheduler.worker()

@@ -1,0 +1,131 @@
+/**
+ * The command line: what can be typed, and what it means. Each command's own code, with all that it needs, is loaded only
+ * when it runs, so that `--help` and wrong usage answer at once.
+ */
+import { availableParallelism } from 'node:os'
+import { InvalidArgumentError, Option } from 'commander'
+import { packageVersion } from '../common/node/package-version.js'
+import { parseBytes, parseDuration } from '../common/units.js'
+import { DEFAULT_TIMEOUT_MS } from './defaults.js'
+import { HeddleCommand } from './heddle-command.js'
+import type { SchedulerArguments } from './scheduler-command.js'
+import type { StatusArguments } from './status-command.js'
+import type { WorkerArguments } from './worker-command.js'
+
+export function createProgram(): HeddleCommand {
+  const program = new HeddleCommand('heddle')
+  program
+    .description('A compute cluster for TypeScript.')
+    .version(packageVersion(), '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'print this help')
+    .helpCommand('help [command]', 'print the help of a command')
+    .exitOverride()
+    .example('heddle scheduler', 'heddle worker join ws://127.0.0.1:8786', 'heddle status ws://127.0.0.1:8786')
+  addScheduler(program)
+  addWorker(program)
+  addStatus(program)
+  return program
+}
+
+function addScheduler(program: HeddleCommand): void {
+  const command = program.command('scheduler')
+  command
+    .description('Run a scheduler, and its status page on the same port.')
+    .option(
+      '--host <address>',
+      'address to listen on; any but loopback needs a token, which is made if none is given',
+      '127.0.0.1',
+    )
+    .option('--port <port>', 'port to listen on; 0 takes a free one', wholeNumber(0, 65_535), 8786)
+  addCommonOptions(command)
+    .example('heddle scheduler', 'heddle scheduler --host 0.0.0.0 --token-file /etc/heddle/token')
+    .action(async (given: SchedulerArguments) => {
+      const { runScheduler } = await import('./scheduler-command.js')
+      await runScheduler(given)
+    })
+}
+
+function addWorker(program: HeddleCommand): void {
+  const worker = program.command('worker').description('Run workers.')
+  worker.example('heddle worker join ws://127.0.0.1:8786')
+  const command = worker.command('join')
+  command
+    .description('Run a worker of the scheduler at an address; it keeps trying until the scheduler is up.')
+    .addArgument(command.createArgument('[address]', 'address of the scheduler').default(undefined, '$HEDDLE_ADDRESS'))
+    .option(
+      '--threads <count>',
+      `threads that run tasks (default: ${availableParallelism()}, as many as cores)`,
+      wholeNumber(1, 1024),
+    )
+    .option(
+      '--memory-limit <size>',
+      'memory that the worker may use, such as 4GiB (default: most of the machine)',
+      size,
+    )
+    .option('--name <name>', 'name in the cluster, which no other worker may have (default: host and process)')
+    .option('--data-dir <directory>', 'where it keeps files while it runs (default: the system’s temporary directory)')
+    .option('--listen <host:port>', 'where it listens for other workers (default: as the scheduler sees it, any port)')
+    .option('--advertise <url>', 'address that others use to reach it, when that is not where it listens')
+    .option('--no-nanny', 'run tasks in this very process: nothing starts it again when it dies')
+  addCommonOptions(command)
+    .example(
+      'heddle worker join ws://127.0.0.1:8786',
+      'HEDDLE_TOKEN=… heddle worker join ws://10.0.0.5:8786 --threads 8 --memory-limit 4GiB',
+    )
+    .action(async (address: string | undefined, given: WorkerArguments) => {
+      const { runWorker } = await import('./worker-command.js')
+      await runWorker(address, given)
+    })
+}
+
+function addStatus(program: HeddleCommand): void {
+  const command = program.command('status')
+  command
+    .description('Print what a cluster is doing.')
+    .addArgument(command.createArgument('[address]', 'address of the scheduler').default(undefined, '$HEDDLE_ADDRESS'))
+    .option('--json', 'print one line of JSON, as /api/v1/status does')
+    .option('--timeout <duration>', 'how long to wait for the scheduler, such as 10s', duration, DEFAULT_TIMEOUT_MS)
+    .option('--token-file <file>', 'file that holds the token; else $HEDDLE_TOKEN')
+    .example('heddle status ws://127.0.0.1:8786', 'heddle status --json | jq .tasks')
+    .action(async (address: string | undefined, given: StatusArguments) => {
+      const { printStatus } = await import('./status-command.js')
+      await printStatus(address, given)
+    })
+}
+
+/** What every command has that runs until it is stopped. */
+function addCommonOptions(command: HeddleCommand): HeddleCommand {
+  return command
+    .option('--token-file <file>', 'file that holds the token; else $HEDDLE_TOKEN')
+    .addOption(
+      new Option('--log-level <level>', 'how much to log').choices(['debug', 'info', 'warn', 'error']).default('info'),
+    )
+    .addOption(
+      new Option('--log-format <format>', 'how to log, on standard error').choices(['text', 'json']).default('text'),
+    )
+}
+
+function wholeNumber(lowest: number, highest: number): (text: string) => number {
+  return (text) => {
+    const value = /^\d+$/.test(text) ? Number(text) : NaN
+    if (value >= lowest && value <= highest) return value
+    throw new InvalidArgumentError(`Give a whole number from ${lowest} to ${highest}`)
+  }
+}
+
+function size(text: string): number {
+  return withUnits(parseBytes, text)
+}
+
+function duration(text: string): number {
+  return withUnits(parseDuration, text)
+}
+
+function withUnits(parse: (text: string) => number, text: string): number {
+  try {
+    return parse(text)
+  } catch (error) {
+    if (error instanceof RangeError) throw new InvalidArgumentError(error.message.replace(/^.*; w/, 'W'))
+    throw error
+  }
+}

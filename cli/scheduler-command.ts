@@ -1,0 +1,34 @@
+/** `heddle scheduler`: runs a scheduler until it is asked to end. */
+import { createLog, type LogFormat, type LogLevel } from '../common/node/log.js'
+import { onShutdown } from '../common/node/shutdown.js'
+import { startScheduler } from '../scheduler/scheduler.js'
+import { readToken } from './defaults.js'
+
+export interface SchedulerArguments {
+  readonly host: string
+  readonly port: number
+  readonly tokenFile?: string
+  readonly logLevel: LogLevel
+  readonly logFormat: LogFormat
+}
+
+export async function runScheduler({ host, port, tokenFile, logLevel, logFormat }: SchedulerArguments): Promise<void> {
+  const log = createLog({ level: logLevel, format: logFormat, name: 'scheduler' })
+  const onCrash = (error: unknown): void => {
+    log.error({ err: error }, 'the scheduler has a bug and cannot go on; please report this')
+    process.exit(1)
+  }
+  const scheduler = await startScheduler({ host, port, token: await readToken(tokenFile), log, onCrash })
+  const { address, statusPage, newToken } = scheduler
+  log.info({ address, statusPage, pid: process.pid }, 'scheduler is up')
+  if (newToken !== undefined) {
+    // Printed once, and nowhere else: whoever sees this terminal may use the cluster.
+    process.stdout.write(`HEDDLE_TOKEN=${newToken} heddle worker join ${address}\n`)
+    process.stdout.write(`status page: ${statusPage}?token=${newToken}\n`)
+  }
+  await new Promise<void>((resolve) => {
+    onShutdown({ gracefully: resolve, atOnce: () => process.exit(1) })
+  })
+  log.info({}, 'scheduler stops')
+  await scheduler.close()
+}

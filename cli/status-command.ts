@@ -1,0 +1,75 @@
+/** `heddle status`: asks a scheduler what its cluster is doing, and prints it. */
+import { hostname } from 'node:os'
+import { formatBytes, formatDuration } from '../common/units.js'
+import { askScheduler } from '../deploy/ask-scheduler.js'
+import type { ClusterStatus } from '../protocol/messages/status.js'
+import { readToken, schedulerAddress } from './defaults.js'
+import { formatTable } from './table.js'
+
+export interface StatusArguments {
+  readonly json?: true
+  /** In milliseconds. */
+  readonly timeout: number
+  readonly tokenFile?: string
+}
+
+export async function printStatus(
+  given: string | undefined,
+  { json, timeout, tokenFile }: StatusArguments,
+): Promise<void> {
+  const address = schedulerAddress(given)
+  const token = await readToken(tokenFile)
+  const { status } = await askScheduler(address, {
+    name: `heddle status on ${hostname()}`,
+    token,
+    timeoutMs: timeout,
+    question: { type: 'ask-status', request: 1 },
+    answer: 'status',
+  })
+  process.stdout.write(json === true ? `${JSON.stringify(status)}\n` : describeStatus(address, status))
+}
+
+export function describeStatus(address: string, status: ClusterStatus): string {
+  const { tasks, totals, workers, functions } = status
+  const states = Object.entries(tasks).map(([state, count]) => `${count} ${state}`)
+  const lines = [
+    `${address}  up for ${formatDuration(status.upForMs)}, heddle ${status.packageVersion}, Node ${status.nodeVersion}`,
+    `Tasks: ${states.join(', ')}; ${status.tasksPerSecond.toFixed(0)} a second`,
+    `Since the start: ${totals.submitted} submitted, ${totals.finished} finished, ${totals.failed} failed`,
+    '',
+    workers.length === 0 ? `No workers; start one with: heddle worker join ${address}` : workerTable(workers),
+  ]
+  if (functions.length > 0) lines.push('', functionTable(functions))
+  return `${lines.join('\n')}\n`
+}
+
+function workerTable(workers: ClusterStatus['workers']): string {
+  return formatTable(
+    ['WORKER', 'HOST', 'THREADS', 'PROCESSING', 'MEMORY', 'VALUES HELD', 'HEARD OF'],
+    workers.map((worker) => [
+      worker.name,
+      worker.host,
+      String(worker.threads),
+      String(worker.processing),
+      `${formatBytes(worker.memoryBytes)} of ${formatBytes(worker.memoryLimitBytes)}`,
+      `${worker.storedCount}, ${formatBytes(worker.storedBytes)}`,
+      `${formatDuration(worker.silentForMs)} ago`,
+    ]),
+  )
+}
+
+function functionTable(functions: ClusterStatus['functions']): string {
+  return formatTable(
+    ['FUNCTION', 'WAITING', 'READY', 'PROCESSING', 'IN MEMORY', 'FINISHED', 'FAILED', 'MEAN TIME'],
+    functions.map(({ name, tasks, finished, failed, meanMs }) => [
+      name,
+      String(tasks.waiting),
+      String(tasks.ready),
+      String(tasks.processing),
+      String(tasks['in-memory']),
+      String(finished),
+      String(failed),
+      finished + failed === 0 ? '' : formatDuration(meanMs),
+    ]),
+  )
+}

@@ -1,0 +1,76 @@
+/** `heddle worker join`: runs a worker until it is asked to leave, by default under a nanny. */
+import { createLog, type Log, type LogFormat, type LogLevel } from '../common/node/log.js'
+import { onShutdown } from '../common/node/shutdown.js'
+import { ERROR_CODES, HeddleError } from '../protocol/errors.js'
+import { LEAVE_GRACE_MS, superviseWorker, type WorkerProcessOptions } from '../worker/nanny.js'
+import { resolveWorkerOptions, type WorkerOptions } from '../worker/options.js'
+import { readToken, schedulerAddress } from './defaults.js'
+
+export interface WorkerArguments {
+  readonly threads?: number
+  /** In bytes. */
+  readonly memoryLimit?: number
+  readonly name?: string
+  readonly dataDir?: string
+  readonly listen?: string
+  readonly advertise?: string
+  readonly nanny: boolean
+  readonly tokenFile?: string
+  readonly logLevel: LogLevel
+  readonly logFormat: LogFormat
+}
+
+export async function runWorker(address: string | undefined, given: WorkerArguments): Promise<void> {
+  const { threads, memoryLimit, name, dataDir, listen, advertise, tokenFile, logLevel, logFormat } = given
+  const asGiven = {
+    schedulerUrl: schedulerAddress(address),
+    token: await readToken(tokenFile),
+    name,
+    threads,
+    memoryLimitBytes: memoryLimit,
+    listen,
+    advertiseUrl: advertise,
+    dataDir,
+  }
+  // Checked here already: wrong options are this command's failure, not that of a process which is started again.
+  const resolved = resolveWorkerOptions(asGiven)
+  const options = {
+    ...asGiven,
+    name: resolved.name,
+    incarnation: resolved.incarnation,
+    threads: resolved.threads,
+    logLevel,
+    logFormat,
+  }
+  const log = createLog({ level: logLevel, format: logFormat, name: resolved.name })
+  if (given.nanny) await runUnderNanny(options, log)
+  else await runHere(resolved, log, createLog({ level: 'info', format: logFormat, name: resolved.name }))
+}
+
+async function runUnderNanny(options: WorkerProcessOptions, log: Log): Promise<void> {
+  const nanny = superviseWorker(options, log)
+  log.debug({ workerPid: nanny.pid }, 'nanny watches over a worker')
+  const stopListening = onShutdown({
+    gracefully: () => void nanny.stop(LEAVE_GRACE_MS),
+    atOnce: () => nanny.kill(),
+  })
+  const end = await nanny.ended
+  stopListening()
+  if (end.type === 'stopped') return
+  const code = ERROR_CODES.find((each) => each === end.code) ?? 'ERR_HEDDLE_WORKER_LOST'
+  throw new HeddleError(code, end.message)
+}
+
+async function runHere(options: WorkerOptions, log: Log, taskLog: Log): Promise<void> {
+  const { startWorker } = await import('../worker/worker.js')
+  const stopped = new AbortController()
+  let leave = (): void => stopped.abort()
+  onShutdown({ gracefully: () => leave(), atOnce: () => process.exit(1) })
+  try {
+    const worker = await startWorker(options, { log, taskLog, signal: stopped.signal })
+    leave = () => worker.leave()
+    await worker.closed
+  } catch (error) {
+    if (!stopped.signal.aborted) throw error
+  }
+}

@@ -1,0 +1,268 @@
+/** The client: what a program talks to a cluster with. */
+import type { ClusterStatus } from '../protocol/messages/status.js'
+import type { Future, Input, Inputs } from './future.js'
+import type { ErrorMode } from './gather.js'
+import type { Items } from './map-slice.js'
+import { checkOptionNames, describe, invalidOption } from './options.js'
+import { remoteModule, type RemoteModule } from './remote-module.js'
+import type { Session } from './session.js'
+import { captureSubmitSite, type SubmitSite } from './submit-site.js'
+import { TaskFuture } from './task-future.js'
+import {
+  DEFAULT_TASK_OPTIONS,
+  resolveMapOptions,
+  resolveTaskOptions,
+  type MapOptions,
+  type MapOptionsWithArgs,
+  type ResolvedTaskOptions,
+  type TaskOptions,
+} from './task-options.js'
+import type { TaskFunction } from './templates.js'
+
+/** Options of {@link Client.gather}. */
+export interface GatherOptions<M extends ErrorMode = ErrorMode> {
+  /**
+   * What becomes of tasks that failed. `throw` (the default): the first failure rejects the whole. `settle`: each place has
+   * a result as of `Promise.allSettled`. `skip`: failed tasks have no place among the results.
+   */
+  readonly errors?: M | undefined
+}
+
+/** Options of {@link Client.waitForWorkers}. */
+export interface WaitForWorkersOptions {
+  /** Gives up with a `TimeoutError` after so many milliseconds. Without it, it waits for ever. */
+  readonly timeoutMs?: number | undefined
+  /** Gives up with this signal's reason. */
+  readonly signal?: AbortSignal | undefined
+}
+
+/**
+ * A connection to a cluster. `connect()` gives one.
+ *
+ * What makes futures returns them at once. What is wrong with a call (a function that can't travel, an argument that
+ * can't be sent, an unknown option, a closed client) is thrown from the call; what is wrong with the task comes from its
+ * future.
+ */
+export class Client implements AsyncDisposable {
+  readonly #session: Session
+  readonly #options: ResolvedTaskOptions
+  readonly #close: () => Promise<void>
+
+  /** @internal Use `connect()`. */
+  constructor(session: Session, close: () => Promise<void>, options: ResolvedTaskOptions = DEFAULT_TASK_OPTIONS) {
+    this.#session = session
+    this.#close = close
+    this.#options = options
+  }
+
+  /**
+   * Runs a function in the cluster. Arguments may be futures, or hold some at any depth of arrays, plain objects, Maps and
+   * Sets: the task gets their values. They are encoded before the call returns, so they may change afterwards.
+   *
+   * @throws {FunctionNotPortableError} when the function uses names from its surroundings.
+   * @throws {NotSerializableError} when an argument can't be sent; `path` says which.
+   * @example
+   * ```ts
+   * const sum = client.submit((a: number, b: number) => a + b, 3, 4) // Future<number>
+   * const text = client.submit((n: number) => String(n), sum)        // Future<string>
+   * console.log(await text)                                          // => 7
+   * ```
+   */
+  submit<A extends readonly unknown[], R>(fn: (...args: A) => R, ...args: Inputs<A>): Future<Awaited<R>> {
+    const site = captureSubmitSite(this.submit)
+    return this.#session.submitWith(fn, args, this.#options, site) as Future<Awaited<R>>
+  }
+
+  /**
+   * Runs a function on each item, as a task of its own. The function gets `(item, ...args)` and nothing else: no index, so
+   * `parseInt` is safe. `args` in the options are further arguments, the same for all and sent once.
+   *
+   * Over more than 1,000 items, the list is copied and its items are encoded soon after the call: don't change an item
+   * until its future has settled. An item that can't be sent rejects its own future then, and throws from the call before.
+   *
+   * @example
+   * ```ts
+   * const squares = client.map((x: number) => x * x, [1, 2, 3])                // Future<number>[]
+   * const scaled = client.map((x: number, by: number) => x * by, squares, { args: [10] })
+   * console.log(await client.gather(scaled))                                   // => [ 10, 40, 90 ]
+   * ```
+   */
+  map<T, R>(
+    fn: (item: T) => R,
+    items: Iterable<Input<T>>,
+    options?: MapOptions<NoInfer<Input<T>>, readonly []>,
+  ): Future<Awaited<R>>[]
+  map<T, A extends readonly unknown[], R>(
+    fn: (item: T, ...args: A) => R,
+    items: Iterable<Input<T>>,
+    options: MapOptionsWithArgs<NoInfer<Input<T>>, A>,
+  ): Future<Awaited<R>>[]
+  map(fn: TaskFunction, items: Iterable<unknown>, options: MapOptions<never> = {}): Future<never>[] {
+    return this.#map(fn, { values: listOf('map', items), are: 'item' }, options, captureSubmitSite(this.map))
+  }
+
+  /**
+   * As `map`, with all the arguments of each task in a list of its own.
+   *
+   * @example
+   * ```ts
+   * const powers = client.starmap((base: number, exponent: number) => base ** exponent, [[2, 10], [3, 2]])
+   * console.log(await client.gather(powers)) // => [ 1024, 9 ]
+   * ```
+   */
+  starmap<A extends readonly unknown[], R>(
+    fn: (...args: A) => R,
+    argTuples: Iterable<Inputs<A>>,
+    options?: MapOptions<NoInfer<Inputs<A>>, readonly []>,
+  ): Future<Awaited<R>>[]
+  starmap(fn: TaskFunction, argTuples: Iterable<unknown>, options: MapOptions<never> = {}): Future<never>[] {
+    const values = listOf('starmap', argTuples)
+    const wrong = values.findIndex((value) => !Array.isArray(value))
+    if (wrong >= 0) {
+      const found = describe(values[wrong])
+      throw invalidOption(`argTuples[${wrong}] is ${found}; client.starmap() takes a list of arguments for each task.`)
+    }
+    return this.#map(fn, { values, are: 'arguments' }, options, captureSubmitSite(this.starmap))
+  }
+
+  /**
+   * The same client with other options for the tasks it makes. It shares the connection: closing one closes both.
+   *
+   * @example
+   * ```ts
+   * const urgent = client.with({ priority: 10, name: 'checkout' })
+   * const total = urgent.submit((prices: number[]) => prices.reduce((a, b) => a + b, 0), [3, 4])
+   * ```
+   */
+  with(options: TaskOptions): Client {
+    return new Client(this.#session, this.#close, resolveTaskOptions(options, this.#options))
+  }
+
+  /**
+   * The functions of a module, to run as tasks. The module and all it imports are bundled once and sent once to each
+   * worker; TypeScript works as it is. Calls return futures at once; if the module can't be bundled, those are rejected.
+   *
+   * @example
+   * ```ts
+   * const tasks = client.module<typeof import('./tasks.js')>(new URL('./tasks.ts', import.meta.url))
+   * const small = tasks.resize('a.png', 100)                 // a future
+   * const all = client.map(tasks.resize, ['b.png', 'c.png'], { args: [100] })
+   * ```
+   */
+  module<M>(location: URL | string): RemoteModule<M> {
+    const source = this.#session.module(location)
+    return remoteModule<M>(source, (fn, args) => {
+      return this.#session.submitWith(fn, args, this.#options, captureSubmitSite(fn))
+    })
+  }
+
+  /**
+   * The values of many futures, in their order. It asks for all of them at once, which is much cheaper than awaiting
+   * each.
+   *
+   * @example
+   * ```ts
+   * const [count, names] = await client.gather([countFuture, namesFuture])
+   * const rest = await client.gather(futures, { errors: 'skip' })
+   * ```
+   */
+  gather<const F extends readonly Future<unknown>[]>(
+    futures: F,
+    options?: GatherOptions<'throw'>,
+  ): Promise<{ -readonly [K in keyof F]: Awaited<F[K]> }>
+  gather<const F extends readonly Future<unknown>[]>(
+    futures: F,
+    options: GatherOptions<'settle'>,
+  ): Promise<{ -readonly [K in keyof F]: PromiseSettledResult<Awaited<F[K]>> }>
+  gather<F extends Future<unknown>>(futures: readonly F[], options: GatherOptions<'skip'>): Promise<Awaited<F>[]>
+  async gather(futures: readonly Future<unknown>[], options: GatherOptions = {}): Promise<never> {
+    this.#session.checkOpen()
+    checkOptionNames('client.gather()', options, ['errors'])
+    const { errors = 'throw' } = options
+    const modes: readonly unknown[] = ['throw', 'settle', 'skip'] satisfies ErrorMode[]
+    if (!modes.includes(errors)) throw invalidOption(`errors is ${describe(errors)}; give "throw", "settle" or "skip".`)
+    // The overloads say what the results are.
+    return (await this.#session.gather(this.#own('client.gather()', futures), errors)) as never
+  }
+
+  /**
+   * Lets go of many futures at once, as `future.release()` does of one.
+   *
+   * @example
+   * ```ts
+   * const parts = client.map(load, files)
+   * const total = await client.submit(merge, parts)
+   * client.release(parts)
+   * ```
+   */
+  release(futures: Iterable<Future<unknown>>): void {
+    for (const future of this.#own('client.release()', [...futures])) future.release()
+  }
+
+  /**
+   * What the cluster is doing: its workers, how many tasks are in which state, by function too, and totals.
+   *
+   * @example
+   * ```ts
+   * const { workers, tasks } = await client.info()
+   * console.log(`${workers.length} workers, ${tasks.processing} tasks running`)
+   * ```
+   */
+  async info(): Promise<ClusterStatus> {
+    return await this.#session.status()
+  }
+
+  /**
+   * Waits until the cluster has at least `count` workers.
+   *
+   * @throws {TimeoutError} when that takes longer than `timeoutMs`.
+   * @example
+   * ```ts
+   * await client.waitForWorkers(2, { timeoutMs: 30_000 })
+   * ```
+   */
+  async waitForWorkers(count: number, options: WaitForWorkersOptions = {}): Promise<void> {
+    checkOptionNames('client.waitForWorkers()', options, ['timeoutMs', 'signal'])
+    if (!Number.isSafeInteger(count) || count < 0) {
+      throw invalidOption(`The count of workers is ${describe(count)}; give a whole number from 0 up.`)
+    }
+    await this.#session.waitForWorkers(count, options.timeoutMs, options.signal)
+  }
+
+  /**
+   * Ends the connection, and the cluster too if `connect()` started it. Pending futures are rejected, and what this client
+   * held is dropped. A second call does nothing more.
+   */
+  close(): Promise<void> {
+    return this.#close()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#close()
+  }
+
+  #map(fn: TaskFunction, items: Items, options: MapOptions<never>, site: SubmitSite): Future<never>[] {
+    const where = items.are === 'item' ? 'client.map()' : 'client.starmap()'
+    // The overloads say what the tasks return.
+    return this.#session.map(fn, items, resolveMapOptions(where, options, this.#options), site) as Future<never>[]
+  }
+
+  /** Checks that these are futures, and of this client. */
+  #own(where: string, futures: readonly Future<unknown>[]): readonly TaskFuture<unknown>[] {
+    if (!Array.isArray(futures)) throw invalidOption(`${where} takes an array of futures, and not ${describe(futures)}.`)
+    return futures.map((future: unknown, place) => {
+      if (!(future instanceof TaskFuture)) {
+        throw invalidOption(`Entry ${place} given to ${where} is ${describe(future)}, and no future.`)
+      }
+      if (future.owner === this.#session) return future as TaskFuture<unknown>
+      throw invalidOption(`Entry ${place} given to ${where} is a future of another client; give it to that one.`)
+    })
+  }
+}
+
+/** A copy: the list may change while its items are encoded. */
+function listOf(method: string, items: Iterable<unknown>): readonly unknown[] {
+  const isIterable = typeof items === 'object' && items !== null && typeof items[Symbol.iterator] === 'function'
+  if (isIterable) return Array.from(items)
+  throw invalidOption(`client.${method}() takes a list of items, and not ${describe(items)}.`)
+}

@@ -1,0 +1,144 @@
+/** From an address, a cluster or nothing to a client. */
+import type { CodeHash } from '../protocol/ids.js'
+import { HANDSHAKE_TIMEOUT_MS } from '../protocol/limits.js'
+import type { Socket } from '../protocol/transport/socket.js'
+import { dial } from '../protocol/transport/websocket.js'
+import { Client } from './client.js'
+import { checkOptionNames, checkTimeout, describe, invalidOption } from './options.js'
+import { openSession } from './session.js'
+import type { TaskFunction } from './templates.js'
+
+/** Options of {@link connect}. */
+export interface ConnectOptions {
+  /** The token that the scheduler was started with. Default: `HEDDLE_TOKEN`. */
+  readonly token?: string | undefined
+  /** What logs and the status page call this client. */
+  readonly name?: string | undefined
+  /** How long to try. Default: 10,000. */
+  readonly timeoutMs?: number | undefined
+  /** Gives up with this signal's reason. */
+  readonly signal?: AbortSignal | undefined
+}
+
+/** A cluster that a client can connect to, such as a `LocalCluster`. */
+export interface Cluster {
+  /** Where its scheduler listens. */
+  readonly address: string
+  /** What its scheduler wants to be shown, if anything. */
+  readonly token?: string | undefined
+}
+
+interface ResolvedOptions {
+  readonly token: string | undefined
+  readonly name: string
+  readonly timeoutMs: number
+  readonly signal: AbortSignal | undefined
+}
+
+/** How one cluster is reached. */
+interface Route {
+  readonly address: string
+  dialScheduler(): Promise<Socket>
+  dialHolder(address: string, signal: AbortSignal): Promise<Socket>
+  /** Told of the caller's functions, by their code. */
+  readonly onFunction?: (code: CodeHash, fn: TaskFunction) => void
+  /** Ends a cluster that was started for this client. */
+  close(): Promise<void>
+}
+
+/**
+ * Connects to a cluster.
+ *
+ * - Without a target: to `HEDDLE_ADDRESS` if that is set, else to a cluster of its own, on this machine: a scheduler and
+ *   workers as child processes, which end with the client or with this process.
+ * - With an address such as `ws://10.0.0.5:8786`: to that scheduler.
+ * - With `'inline:'`: to a cluster inside this thread, for debugging: tasks stop at breakpoints.
+ * - With a cluster: to that one. It stays when the client closes.
+ *
+ * @throws {SchedulerUnreachableError} when nothing answers there within `timeoutMs`.
+ * @throws {AuthenticationError} when the token is not that of the scheduler.
+ * @throws {VersionMismatchError} when the scheduler speaks no version of the protocol that this package speaks.
+ * @example
+ * ```ts
+ * import { connect } from 'heddle'
+ *
+ * await using client = await connect()
+ * console.log(await client.submit((name: string) => `Hello ${name}`, 'world')) // => Hello world
+ * ```
+ */
+export async function connect(options?: ConnectOptions): Promise<Client>
+export async function connect(target: string | Cluster | undefined, options?: ConnectOptions): Promise<Client>
+export async function connect(first?: string | Cluster | ConnectOptions, second?: ConnectOptions): Promise<Client> {
+  const isTarget = typeof first === 'string' || isCluster(first)
+  const target = isTarget ? first : process.env['HEDDLE_ADDRESS']
+  const options = resolveOptions((isTarget ? second : (second ?? first)) ?? {})
+  const route = await routeTo(target === '' ? undefined : target, options)
+  try {
+    return await open(route, options)
+  } catch (error) {
+    await route.close()
+    throw error
+  }
+}
+
+async function open(route: Route, { name, timeoutMs, signal }: ResolvedOptions): Promise<Client> {
+  const socket = await route.dialScheduler()
+  const session = await openSession({ ...route, socket, name, timeoutMs, signal })
+  const close = async (): Promise<void> => {
+    await session.close()
+    await route.close()
+  }
+  let closed: Promise<void> | undefined
+  return new Client(session, () => (closed ??= close()))
+}
+
+async function routeTo(target: string | Cluster | undefined, options: ResolvedOptions): Promise<Route> {
+  if (target === 'inline:') return await routeToInline()
+  if (target !== undefined) {
+    const cluster = typeof target === 'string' ? { address: target } : target
+    return webSocketRoute(cluster, options, () => Promise.resolve())
+  }
+  // Loaded on first use: programs with a scheduler elsewhere need none of it.
+  const { LocalCluster } = await import('../deploy/local-cluster.js')
+  const cluster = await LocalCluster.start()
+  return webSocketRoute(cluster, { ...options, token: undefined }, () => cluster.close())
+}
+
+function webSocketRoute(cluster: Cluster, options: ResolvedOptions, close: () => Promise<void>): Route {
+  const { token = cluster.token, timeoutMs, signal } = options
+  return {
+    address: cluster.address,
+    dialScheduler: () => dial(cluster.address, { token, timeoutMs, signal }),
+    dialHolder: (address, giveUp) => dial(address, { signal: giveUp }),
+    close,
+  }
+}
+
+async function routeToInline(): Promise<Route> {
+  const { InlineCluster } = await import('../deploy/inline-cluster.js')
+  const cluster = await InlineCluster.start()
+  return {
+    address: cluster.address,
+    dialScheduler: () => cluster.dial(),
+    dialHolder: (address) => cluster.dialHolder(address),
+    // Like any task, it is called with what was encoded as its arguments.
+    onFunction: (code, fn) => cluster.useFunction(code, fn as (...args: unknown[]) => unknown),
+    close: () => cluster.close(),
+  }
+}
+
+function resolveOptions(given: ConnectOptions): ResolvedOptions {
+  checkOptionNames('connect()', given, ['token', 'name', 'timeoutMs', 'signal'])
+  const { token = process.env['HEDDLE_TOKEN'] || undefined, name = `client-${process.pid}`, signal } = given
+  const { timeoutMs = HANDSHAKE_TIMEOUT_MS } = given
+  if (token !== undefined && typeof token !== 'string') throw invalidOption('token must be a text.')
+  if (typeof name !== 'string' || name === '' || name.length > 200) {
+    throw invalidOption(`name is ${describe(name)}; give a text of 1 to 200 characters.`)
+  }
+  checkTimeout(timeoutMs)
+  return { token, name, timeoutMs, signal }
+}
+
+function isCluster(value: unknown): value is Cluster {
+  return typeof value === 'object' && value !== null && typeof (value as Partial<Cluster>).address === 'string'
+}

@@ -1,0 +1,123 @@
+/** Futures as their users see them, and where they may be given in the place of values. */
+
+/**
+ * Where a task is, as far as this client knows. `pending`: it waits or runs. `lost`: the connection to the scheduler
+ * ended before it was known. A future that was released keeps the status it had.
+ */
+export type FutureStatus = 'pending' | 'finished' | 'error' | 'cancelled' | 'lost'
+
+/** Options of {@link Future.result}. */
+export interface ResultOptions {
+  /** Gives up with a `TimeoutError` after so many milliseconds. The task goes on. */
+  readonly timeoutMs?: number | undefined
+  /** Gives up with this signal's reason. The task goes on. */
+  readonly signal?: AbortSignal | undefined
+}
+
+/**
+ * The result of a task that may not be there yet. The result lives in the cluster: a future can be an argument of other
+ * tasks without its value ever coming here, and awaiting it brings a copy here.
+ *
+ * A result stays in the cluster as long as somebody holds its future: until `release()`, the end of the scope of a
+ * `using`, or the future's collection as garbage. Work whose future is gone, and that nobody waits for, is dropped.
+ *
+ * @example
+ * ```ts
+ * const rows = client.submit(loadRows, 'a.csv')     // Future<Row[]>, at once
+ * const count = rows.pipe((all: Row[]) => all.length) // the rows don't travel to this process
+ * console.log(await count)
+ * ```
+ */
+export interface Future<T> extends PromiseLike<T>, Disposable {
+  /** The task's name in the cluster: the key that was given, or a generated one, unique to the task. */
+  readonly key: string
+  /** What this client knows of the task now. It never asks the scheduler. */
+  readonly status: FutureStatus
+
+  /** As `Promise.prototype.catch`. */
+  catch<U = never>(onRejected?: ((reason: unknown) => U | PromiseLike<U>) | null): Promise<T | U>
+
+  /** As `Promise.prototype.finally`. */
+  finally(onFinally?: (() => void) | null): Promise<T>
+
+  /**
+   * The value, as `await` gives it, for callers who won't wait for ever.
+   *
+   * @throws {TimeoutError} when `timeoutMs` passed; and the reason of `signal`. Both leave the task alone.
+   * @throws What the task threw.
+   * @example
+   * ```ts
+   * const answer = await future.result({ timeoutMs: 5_000 })
+   * ```
+   */
+  result(options?: ResultOptions): Promise<T>
+
+  /**
+   * Waits for the task's end and gives what it threw, without throwing it; `undefined` when it went well.
+   *
+   * @example
+   * ```ts
+   * const error = await future.error()
+   * if (error !== undefined) console.error('skipped:', error)
+   * ```
+   */
+  error(): Promise<unknown>
+
+  /**
+   * Submits a task that gets this future's value: the same as `client.submit(fn, future, ...rest)`.
+   *
+   * @example
+   * ```ts
+   * const top = client.submit(loadScores).pipe((scores: number[], n: number) => scores.slice(0, n), 10)
+   * ```
+   */
+  pipe<A extends readonly unknown[], R>(fn: (value: T, ...rest: A) => R, ...rest: Inputs<A>): Future<Awaited<R>>
+
+  /**
+   * Lets go of the result: the cluster drops it, or the work under way, unless somebody else needs it. Whoever awaits
+   * this future, now or later, gets an error with the code `ERR_HEDDLE_RELEASED`. A second call does nothing.
+   */
+  release(): void
+}
+
+/** Values that are never looked into for futures. */
+type Leaf =
+  | string
+  | number
+  | bigint
+  | boolean
+  | symbol
+  | null
+  | undefined
+  | Date
+  | RegExp
+  | Error
+  | ArrayBuffer
+  | SharedArrayBuffer
+  | ArrayBufferView
+  | ((...args: never[]) => unknown)
+
+type Nested<T> = T extends Leaf
+  ? never
+  : T extends ReadonlyMap<infer K, infer V>
+    ? ReadonlyMap<K, Input<V>>
+    : T extends ReadonlySet<infer V>
+      ? ReadonlySet<Input<V>>
+      : T extends object
+        ? { readonly [K in keyof T]: Input<T[K]> }
+        : never
+
+/**
+ * What may be given where a task wants a `T`: a `T`, a `Future<T>`, or arrays, plain objects, Maps and Sets with futures
+ * in the places of values. The task itself gets values only.
+ *
+ * @example
+ * ```ts
+ * const half = client.submit((x: number) => x / 2, 8)                       // Future<number>
+ * client.submit((p: { x: number; y: number }) => p.x + p.y, { x: half, y: 1 })
+ * ```
+ */
+export type Input<T> = T | Future<T> | Nested<T>
+
+/** The arguments of a task with the parameters `A`. */
+export type Inputs<A extends readonly unknown[]> = { [K in keyof A]: Input<A[K]> }

@@ -1,0 +1,97 @@
+/** Many values at once, each put into its place as it comes: no promise a future, and one question for all. */
+import { decodeValue } from '../protocol/values/decode.js'
+import type { TaskArray, Waiter } from './task-array.js'
+
+/** What `gather` does about tasks that failed. */
+export type ErrorMode = 'throw' | 'settle' | 'skip'
+
+/** A future, as far as `gather` is concerned. */
+interface Place {
+  readonly array: TaskArray
+  readonly index: number
+}
+
+const SKIPPED = Symbol('skipped')
+
+export function gather(
+  futures: readonly Place[],
+  mode: ErrorMode,
+  wait: (array: TaskArray, index: number, waiter: Waiter) => void,
+): Promise<unknown[]> {
+  if (futures.length === 0) return Promise.resolve([])
+  return new Promise((resolve, reject) => {
+    const gathering = new Gathering(futures, mode, resolve, reject)
+    for (let i = 0; i < futures.length; i++) {
+      const { array, index } = futures[i]!
+      wait(array, index, new GatherWaiter(gathering, i))
+    }
+  })
+}
+
+class Gathering {
+  readonly mode: ErrorMode
+  readonly results: unknown[]
+  /** Held, and never read: a future that nobody holds is released. */
+  readonly futures: readonly Place[]
+  readonly #resolve: (results: unknown[]) => void
+  readonly #reject: (error: unknown) => void
+  #missing: number
+  isOver = false
+
+  constructor(
+    futures: readonly Place[],
+    mode: ErrorMode,
+    resolve: (results: unknown[]) => void,
+    reject: (error: unknown) => void,
+  ) {
+    this.futures = futures
+    this.mode = mode
+    this.results = new Array<unknown>(futures.length)
+    this.#missing = futures.length
+    this.#resolve = resolve
+    this.#reject = reject
+  }
+
+  fill(place: number, result: unknown): void {
+    this.results[place] = result
+    this.#missing -= 1
+    if (this.#missing > 0) return
+    this.isOver = true
+    this.#resolve(this.mode === 'skip' ? this.results.filter((value) => value !== SKIPPED) : this.results)
+  }
+
+  fail(error: unknown): void {
+    this.isOver = true
+    this.#reject(error)
+  }
+}
+
+class GatherWaiter implements Waiter {
+  next: Waiter | undefined = undefined
+  readonly #gathering: Gathering
+  readonly #place: number
+
+  constructor(gathering: Gathering, place: number) {
+    this.#gathering = gathering
+    this.#place = place
+  }
+
+  onValue(encoded: Uint8Array, isOwned: boolean): void {
+    const gathering = this.#gathering
+    if (gathering.isOver) return
+    let value: unknown
+    try {
+      value = decodeValue(encoded, { owned: isOwned })
+    } catch (error) {
+      return this.onError(error)
+    }
+    gathering.fill(this.#place, gathering.mode === 'settle' ? { status: 'fulfilled', value } : value)
+  }
+
+  onError(error: unknown): void {
+    const gathering = this.#gathering
+    if (gathering.isOver) return
+    if (gathering.mode === 'throw') gathering.fail(error)
+    else gathering.fill(this.#place, gathering.mode === 'skip' ? SKIPPED : { status: 'rejected', reason: error })
+  }
+}

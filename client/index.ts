@@ -1,0 +1,44 @@
+/**
+ * heddle: a compute cluster for TypeScript. `connect()` gives a {@link Client}, whose `submit` and `map` run functions in
+ * the cluster and return {@link Future | futures} of their results.
+ *
+ * @example
+ * ```ts
+ * import { connect } from 'heddle'
+ *
+ * await using client = await connect()
+ * const squares = client.map((x: number) => x * x, [1, 2, 3])
+ * console.log(await client.gather(squares)) // => [ 1, 4, 9 ]
+ * ```
+ *
+ * @packageDocumentation
+ */
+/// <reference types="node" preserve="true" />
+export { LocalCluster } from '../deploy/local-cluster.js'
+export type { LocalClusterOptions } from '../deploy/local-options.js'
+export {
+  AuthenticationError,
+  FatalError,
+  FunctionNotPortableError,
+  GraphError,
+  HeddleError,
+  NotSerializableError,
+  OutOfMemoryError,
+  ProtocolError,
+  SchedulerUnreachableError,
+  TaskCancelledError,
+  TimeoutError,
+  VersionMismatchError,
+  WorkerLostError,
+} from '../protocol/errors.js'
+export type { ErrorCode, HeddleErrorOptions } from '../protocol/errors.js'
+export type { ClusterStatus, FunctionStatus, StateCounts, WorkerStatus } from '../protocol/messages/status.js'
+export { registerType } from '../protocol/values/register.js'
+export type { ClassOf, TypeCodec } from '../protocol/values/register.js'
+export type { Client, GatherOptions, WaitForWorkersOptions } from './client.js'
+export { connect } from './connect.js'
+export type { Cluster, ConnectOptions } from './connect.js'
+export type { Future, FutureStatus, Input, Inputs, ResultOptions } from './future.js'
+export type { ErrorMode } from './gather.js'
+export type { RemoteFunction, RemoteModule } from './remote-module.js'
+export type { MapOptions, MapOptionsWithArgs, TaskOptions } from './task-options.js'

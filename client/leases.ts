@@ -1,0 +1,64 @@
+/** The ids of task arrays that the scheduler gave this client for its own use. */
+import { SchedulerUnreachableError } from '../protocol/errors.js'
+import { arrayId, type ArrayId } from '../protocol/ids.js'
+
+/** From this part of a lease on, with no other there, ids are used sparingly. */
+const SCARCE_PART = 3 / 4
+
+interface Lease {
+  readonly first: number
+  readonly count: number
+}
+
+export class Leases {
+  readonly #ask: () => void
+  readonly #next: Lease[] = []
+  #current: Lease = { first: 0, count: 0 }
+  #used = 0
+  #isAsked = false
+
+  /** `ask` asks the scheduler for one more lease. The first comes unasked. */
+  constructor(ask: () => void) {
+    this.#ask = ask
+  }
+
+  add(first: ArrayId, count: number): void {
+    this.#next.push({ first, count })
+    this.#isAsked = false
+  }
+
+  /** The scheduler is slow to give more: an array must be filled before the next one is begun. */
+  get isScarce(): boolean {
+    return this.#next.length === 0 && this.#used >= this.#current.count * SCARCE_PART
+  }
+
+  /** @throws {SchedulerUnreachableError} when there are fewer than `count`. */
+  ensure(count: number): void {
+    const left = this.#next.reduce((sum, lease) => sum + lease.count, this.#current.count - this.#used)
+    if (left < count) throw noIdsLeft()
+  }
+
+  /** @throws {SchedulerUnreachableError} when none is left. */
+  take(): ArrayId {
+    if (this.#used === this.#current.count) this.#begin()
+    const id = arrayId(this.#current.first + this.#used)
+    this.#used += 1
+    if (!this.#isAsked && this.#next.length === 0 && this.#used * 2 >= this.#current.count) {
+      this.#isAsked = true
+      this.#ask()
+    }
+    return id
+  }
+
+  #begin(): void {
+    const next = this.#next.shift()
+    if (next === undefined) throw noIdsLeft()
+    this.#current = next
+    this.#used = 0
+  }
+}
+
+function noIdsLeft(): SchedulerUnreachableError {
+  const message = 'The scheduler gave no new ids for tasks; await some results before you submit more, so that it can answer.'
+  return new SchedulerUnreachableError(message)
+}

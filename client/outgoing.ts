@@ -1,0 +1,278 @@
+/**
+ * What the client has to say: new tasks in the order they were submitted, then what became of interest and what became of
+ * none. All of one turn of the event loop leaves together, in few messages.
+ *
+ * Tasks wait here, and with them all that was submitted later, while their module is being bundled or while the items of
+ * a large `map` are encoded. Nothing is released meanwhile: what waits may need it.
+ */
+import { Fifo } from '../common/fifo.js'
+import { taskId, type CodeHash, type TaskId } from '../protocol/ids.js'
+import { MAX_IN_FLIGHT_BYTES } from '../protocol/limits.js'
+import { PRIORITY_BASE, type ClientToScheduler } from '../protocol/messages/client.js'
+import type { Connection } from '../protocol/transport/connection.js'
+import type { Failure } from './failure.js'
+import type { Leases } from './leases.js'
+import { MapSlice } from './map-slice.js'
+import { Submission } from './submission.js'
+import { TaskArray } from './task-array.js'
+import type { CodeSource, Template } from './template.js'
+
+/** How long encoding may keep other work of the program waiting. */
+const TURN_MS = 10
+/** With so much on its way to the scheduler, the next items of a `map` wait. */
+const ENOUGH_QUEUED_BYTES = 4 * MAX_IN_FLIGHT_BYTES
+
+export class Outgoing {
+  readonly #connection: Connection<ClientToScheduler>
+  readonly #leases: Leases
+  readonly #arrays: Map<number, TaskArray>
+  readonly #queue = new Fifo<Submission | MapSlice>()
+  /** Where the next task goes. */
+  #open: Submission | undefined
+  /** The code that all tasks of the open submission share, when it is not there yet: the whole array may fail. */
+  #openSource: CodeSource | undefined
+  /** Arrays with values to ask for. */
+  #asks: TaskArray[] = []
+  #releases: TaskArray[] = []
+  #closedTemplates: Template[] = []
+  readonly #definedCodes = new Set<CodeHash>()
+  /** Tasks that failed here. What was encoded before and needs them is still in the queue. */
+  readonly #failures = new Map<TaskId, Failure>()
+  #noTask: TaskId | undefined
+  #isFlushDue = false
+  /** Is more of the queue to be sent when other work of the program had its turn? */
+  #isRestDue = false
+  #isClosed = false
+
+  /** `arrays` has each array from its first task until the last is released. */
+  constructor(connection: Connection<ClientToScheduler>, leases: Leases, arrays: Map<number, TaskArray>) {
+    this.#connection = connection
+    this.#leases = leases
+    this.#arrays = arrays
+  }
+
+  /** The submission that the next task of this template belongs into. It is for the caller to add it, to its array too. */
+  openFor(template: Template): Submission {
+    const source = template.source.state.type === 'ready' ? undefined : template.source
+    if (this.#open !== undefined && (source !== this.#openSource || this.#open.array.isFull)) this.#closeOpen()
+    else if (this.#open?.isLargeEnough === true) this.#continueOpen(this.#open)
+    if (this.#open === undefined || source !== this.#openSource) this.#open = new Submission(this.#emptyArray(), 0)
+    this.#openSource = source
+    this.flushSoon()
+    return this.#open
+  }
+
+  /** Checks that there are ids for so many arrays, and ends the open one: what `addSlice` adds comes behind it. */
+  beginSlices(count: number): void {
+    this.#leases.ensure(count + 1)
+    this.#noTask ??= taskId(this.#leases.take(), 0)
+    this.#closeOpen()
+    this.flushSoon()
+  }
+
+  newArray(): TaskArray {
+    const array = new TaskArray(this.#leases.take())
+    this.#arrays.set(array.id, array)
+    return array
+  }
+
+  addSlice(slice: MapSlice): void {
+    this.#queue.push(slice)
+  }
+
+  /** The values of tasks of this array are to be asked for. */
+  ask(array: TaskArray): void {
+    this.#asks.push(array)
+    this.flushSoon()
+  }
+
+  /** Tasks of this array were released. */
+  release(array: TaskArray): void {
+    this.#releases.push(array)
+    this.flushSoon()
+  }
+
+  /** Nothing new will use the template. */
+  forget(template: Template): void {
+    this.#closedTemplates.push(template)
+    this.flushSoon()
+  }
+
+  /** A task failed here. `array` knows it, and whatever needs the task will fail for the same reason. */
+  readonly refuse = (array: TaskArray, index: number, failure: Failure): void => {
+    this.#failures.set(array.idOf(index), failure)
+    array.onFailed(index, failure)
+  }
+
+  close(): void {
+    this.#isClosed = true
+  }
+
+  /**
+   * Once the code that runs now is through, with every promise it settled: `nextTick` from a microtask comes after all
+   * microtasks.
+   */
+  flushSoon(): void {
+    if (this.#isFlushDue) return
+    this.#isFlushDue = true
+    queueMicrotask(this.#afterMicrotasks)
+  }
+
+  readonly #afterMicrotasks = (): void => process.nextTick(this.#flush)
+
+  readonly #flush = (): void => {
+    this.#isFlushDue = false
+    if (this.#isClosed) return
+    this.#closeOpen()
+    this.#sendQueued(performance.now() + TURN_MS)
+    this.#sendAsks()
+    if (this.#queue.length > 0) return
+    this.#failures.clear()
+    this.#sendReleases()
+    this.#forgetTemplates()
+  }
+
+  #sendQueued(deadlineMs: number): void {
+    for (let next = this.#queue.peek(); next !== undefined; next = this.#queue.peek()) {
+      const { state } = sourceOf(next)
+      if (state.type === 'bundling') return // Whoever bundles flushes again.
+      if (performance.now() >= deadlineMs) {
+        return this.#sendRestAfter((send) => setImmediate(send))
+      }
+      if (this.#connection.queuedBytes >= ENOUGH_QUEUED_BYTES) {
+        return this.#sendRestAfter((send) => void this.#connection.whenDrained().then(send))
+      }
+      if (state.type === 'failed') {
+        this.#abandon(next, { type: 'local', error: state.error })
+        this.#queue.shift()
+      } else if (next instanceof Submission) {
+        this.#send(next)
+        this.#queue.shift()
+      } else {
+        this.#send(next.encodeSome(deadlineMs, this.#noTask!, this.refuse))
+        if (!next.isEncoded) continue
+        next.template.unsent -= 1
+        this.#queue.shift()
+      }
+    }
+  }
+
+  #sendRestAfter(wait: (send: () => void) => void): void {
+    if (this.#isRestDue) return
+    this.#isRestDue = true
+    wait(() => {
+      this.#isRestDue = false
+      this.#flush()
+    })
+  }
+
+  #send(submission: Submission): void {
+    const { array, tasks, runs } = submission
+    if (this.#failures.size > 0) {
+      for (const { index, because } of submission.tasksNeeding(this.#failures)) this.refuse(array, index, because)
+    }
+    for (const { template } of runs) {
+      template.unsent -= 1
+      this.#define(template)
+    }
+    array.sentCount += tasks.count
+    this.#connection.send(submission.toMessage())
+  }
+
+  #define(template: Template): void {
+    const { id, name, source, exportName, priority, constants } = template
+    if (template.standing !== 'new' || source.state.type !== 'ready') return
+    const { code } = source.state
+    if (!this.#definedCodes.has(code.code)) {
+      this.#definedCodes.add(code.code)
+      this.#connection.send({ type: 'define-code', code: code.code, kind: code.kind, source: code.source })
+    }
+    template.standing = 'defined'
+    this.#connection.send({
+      type: 'define-template',
+      template: id,
+      name,
+      code: code.code,
+      exportName,
+      constants: constants.bytes,
+      constantInputs: constants.inputs,
+      priority: priority + PRIORITY_BASE,
+    })
+  }
+
+  /** The code of these tasks is not to be had. The scheduler never hears of them. */
+  #abandon(entry: Submission | MapSlice, failure: Failure): void {
+    const { array } = entry
+    array.isAbandoned = true
+    const [first, end] =
+      entry instanceof Submission ? [entry.firstIndex, entry.firstIndex + entry.tasks.count] : [0, array.count]
+    for (let index = first; index < end; index++) this.refuse(array, index, failure)
+  }
+
+  /** Asks for the values of tasks that the scheduler was told of; the others' turn comes. */
+  #sendAsks(): void {
+    const ids: TaskId[] = []
+    const later: TaskArray[] = []
+    for (const array of this.#asks) {
+      if (array.isAbandoned) continue
+      if (array.sentCount < array.count) later.push(array)
+      else array.takeAsks(ids)
+    }
+    this.#asks = later
+    if (ids.length > 0) this.#connection.send({ type: 'want', tasks: ids })
+  }
+
+  #sendReleases(): void {
+    const ids: TaskId[] = []
+    const later: TaskArray[] = []
+    for (const array of this.#releases) {
+      // An array that gets more tasks must not end before.
+      if (array === this.#open?.array) {
+        later.push(array)
+        continue
+      }
+      if (array.isAbandoned) array.takeReleases([])
+      else array.takeReleases(ids)
+      if (array.liveCount === 0) this.#arrays.delete(array.id)
+    }
+    this.#releases = later
+    if (ids.length > 0) this.#connection.send({ type: 'release', tasks: ids })
+  }
+
+  #forgetTemplates(): void {
+    if (this.#closedTemplates.length === 0) return
+    const isIdle = (template: Template): boolean => template.unsent === 0
+    const forgotten = this.#closedTemplates.filter((template) => isIdle(template) && template.standing === 'defined')
+    this.#closedTemplates = this.#closedTemplates.filter((template) => !isIdle(template))
+    if (forgotten.length > 0) {
+      this.#connection.send({ type: 'forget-templates', templates: forgotten.map(({ id }) => id) })
+    }
+  }
+
+  /** Ends the open submission, and its array too: an array is given back as a whole. With few ids left it goes on. */
+  #closeOpen(): void {
+    const open = this.#open
+    if (open === undefined || open.array.count === 0) return
+    const goesOn = this.#leases.isScarce && !open.array.isFull && this.#openSource === undefined
+    if (goesOn) return this.#continueOpen(open)
+    if (open.tasks.count > 0) this.#queue.push(open)
+    this.#open = undefined
+  }
+
+  /** Ends the open submission; further tasks go into another of the same array. */
+  #continueOpen(open: Submission): void {
+    if (open.tasks.count === 0) return
+    this.#queue.push(open)
+    this.#open = new Submission(open.array, open.array.count)
+  }
+
+  /** The array of an open submission that got no task, or a new one. */
+  #emptyArray(): TaskArray {
+    return this.#open?.array.count === 0 ? this.#open.array : this.newArray()
+  }
+}
+
+function sourceOf(entry: Submission | MapSlice): CodeSource {
+  // All that waits for one source shares no array with others.
+  return entry instanceof Submission ? entry.runs[0]!.template.source : entry.template.source
+}

@@ -1,0 +1,409 @@
+/**
+ * One client's link to its scheduler: the task arrays it has, what the scheduler says of them, and the questions that are
+ * open. All views of a client (`client.with(…)`) share one session.
+ */
+import { unreachable } from '../common/assert.js'
+import { entryOf, ownBytes, type Packed } from '../common/packed.js'
+import { HeddleError, SchedulerUnreachableError, TimeoutError } from '../protocol/errors.js'
+import { ARRAY_CAPACITY, arrayOf, indexOf, type CodeHash, type TaskId } from '../protocol/ids.js'
+import {
+  clientToScheduler,
+  schedulerToClient,
+  type ClientToScheduler,
+  type SchedulerToClient,
+} from '../protocol/messages/client.js'
+import type { ClusterStatus } from '../protocol/messages/status.js'
+import type { CloseReason, Connection, Handlers } from '../protocol/transport/connection.js'
+import { connectTo } from '../protocol/transport/handshake.js'
+import { CLOSED } from '../protocol/transport/link.js'
+import type { Socket } from '../protocol/transport/socket.js'
+import { encodeValue } from '../protocol/values/encode.js'
+import { EncodedArguments } from './encoded-arguments.js'
+import type { Failure } from './failure.js'
+import type { Future } from './future.js'
+import { gather, type ErrorMode } from './gather.js'
+import { InputSink } from './input-sink.js'
+import { interruptible } from './interruptible.js'
+import { Leases } from './leases.js'
+import { LocatedValues } from './located-values.js'
+import { addItem, MapSlice, type Items } from './map-slice.js'
+import { Outgoing } from './outgoing.js'
+import { ModuleSource } from './remote-module.js'
+import type { SubmitSite } from './submit-site.js'
+import type { TaskArray, Waiter } from './task-array.js'
+import { TaskFuture, type FutureOwner } from './task-future.js'
+import { DEFAULT_TASK_OPTIONS, checkKey, type ResolvedMapOptions, type ResolvedTaskOptions } from './task-options.js'
+import { NO_CONSTANTS, type CodeSource, type Constants, type Template } from './template.js'
+import { Templates, type TaskFunction } from './templates.js'
+
+/** A `map` over more items than these is encoded bit by bit, after the call. */
+const MAX_ITEMS_AT_ONCE = 1_000
+
+export interface SessionOptions {
+  readonly socket: Socket
+  /** The scheduler's address, for errors. */
+  readonly address: string
+  /** What the client is called in logs and on the status page. */
+  readonly name: string
+  readonly timeoutMs: number
+  readonly signal?: AbortSignal | undefined
+  dialHolder(address: string, signal: AbortSignal): Promise<Socket>
+  /** Told of the caller's functions, by their code. */
+  readonly onFunction?: ((code: CodeHash, fn: TaskFunction) => void) | undefined
+}
+
+interface Question {
+  resolve(answer: SchedulerToClient): void
+  reject(error: Error): void
+}
+
+/**
+ * Introduces the client to the scheduler behind `socket`. Resolves when tasks can be submitted.
+ *
+ * @throws What `connectTo` throws.
+ * @throws {SchedulerUnreachableError} when the scheduler does not answer in time.
+ */
+export async function openSession(options: SessionOptions): Promise<Session> {
+  const { socket, name, timeoutMs, signal, address } = options
+  let session: Session | undefined
+  const connection = await connectTo<SchedulerToClient, ClientToScheduler>({
+    socket,
+    timeoutMs,
+    signal,
+    hello: { role: 'client', name },
+    incoming: schedulerToClient,
+    outgoing: clientToScheduler,
+    handlers: (opened) => {
+      session = new Session(opened, options)
+      return session.handlers
+    },
+  })
+  const timedOut = (): Error =>
+    new SchedulerUnreachableError(`The scheduler at ${address} did not take this client in ${timeoutMs} ms; try again.`)
+  try {
+    await interruptible(session!.isReady, { timeoutMs, signal, timedOut })
+  } catch (error) {
+    connection.close(CLOSED)
+    throw error
+  }
+  return session!
+}
+
+export class Session implements FutureOwner {
+  /** Resolves when the scheduler has given the first lease. */
+  readonly isReady: Promise<void>
+  readonly templates: Templates
+  readonly #connection: Connection<ClientToScheduler>
+  readonly #options: SessionOptions
+  readonly #arrays = new Map<number, TaskArray>()
+  readonly #leases: Leases
+  readonly #outgoing: Outgoing
+  readonly #sink: InputSink
+  readonly #modules = new Map<string, ModuleSource>()
+  readonly #questions = new Map<number, Question>()
+  /** Must stay reachable, or nothing is collected. */
+  readonly #collected = new FinalizationRegistry<TaskId>((id) => this.#onCollected(id))
+  #lastRequest = 0
+  #located: LocatedValues | undefined
+  #onReady: { readonly resolve: () => void; readonly reject: (error: Error) => void } | undefined
+  /** Why nothing goes any more: what calls and pending futures get. */
+  #end: Error | undefined
+  /** The array that the last message was about: the next one is usually about it too. */
+  #lastArray: TaskArray | undefined
+
+  constructor(connection: Connection<ClientToScheduler>, options: SessionOptions) {
+    this.#connection = connection
+    this.#options = options
+    this.#leases = new Leases(() => connection.send({ type: 'ask-lease' }))
+    this.#outgoing = new Outgoing(connection, this.#leases, this.#arrays)
+    this.#sink = new InputSink(this, { released: 'never' })
+    this.templates = new Templates((template) => this.#outgoing.forget(template), options.onFunction)
+    this.isReady = new Promise((resolve, reject) => (this.#onReady = { resolve, reject }))
+    this.isReady.catch(() => undefined) // Whoever opens the session may have given up.
+  }
+
+  get handlers(): Handlers<SchedulerToClient> {
+    return {
+      onMessages: (messages) => {
+        for (const message of messages) this.#onMessage(message)
+      },
+      onClose: (reason) => this.#onEnd(errorOfClose(this.#options.address, reason)),
+    }
+  }
+
+  get isEnded(): boolean {
+    return this.#end !== undefined
+  }
+
+  /** Closes the connection. What is pending is rejected. */
+  async close(): Promise<void> {
+    this.#onEnd(new HeddleError('ERR_HEDDLE_CLOSED', 'This client is closed; open another one with connect().'))
+    this.#connection.close(CLOSED)
+    await this.#connection.closed
+  }
+
+  /** @throws {HeddleError} when the client is closed or its connection ended. */
+  checkOpen(): void {
+    // A new error each time, so that its stack tells who called.
+    if (this.#end instanceof SchedulerUnreachableError) throw new SchedulerUnreachableError(this.#end.message)
+    if (this.#end !== undefined) throw new HeddleError('ERR_HEDDLE_CLOSED', this.#end.message)
+  }
+
+  submit(fn: TaskFunction, args: readonly unknown[], site: SubmitSite): Future<unknown> {
+    return this.submitWith(fn, args, DEFAULT_TASK_OPTIONS, site)
+  }
+
+  submitWith(fn: TaskFunction, args: readonly unknown[], options: ResolvedTaskOptions, site: SubmitSite): Future<unknown> {
+    this.checkOpen()
+    const template = this.templates.of(fn, options)
+    const open = this.#outgoing.openFor(template)
+    open.tasks.add(args, this.#sink, 'args')
+    const { failure } = this.#sink
+    open.addRun(template, 1)
+    const { array } = open
+    const index = array.add(1, template, site)
+    if (options.key !== undefined) array.setKey(index, options.key)
+    const future = this.#newFuture(array, index)
+    if (failure !== undefined) this.#outgoing.refuse(array, index, failure)
+    return future
+  }
+
+  map(fn: TaskFunction, items: Items, options: ResolvedMapOptions, site: SubmitSite): Future<unknown>[] {
+    this.checkOpen()
+    const { values } = items
+    const keys = options.key === undefined ? undefined : values.map(keyMaker(options.key))
+    const constants = this.#encodeConstants(options.args)
+    const template =
+      constants === NO_CONSTANTS ? this.templates.of(fn, options) : this.templates.withConstants(fn, options, constants)
+    const futures: Future<unknown>[] = []
+    try {
+      if (values.length > MAX_ITEMS_AT_ONCE) this.#mapInSlices(template, items, keys, site, futures)
+      else this.#mapAtOnce(template, items, keys, site, futures)
+    } finally {
+      if (constants !== NO_CONSTANTS) this.templates.close(template)
+    }
+    return futures
+  }
+
+  /** Code of a module. It is bundled once, when it is first asked for. */
+  module(location: URL | string): CodeSource {
+    this.checkOpen()
+    const name = String(location)
+    let source = this.#modules.get(name)
+    if (source === undefined) {
+      source = new ModuleSource(location, () => this.#outgoing.flushSoon())
+      this.#modules.set(name, source)
+    }
+    return source
+  }
+
+  gather(futures: readonly TaskFuture<unknown>[], mode: ErrorMode): Promise<unknown[]> {
+    return gather(futures, mode, (array, index, waiter) => this.wait(array, index, waiter))
+  }
+
+  wait(array: TaskArray, index: number, waiter: Waiter): void {
+    if (this.#end !== undefined && array.failureOf(index) === undefined && !array.isReleased(index)) {
+      waiter.onError(this.#end)
+    } else if (array.wait(index, waiter)) this.#outgoing.ask(array)
+  }
+
+  release(array: TaskArray, index: number): void {
+    if (array.release(index)) this.#outgoing.release(array)
+  }
+
+  async status(): Promise<ClusterStatus> {
+    const answer = await this.#ask((request) => ({ type: 'ask-status', request }))
+    if (answer.type !== 'status') throw unexpected(answer)
+    return answer.status
+  }
+
+  async waitForWorkers(count: number, timeoutMs?: number, signal?: AbortSignal): Promise<void> {
+    const timedOut = (): Error => {
+      const message = `Fewer than ${count} workers joined ${this.#options.address} in ${timeoutMs} ms; start more, or wait longer.`
+      return new TimeoutError(message)
+    }
+    await interruptible(this.#ask((request) => ({ type: 'await-workers', request, count })), { timeoutMs, signal, timedOut })
+  }
+
+  async #ask(question: (request: number) => ClientToScheduler): Promise<SchedulerToClient> {
+    this.checkOpen()
+    this.#lastRequest += 1
+    const request = this.#lastRequest
+    return await new Promise((resolve, reject) => {
+      this.#questions.set(request, { resolve, reject })
+      this.#connection.send(question(request))
+    })
+  }
+
+  /** All items or none: what can't be sent throws from here. */
+  #mapAtOnce(
+    template: Template,
+    items: Items,
+    keys: readonly string[] | undefined,
+    site: SubmitSite,
+    futures: Future<unknown>[],
+  ): void {
+    const { length } = items.values
+    const tasks = new EncodedArguments()
+    const failures: (Failure | undefined)[] = []
+    for (let place = 0; place < length; place++) {
+      addItem(tasks, items, place, this.#sink)
+      const failure = this.#sink.failure ?? template.constants.failure
+      if (failure !== undefined) failures[place] = failure
+    }
+    const packed = tasks.takePacked()
+    while (futures.length < length) {
+      const place = futures.length
+      const open = this.#outgoing.openFor(template)
+      const { array } = open
+      const count = Math.min(length - place, ARRAY_CAPACITY - array.count)
+      open.tasks.addFrom(tasks, packed, place, place + count)
+      open.addRun(template, count)
+      this.#addFutures(array, count, template, keys, site, futures)
+      for (let i = place; i < place + count; i++) {
+        const failure = failures[i]
+        if (failure !== undefined) this.#outgoing.refuse(array, array.count - count + i - place, failure)
+      }
+    }
+  }
+
+  #mapInSlices(
+    template: Template,
+    items: Items,
+    keys: readonly string[] | undefined,
+    site: SubmitSite,
+    futures: Future<unknown>[],
+  ): void {
+    const { length } = items.values
+    this.#outgoing.beginSlices(Math.ceil(length / ARRAY_CAPACITY))
+    while (futures.length < length) {
+      const array = this.#outgoing.newArray()
+      this.#outgoing.addSlice(new MapSlice(this, array, template, items, futures.length))
+      this.#addFutures(array, Math.min(length - futures.length, ARRAY_CAPACITY), template, keys, site, futures)
+    }
+  }
+
+  #addFutures(
+    array: TaskArray,
+    count: number,
+    template: Template,
+    keys: readonly string[] | undefined,
+    site: SubmitSite,
+    futures: Future<unknown>[],
+  ): void {
+    const first = array.add(count, template, site)
+    for (let index = first; index < first + count; index++) {
+      const key = keys?.[futures.length]
+      if (key !== undefined) array.setKey(index, key)
+      futures.push(this.#newFuture(array, index))
+    }
+  }
+
+  #newFuture(array: TaskArray, index: number): TaskFuture<unknown> {
+    const future = new TaskFuture<unknown>(this, array, index)
+    this.#collected.register(future, array.idOf(index))
+    return future
+  }
+
+  #encodeConstants(args: readonly unknown[]): Constants {
+    if (args.length === 0) return NO_CONSTANTS
+    this.#sink.begin()
+    const bytes = encodeValue(args, { path: 'options.args', inputs: this.#sink })
+    return { bytes, inputs: [...this.#sink.ids], failure: this.#sink.failure }
+  }
+
+  #onCollected(id: TaskId): void {
+    const array = this.#find(id)
+    if (array !== undefined && this.#end === undefined) this.release(array, indexOf(id))
+  }
+
+  /** The array of a task; `undefined` when all its futures were released. */
+  #find(id: TaskId): TaskArray | undefined {
+    const number = arrayOf(id)
+    if (this.#lastArray?.id !== number) this.#lastArray = this.#arrays.get(number)
+    return this.#lastArray
+  }
+
+  #onMessage(message: SchedulerToClient): void {
+    switch (message.type) {
+      case 'lease':
+        this.#leases.add(message.first, message.count)
+        this.#located ??= this.#locatedValues(message.peerSecret)
+        this.#onReady?.resolve()
+        break
+      case 'finished':
+        for (const id of message.tasks) this.#find(id)?.onFinished(indexOf(id))
+        break
+      case 'values':
+        this.#onValues(message.tasks, message.values)
+        break
+      case 'located':
+        if (this.#find(message.task)?.isAwaited(indexOf(message.task)) === true) {
+          this.#located?.fetch(message.task, message.holders)
+        }
+        break
+      case 'failed': {
+        const failure: Failure = { ...message, type: 'remote', error: ownBytes(message.error) }
+        for (const id of message.tasks) this.#find(id)?.onFailed(indexOf(id), failure)
+        break
+      }
+      case 'status':
+      case 'workers-present':
+        this.#questions.get(message.request)?.resolve(message)
+        this.#questions.delete(message.request)
+        break
+      default:
+        unreachable(message)
+    }
+  }
+
+  #onValues(tasks: readonly TaskId[], values: Packed): void {
+    for (let i = 0; i < tasks.length; i++) {
+      const id = tasks[i]!
+      this.#find(id)?.onValue(indexOf(id), entryOf(values, i), false)
+    }
+  }
+
+  #locatedValues(secret: string): LocatedValues {
+    const { name, dialHolder } = this.#options
+    return new LocatedValues(
+      {
+        name,
+        dialHolder,
+        onValue: (task, encoded, isOwned) => this.#find(task)?.onValue(indexOf(task), encoded, isOwned),
+        onMissing: (task, holder) => {
+          if (this.#find(task)?.isAwaited(indexOf(task)) === true) this.#connection.send({ type: 'missing', task, holder })
+        },
+      },
+      secret,
+    )
+  }
+
+  #onEnd(error: Error): void {
+    if (this.#end !== undefined) return
+    this.#end = error
+    this.#onReady?.reject(error)
+    this.#outgoing.close()
+    this.#located?.close()
+    for (const array of this.#arrays.values()) array.onLost(error)
+    for (const { reject } of this.#questions.values()) reject(error)
+    this.#questions.clear()
+  }
+}
+
+function keyMaker(key: (item: never, index: number) => string): (item: unknown, index: number) => string {
+  return (item, index) => {
+    const made = key(item as never, index) // The compiler checked that the function takes such items.
+    checkKey(made)
+    return made
+  }
+}
+
+function errorOfClose(address: string, { message }: CloseReason): SchedulerUnreachableError {
+  const text = `The connection to the scheduler at ${address} ended: ${message} Check that it runs, and connect again.`
+  return new SchedulerUnreachableError(text)
+}
+
+function unexpected({ type }: SchedulerToClient): HeddleError {
+  return new HeddleError('ERR_HEDDLE_PROTOCOL', `The scheduler answered a question with "${type}".`)
+}

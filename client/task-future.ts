@@ -1,0 +1,124 @@
+/** A future: the place of a task in a task array. Whatever else there is to know of the task is there. */
+import { inspect } from 'node:util'
+import { TimeoutError } from '../protocol/errors.js'
+import { decodeValue } from '../protocol/values/decode.js'
+import type { Future, FutureStatus, Inputs, ResultOptions } from './future.js'
+import { interruptible } from './interruptible.js'
+import { checkOptionNames } from './options.js'
+import { captureSubmitSite, type SubmitSite } from './submit-site.js'
+import type { TaskArray, Waiter } from './task-array.js'
+
+/** The client that made the future, as the future sees it. */
+export interface FutureOwner {
+  /** Can nothing come any more? */
+  readonly isEnded: boolean
+  wait(array: TaskArray, index: number, waiter: Waiter): void
+  release(array: TaskArray, index: number): void
+  submit(fn: (...args: never[]) => unknown, args: readonly unknown[], site: SubmitSite): Future<unknown>
+}
+
+export class TaskFuture<T> implements Future<T> {
+  readonly owner: FutureOwner
+  readonly array: TaskArray
+  readonly index: number
+  #value: Promise<T> | undefined
+
+  constructor(owner: FutureOwner, array: TaskArray, index: number) {
+    this.owner = owner
+    this.array = array
+    this.index = index
+  }
+
+  get key(): string {
+    return this.array.keyOf(this.index)
+  }
+
+  get status(): FutureStatus {
+    return this.array.statusOf(this.index, this.owner.isEnded)
+  }
+
+  then<U = T, V = never>(
+    onFulfilled?: ((value: T) => U | PromiseLike<U>) | null,
+    onRejected?: ((reason: unknown) => V | PromiseLike<V>) | null,
+  ): Promise<U | V> {
+    return this.#wait().then(onFulfilled, onRejected)
+  }
+
+  catch<U = never>(onRejected?: ((reason: unknown) => U | PromiseLike<U>) | null): Promise<T | U> {
+    return this.#wait().catch(onRejected)
+  }
+
+  finally(onFinally?: (() => void) | null): Promise<T> {
+    return this.#wait().finally(onFinally)
+  }
+
+  async result(options: ResultOptions = {}): Promise<T> {
+    checkOptionNames('future.result()', options, ['timeoutMs', 'signal'])
+    const timedOut = (timeoutMs: number): TimeoutError =>
+      new TimeoutError(`${this.key} has no result after ${timeoutMs} ms; it goes on, so wait for it again or for longer.`)
+    return await interruptible(this.#wait(), { ...options, timedOut })
+  }
+
+  error(): Promise<unknown> {
+    return this.#wait().then(
+      () => undefined,
+      (error: unknown) => error,
+    )
+  }
+
+  pipe<A extends readonly unknown[], R>(fn: (value: T, ...rest: A) => R, ...rest: Inputs<A>): Future<Awaited<R>> {
+    const site = captureSubmitSite(this.pipe)
+    // What it takes and returns is checked by the signature above; the client handles functions of any kind.
+    const future: unknown = this.owner.submit(fn as unknown as (...args: never[]) => unknown, [this, ...rest], site)
+    return future as Future<Awaited<R>>
+  }
+
+  release(): void {
+    this.owner.release(this.array, this.index)
+  }
+
+  [Symbol.dispose](): void {
+    this.release()
+  }
+
+  [inspect.custom](): string {
+    return `Future { ${this.key}: ${this.status} }`
+  }
+
+  /** Asks for the value, once: later calls share it, errors too, unless the future was released in between. */
+  #wait(): Promise<T> {
+    if (this.#value === undefined || this.array.isReleased(this.index)) {
+      this.#value = new Promise<T>((resolve, reject) => {
+        this.owner.wait(this.array, this.index, new PromiseWaiter(this, resolve, reject))
+      })
+    }
+    return this.#value
+  }
+}
+
+class PromiseWaiter<T> implements Waiter {
+  next: Waiter | undefined = undefined
+  /** Held, and never read. */
+  readonly future: TaskFuture<T>
+  readonly #resolve: (value: T) => void
+  readonly #reject: (error: unknown) => void
+
+  constructor(future: TaskFuture<T>, resolve: (value: T) => void, reject: (error: unknown) => void) {
+    this.future = future
+    this.#resolve = resolve
+    this.#reject = reject
+  }
+
+  onValue(encoded: Uint8Array, isOwned: boolean): void {
+    try {
+      // The compiler checked what the function returns; what came back is that.
+      this.#resolve(decodeValue(encoded, { owned: isOwned }) as T)
+    } catch (error) {
+      this.#reject(error)
+    }
+  }
+
+  onError(error: unknown): void {
+    this.#reject(error)
+  }
+}

@@ -1,0 +1,91 @@
+/** What can be said of a task beside its function and arguments. */
+import type { Input, Inputs } from './future.js'
+import { checkOptionNames, describe, invalidOption } from './options.js'
+
+/** Options of tasks, for {@link Client.with}. */
+export interface TaskOptions {
+  /** What the status page and generated keys call it. Default: the name of the function. */
+  readonly name?: string | undefined
+  /**
+   * The task's key in the whole cluster. The first submission under a key defines the task; the same again, from any
+   * client, is one more future of it, and other work under the same key fails with `ERR_HEDDLE_KEY_CONFLICT`.
+   */
+  readonly key?: string | undefined
+  /** Higher first. A whole number; default 0. */
+  readonly priority?: number | undefined
+}
+
+/** Options of {@link Client.map} and {@link Client.starmap}. `A` are the parameters behind the item. */
+export interface MapOptions<I = unknown, A extends readonly unknown[] = readonly unknown[]> {
+  /** As in {@link TaskOptions}. */
+  readonly name?: string | undefined
+  /** As in {@link TaskOptions}. */
+  readonly priority?: number | undefined
+  /** Gives each task its key, as in {@link TaskOptions}. Called once for each item, before `map` returns. */
+  readonly key?: ((item: I, index: number) => string) | undefined
+  /** The same further arguments for each task. They are encoded and sent once. */
+  readonly args?: Inputs<A> | undefined
+}
+
+/** `MapOptions` whose `args` must be there, because the function has parameters that want them. */
+export type MapOptionsWithArgs<I, A extends readonly unknown[]> = MapOptions<I, A> & { readonly args: Inputs<A> }
+
+export interface ResolvedTaskOptions {
+  readonly name: string | undefined
+  readonly key: string | undefined
+  readonly priority: number
+}
+
+export interface ResolvedMapOptions {
+  readonly name: string | undefined
+  readonly priority: number
+  readonly key: ((item: never, index: number) => string) | undefined
+  readonly args: readonly Input<unknown>[]
+}
+
+export const DEFAULT_TASK_OPTIONS: ResolvedTaskOptions = Object.freeze({ name: undefined, key: undefined, priority: 0 })
+
+const MAX_TEXT_LENGTH = 1_000
+/** What fits beside `PRIORITY_BASE`. */
+const PRIORITY_LIMIT = 2 ** 31
+
+/** Completes and checks options; what they don't say is as in `base`. */
+export function resolveTaskOptions(given: TaskOptions, base: ResolvedTaskOptions): ResolvedTaskOptions {
+  checkOptionNames('client.with()', given, ['name', 'key', 'priority'])
+  const { name = base.name, key = base.key, priority = base.priority } = given
+  if (name !== undefined) checkText('name', name)
+  if (key !== undefined) checkKey(key)
+  checkPriority(priority)
+  return Object.freeze({ name, key, priority })
+}
+
+/** Completes and checks the options of `map` or `starmap`, as `where` says; what they don't say is as in `base`. */
+export function resolveMapOptions(where: string, given: MapOptions<never>, base: ResolvedTaskOptions): ResolvedMapOptions {
+  checkOptionNames(where, given, ['name', 'key', 'args', 'priority'])
+  const { name = base.name, key, priority = base.priority, args = [] } = given
+  if (name !== undefined) checkText('name', name)
+  checkPriority(priority)
+  if (key !== undefined && typeof key !== 'function') {
+    throw invalidOption(`key is ${describe(key)}; ${where} makes many tasks, so give a function of item and index.`)
+  }
+  if (key === undefined && base.key !== undefined) {
+    throw invalidOption(`The key "${base.key}" is for one task, and ${where} makes many; give ${where} a function as key.`)
+  }
+  if (!Array.isArray(args)) throw invalidOption(`args is ${describe(args)}; give an array of the further arguments.`)
+  return { name, key, priority, args }
+}
+
+/** @throws {HeddleError} `ERR_HEDDLE_INVALID_OPTION` */
+export function checkKey(key: unknown): asserts key is string {
+  checkText('key', key)
+}
+
+function checkText(name: string, value: unknown): asserts value is string {
+  if (typeof value === 'string' && value.length > 0 && value.length <= MAX_TEXT_LENGTH) return
+  throw invalidOption(`${name} is ${describe(value)}; give a text of 1 to ${MAX_TEXT_LENGTH} characters.`)
+}
+
+function checkPriority(priority: unknown): void {
+  if (Number.isInteger(priority) && Math.abs(priority as number) < PRIORITY_LIMIT) return
+  throw invalidOption(`priority is ${describe(priority)}; give a whole number, the higher the sooner.`)
+}

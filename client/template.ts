@@ -1,0 +1,46 @@
+/** What many tasks of a client share: a function, constants, a name, a priority. The scheduler is told of each once. */
+import type { Failure } from './failure.js'
+import type { CodeHash, TaskId, TemplateId } from '../protocol/ids.js'
+
+/** Code that can be sent. */
+export interface Code {
+  readonly code: CodeHash
+  readonly kind: 'function' | 'module'
+  readonly source: Uint8Array
+}
+
+/** Code that is there, or will be: modules are bundled while the program goes on. */
+export interface CodeSource {
+  /** What its functions are called on the status page, before their own name. */
+  readonly name: string
+  readonly state:
+    | { readonly type: 'bundling' }
+    | { readonly type: 'ready'; readonly code: Code }
+    | { readonly type: 'failed'; readonly error: unknown }
+}
+
+/** The arguments that all tasks of one `map` share. */
+export interface Constants {
+  /** An encoded array; empty for none. */
+  readonly bytes: Uint8Array
+  readonly inputs: readonly TaskId[]
+  /** Why the tasks fail that get them: a future among them failed without the scheduler's knowledge. */
+  readonly failure: Failure | undefined
+}
+
+export const NO_CONSTANTS: Constants = Object.freeze({ bytes: new Uint8Array(0), inputs: Object.freeze([]), failure: undefined })
+
+export interface Template {
+  readonly id: TemplateId
+  readonly name: string
+  readonly source: CodeSource
+  readonly exportName: string
+  readonly priority: number
+  readonly constants: Constants
+  /** What the scheduler knows of it. A forgotten one goes from there once its last task is gone. */
+  standing: 'new' | 'defined' | 'forgotten'
+  /** Submissions that name it and have not left yet. */
+  unsent: number
+  /** No further submission will name it. */
+  isClosed: boolean
+}

@@ -1,0 +1,112 @@
+/** The templates of a client: one for each function under each name and priority, however often it is submitted. */
+import { FunctionNotPortableError } from '../protocol/errors.js'
+import { templateId, type CodeHash } from '../protocol/ids.js'
+import { captureFunction } from './capture/function.js'
+import { describe } from './options.js'
+import { remoteTargetOf } from './remote-module.js'
+import { NO_CONSTANTS, type CodeSource, type Constants, type Template } from './template.js'
+
+/** Beyond these, the template that was made first is given up: a program may make functions without end. */
+const MAX_TEMPLATES = 1_000
+
+export interface Naming {
+  readonly name: string | undefined
+  readonly priority: number
+}
+
+interface Target {
+  readonly source: CodeSource
+  readonly exportName: string
+  readonly name: string
+  /** Equal for functions that are the same to a worker. */
+  readonly identity: string | CodeSource
+}
+
+/** Any function that may become a task. */
+export type TaskFunction = (...args: never[]) => unknown
+
+export class Templates {
+  readonly #onClosed: (template: Template) => void
+  readonly #onFunction: ((code: CodeHash, fn: TaskFunction) => void) | undefined
+  /** Those without a name or priority of their own, which is nearly all. */
+  readonly #byFunction = new WeakMap<TaskFunction, Template>()
+  readonly #byIdentity = new Map<string | CodeSource, Map<string, Template>>()
+  /** In the order they were made. */
+  readonly #open = new Map<Template, () => void>()
+  #made = 0
+
+  /** `onClosed` hears of templates that nothing new will use; `onFunction` of the functions that are there as source. */
+  constructor(
+    onClosed: (template: Template) => void,
+    onFunction: ((code: CodeHash, fn: TaskFunction) => void) | undefined,
+  ) {
+    this.#onClosed = onClosed
+    this.#onFunction = onFunction
+  }
+
+  /** @throws {FunctionNotPortableError} */
+  of(fn: TaskFunction, naming: Naming): Template {
+    const isPlain = naming.name === undefined && naming.priority === 0
+    const known = isPlain ? this.#byFunction.get(fn) : undefined
+    if (known !== undefined && !known.isClosed) return known
+
+    const target = this.#targetOf(fn)
+    const name = naming.name ?? target.name
+    const label = `${naming.priority} ${target.exportName} ${name}`
+    const siblings = this.#byIdentity.get(target.identity)
+    let template = siblings?.get(label)
+    if (template === undefined) {
+      template = this.#make(target, { ...naming, name }, NO_CONSTANTS)
+      this.#remember(template, target.identity, label)
+    }
+    if (isPlain) this.#byFunction.set(fn, template)
+    return template
+  }
+
+  /** A template for one `map` only, which closes it when its tasks have been made. */
+  withConstants(fn: TaskFunction, naming: Naming, constants: Constants): Template {
+    const target = this.#targetOf(fn)
+    return this.#make(target, { ...naming, name: naming.name ?? target.name }, constants)
+  }
+
+  close(template: Template): void {
+    template.isClosed = true
+    this.#onClosed(template)
+  }
+
+  #make({ source, exportName }: Target, naming: Naming & { name: string }, constants: Constants): Template {
+    const id = templateId((this.#made += 1))
+    const { name, priority } = naming
+    return { id, name, source, exportName, priority, constants, standing: 'new', unsent: 0, isClosed: false }
+  }
+
+  #remember(template: Template, identity: string | CodeSource, label: string): void {
+    const siblings = this.#byIdentity.get(identity) ?? new Map<string, Template>()
+    siblings.set(label, template)
+    this.#byIdentity.set(identity, siblings)
+    this.#open.set(template, () => {
+      siblings.delete(label)
+      if (siblings.size === 0 && this.#byIdentity.get(identity) === siblings) this.#byIdentity.delete(identity)
+    })
+    if (this.#open.size <= MAX_TEMPLATES) return
+    const [oldest, forget] = [...this.#open][0]!
+    this.#open.delete(oldest)
+    forget()
+    this.close(oldest)
+  }
+
+  #targetOf(fn: TaskFunction): Target {
+    if (typeof fn !== 'function') {
+      throw new FunctionNotPortableError(`A task is made of a function, and not of ${describe(fn)}; give a function first.`)
+    }
+    const remote = remoteTargetOf(fn)
+    if (remote !== undefined) {
+      const { source, exportName } = remote
+      return { source, exportName, name: `${source.name}.${exportName}`, identity: source }
+    }
+    const captured = captureFunction(fn)
+    const { name, exportName, code } = captured
+    this.#onFunction?.(code, fn)
+    return { source: { name, state: { type: 'ready', code: captured } }, exportName, name, identity: code }
+  }
+}

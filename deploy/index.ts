@@ -1,0 +1,8 @@
+/**
+ * `heddle/cluster`: clusters that a program starts itself.
+ *
+ * @packageDocumentation
+ */
+/// <reference types="node" preserve="true" />
+export { LocalCluster } from './local-cluster.js'
+export type { LocalClusterOptions } from './local-options.js'

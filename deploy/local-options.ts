@@ -1,0 +1,90 @@
+/** What a local cluster can be told, and the one place where that is checked and completed. */
+import { parseBytes } from '../common/units.js'
+import { LOG_LEVELS, type LogLevel } from '../common/node/log.js'
+import { HeddleError } from '../protocol/errors.js'
+
+/** Options of `LocalCluster.start`. */
+export interface LocalClusterOptions {
+  /** How many worker processes. Default: one for each core, at most 4. */
+  readonly workers?: number
+  /** How many threads each has. Default: as many as cores, spread over the workers. */
+  readonly threadsPerWorker?: number
+  /** Memory of each worker, such as `'2GiB'` or a number of bytes. Default: an equal share of most of the machine. */
+  readonly memoryLimit?: string | number
+  /** What the workers' names begin with. Default: `local`. */
+  readonly name?: string
+  /** What the processes write to standard error. Default: `warn` and worse, and what tasks print. */
+  readonly logLevel?: LogLevel
+}
+
+export interface ResolvedLocalOptions {
+  /** The threads of each worker. */
+  readonly threads: readonly number[]
+  readonly memoryLimitBytes: number | undefined
+  readonly name: string
+  readonly logLevel: LogLevel
+}
+
+const MAX_DEFAULT_WORKERS = 4
+const MAX_WORKERS = 256
+const MAX_THREADS = 1024
+const KNOWN_OPTIONS: ReadonlySet<string> = new Set(['workers', 'threadsPerWorker', 'memoryLimit', 'name', 'logLevel'])
+
+/** @throws {HeddleError} `ERR_HEDDLE_INVALID_OPTION` */
+export function resolveLocalOptions(given: LocalClusterOptions, cores: number): ResolvedLocalOptions {
+  for (const option of Object.keys(given)) {
+    if (!KNOWN_OPTIONS.has(option)) {
+      throw invalid(`LocalCluster has no option "${option}"; it has ${[...KNOWN_OPTIONS].join(', ')}.`)
+    }
+  }
+  const workers = given.workers ?? Math.min(MAX_DEFAULT_WORKERS, cores)
+  checkCount('workers', workers, MAX_WORKERS)
+  if (given.threadsPerWorker !== undefined) checkCount('threadsPerWorker', given.threadsPerWorker, MAX_THREADS)
+  const { threadsPerWorker, name = 'local', logLevel = 'warn' } = given
+  if (typeof name !== 'string' || !/^[\w.-]{1,64}$/.test(name)) {
+    throw invalid(`name is ${describe(name)}; give up to 64 letters, digits, dots, dashes and underscores.`)
+  }
+  if (!LOG_LEVELS.includes(logLevel)) {
+    throw invalid(`logLevel is ${describe(logLevel)}; give one of ${LOG_LEVELS.join(', ')}.`)
+  }
+  return Object.freeze({
+    threads:
+      threadsPerWorker === undefined ? shareOut(cores, workers) : new Array<number>(workers).fill(threadsPerWorker),
+    memoryLimitBytes: given.memoryLimit === undefined ? undefined : bytesOf(given.memoryLimit),
+    name,
+    logLevel,
+  })
+}
+
+/** Spreads `cores` over `count` workers as evenly as whole numbers allow; each gets one at least. */
+function shareOut(cores: number, count: number): number[] {
+  const larger = cores % count
+  return Array.from({ length: count }, (_, index) => Math.max(1, Math.floor(cores / count) + (index < larger ? 1 : 0)))
+}
+
+function checkCount(name: string, value: number, highest: number): void {
+  if (Number.isInteger(value) && value >= 1 && value <= highest) return
+  throw invalid(`${name} is ${describe(value)}; give a whole number from 1 to ${highest}.`)
+}
+
+function bytesOf(memoryLimit: string | number): number {
+  const bytes = typeof memoryLimit === 'string' ? bytesOrNothing(memoryLimit) : memoryLimit
+  if (Number.isSafeInteger(bytes) && bytes > 0) return bytes
+  throw invalid(`memoryLimit is ${describe(memoryLimit)}; write it like "2GiB".`)
+}
+
+function bytesOrNothing(text: string): number {
+  try {
+    return parseBytes(text)
+  } catch {
+    return 0
+  }
+}
+
+function describe(value: unknown): string {
+  return typeof value === 'string' ? `"${value}"` : String(value)
+}
+
+function invalid(message: string): HeddleError {
+  return new HeddleError('ERR_HEDDLE_INVALID_OPTION', message)
+}

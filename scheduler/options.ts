@@ -1,0 +1,57 @@
+/** What a scheduler can be told, and the one place where that is checked and completed. */
+import { isIPv6 } from 'node:net'
+import type { Log } from '../common/node/log.js'
+import { HeddleError } from '../protocol/errors.js'
+import { newToken } from './access.js'
+
+export const DEFAULT_HOST = '127.0.0.1'
+export const DEFAULT_PORT = 8786
+
+export interface SchedulerOptions {
+  /** The address to listen on. Any but loopback needs a token, which is made if none is given. */
+  readonly host?: string | undefined
+  /** 0 takes a free one. */
+  readonly port?: number | undefined
+  /** What clients, workers and browsers must show. */
+  readonly token?: string | undefined
+  /** A socket that listens on loopback already and replaces `host` and `port`: its file descriptor. */
+  readonly listener?: { readonly fd: number } | undefined
+  readonly log: Log
+  /** Told of a bug of ours that ended the scheduler; the process should end too. */
+  readonly onCrash: (error: unknown) => void
+}
+
+export interface ResolvedSchedulerOptions extends SchedulerOptions {
+  readonly host: string
+  readonly port: number
+  /** The token was made here: nobody knows it yet. */
+  readonly isTokenNew: boolean
+}
+
+/** @throws {HeddleError} `ERR_HEDDLE_INVALID_OPTION` */
+export function resolveSchedulerOptions(given: SchedulerOptions): ResolvedSchedulerOptions {
+  const host = (given.host ?? DEFAULT_HOST).replace(/^\[(.*)\]$/, '$1')
+  const port = given.port ?? DEFAULT_PORT
+  if (host === '' || /[\s/]/.test(host)) {
+    throw new HeddleError('ERR_HEDDLE_INVALID_OPTION', `"${host}" is no host to listen on; give an address or a name.`)
+  }
+  if (!Number.isInteger(port) || port < 0 || port > 65_535) {
+    throw new HeddleError('ERR_HEDDLE_INVALID_OPTION', `${port} is no port; give a whole number from 0 to 65535.`)
+  }
+  if (given.token !== undefined && !/^[\x21-\x7e]+$/.test(given.token)) {
+    const message = 'The token is empty or has characters that no HTTP header may have; use letters, digits and -_.'
+    throw new HeddleError('ERR_HEDDLE_INVALID_OPTION', message)
+  }
+  const isTokenNew = given.token === undefined && !isLoopback(host)
+  return Object.freeze({ ...given, host, port, isTokenNew, token: isTokenNew ? newToken() : given.token })
+}
+
+/** Can nobody but this machine reach it? A name other than `localhost` may point anywhere. */
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host)
+}
+
+/** Host and port as they stand in a URL. */
+export function authority(host: string, port: number): string {
+  return `${isIPv6(host) ? `[${host}]` : host}:${port}`
+}

@@ -1,0 +1,129 @@
+/**
+ * What the scheduler answers over HTTP: its health, its status as JSON, and the status page. It is loaded at the first
+ * request, because most schedulers are up, and many gone, before anyone looks.
+ */
+import { createHash } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import type { RequestListener } from 'node:http'
+import { fastify, type FastifyReply } from 'fastify'
+import type { ErrorCode } from '../protocol/errors.js'
+import type { ClusterStatus } from '../protocol/messages/status.js'
+import type { Access, Refusal } from './access.js'
+import type { StatusStream } from './status-stream.js'
+
+const DASHBOARD = new URL('../dashboard/', import.meta.url)
+/** A token and the name of its field. */
+const MAX_FORM_BYTES = 4 * 1024
+
+/** Nothing but our own files runs or loads, and no other site may frame or read a page. */
+const POLICY = "default-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; img-src data:"
+const PAGE_POLICY = `${POLICY}; connect-src 'self'; script-src 'self'; style-src 'self'`
+const HEADERS = Object.freeze({
+  'Cache-Control': 'no-store',
+  'Content-Security-Policy': PAGE_POLICY,
+  'Cross-Origin-Opener-Policy': 'same-origin',
+  'Cross-Origin-Resource-Policy': 'same-origin',
+  'Referrer-Policy': 'no-referrer',
+  'X-Content-Type-Options': 'nosniff',
+})
+
+const REFUSALS: Readonly<Record<Refusal, { readonly statusCode: number; readonly message: string }>> = Object.freeze({
+  'no-token': { statusCode: 401, message: 'This scheduler wants its token; send it as "Authorization: Bearer TOKEN".' },
+  'foreign-host': {
+    statusCode: 403,
+    message: 'This scheduler answers on loopback only; ask it as localhost or 127.0.0.1, with its port.',
+  },
+  'foreign-origin': { statusCode: 403, message: 'A page of another site may not talk to this scheduler.' },
+})
+
+export interface PagesOptions {
+  readonly access: Access
+  readonly currentStatus: () => ClusterStatus
+  readonly stream: StatusStream
+}
+
+export async function createPages({ access, currentStatus, stream }: PagesOptions): Promise<RequestListener> {
+  const [page, script, style, signIn] = await Promise.all([
+    readFile(new URL('index.html', DASHBOARD), 'utf8'),
+    readFile(new URL('status.js', DASHBOARD), 'utf8'),
+    readFile(new URL('status.css', DASHBOARD), 'utf8'),
+    readFile(new URL('sign-in.html', DASHBOARD), 'utf8'),
+  ])
+  const signInPolicy = `${POLICY}; style-src '${hashOfStyle(signIn)}'`
+  const askForToken = (reply: FastifyReply): void => {
+    reply.headers({ 'Content-Security-Policy': signInPolicy, 'WWW-Authenticate': 'Bearer' })
+    reply.code(401).type('text/html').send(signIn)
+  }
+  /** Lets a browser in that shows the token, and takes the token out of its address bar. */
+  const enter = (reply: FastifyReply, token: string): void => {
+    if (access.isToken(token)) reply.header('Set-Cookie', access.setCookie).redirect('/', 303)
+    else askForToken(reply)
+  }
+
+  const app = fastify({ logger: false, bodyLimit: MAX_FORM_BYTES })
+  app.addHook('onRequest', (request, reply, done) => {
+    const { method, url, headers } = request
+    reply.headers(HEADERS)
+    const refusal = isOpenToAll(method, url) ? access.refuseAddress(headers) : access.refuseRequest(headers)
+    if (refusal === undefined) return done()
+    if (refusal === 'no-token' && isPage(url)) return askForToken(reply)
+    const { statusCode, message } = REFUSALS[refusal]
+    if (statusCode === 401) reply.header('WWW-Authenticate', 'Bearer')
+    answerError(reply, statusCode, 'ERR_HEDDLE_AUTHENTICATION', message)
+  })
+  app.addContentTypeParser('application/x-www-form-urlencoded', { parseAs: 'string' }, (_request, body, done) => {
+    done(null, new URLSearchParams(String(body)).get('token') ?? '')
+  })
+  app.setNotFoundHandler((_request, reply) => {
+    answerError(reply, 404, 'ERR_HEDDLE_PROTOCOL', 'There is nothing here; the status page is at /.')
+  })
+  app.setErrorHandler<Error & { readonly statusCode?: number }>((error, _request, reply) => {
+    const statusCode = error.statusCode ?? 500
+    const message = statusCode < 500 ? 'The request is malformed or too large.' : 'The scheduler could not answer.'
+    answerError(reply, statusCode, 'ERR_HEDDLE_PROTOCOL', message)
+  })
+
+  app.get('/health', () => ({ status: 'ok' }))
+  app.get('/api/v1/status', () => currentStatus())
+  app.get('/api/v1/status/stream', (_request, reply) => {
+    if (stream.isFull) {
+      answerError(reply, 503, 'ERR_HEDDLE_PROTOCOL', 'Too many pages look at once; close one.')
+      return
+    }
+    reply.hijack()
+    stream.add(reply.raw, HEADERS)
+  })
+  app.get('/status.js', (_request, reply) => {
+    reply.type('text/javascript').send(script)
+  })
+  app.get('/status.css', (_request, reply) => {
+    reply.type('text/css').send(style)
+  })
+  app.get<{ Querystring: { readonly token?: unknown } }>('/', ({ query: { token } }, reply) => {
+    if (typeof token === 'string') enter(reply, token)
+    else reply.type('text/html').send(page)
+  })
+  app.post<{ Body: unknown }>('/', ({ body }, reply) => enter(reply, typeof body === 'string' ? body : ''))
+
+  await app.ready()
+  return (request, response) => app.routing(request, response)
+}
+
+/** Without the token: the health check, and whoever is about to show the token. */
+function isOpenToAll(method: string, url: string): boolean {
+  return url === '/health' || (method === 'POST' ? url === '/' : url.startsWith('/?token='))
+}
+
+function isPage(url: string): boolean {
+  return url === '/' || url.startsWith('/?')
+}
+
+function answerError(reply: FastifyReply, statusCode: number, code: ErrorCode, message: string): void {
+  reply.code(statusCode).send({ code, message })
+}
+
+/** The sign-in page is all that a stranger gets, so it loads nothing: it has its style inline, which the policy names. */
+function hashOfStyle(html: string): string {
+  const style = /<style>([^]*?)<\/style>/.exec(html)?.[1] ?? ''
+  return `sha256-${createHash('sha256').update(style).digest('base64')}`
+}

@@ -1,0 +1,79 @@
+/** The scheduler as a whole: its core, the connections of clients and workers, and the port where they come in. */
+import { randomBytes } from 'node:crypto'
+import { networkInterfaces } from 'node:os'
+import { packageVersion } from '../common/node/package-version.js'
+import { Access } from './access.js'
+import { createSchedulerMachine } from './core/machine.js'
+import { FrontDoor } from './front-door.js'
+import { authority, resolveSchedulerOptions, type SchedulerOptions } from './options.js'
+import { Sessions } from './sessions.js'
+import { StatusStream } from './status-stream.js'
+
+export interface RunningScheduler extends AsyncDisposable {
+  /** Where clients and workers connect: `ws://127.0.0.1:8786`. */
+  readonly address: string
+  readonly port: number
+  /** The address of the status page, without the token. */
+  readonly statusPage: string
+  /** The token that was made because none was given, for whoever may see it. */
+  readonly newToken: string | undefined
+  /** Closes every connection and the port. A second call does nothing more. */
+  close(): Promise<void>
+}
+
+/**
+ * Starts a scheduler in this process.
+ *
+ * @throws {HeddleError} `ERR_HEDDLE_PORT_IN_USE`, `ERR_HEDDLE_INVALID_OPTION`.
+ */
+export async function startScheduler(given: SchedulerOptions): Promise<RunningScheduler> {
+  const options = resolveSchedulerOptions(given)
+  const { host, token, log } = options
+  const machine = createMachine()
+  const sessions = new Sessions({ machine, log, onCrash: options.onCrash })
+  const stream = new StatusStream(() => machine.statusOf(sessions.nowMs))
+  const door = new FrontDoor({
+    access: (port) => new Access(token, port),
+    onSocket: (socket) => sessions.accept(socket),
+    loadPages: async (access) => {
+      const { createPages } = await import('./pages.js')
+      return await createPages({ access, stream, currentStatus: () => machine.statusOf(sessions.nowMs) })
+    },
+    onError: (error) => log.error({ err: error }, 'the HTTP server failed'),
+  })
+  const port = await door.open(options.listener ?? { host, port: options.port })
+
+  const closeAll = async (): Promise<void> => {
+    sessions.close()
+    stream.close()
+    await door.close()
+  }
+  let closed: Promise<void> | undefined
+  const close = (): Promise<void> => (closed ??= closeAll())
+  const reachable = authority(reachableHost(host), port)
+  return {
+    address: `ws://${reachable}`,
+    port,
+    statusPage: `http://${reachable}/`,
+    newToken: options.isTokenNew ? token : undefined,
+    close,
+    [Symbol.asyncDispose]: close,
+  }
+}
+
+/** The core, as this package and this process set it up. */
+export function createMachine(): ReturnType<typeof createSchedulerMachine> {
+  return createSchedulerMachine({
+    peerSecret: randomBytes(24).toString('base64url'),
+    packageVersion: packageVersion(),
+    nodeVersion: process.version,
+  })
+}
+
+/** Where others reach a scheduler that listens on `host`: every address of the machine is none that they could dial. */
+function reachableHost(host: string): string {
+  if (host !== '0.0.0.0' && host !== '::') return host
+  const addresses = Object.values(networkInterfaces()).flatMap((each) => each ?? [])
+  const outer = addresses.find(({ internal, family }) => !internal && family === 'IPv4')
+  return outer?.address ?? '127.0.0.1'
+}

@@ -1,0 +1,194 @@
+/**
+ * The connections of clients and workers. What arrives on them becomes events for the core; what the core answers is
+ * carried out by one `switch`. Who breaks the protocol loses its own connection, and nobody else notices.
+ */
+import { unreachable } from '../common/assert.js'
+import { EventLoop, type Machine } from '../common/node/event-loop.js'
+import type { Log } from '../common/node/log.js'
+import { HeddleError, ProtocolError } from '../protocol/errors.js'
+import { clientId, workerId, type ClientId, type WorkerId } from '../protocol/ids.js'
+import { HANDSHAKE_TIMEOUT_MS, MAX_CONNECTIONS } from '../protocol/limits.js'
+import { clientToScheduler, schedulerToClient } from '../protocol/messages/client.js'
+import type { ClientToScheduler, SchedulerToClient } from '../protocol/messages/client.js'
+import type { Hello } from '../protocol/messages/handshake.js'
+import { schedulerToWorker, workerToScheduler } from '../protocol/messages/worker.js'
+import type { SchedulerToWorker, WorkerToScheduler } from '../protocol/messages/worker.js'
+import type { CloseReason, Connection, Handlers } from '../protocol/transport/connection.js'
+import { answer, type Admission } from '../protocol/transport/handshake.js'
+import type { LinkContract } from '../protocol/transport/link.js'
+import type { Socket } from '../protocol/transport/socket.js'
+import type { SchedulerEvent } from './core/events.js'
+import type { SchedulerInstruction } from './core/instructions.js'
+
+const STOPPED: CloseReason = Object.freeze({ code: 'ERR_HEDDLE_CLOSED', message: 'The scheduler was stopped.' })
+
+export interface SessionsOptions {
+  readonly machine: Machine<SchedulerEvent, SchedulerInstruction>
+  readonly log: Log
+  /** Told of a bug of ours: the core threw, and every connection was closed. */
+  readonly onCrash: (error: unknown) => void
+  /** More connections than this are refused. */
+  readonly maxConnections?: number
+}
+
+export class Sessions {
+  readonly #log: Log
+  readonly #maxConnections: number
+  readonly #loop: EventLoop<SchedulerEvent, SchedulerInstruction>
+  readonly #clients = new Map<ClientId, Connection<SchedulerToClient>>()
+  readonly #workers = new Map<WorkerId, Connection<SchedulerToWorker>>()
+  /** Every connection past its handshake, workers that have not joined included. */
+  readonly #open = new Set<Connection<SchedulerToClient> | Connection<SchedulerToWorker>>()
+  #lastClient = 0
+  #lastWorker = 0
+  #isClosed = false
+
+  constructor({ machine, log, onCrash, maxConnections = MAX_CONNECTIONS }: SessionsOptions) {
+    this.#log = log
+    this.#maxConnections = maxConnections
+    this.#loop = new EventLoop({
+      machine,
+      perform: (instruction) => this.#perform(instruction),
+      onCrash: (error) => {
+        this.close()
+        onCrash(error)
+      },
+    })
+  }
+
+  /** The clock of every event. */
+  get nowMs(): number {
+    return this.#loop.nowMs
+  }
+
+  /** Takes a fresh socket, whoever is at its other end. */
+  accept(socket: Socket): void {
+    answer({
+      socket,
+      self: 'scheduler',
+      admit: (hello) => this.#admit(hello),
+      onRefused: (error) => this.#log.warn({ peer: socket.peer, code: error.code }, error.message),
+    })
+  }
+
+  /** Closes every connection, telling why. */
+  close(): void {
+    this.#isClosed = true
+    this.#loop.stop()
+    for (const connection of this.#open) connection.close(STOPPED)
+  }
+
+  #admit(hello: Hello): Admission {
+    if (this.#isClosed) return { refuse: new HeddleError('ERR_HEDDLE_CLOSED', STOPPED.message, { retryable: true }) }
+    if (this.#open.size >= this.#maxConnections) {
+      const message = `The scheduler has ${this.#maxConnections} connections, which is its limit; close some first.`
+      return { refuse: new HeddleError('ERR_HEDDLE_PROTOCOL', message, { retryable: true }) }
+    }
+    switch (hello.role) {
+      case 'client':
+        return this.#clientContract(hello.name)
+      case 'worker':
+        return this.#workerContract()
+      case 'peer':
+        return { refuse: new ProtocolError('theirs', 'This is a scheduler, which holds no values; ask a worker.') }
+      default:
+        return unreachable(hello.role)
+    }
+  }
+
+  #clientContract(name: string): LinkContract<ClientToScheduler, SchedulerToClient> {
+    const client = clientId(++this.#lastClient)
+    const handlers = (connection: Connection<SchedulerToClient>): Handlers<ClientToScheduler> => {
+      this.#open.add(connection)
+      this.#clients.set(client, connection)
+      this.#submit({ type: 'client-joined', client, name, nowMs: this.nowMs })
+      this.#log.debug({ client, peer: connection.peer }, 'client connected')
+      return {
+        allocate: refusePayload,
+        onMessages: (messages) => {
+          for (const message of messages) this.#submit({ type: 'client-message', client, message, nowMs: this.nowMs })
+        },
+        onClose: (reason) => {
+          this.#open.delete(connection)
+          this.#clients.delete(client)
+          this.#submit({ type: 'client-left', client, nowMs: this.nowMs })
+          this.#logEnd('client left', connection.peer, reason)
+        },
+      }
+    }
+    return { incoming: clientToScheduler, outgoing: schedulerToClient, handlers }
+  }
+
+  /** A connection is a worker once it said `join`, which must be the first thing it says, and soon. */
+  #workerContract(): LinkContract<WorkerToScheduler, SchedulerToWorker> {
+    const handlers = (connection: Connection<SchedulerToWorker>): Handlers<WorkerToScheduler> => {
+      let worker: WorkerId | undefined
+      const deadline = setTimeout(() => connection.close(notJoined('it did not in time')), HANDSHAKE_TIMEOUT_MS)
+      this.#open.add(connection)
+      const onMessage = (message: WorkerToScheduler): void => {
+        if (worker !== undefined && message.type !== 'join') {
+          this.#submit({ type: 'worker-message', worker, message, nowMs: this.nowMs })
+        } else if (worker === undefined && message.type === 'join') {
+          clearTimeout(deadline)
+          worker = workerId(++this.#lastWorker)
+          this.#workers.set(worker, connection)
+          this.#submit({ type: 'worker-joined', worker, join: message, nowMs: this.nowMs })
+          const { name, address, threads, pid } = message
+          this.#log.info({ worker, name, address, threads, pid, peer: connection.peer }, 'worker joined')
+        } else {
+          connection.close(notJoined(`it said "${message.type}" instead`))
+        }
+      }
+      return {
+        allocate: refusePayload,
+        onMessages: (messages) => messages.forEach(onMessage),
+        onClose: (reason) => {
+          clearTimeout(deadline)
+          this.#open.delete(connection)
+          if (worker === undefined) return
+          this.#workers.delete(worker)
+          this.#submit({ type: 'worker-left', worker, reason: reason.message, nowMs: this.nowMs })
+          this.#logEnd('worker left', connection.peer, reason)
+        },
+      }
+    }
+    return { incoming: workerToScheduler, outgoing: schedulerToWorker, handlers }
+  }
+
+  #submit(event: SchedulerEvent): void {
+    if (!this.#isClosed) this.#loop.submit(event)
+  }
+
+  #perform(instruction: SchedulerInstruction): void {
+    switch (instruction.type) {
+      case 'to-client':
+        this.#clients.get(instruction.client)?.send(instruction.message)
+        break
+      case 'to-worker':
+        this.#workers.get(instruction.worker)?.send(instruction.message)
+        break
+      case 'close-client':
+        this.#clients.get(instruction.client)?.close({ code: instruction.code, message: instruction.reason })
+        break
+      case 'close-worker':
+        this.#workers.get(instruction.worker)?.close({ code: instruction.code, message: instruction.reason })
+        break
+      default:
+        unreachable(instruction)
+    }
+  }
+
+  #logEnd(what: string, peer: string, { code, message }: CloseReason): void {
+    if (code === 'closed') this.#log.info({ peer }, what)
+    else this.#log.warn({ peer, code }, `${what}: ${message}`)
+  }
+}
+
+function notJoined(what: string): CloseReason {
+  return { code: 'ERR_HEDDLE_PROTOCOL', message: `A worker says "join" first and once; ${what}.` }
+}
+
+/** Values travel between workers and clients, never through the scheduler. */
+function refusePayload(sizeBytes: number): never {
+  throw new ProtocolError('theirs', `A payload of ${sizeBytes} bytes has no business at the scheduler.`)
+}

@@ -1,0 +1,110 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import test from 'node:test'
+import { describeStatus } from '../../cli/status-command.js'
+import { formatTable } from '../../cli/table.js'
+import { packageVersion } from '../../common/node/package-version.js'
+import type { ClusterStatus } from '../../protocol/messages/status.js'
+import { run } from './command.js'
+
+test('wrong usage is one sentence that says what to do, and exit code 2', async () => {
+  const wrong: readonly [readonly string[], string][] = [
+    [['scheduler', '--prot', '1'], `unknown option '--prot' (did you mean --port?); see "heddle scheduler --help".`],
+    [['scheduler', '--state-dir', '/tmp'], `unknown option '--state-dir'; see "heddle scheduler --help".`],
+    [
+      ['scheduler', '--port', 'x'],
+      `option '--port <port>' argument 'x' is invalid. Give a whole number from 0 to 65535; see "heddle scheduler --help".`,
+    ],
+    [['schedular'], `unknown command 'schedular' (did you mean scheduler?); see "heddle --help".`],
+    [
+      ['worker', 'join', 'a', 'b'],
+      `too many arguments for 'join'. Expected 1 argument but got 2; see "heddle worker join --help".`,
+    ],
+    [
+      ['worker', 'join'],
+      'The address of the scheduler is missing; give it, or set HEDDLE_ADDRESS, as in ws://127.0.0.1:8786.',
+    ],
+    [['worker', 'join', 'localhost'], '"localhost" is no address of a scheduler; write it like ws://127.0.0.1:8786.'],
+    [
+      ['worker', 'join', 'ws://127.0.0.1:1', '--memory-limit', '4'],
+      `option '--memory-limit <size>' argument '4' is invalid. Write it like "2GiB"; see "heddle worker join --help".`,
+    ],
+    [['status', 'localhost:8786'], '"localhost:8786" is no address of a scheduler; write it like ws://127.0.0.1:8786.'],
+    [
+      ['scheduler', '--token-file', '/nowhere'],
+      'The token file /nowhere cannot be read; check its name and who may read it.',
+    ],
+    [
+      ['scheduler', '--host', '203.0.113.7', '--port', '0'],
+      '203.0.113.7 is no address of this machine (EADDRNOTAVAIL); choose another with --host.',
+    ],
+  ]
+  const ends = await Promise.all(wrong.map(([args]) => run(args)))
+  ends.forEach((end, index) => {
+    assert.deepEqual(end, { code: 2, stdout: '', stderr: `heddle: ${wrong[index]![1]}\n` })
+  })
+})
+
+test('an empty token file is refused', async () => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'heddle-test-'))
+  const file = path.join(folder, 'token')
+  writeFileSync(file, '\n')
+  const { code, stderr } = await run(['scheduler', '--token-file', file])
+  rmSync(folder, { recursive: true })
+  assert.deepEqual([code, stderr], [2, `heddle: The token file ${file} is empty; write the token into it.\n`])
+})
+
+test('the version and the help go to standard output, and every command shows an example', async () => {
+  assert.deepEqual(await run(['--version']), { code: 0, stdout: `${packageVersion()}\n`, stderr: '' })
+  for (const command of [[], ['scheduler'], ['worker'], ['worker', 'join'], ['status']]) {
+    const { code, stdout, stderr } = await run([...command, '--help'])
+    assert.deepEqual([code, stderr], [0, ''])
+    assert.match(stdout, /\nExamples?:\n {2}(HEDDLE_TOKEN=… )?heddle /)
+  }
+})
+
+test('a command line without a command prints the help and is wrong usage', async () => {
+  const { code, stdout, stderr } = await run([])
+  assert.deepEqual([code, stdout], [2, ''])
+  assert.match(stderr, /^Usage: heddle /)
+})
+
+test('a table lines up, and names cannot command the terminal', () => {
+  const table = formatTable(
+    ['NAME', 'N'],
+    [
+      ['a\u001b[2J', '1'],
+      ['longer-name', '22'],
+    ],
+  )
+  assert.equal(table, 'NAME         N\na?[2J        1\nlonger-name  22')
+})
+
+test('the status of a cluster is told in a few lines', () => {
+  const none = { waiting: 0, ready: 0, processing: 0, 'in-memory': 0, failed: 0, released: 0 }
+  const status: ClusterStatus = {
+    packageVersion: '1.2.3',
+    nodeVersion: 'v20.0.0',
+    upForMs: 61_000,
+    clients: 1,
+    workers: [],
+    tasks: { ...none, processing: 2 },
+    functions: [{ name: 'double', tasks: { ...none, processing: 2 }, finished: 10, failed: 0, meanMs: 1.5 }],
+    totals: { submitted: 12, finished: 10, failed: 0 },
+    tasksPerSecond: 3.4,
+  }
+  assert.equal(
+    describeStatus('ws://127.0.0.1:8786', status),
+    `ws://127.0.0.1:8786  up for 1m 1s, heddle 1.2.3, Node v20.0.0
+Tasks: 0 waiting, 0 ready, 2 processing, 0 in-memory, 0 failed, 0 released; 3 a second
+Since the start: 12 submitted, 10 finished, 0 failed
+
+No workers; start one with: heddle worker join ws://127.0.0.1:8786
+
+FUNCTION  WAITING  READY  PROCESSING  IN MEMORY  FINISHED  FAILED  MEAN TIME
+double    0        0      2           0          10        0       1.5ms
+`,
+  )
+})

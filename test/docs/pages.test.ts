@@ -1,0 +1,72 @@
+import assert from 'node:assert/strict'
+import { existsSync, readFileSync } from 'node:fs'
+import path from 'node:path'
+import test from 'node:test'
+import { formatBytes, formatDuration } from '../../common/units.js'
+import * as errors from '../../protocol/errors.js'
+import * as limits from '../../protocol/limits.js'
+import { PROJECT } from '../support/project.js'
+import { anchorOf, firstCellsOf, headingsOf, linksOf, readPage, readPages } from './markdown.js'
+
+interface PackageJson {
+  readonly scripts: Readonly<Record<string, string>>
+  readonly dependencies: Readonly<Record<string, string>>
+  readonly devDependencies: Readonly<Record<string, string>>
+}
+const packageJson = JSON.parse(readFileSync(path.join(PROJECT, 'package.json'), 'utf8')) as PackageJson
+
+test('docs/errors.md has a heading for every code, in order, and for nothing else', () => {
+  assert.deepEqual(headingsOf(readPage('docs/errors.md'), 2), errors.ERROR_CODES)
+})
+
+test('docs/errors.md names every class that a caller can catch', () => {
+  const { text } = readPage('docs/errors.md')
+  const unnamed = Object.keys(errors).filter((name) => name.endsWith('Error') && !text.includes(`\`${name}\``))
+  assert.deepEqual(unnamed, [])
+})
+
+test('docs/limits.md explains every limit under its name and value, in order, and no other', () => {
+  const headings = headingsOf(readPage('docs/limits.md'), 3)
+  const actual = new Map(headings.map((heading) => heading.split(': ', 2) as [string, string]))
+  const expected = new Map(Object.entries(limits).map(([name, value]) => [name, inItsUnit(name, value)]))
+  assert.deepEqual(Object.fromEntries(actual), Object.fromEntries(expected))
+})
+
+test('docs/dependencies.md has a line for every dependency, and for nothing else', () => {
+  const lines = firstCellsOf(readPage('docs/dependencies.md')).map((cell) => cell.replaceAll('`', ''))
+  const { dependencies, devDependencies } = packageJson
+  assert.deepEqual(lines, [...Object.keys(dependencies), ...Object.keys(devDependencies)])
+})
+
+test('docs/glossary.md is in the order of the alphabet', () => {
+  const words = [...readPage('docs/glossary.md').text.matchAll(/^\*\*(.+?)\*\*/gm)].map(([, word]) => word ?? '')
+  assert.ok(words.length > 30)
+  assert.deepEqual(words, words.toSorted((a, b) => a.localeCompare(b, 'en')))
+})
+
+for (const page of readPages()) {
+  test(`the links of ${page.name} lead somewhere`, () => {
+    assert.deepEqual(linksOf(page).filter((target) => !leadsSomewhere(page.name, target)), [])
+  })
+
+  test(`the scripts that ${page.name} names are there`, () => {
+    const named = [...page.text.matchAll(/\bnpm (?:run )?([a-z][a-z:]*)/g)].filter(
+      ([command, name]) => command.startsWith('npm run') || name === 'test' || name === 'start',
+    )
+    assert.deepEqual(named.map(([, name]) => name ?? '').filter((name) => !Object.hasOwn(packageJson.scripts, name)), [])
+  })
+}
+
+function inItsUnit(name: string, value: number): string {
+  if (name.endsWith('_BYTES')) return formatBytes(value)
+  return name.endsWith('_MS') ? formatDuration(value) : value.toLocaleString('en')
+}
+
+/** Links to other sites are taken at their word. */
+function leadsSomewhere(from: string, target: string): boolean {
+  if (/^https?:/.test(target)) return true
+  const [file = '', anchor] = target.split('#', 2)
+  const name = file === '' ? from : path.posix.join(path.posix.dirname(from), file)
+  if (!existsSync(path.join(PROJECT, name))) return false
+  return anchor === undefined || headingsOf(readPage(name)).map(anchorOf).includes(anchor)
+}

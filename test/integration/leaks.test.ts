@@ -1,0 +1,60 @@
+import assert from 'node:assert/strict'
+import test from 'node:test'
+import v8 from 'node:v8'
+import vm from 'node:vm'
+import type { Client } from '../../client/client.js'
+import { connect } from '../../client/connect.js'
+import { Command, startSchedulerCommand } from '../cli/command.js'
+import { eventually } from '../support/eventually.js'
+import { INSPECTED, inspectorsIn, keptBytes } from '../support/inspected-process.js'
+
+const MILLION = 1_000_000
+const AT_ONCE = 20_000
+/** What a second million may add to what the first left. */
+const MAX_GROWTH = 1.05
+
+v8.setFlagsFromString('--expose-gc')
+const collect = vm.runInNewContext('gc') as () => void
+
+test('a million futures made and dropped leave nothing behind, in client, scheduler and workers', async (t) => {
+  await using scheduler = await startSchedulerCommand([], { env: INSPECTED })
+  const join = ['worker', 'join', scheduler.address, '--threads', '1', '--no-nanny', '--log-format', 'json']
+  await using a = new Command([...join, '--name', 'a'], { env: INSPECTED })
+  await using b = new Command([...join, '--name', 'b'], { env: INSPECTED })
+  await using client = await connect(scheduler.address)
+  await client.waitForWorkers(2)
+  const inspectors = [scheduler.command, a, b].map(({ stderr }) => inspectorsIn(stderr)[0]!)
+
+  const kept: number[][] = []
+  for (let round = 0; round < 2; round++) {
+    await dropMillion(client)
+    await eventually('the cluster holds no task', async () => {
+      collect()
+      const { tasks, workers } = await client.info()
+      return Object.values(tasks).every((count) => count === 0) && workers.every(({ storedCount }) => storedCount === 0)
+    })
+    kept.push([ownBytes(), ...(await Promise.all(inspectors.map(keptBytes)))])
+  }
+
+  const names = ['client', 'scheduler', 'worker a', 'worker b']
+  names.forEach((name, i) => {
+    const mebibytes = kept.map((bytes) => (bytes[i]! / 2 ** 20).toFixed(2)).join(', ')
+    t.diagnostic(`${name}: MiB kept after each million: ${mebibytes}`)
+    assert.ok(kept[1]![i]! <= kept[0]![i]! * MAX_GROWTH, `${name} grew: ${mebibytes} MiB`)
+  })
+})
+
+/** Futures are dropped by being forgotten: only the collector lets go of them. The last of each lot is awaited. */
+async function dropMillion(client: Client): Promise<void> {
+  const items = Array.from({ length: AT_ONCE }, (_, i) => i)
+  for (let made = 0; made < MILLION; made += AT_ONCE) {
+    assert.equal(await client.map((x: number) => x + 1, items).at(-1), AT_ONCE)
+    if ((made / AT_ONCE) % 10 === 0) collect()
+  }
+}
+
+function ownBytes(): number {
+  collect()
+  const { heapUsed, external } = process.memoryUsage()
+  return heapUsed + external
+}

@@ -1,0 +1,97 @@
+/**
+ * The tasks of a simulation: sums and the like over small numbers, which a few lines evaluate. Clients know what each
+ * task should give before they submit it; threads work it out from the bytes that reach them.
+ */
+
+const MODULUS = 1_000_003
+
+/**
+ * What a task does. `mix` depends on the order of its inputs. `large` is a `mix` whose value counts as too large to come
+ * along. `fussy` throws for some arguments. `exit` takes its thread along. `refused` has code that no worker can keep.
+ */
+export type Operation = 'sum' | 'mix' | 'large' | 'fussy' | 'throw' | 'exit' | 'refused'
+export const OPERATIONS: readonly Operation[] = ['sum', 'mix', 'large', 'fussy', 'throw', 'exit', 'refused']
+
+export type Result =
+  | { readonly type: 'value'; readonly number: number; readonly isLarge: boolean }
+  | { readonly type: 'error'; readonly number: number }
+  | { readonly type: 'exit' }
+
+export function evaluate(operation: Operation, constant: number, argument: number, inputs: readonly number[]): Result {
+  const mixed = inputs.reduce((mix, input) => (mix * 31 + input) % MODULUS, (constant * 7 + argument) % MODULUS)
+  switch (operation) {
+    case 'sum':
+      return { type: 'value', number: inputs.reduce((sum, input) => sum + input, constant + argument) % MODULUS, isLarge: false }
+    case 'mix':
+    case 'large':
+      return { type: 'value', number: mixed, isLarge: operation === 'large' }
+    case 'fussy':
+      return mixed % 10 === 0 ? { type: 'error', number: mixed } : { type: 'value', number: mixed, isLarge: false }
+    case 'throw':
+      return { type: 'error', number: mixed }
+    case 'exit':
+      return { type: 'exit' }
+    case 'refused':
+      return { type: 'error', number: REFUSAL }
+  }
+}
+
+/** The error of every task whose code is refused. */
+export const REFUSAL = 404
+
+/** Arguments, constants, values and errors look alike: a tag that is never 0, and four bytes. */
+export function encodeNumber(number: number): Uint8Array {
+  const bytes = new Uint8Array(5)
+  bytes[0] = 1
+  new DataView(bytes.buffer).setUint32(1, number)
+  return bytes
+}
+
+export function decodeNumber(bytes: Uint8Array): number {
+  if (bytes.length !== 5 || bytes[0] !== 1) throw new Error(`no number in [${bytes.join(', ')}]`)
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.length).getUint32(1)
+}
+
+/** How long tasks of a template take. The name of a template ends with it. */
+export type Pace = 'instant' | 'short' | 'long' | 'erratic'
+export const PACES: readonly Pace[] = ['instant', 'short', 'long', 'erratic']
+
+/** One task as its client knows it. */
+export interface Description {
+  readonly operation: Operation
+  readonly constant: number
+  readonly argument: number
+  /** Its own inputs, then those of its template. */
+  readonly inputs: readonly Description[]
+  /** What people see; known once the task has an id. */
+  readonly key: string
+  readonly outcome: Outcome
+}
+
+export type Outcome =
+  | { readonly type: 'value'; readonly number: number }
+  /** Whichever of these failed first is the culprit. */
+  | { readonly type: 'failure'; readonly culprits: ReadonlySet<Culprit> }
+
+export interface Culprit {
+  readonly key: string
+  /** `undefined` when it took its thread along. */
+  readonly error: number | undefined
+}
+
+export function describe(given: Omit<Description, 'outcome'>): Description {
+  return { ...given, outcome: outcomeOf(given) }
+}
+
+function outcomeOf({ operation, constant, argument, inputs, key }: Omit<Description, 'outcome'>): Outcome {
+  const numbers: number[] = []
+  const culprits = new Set<Culprit>()
+  for (const { outcome } of inputs) {
+    if (outcome.type === 'value') numbers.push(outcome.number)
+    else for (const culprit of outcome.culprits) culprits.add(culprit)
+  }
+  if (culprits.size > 0) return { type: 'failure', culprits }
+  const result = evaluate(operation, constant, argument, numbers)
+  if (result.type === 'value') return { type: 'value', number: result.number }
+  return { type: 'failure', culprits: new Set([{ key, error: result.type === 'error' ? result.number : undefined }]) }
+}

@@ -1,0 +1,60 @@
+/**
+ * One direction of a connection: what is sent in a turn leaves as one frame, frames arrive late but in order, and other
+ * links know nothing of that order. Messages cross as the bytes they would be on a real wire.
+ */
+import type { Rng } from '../../common/rng.js'
+import { list, type Field } from '../../protocol/schema.js'
+import { decodeList, encode } from '../../protocol/transport/codec.js'
+import type { Agenda } from './agenda.js'
+
+export interface LinkOptions<M> {
+  readonly agenda: Agenda
+  readonly rng: Rng
+  readonly field: Field<M>
+  readonly deliver: (messages: readonly M[]) => void
+}
+
+export class Link<M> {
+  readonly #agenda: Agenda
+  readonly #rng: Rng
+  readonly #field: Field<M>
+  readonly #frame: Field<readonly M[]>
+  readonly #deliver: (messages: readonly M[]) => void
+  readonly #latencyMs: number
+  readonly #jitterMs: number
+  #queued: M[] = []
+  #lastArrivalMs = 0
+  #isCut = false
+
+  constructor({ agenda, rng, field, deliver }: LinkOptions<M>) {
+    this.#agenda = agenda
+    this.#rng = rng
+    this.#field = field
+    this.#frame = list(field)
+    this.#deliver = deliver
+    this.#latencyMs = rng.pick([0.02, 0.1, 1, 10])!
+    this.#jitterMs = rng.pick([0, 0.1, 5, 50])!
+  }
+
+  send(message: M): void {
+    if (!this.#isCut) this.#queued.push(message)
+  }
+
+  /** The turn ends: what was sent in it leaves. */
+  flush(): void {
+    if (this.#queued.length === 0) return
+    const bytes = encode(this.#frame, this.#queued, 0)
+    this.#queued = []
+    const arrivalMs = this.#agenda.nowMs + this.#latencyMs + this.#rng.between(0, this.#jitterMs)
+    this.#lastArrivalMs = Math.max(this.#lastArrivalMs, arrivalMs)
+    this.#agenda.in(this.#lastArrivalMs - this.#agenda.nowMs, () => {
+      if (!this.#isCut) this.#deliver(decodeList(this.#field, bytes))
+    })
+  }
+
+  /** Nothing arrives any more, not even what is under way. */
+  cut(): void {
+    this.#isCut = true
+    this.#queued = []
+  }
+}

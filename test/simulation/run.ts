@@ -1,0 +1,38 @@
+/**
+ * Runs simulations from the command line, and prints the seeds of those that fail:
+ * `node dist/test/simulation/run.js [--seeds 1000] [--first 1] [--seed N] [--faults]`.
+ */
+import { parseArgs } from 'node:util'
+import { simulate } from './simulation.js'
+import { noCounts, type Counts } from './world.js'
+
+const { values } = parseArgs({
+  options: {
+    seeds: { type: 'string', default: '1000' },
+    first: { type: 'string', default: '1' },
+    seed: { type: 'string' },
+    faults: { type: 'boolean', default: false },
+  },
+})
+const first = Number(values.seed ?? values.first)
+const count = values.seed === undefined ? Number(values.seeds) : 1
+
+const startedAtMs = performance.now()
+const total = noCounts()
+const failed: number[] = []
+let steps = 0
+for (let seed = first; seed < first + count; seed++) {
+  try {
+    const report = simulate({ seed, faults: values.faults })
+    steps += report.steps
+    for (const name of Object.keys(total) as (keyof Counts)[]) total[name] += report.counts[name]
+  } catch (error) {
+    failed.push(seed)
+    const again = `--seed ${seed}${values.faults ? ' --faults' : ''}`
+    console.error(`${again}: ${values.seed === undefined && error instanceof Error ? error.message : String((error as Error).stack)}`)
+  }
+}
+const seconds = (performance.now() - startedAtMs) / 1_000
+console.log(`${count} seeds, ${steps} steps in ${seconds.toFixed(1)} s, ${failed.length} failed`)
+console.log(Object.entries(total).map(([name, value]) => `${name} ${value}`).join(', '))
+process.exitCode = failed.length === 0 ? 0 : 1

@@ -1,0 +1,316 @@
+/**
+ * A client that does what comes to its mind: defines functions, submits tasks, wants values, lets futures go. It knows
+ * what every task must give, and checks every answer.
+ */
+import assert from 'node:assert/strict'
+import { entryOf, Packer } from '../../common/packed.js'
+import type { Rng } from '../../common/rng.js'
+import {
+  ARRAY_CAPACITY,
+  arrayId,
+  codeHash,
+  generatedKey,
+  taskId,
+  templateId,
+  type ArrayId,
+  type TaskId,
+  type TemplateId,
+} from '../../protocol/ids.js'
+import { PRIORITY_BASE, type ClientToScheduler, type SchedulerToClient } from '../../protocol/messages/client.js'
+import { decodeNumber, describe, encodeNumber, type Description, type Operation, type Pace } from './expression.js'
+import type { Connection } from './simulated-scheduler.js'
+import type { World } from './world.js'
+
+type Failed = SchedulerToClient & { readonly type: 'failed' }
+type Located = SchedulerToClient & { readonly type: 'located' }
+
+interface SimulatedTemplate {
+  readonly id: TemplateId
+  readonly name: string
+  readonly operation: Operation
+  readonly constant: number
+  readonly constantInputs: readonly Future[]
+}
+
+interface Future {
+  readonly id: TaskId
+  readonly description: Description
+  /** Asked for, and not answered yet. */
+  isWanted: boolean
+}
+
+/** What a client is like: how much of each thing it does. */
+export interface Temper {
+  readonly actions: number
+  /** All actions happen within this time. */
+  readonly spanMs: number
+  /** The largest array, in tasks. */
+  readonly maxArray: number
+  readonly operations: readonly Operation[]
+  readonly paces: readonly Pace[]
+}
+
+export class SimulatedClient {
+  readonly #world: World
+  readonly #rng: Rng
+  readonly #temper: Temper
+  readonly #connection: Connection<ClientToScheduler>
+  readonly #templates: SimulatedTemplate[] = []
+  /** Those it holds. */
+  readonly #futures = new Map<TaskId, Future>()
+  /** The same in the order they were made, for drawing; those let go are taken out when they are drawn. */
+  #recent: Future[] = []
+  #lease: { next: ArrayId; readonly end: number } | undefined
+  #lastArray: { readonly id: ArrayId; count: number } | undefined
+  #hasLeft = false
+
+  constructor(world: World, name: string, temper: Temper) {
+    this.#world = world
+    this.#rng = world.rng.fork()
+    this.#temper = temper
+    this.#connection = world.scheduler.connectClient(name, {
+      receive: (messages) => messages.forEach((message) => this.#receive(message)),
+      connectionLost: () => assert(this.#hasLeft, 'a client lost its connection'),
+    })
+  }
+
+  get hasLeft(): boolean {
+    return this.#hasLeft
+  }
+
+  /** Asks for everything it holds. */
+  wantAll(): void {
+    this.#want([...this.#futures.values()])
+    this.#connection.flush()
+  }
+
+  releaseAll(): void {
+    this.#release([...this.#futures.values()])
+    this.#connection.flush()
+  }
+
+  /** Goes, with everything it holds. */
+  leave(): void {
+    if (this.#hasLeft) return
+    this.#hasLeft = true
+    this.#connection.cut()
+  }
+
+  /** Everything it asked for was answered. */
+  checkSettled(): void {
+    if (this.#hasLeft) return
+    const waiting = [...this.#futures.values()].filter(({ isWanted }) => isWanted)
+    assert.deepEqual(waiting.map(({ id }) => id), [], 'wanted futures never settled')
+  }
+
+  #receive(message: SchedulerToClient): void {
+    if (this.#hasLeft) return
+    switch (message.type) {
+      case 'lease':
+        this.#lease = { next: message.first, end: message.first + message.count }
+        for (let i = 0; i < this.#temper.actions; i++) {
+          this.#world.agenda.in(this.#rng.between(0, this.#temper.spanMs), () => this.#act())
+        }
+        break
+      case 'finished':
+        for (const task of message.tasks) this.#checkValue(task, undefined)
+        break
+      case 'values':
+        message.tasks.forEach((task, i) => this.#settle(task, decodeNumber(entryOf(message.values, i))))
+        break
+      case 'located':
+        this.#fetch(message)
+        break
+      case 'failed':
+        for (const task of message.tasks) this.#fail(task, message)
+        break
+      case 'status':
+      case 'workers-present':
+        break
+    }
+  }
+
+  #act(): void {
+    if (this.#hasLeft) return
+    const { rng } = { rng: this.#rng }
+    for (let more = true; more; more = rng.chance(0.3)) {
+      const dice = rng.next()
+      if (this.#templates.length === 0 || dice < 0.1) this.#define()
+      else if (dice < 0.6) this.#submit()
+      else if (dice < 0.8) this.#want(this.#draw(rng.integer(1, 20)))
+      else this.#release(this.#draw(rng.chance(0.1) ? 1_000 : rng.integer(1, 20)))
+    }
+    this.#connection.flush()
+  }
+
+  #define(): void {
+    const rng = this.#rng
+    const operation = rng.pick(this.#temper.operations)!
+    const name = `${operation}-${rng.pick(this.#temper.paces)!}`
+    const constantInputs = rng.chance(0.3) ? this.#draw(rng.integer(1, 3)) : []
+    const constant = constantInputs.length > 0 || rng.chance(0.5) ? rng.integer(1, 9) : 0
+    const template = { id: templateId(this.#templates.length + 1), name, operation, constant, constantInputs }
+    this.#templates.push(template)
+    const code = codeHash(operation)
+    this.#connection.send({ type: 'define-code', code, kind: 'function', source: encodeNumber(1) })
+    this.#connection.send({
+      type: 'define-template',
+      template: template.id,
+      name,
+      code,
+      exportName: operation,
+      constants: constant === 0 ? new Uint8Array(0) : encodeNumber(constant),
+      constantInputs: constantInputs.map(({ id }) => id),
+      priority: PRIORITY_BASE + rng.integer(-1, 1),
+    })
+  }
+
+  #submit(): void {
+    const rng = this.#rng
+    // A template whose constants were let go is of no more use.
+    const usable = this.#templates.filter(({ constantInputs }) => constantInputs.every(({ id }) => this.#futures.has(id)))
+    const { id: array, count: firstIndex } = this.#arrayToFill()
+    const size = rng.chance(0.1) ? rng.integer(1, this.#temper.maxArray) : rng.integer(1, 12)
+    const count = Math.min(size, ARRAY_CAPACITY - firstIndex)
+    const withInputs = rng.chance(0.6)
+    const shared = rng.chance(0.3) ? this.#draw(rng.integer(1, 3)) : []
+    const args = new Packer()
+    const runs: number[] = []
+    const inputCounts: number[] = []
+    const inputs: TaskId[] = []
+    const keys: { place: number; key: string }[] = []
+    const made: Future[] = []
+    let template = rng.pick(usable)
+    for (let place = 0; place < count; place++) {
+      if (rng.chance(0.05)) template = rng.pick(usable)
+      if (template === undefined) return
+      if (runs.at(-2) === template.id) runs[runs.length - 1]!++
+      else runs.push(template.id, 1)
+      // Small numbers, so that the same work is sometimes submitted twice under its key.
+      const isKeyed = template.constantInputs.length === 0 && rng.chance(0.02)
+      const argument = isKeyed ? rng.integer(1, 5) : rng.integer(1, 1_000)
+      const own = withInputs && !isKeyed ? [...this.#draw(rng.integer(0, 3)), ...shared] : []
+      const id = taskId(array, firstIndex + place)
+      const { operation, constant, name, constantInputs } = template
+      const key = isKeyed ? `${operation}:${constant}:${argument}` : generatedKey(name, id)
+      if (isKeyed) keys.push({ place, key })
+      args.add(encodeNumber(argument))
+      inputCounts.push(own.length)
+      inputs.push(...own.map((input) => input.id))
+      const all = [...own, ...constantInputs].map(({ description }) => description)
+      made.push({ id, description: describe({ operation, constant, argument, inputs: all, key }), isWanted: false })
+    }
+    this.#lastArray!.count += count
+    this.#world.counts.submitted += count
+    this.#connection.send({
+      type: 'submit',
+      array,
+      firstIndex,
+      runs,
+      args: args.take(),
+      inputCounts: inputs.length === 0 ? [] : inputCounts,
+      inputs,
+      keys,
+    })
+    for (const future of made) {
+      this.#futures.set(future.id, future)
+      this.#recent.push(future)
+    }
+    if (rng.chance(0.3)) this.#want(made)
+  }
+
+  /** The last array, or a new one. */
+  #arrayToFill(): { readonly id: ArrayId; count: number } {
+    if (this.#lastArray !== undefined && this.#lastArray.count < ARRAY_CAPACITY && this.#rng.chance(0.2)) {
+      // An array whose every place was let go is forgotten, and can't be filled up.
+      if ([...this.#futures.keys()].some((id) => Math.floor(id / ARRAY_CAPACITY) === this.#lastArray!.id)) return this.#lastArray
+    }
+    const lease = this.#lease!
+    assert(lease.next < lease.end, 'the lease is used up')
+    this.#lastArray = { id: lease.next, count: 0 }
+    lease.next = arrayId(lease.next + 1)
+    return this.#lastArray
+  }
+
+  /** Some futures that it holds, rather recent ones. */
+  #draw(count: number): Future[] {
+    const drawn: Future[] = []
+    for (let i = 0; i < count && this.#recent.length > 0; i++) {
+      const back = Math.floor(this.#rng.next() ** 2 * this.#recent.length)
+      const place = this.#recent.length - 1 - back
+      const future = this.#recent[place]!
+      if (this.#futures.has(future.id)) drawn.push(future)
+      else this.#recent.splice(place, 1)
+    }
+    return drawn
+  }
+
+  #want(futures: readonly Future[]): void {
+    const wanted = futures.filter((future, i) => !future.isWanted && futures.indexOf(future) === i)
+    if (wanted.length === 0) return
+    for (const future of wanted) future.isWanted = true
+    this.#connection.send({ type: 'want', tasks: wanted.map(({ id }) => id) })
+  }
+
+  #release(futures: readonly Future[]): void {
+    const released = futures.filter(({ id }) => this.#futures.delete(id))
+    if (released.length === 0) return
+    this.#connection.send({ type: 'release', tasks: released.map(({ id }) => id) })
+  }
+
+  /** A value is too large to come along: the client fetches it from its holder, or says that it could not. */
+  #fetch({ task, heldAs, holders }: Located): void {
+    const { agenda, counts, workers, fetchFailure } = this.#world
+    assert(this.#futures.get(task)?.isWanted !== false, `${task} is located though nobody asked`)
+    counts.located++
+    const holder = this.#rng.pick(holders) ?? ''
+    agenda.in(this.#rng.between(0.1, 10), () => {
+      const value = this.#rng.chance(fetchFailure) ? undefined : workers.get(holder)?.valueOf(heldAs)
+      agenda.in(this.#rng.between(0.1, 10), () => {
+        if (this.#hasLeft || !this.#futures.has(task)) return
+        if (value !== undefined) {
+          this.#settle(task, decodeNumber(value.bytes))
+          return
+        }
+        counts.missing++
+        this.#connection.send({ type: 'missing', task, holder })
+        this.#connection.flush()
+      })
+    })
+  }
+
+  #settle(task: TaskId, number: number): void {
+    const future = this.#futures.get(task)
+    if (future === undefined) return // Let go while the answer was under way.
+    assert(future.isWanted, `${task} has a value though nobody asked`)
+    future.isWanted = false
+    this.#world.counts.values++
+    this.#checkValue(task, number)
+  }
+
+  #checkValue(task: TaskId, number: number | undefined): void {
+    const future = this.#futures.get(task)
+    if (future === undefined) return
+    const { outcome, key } = future.description
+    assert.equal(outcome.type, 'value', `${key} finished, and should have failed`)
+    if (number !== undefined && outcome.type === 'value') assert.equal(number, outcome.number, `${key} has a wrong value`)
+  }
+
+  #fail(task: TaskId, { error, code, reason, culpritKey }: Failed): void {
+    const future = this.#futures.get(task)
+    if (future === undefined) return
+    future.isWanted = false
+    this.#world.counts.failures++
+    if (code === 'ERR_HEDDLE_WORKER_LOST' && this.#world.hasDeaths) {
+      this.#world.counts.lostTasks++
+      return
+    }
+    const { outcome, key } = future.description
+    const story = `${key} failed by ${culpritKey}: ${code} ${reason}`
+    assert(outcome.type === 'failure', `${story}, and should have a value`)
+    const number = error.length === 0 ? undefined : decodeNumber(error)
+    const isExpected = [...outcome.culprits].some((culprit) => culprit.key === culpritKey && culprit.error === number)
+    assert(isExpected, `${story}, and that is not why it should`)
+    assert.equal(code, number === undefined ? 'ERR_HEDDLE_TASK_EXITED' : '', story)
+  }
+}

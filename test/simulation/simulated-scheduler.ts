@@ -1,0 +1,165 @@
+/** The scheduler's core with a shell of links on virtual time. */
+import assert from 'node:assert/strict'
+import type { Rng } from '../../common/rng.js'
+import { clientId, workerId, type ClientId, type WorkerId } from '../../protocol/ids.js'
+import { clientToScheduler, schedulerToClient, type ClientToScheduler, type SchedulerToClient } from '../../protocol/messages/client.js'
+import { schedulerToWorker, workerToScheduler, type SchedulerToWorker, type WorkerToScheduler } from '../../protocol/messages/worker.js'
+import type { SchedulerEvent } from '../../scheduler/core/events.js'
+import type { SchedulerInstruction } from '../../scheduler/core/instructions.js'
+import { checkInvariants } from '../../scheduler/core/invariants.js'
+import { endTurn, handleEvent } from '../../scheduler/core/machine.js'
+import { createState, type SchedulerState } from '../../scheduler/core/state.js'
+import type { Agenda } from './agenda.js'
+import { Link } from './link.js'
+import { Loop } from './loop.js'
+
+/** What a client or a worker sees of its connection. */
+export interface Connection<Outgoing> {
+  send(message: Outgoing): void
+  flush(): void
+  /** Ends the connection; what is under way is lost. Both sides learn of it, each in its time. */
+  cut(): void
+}
+
+export interface Peer<Incoming> {
+  receive(messages: readonly Incoming[]): void
+  connectionLost(): void
+}
+
+interface Session<Outgoing> {
+  readonly down: Link<Outgoing>
+  cut(): void
+}
+
+export class SimulatedScheduler {
+  readonly state: SchedulerState
+  readonly #agenda: Agenda
+  readonly #rng: Rng
+  readonly #loop: Loop<SchedulerEvent, SchedulerInstruction>
+  readonly #workers = new Map<WorkerId, Session<SchedulerToWorker>>()
+  readonly #clients = new Map<ClientId, Session<SchedulerToClient>>()
+  #nextId = 1
+
+  constructor(agenda: Agenda, rng: Rng, maxInlineCacheBytes: number) {
+    this.#agenda = agenda
+    this.#rng = rng
+    this.state = createState({ peerSecret: 'secret', packageVersion: '0', nodeVersion: '0', maxInlineCacheBytes })
+    this.#loop = new Loop({
+      agenda,
+      rng: rng.fork(),
+      core: {
+        handleEvent: (event: SchedulerEvent) => handleEvent(this.state, event),
+        endTurn: (nowMs) => endTurn(this.state, nowMs),
+        checkInvariants: () => checkInvariants(this.state),
+        costOfCheck: () => costOfCheck(this.state),
+      },
+      perform: (instruction) => this.#perform(instruction),
+      flush: () => {
+        for (const { down } of this.#workers.values()) down.flush()
+        for (const { down } of this.#clients.values()) down.flush()
+      },
+    })
+  }
+
+  /** A worker dials; its first message must be `join`. */
+  connectWorker(peer: Peer<SchedulerToWorker>): Connection<WorkerToScheduler> {
+    const worker = workerId(this.#nextId++)
+    const receive = (message: WorkerToScheduler): void => {
+      if (message.type === 'join') this.#loop.submit({ type: 'worker-joined', worker, join: message })
+      else this.#loop.submit({ type: 'worker-message', worker, message })
+    }
+    return this.#connect<SchedulerToWorker, WorkerToScheduler>({
+      down: { field: schedulerToWorker, peer },
+      up: { field: workerToScheduler, receive },
+      sessions: this.#workers,
+      id: worker,
+      onLost: () => this.#loop.submit({ type: 'worker-left', worker, reason: 'connection cut' }),
+    })
+  }
+
+  connectClient(name: string, peer: Peer<SchedulerToClient>): Connection<ClientToScheduler> {
+    const client = clientId(this.#nextId++)
+    const connection = this.#connect<SchedulerToClient, ClientToScheduler>({
+      down: { field: schedulerToClient, peer },
+      up: { field: clientToScheduler, receive: (message) => this.#loop.submit({ type: 'client-message', client, message }) },
+      sessions: this.#clients,
+      id: client,
+      onLost: () => this.#loop.submit({ type: 'client-left', client }),
+    })
+    this.#loop.submit({ type: 'client-joined', client, name })
+    return connection
+  }
+
+  #connect<Down, Up, Id = unknown>({
+    down: { field: downField, peer },
+    up: { field: upField, receive },
+    sessions,
+    id,
+    onLost,
+  }: {
+    readonly down: { readonly field: ConstructorParameters<typeof Link<Down>>[0]['field']; readonly peer: Peer<Down> }
+    readonly up: { readonly field: ConstructorParameters<typeof Link<Up>>[0]['field']; readonly receive: (message: Up) => void }
+    readonly sessions: Map<Id, Session<Down>>
+    readonly id: Id
+    readonly onLost: () => void
+  }): Connection<Up> {
+    const agenda = this.#agenda
+    const rng = this.#rng.fork()
+    const down = new Link<Down>({ agenda, rng, field: downField, deliver: (messages) => peer.receive(messages) })
+    const up = new Link<Up>({ agenda, rng, field: upField, deliver: (messages) => messages.forEach(receive) })
+    const cut = (): void => {
+      if (sessions.get(id) !== session) return
+      sessions.delete(id)
+      down.cut()
+      up.cut()
+      agenda.in(rng.between(0, 20), onLost)
+      agenda.in(rng.between(0, 20), () => peer.connectionLost())
+    }
+    const session: Session<Down> = { down, cut }
+    sessions.set(id, session)
+    return { send: (message) => up.send(message), flush: () => up.flush(), cut }
+  }
+
+  #perform(instruction: SchedulerInstruction): void {
+    switch (instruction.type) {
+      case 'to-client':
+        this.#clients.get(instruction.client)?.down.send(instruction.message)
+        break
+      case 'to-worker':
+        this.#workers.get(instruction.worker)?.down.send(instruction.message)
+        break
+      case 'close-worker':
+        this.#workers.get(instruction.worker)?.cut()
+        break
+      case 'close-client':
+        assert.fail(`a client was refused: ${instruction.reason}`)
+    }
+  }
+
+  /** Nothing is left of any task. */
+  checkHoldsNoTasks(): void {
+    const { state } = this
+    assert.equal(state.arrays.size, 0, 'the scheduler has arrays left')
+    assert.equal(state.keys.size, 0, 'the scheduler has keys left')
+    assert.equal(state.inline.sizeBytes, 0, 'the scheduler has values left')
+    assert.equal(state.ready.next(), undefined, 'the scheduler has ready tasks left')
+    for (const worker of state.workers.values()) {
+      assert.equal(worker.processing.size, 0, `the scheduler waits for tasks of worker ${worker.id}`)
+    }
+  }
+
+  /** Nothing is left of any client. */
+  checkHoldsNoClients(): void {
+    assert.equal(this.state.clients.size, 0, 'the scheduler has clients left')
+    assert.equal(this.state.codes.size, 0, 'the scheduler has code left')
+    for (const { name, templates } of this.state.functions.values()) {
+      assert.equal(templates, 0, `the scheduler has templates of ${name} left`)
+    }
+  }
+}
+
+function costOfCheck({ arrays, workers }: SchedulerState): number {
+  let cost = 10 + 2 * workers.size
+  for (const { flags } of arrays.values()) cost += flags.length
+  return cost
+}

@@ -1,0 +1,172 @@
+/** A worker's thread: runs a batch one task after another, each for a random time, and tells of outcomes now and then. */
+import assert from 'node:assert/strict'
+import { entryOf, Packer } from '../../common/packed.js'
+import type { Rng } from '../../common/rng.js'
+import { MAX_INLINE_RESULT_BYTES } from '../../protocol/limits.js'
+import type { WorkerEvent } from '../../worker/core/events.js'
+import type { BatchTask } from '../../worker/core/instructions.js'
+import type { Agenda } from './agenda.js'
+import { decodeNumber, encodeNumber, evaluate, OPERATIONS, type Operation, type Pace, type Result } from './expression.js'
+import type { Unstamped } from './loop.js'
+
+/** What a large value counts as. */
+export const LARGE_BYTES = MAX_INLINE_RESULT_BYTES + 1
+
+export interface StoredValue {
+  readonly bytes: Uint8Array
+  readonly sizeBytes: number
+}
+
+/** A task with the inputs it had when its batch began. */
+interface Job {
+  readonly task: BatchTask
+  readonly inputs: readonly StoredValue[]
+}
+
+interface Ended {
+  readonly place: number
+  readonly durationUs: number
+  readonly result: Exclude<Result, { readonly type: 'exit' }>
+}
+
+export interface ThreadOptions {
+  readonly agenda: Agenda
+  readonly rng: Rng
+  readonly thread: number
+  readonly submit: (event: Unstamped<WorkerEvent>) => void
+  readonly keep: (task: BatchTask, value: StoredValue) => void
+  readonly onRun: () => void
+}
+
+export class SimulatedThread {
+  readonly #options: ThreadOptions
+  #jobs: readonly Job[] = []
+  /** The next place that is not claimed. */
+  #cursor = 0
+  /** Places from here on were taken back. */
+  #end = 0
+  #ended: Ended[] = []
+  #isTold = false
+  #isStopped = false
+  #isBusy = false
+
+  constructor(options: ThreadOptions) {
+    this.#options = options
+  }
+
+  run(jobs: readonly Job[]): void {
+    assert(!this.#isBusy, `thread ${this.#options.thread} was given a batch while it runs one`)
+    this.#isBusy = true
+    this.#jobs = jobs
+    this.#cursor = 0
+    this.#end = jobs.length
+    const { agenda, rng } = this.#options
+    agenda.in(rng.between(0, 0.3), () => this.#next())
+  }
+
+  /** Keeps the thread from claiming more. Returns how many it was kept from. */
+  takeBack(): number {
+    const cut = Math.max(0, this.#end - this.#cursor)
+    this.#end = Math.min(this.#end, this.#cursor)
+    this.#options.submit({ type: 'batch-cut', thread: this.#options.thread, firstUnstarted: this.#cursor })
+    return cut
+  }
+
+  stop(): void {
+    this.#isStopped = true
+  }
+
+  #next(): void {
+    if (this.#isStopped) return
+    if (this.#cursor >= this.#end) {
+      this.#endBatch()
+      return
+    }
+    const place = this.#cursor++
+    const { task } = this.#jobs[place]!
+    const durationMs = this.#drawDurationMs(task.template.name)
+    this.#options.onRun()
+    this.#options.agenda.in(durationMs, () => this.#taskEnded(place, durationMs))
+  }
+
+  #taskEnded(place: number, durationMs: number): void {
+    if (this.#isStopped) return
+    const { task, inputs } = this.#jobs[place]!
+    const result = resultOf(task, inputs)
+    if (result.type === 'exit') {
+      this.#tell()
+      this.#isBusy = false
+      const { thread, submit, rng } = this.#options
+      const exitCode = rng.integer(-1, 300)
+      submit({ type: 'thread-exited', thread, culprit: place, firstUnstarted: this.#cursor, exitCode, reason: 'exit' })
+      return
+    }
+    this.#ended.push({ place, durationUs: Math.round(durationMs * 1_000), result })
+    if (result.type === 'value' && result.isLarge) this.#endBatch()
+    else {
+      this.#tellSoon()
+      this.#next()
+    }
+  }
+
+  #endBatch(): void {
+    this.#tell()
+    this.#isBusy = false
+    this.#options.submit({ type: 'batch-ended', thread: this.#options.thread, firstUnstarted: this.#cursor })
+  }
+
+  #tellSoon(): void {
+    if (this.#isTold) return
+    this.#isTold = true
+    const { agenda, rng } = this.#options
+    agenda.in(rng.between(0, 0.5), () => this.#tell())
+  }
+
+  /** Outcomes reach the worker's main thread: values go into its store, and its core hears of them. */
+  #tell(): void {
+    this.#isTold = false
+    if (this.#isStopped || this.#ended.length === 0) return
+    const ended = this.#ended
+    this.#ended = []
+    const values = new Packer()
+    const sizes: number[] = []
+    const threw = new Set<number>()
+    ended.forEach(({ place, result }, i) => {
+      const bytes = encodeNumber(result.number)
+      const isLarge = result.type === 'value' && result.isLarge
+      const sizeBytes = isLarge ? LARGE_BYTES : bytes.length
+      sizes.push(sizeBytes)
+      values.add(isLarge ? new Uint8Array(0) : bytes)
+      if (result.type === 'error') threw.add(i)
+      else this.#options.keep(this.#jobs[place]!.task, { bytes, sizeBytes })
+    })
+    const places = ended.map(({ place }) => place)
+    const durationsUs = ended.map(({ durationUs }) => durationUs)
+    const outcomes = { places, threw, durationsUs, sizes, values: values.take() }
+    this.#options.submit({ type: 'tasks-ended', thread: this.#options.thread, outcomes })
+  }
+
+  #drawDurationMs(name: string): number {
+    const { rng } = this.#options
+    const pace = name.slice(name.indexOf('-') + 1) as Pace
+    switch (pace) {
+      case 'instant':
+        return rng.between(0, 0.01)
+      case 'short':
+        return rng.between(0.1, 2)
+      case 'long':
+        return rng.between(5, 200)
+      case 'erratic':
+        return rng.chance(0.02) ? rng.between(50, 500) : rng.between(0, 0.05)
+    }
+  }
+}
+
+/** Works the task out from the bytes that came with it, and nothing else. */
+function resultOf({ template, args, place }: BatchTask, inputs: readonly StoredValue[]): Result {
+  const operation = OPERATIONS.find((known) => known === template.exportName)
+  assert(operation !== undefined, `no operation "${template.exportName}"`)
+  const constant = template.constants.length === 0 ? 0 : decodeNumber(template.constants)
+  const argument = decodeNumber(entryOf(args, place))
+  return evaluate(operation satisfies Operation, constant, argument, inputs.map(({ bytes }) => decodeNumber(bytes)))
+}

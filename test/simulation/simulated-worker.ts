@@ -1,0 +1,234 @@
+/** A worker's core with a shell on virtual time: threads, a value store, and fetches from peers. */
+import assert from 'node:assert/strict'
+import type { Rng } from '../../common/rng.js'
+import type { TaskId, WorkerId } from '../../protocol/ids.js'
+import type { Join, SchedulerToWorker, WorkerToScheduler } from '../../protocol/messages/worker.js'
+import type { WorkerEvent } from '../../worker/core/events.js'
+import type { BatchTask, WorkerInstruction } from '../../worker/core/instructions.js'
+import { checkInvariants } from '../../worker/core/invariants.js'
+import { createWorkerMachine, type WorkerMachine } from '../../worker/core/machine.js'
+import { encodeNumber, REFUSAL } from './expression.js'
+import { Loop } from './loop.js'
+import type { Connection } from './simulated-scheduler.js'
+import { SimulatedThread, type StoredValue } from './simulated-thread.js'
+import type { World } from './world.js'
+
+type Fetch = WorkerInstruction & { readonly type: 'fetch' }
+
+export class SimulatedWorker {
+  readonly name: string
+  readonly address: string
+  readonly #world: World
+  readonly #rng: Rng
+  readonly #machine: WorkerMachine
+  readonly #loop: Loop<WorkerEvent, WorkerInstruction>
+  readonly #threads: readonly SimulatedThread[]
+  readonly #store = new Map<TaskId, StoredValue>()
+  #connection: Connection<WorkerToScheduler> | undefined
+  #isGone = false
+
+  constructor(world: World, name: string, threads: number) {
+    this.#world = world
+    this.#rng = world.rng.fork()
+    this.name = name
+    this.address = `ws://${name}`
+    this.#machine = createWorkerMachine({ threads })
+    const { agenda, counts } = world
+    const { state } = this.#machine
+    this.#loop = new Loop({
+      agenda,
+      rng: this.#rng,
+      core: {
+        handleEvent: (event: WorkerEvent) => this.#machine.handleEvent(event),
+        endTurn: (nowMs) => this.#machine.endTurn(nowMs),
+        nextDeadlineMs: () => this.#machine.nextDeadlineMs(),
+        checkInvariants: () => checkInvariants(state),
+        costOfCheck: () => 5 + 0.5 * state.tasks.size + 0.1 * state.held.count,
+      },
+      perform: (instruction) => this.#perform(instruction),
+      flush: () => this.#connection?.flush(),
+    })
+    this.#threads = Array.from({ length: threads }, (_, thread) => {
+      return new SimulatedThread({
+        agenda,
+        rng: this.#rng,
+        thread,
+        submit: (event) => this.#loop.submit(event),
+        keep: (task, value) => this.#store.set(task.task, value),
+        onRun: () => counts.runs++,
+      })
+    })
+    world.workers.set(this.address, this)
+    this.#dial()
+  }
+
+  get isGone(): boolean {
+    return this.#isGone
+  }
+
+  /** Asks the worker to go, as SIGTERM does. */
+  leave(): void {
+    this.#loop.submit({ type: 'leave' })
+  }
+
+  /** It dies without a word. */
+  kill(): void {
+    this.#end()
+  }
+
+  /** Its connection breaks, and it dials again. */
+  disconnect(): void {
+    this.#connection?.cut()
+  }
+
+  pulse(): void {
+    this.#loop.submit({ type: 'pulse', memoryBytes: 1, cpuSeconds: 1 })
+  }
+
+  /** What a peer or a client gets who asks for a value. */
+  valueOf(task: TaskId): StoredValue | undefined {
+    return this.#store.get(task)
+  }
+
+  /** Nothing is left of any task. */
+  checkHoldsNothing(): void {
+    const { tasks, held, fetches, ready, batches } = this.#machine.state
+    assert.deepEqual([...tasks.keys()], [], `${this.name} has tasks left`)
+    assert.deepEqual([...held.tasks], [], `${this.name} has values left`)
+    assert.deepEqual([...this.#store.keys()], [], `${this.name} has values in its store that its core does not know`)
+    assert.equal(fetches.size, 0, `${this.name} has fetches left`)
+    assert.equal(ready.length, 0, `${this.name} has ready tasks left`)
+    assert.ok(batches.every((batch) => batch === undefined), `${this.name} has batches left`)
+  }
+
+  checkHoldsNoTemplates(): void {
+    assert.equal(this.#machine.state.templates.size, 0, `${this.name} has templates left`)
+  }
+
+  #dial(): void {
+    if (this.#isGone) return
+    const connection = this.#world.scheduler.connectWorker({
+      receive: (messages: readonly SchedulerToWorker[]) => {
+        for (const message of messages) this.#loop.submit({ type: 'scheduler-message', message })
+      },
+      connectionLost: () => {
+        if (this.#connection !== connection) return
+        this.#connection = undefined
+        this.#loop.submit({ type: 'scheduler-lost' })
+        this.#world.agenda.in(this.#rng.between(0, 100), () => this.#dial())
+      },
+    })
+    this.#connection = connection
+    connection.send(joinOf(this.name, this.address, this.#threads.length))
+    connection.flush()
+  }
+
+  #perform(instruction: WorkerInstruction): void {
+    const { counts, agenda } = this.#world
+    switch (instruction.type) {
+      case 'send':
+        if (instruction.message.type === 'tasks-returned') counts.returned += instruction.message.tasks.length
+        if (instruction.message.type === 'task-exited') counts.exits++
+        this.#connection?.send(instruction.message)
+        break
+      case 'store-code': {
+        const { code } = instruction.define
+        if (code !== 'refused') break
+        const refuse = (): void => this.#loop.submit({ type: 'code-refused', code, error: encodeNumber(REFUSAL) })
+        agenda.in(this.#rng.between(0, 2), refuse)
+        break
+      }
+      case 'run-batch':
+        counts.batches++
+        this.#threads[instruction.thread]!.run(instruction.tasks.map((task) => ({ task, inputs: this.#inputsOf(task) })))
+        break
+      case 'take-back':
+        counts.takeBacks++
+        counts.cutTasks += this.#threads[instruction.thread]!.takeBack()
+        break
+      case 'fetch':
+        this.#fetch(instruction)
+        break
+      case 'drop':
+        for (const task of instruction.tasks) this.#store.delete(task)
+        break
+      case 'hang-up':
+        assert.fail(`${this.name} hung up: ${instruction.reason}`)
+        break
+      case 'close':
+        this.#end()
+    }
+  }
+
+  #inputsOf({ task, inputs }: BatchTask): readonly StoredValue[] {
+    return inputs.map((input) => {
+      const value = this.#store.get(input)
+      assert(value !== undefined, `${this.name} runs ${task} without its input ${input}`)
+      return value
+    })
+  }
+
+  /** The question travels to the peer and the answers back, in parts and in any order. */
+  #fetch({ holder, address, tasks }: Fetch): void {
+    const { agenda, counts } = this.#world
+    counts.fetches += tasks.length
+    agenda.in(this.#rng.between(0.05, 5), () => {
+      const parts = Math.min(tasks.length, this.#rng.integer(1, 3))
+      for (let part = 0; part < parts; part++) {
+        const asked = tasks.filter((_, i) => i % parts === part)
+        const answers = asked.map((task) => ({ task, value: this.#ask(address, task) }))
+        agenda.in(this.#rng.between(0.05, 20), () => this.#answered(holder, answers))
+      }
+    })
+  }
+
+  #ask(address: string, task: TaskId): StoredValue | undefined {
+    if (this.#rng.chance(this.#world.fetchFailure)) return undefined
+    return this.#world.workers.get(address)?.valueOf(task)
+  }
+
+  #answered(holder: WorkerId, answers: readonly { readonly task: TaskId; readonly value: StoredValue | undefined }[]): void {
+    if (this.#isGone) return
+    const tasks: TaskId[] = []
+    const sizes: number[] = []
+    const missing: TaskId[] = []
+    for (const { task, value } of answers) {
+      if (value === undefined) {
+        missing.push(task)
+        continue
+      }
+      this.#store.set(task, value)
+      tasks.push(task)
+      sizes.push(value.sizeBytes)
+    }
+    this.#world.counts.missing += missing.length
+    if (tasks.length > 0) this.#loop.submit({ type: 'values-fetched', holder, tasks, sizes })
+    if (missing.length > 0) this.#loop.submit({ type: 'values-missing', holder, tasks: missing })
+  }
+
+  #end(): void {
+    if (this.#isGone) return
+    this.#isGone = true
+    this.#world.workers.delete(this.address)
+    this.#loop.stop()
+    for (const thread of this.#threads) thread.stop()
+    const connection = this.#connection
+    this.#connection = undefined
+    connection?.cut()
+  }
+}
+
+function joinOf(name: string, address: string, threads: number): Join {
+  return {
+    type: 'join',
+    name,
+    address,
+    threads,
+    memoryLimitBytes: 1,
+    pid: 1,
+    host: 'simulated',
+    packageVersion: '0',
+    nodeVersion: '0',
+    incarnation: name,
+  }
+}

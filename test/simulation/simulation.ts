@@ -1,0 +1,120 @@
+/**
+ * One simulation: clients, a scheduler and workers in one process, on virtual time and by one seed. First they do as
+ * they like (safety: every answer is checked against a plain evaluation), then everything that is held must settle
+ * (liveness), and in the end nothing may be left anywhere.
+ */
+import assert from 'node:assert/strict'
+import { Rng } from '../../common/rng.js'
+import { Agenda } from './agenda.js'
+import { OPERATIONS, PACES, type Operation } from './expression.js'
+import { SimulatedClient, type Temper } from './simulated-client.js'
+import { SimulatedScheduler } from './simulated-scheduler.js'
+import { SimulatedWorker } from './simulated-worker.js'
+import { noCounts, type Counts, type World } from './world.js'
+
+export interface SimulationOptions {
+  readonly seed: number
+  /** Shall workers die, leave and lose their connections, and values be out of reach? */
+  readonly faults: boolean
+}
+
+export interface SimulationReport {
+  readonly counts: Counts
+  readonly steps: number
+  readonly virtualMs: number
+}
+
+/** More than any simulation needs that comes to an end. */
+const MAX_STEPS = 2_000_000
+
+/** Runs one simulation. @throws When a promise of the cluster is broken. */
+export function simulate({ seed, faults }: SimulationOptions): SimulationReport {
+  const rng = new Rng(seed)
+  const agenda = new Agenda()
+  const scheduler = new SimulatedScheduler(agenda, rng.fork(), rng.pick([0, 100, 2_000, 2 ** 28])!)
+  const world: World = {
+    agenda,
+    rng,
+    scheduler,
+    workers: new Map(),
+    counts: noCounts(),
+    fetchFailure: faults ? rng.pick([0, 0.02, 0.1])! : 0,
+    hasDeaths: faults,
+  }
+  const spanMs = rng.pick([5, 100, 1_000])!
+  startWorkers(world, spanMs)
+  const clients = Array.from({ length: rng.integer(1, 3) }, (_, i) => new SimulatedClient(world, `client-${i}`, temperOf(rng, spanMs)))
+  if (clients.length > 1 && rng.chance(0.3)) agenda.in(rng.between(0, spanMs), () => clients[0]!.leave())
+  if (faults) plagueWorkers(world, spanMs)
+  agenda.runToEnd(MAX_STEPS)
+
+  for (const client of clients) if (!client.hasLeft) client.wantAll()
+  agenda.runToEnd(MAX_STEPS)
+  for (const client of clients) client.checkSettled()
+
+  for (const client of clients) if (!client.hasLeft) client.releaseAll()
+  agenda.runToEnd(MAX_STEPS)
+  scheduler.checkHoldsNoTasks()
+  for (const worker of world.workers.values()) worker.checkHoldsNothing()
+
+  for (const client of clients) client.leave()
+  agenda.runToEnd(MAX_STEPS)
+  scheduler.checkHoldsNoClients()
+  for (const worker of world.workers.values()) worker.checkHoldsNoTemplates()
+
+  for (const worker of world.workers.values()) worker.leave()
+  agenda.runToEnd(MAX_STEPS)
+  assert.equal(world.workers.size, 0, 'workers never left')
+  assert.equal(scheduler.state.workers.size, 0, 'the scheduler has workers left')
+  return { counts: world.counts, steps: agenda.steps, virtualMs: agenda.nowMs }
+}
+
+/** The first at once, others when they like. */
+function startWorkers(world: World, spanMs: number): void {
+  const { rng, agenda } = world
+  const count = rng.integer(1, 8)
+  for (let i = 0; i < count; i++) {
+    const start = (): void => {
+      const worker = new SimulatedWorker(world, `worker-${i}`, rng.pick([1, 1, 2, 4])!)
+      for (let pulse = rng.integer(0, 3); pulse > 0; pulse--) {
+        agenda.in(rng.between(0, spanMs), () => {
+          if (!worker.isGone) worker.pulse()
+        })
+      }
+    }
+    if (i === 0 || rng.chance(0.5)) start()
+    else agenda.in(rng.between(0, spanMs), start)
+  }
+}
+
+/** Workers come and go, in the end with one to stay. */
+function plagueWorkers(world: World, spanMs: number): void {
+  const { rng, agenda, counts } = world
+  const blows = rng.integer(1, 6)
+  for (let i = 0; i < blows; i++) {
+    const threads = rng.pick([1, 2])!
+    agenda.in(rng.between(0, spanMs * 2), () => {
+      const worker = rng.pick([...world.workers.values()])
+      if (worker !== undefined) {
+        counts.workersLost++
+        rng.pick([() => worker.kill(), () => worker.leave(), () => worker.disconnect()])!()
+      }
+      if (rng.chance(0.7)) new SimulatedWorker(world, `later-worker-${i}`, threads)
+    })
+  }
+  agenda.in(spanMs * 2, () => new SimulatedWorker(world, 'last-worker', 1))
+}
+
+function temperOf(rng: Rng, spanMs: number): Temper {
+  // Failing tasks soon make all fail that depend on them: most clients have few kinds of them, or none.
+  const failing: readonly Operation[] = ['fussy', 'throw', 'exit', 'refused']
+  const sound = OPERATIONS.filter((operation) => !failing.includes(operation))
+  const operations = rng.chance(0.5) ? sound : [...sound, ...sound, ...sound, rng.pick(failing)!, 'fussy' as const]
+  return {
+    actions: rng.integer(2, 20),
+    spanMs,
+    maxArray: rng.pick([20, 20, 200, 1_024])!,
+    operations,
+    paces: rng.chance(0.5) ? PACES : [rng.pick(PACES)!],
+  }
+}

@@ -1,0 +1,55 @@
+/** What the parts of one simulation share. */
+import type { Rng } from '../../common/rng.js'
+import type { Agenda } from './agenda.js'
+import type { SimulatedScheduler } from './simulated-scheduler.js'
+import type { SimulatedWorker } from './simulated-worker.js'
+
+export interface World {
+  readonly agenda: Agenda
+  readonly rng: Rng
+  readonly scheduler: SimulatedScheduler
+  /** By the address at which its values are fetched; gone when it died or left. */
+  readonly workers: Map<string, SimulatedWorker>
+  readonly counts: Counts
+  /** The probability that a value which is there can't be fetched. */
+  readonly fetchFailure: number
+  /** Do workers die, so that tasks may fail with them? */
+  readonly hasDeaths: boolean
+}
+
+/** How often things happened that a simulation is for; so that a change of the code can't quietly leave them out. */
+export interface Counts {
+  submitted: number
+  values: number
+  located: number
+  failures: number
+  runs: number
+  batches: number
+  takeBacks: number
+  cutTasks: number
+  fetches: number
+  missing: number
+  returned: number
+  exits: number
+  workersLost: number
+  lostTasks: number
+}
+
+export function noCounts(): Counts {
+  return {
+    submitted: 0,
+    values: 0,
+    located: 0,
+    failures: 0,
+    runs: 0,
+    batches: 0,
+    takeBacks: 0,
+    cutTasks: 0,
+    fetches: 0,
+    missing: 0,
+    returned: 0,
+    exits: 0,
+    workersLost: 0,
+    lostTasks: 0,
+  }
+}

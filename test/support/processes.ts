@@ -1,0 +1,35 @@
+/** What tests ask the operating system about processes. */
+import { readdirSync, readFileSync } from 'node:fs'
+import { eventually } from './eventually.js'
+
+/** A process that ended and that nobody asked for its exit code is dead, though its id is still taken. */
+export function isAlive(pid: number): boolean {
+  const state = fieldsOf(pid)?.[0]
+  return state !== undefined && state !== 'Z' && state !== 'X'
+}
+
+export async function allGone(pids: readonly number[]): Promise<void> {
+  await eventually(`processes ${pids.join(', ')} are gone`, () => !pids.some(isAlive))
+}
+
+/** All living descendants of a process. */
+export function descendantsOf(pid: number): number[] {
+  const parents = new Map<number, number>()
+  for (const name of readdirSync('/proc')) {
+    const each = Number(name)
+    if (Number.isInteger(each) && isAlive(each)) parents.set(each, Number(fieldsOf(each)?.[1]))
+  }
+  const found = [pid]
+  for (const ancestor of found) for (const [each, parent] of parents) if (parent === ancestor) found.push(each)
+  return found.slice(1)
+}
+
+/** Of `/proc/PID/stat`, what follows the program's name: state, parent, group, … */
+function fieldsOf(pid: number): string[] | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  } catch {
+    return undefined
+  }
+}

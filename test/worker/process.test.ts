@@ -1,0 +1,73 @@
+/** The worker's own process, as a nanny starts it. */
+import assert from 'node:assert/strict'
+import { suite, test } from 'node:test'
+import { Child } from '../../common/node/child-process.js'
+import { HeddleError } from '../../protocol/errors.js'
+import { arrayId, taskId } from '../../protocol/ids.js'
+import { decodeValue } from '../../protocol/values/decode.js'
+import type { WorkerProcessOptions } from '../../worker/nanny.js'
+import { allGone } from '../support/processes.js'
+import { FakeScheduler, runTasks } from './fake-scheduler.js'
+
+const ENTRY = new URL('../../worker/main.js', import.meta.url)
+const TOKEN = 'a-very-secret-token'
+
+function startProcess(scheduler: FakeScheduler): Child {
+  const options: WorkerProcessOptions = {
+    schedulerUrl: scheduler.url,
+    token: TOKEN,
+    name: 'w',
+    incarnation: 'i',
+    threads: 1,
+    logLevel: 'error',
+    logFormat: 'text',
+  }
+  return new Child({ entry: ENTRY, env: { HEDDLE_WORKER_OPTIONS: JSON.stringify(options), HEDDLE_TOKEN: TOKEN } })
+}
+
+suite('a worker process', { timeout: 60_000 }, () => {
+  test('reports that it joined, shows no secret to tasks, and leaves on SIGTERM', async () => {
+    await using scheduler = await FakeScheduler.start({ token: TOKEN })
+    const child = startProcess(scheduler)
+    try {
+      await child.ready
+      const session = await scheduler.worker(1)
+      assert.equal(session.join.pid, child.pid)
+      const id = taskId(arrayId(1), 0)
+      session.send(
+        runTasks(
+          session.define(() => JSON.stringify(process.env)),
+          [id],
+          [[]],
+        ),
+      )
+      const environment = String(decodeValue((await session.finished([id])).get(id)!.bytes))
+      assert.match(environment, /"PATH"/)
+      assert.ok(!environment.includes(TOKEN) && !environment.includes('HEDDLE_WORKER_OPTIONS'))
+      child.signal('SIGTERM')
+      await session.hear('leaving')
+      session.send({ type: 'farewell' })
+      const { code, failure } = await child.exited
+      assert.deepEqual([code, failure], [0, undefined])
+    } finally {
+      child.kill()
+    }
+  })
+
+  test('that no scheduler will take says why, and exits with 1', async () => {
+    const refuse = new HeddleError('ERR_HEDDLE_NAME_IN_USE', 'Somebody is called "w" already.')
+    await using scheduler = await FakeScheduler.start({ refuse })
+    const { code, failure } = await startProcess(scheduler).exited
+    assert.deepEqual([code, failure], [1, { code: refuse.code, message: refuse.message }])
+  })
+
+  test('that still waits for a scheduler ends on SIGTERM', async () => {
+    const scheduler = await FakeScheduler.start()
+    const child = startProcess(scheduler)
+    await child.ready
+    await scheduler[Symbol.asyncDispose]()
+    child.signal('SIGTERM')
+    assert.equal((await child.exited).code, 0)
+    await allGone([child.pid!])
+  })
+})

@@ -1,0 +1,311 @@
+/** Batches in real threads: order, outcomes, and what tasks can do wrong. */
+import assert from 'node:assert/strict'
+import { suite, test } from 'node:test'
+import { HeddleError, NotSerializableError } from '../../protocol/errors.js'
+import { arrayId, generatedKey, taskId } from '../../protocol/ids.js'
+import type * as TaskModule from '../../worker/thread/task.js'
+import { InlinePool } from '../../worker/inline-pool.js'
+import { decodeValue } from '../../protocol/values/decode.js'
+import { encodeValue } from '../../protocol/values/encode.js'
+import { eventually } from '../support/eventually.js'
+import { errorAt, Future, PoolHarness, task, tasksOf, valuesOf, WORKER } from './pool-harness.js'
+
+const TASK_MODULE = new URL('../../worker/thread/task.js', import.meta.url).href
+const places = (count: number): number[][] => Array.from({ length: count }, (_, place) => [place])
+
+const SHARED = taskId(arrayId(9), 99)
+
+/** Numbers that the test and the tasks that get `SHARED` see in the same memory. */
+function sharedInts({ store }: PoolHarness): Int32Array {
+  store.put(SHARED, encodeValue(new Int32Array(2 ** 18), { path: 'result', shared: true }))
+  return decodeValue(store.get(SHARED)!, { shared: true }) as Int32Array
+}
+
+suite('a thread', { timeout: 60_000 }, () => {
+  test('runs the tasks of a batch in their order, each with its own arguments', async () => {
+    await using threads = await PoolHarness.start()
+    const batch = await threads.run((n: number) => n * 2, places(1000))
+    assert.deepEqual(
+      valuesOf(batch),
+      places(1000).map(([n]) => n! * 2),
+    )
+    assert.deepEqual(
+      batch.outcomes.map(({ place }) => place),
+      places(1000).flat(),
+    )
+    assert.deepEqual([batch.firstUnstarted, batch.culprit], [1000, undefined])
+  })
+
+  test('awaits what a task promises before it starts the next', async () => {
+    await using threads = await PoolHarness.start()
+    const batch = await threads.run(async (n: number) => {
+      const log = ((globalThis as { log?: number[] }).log ??= [])
+      log.push(n)
+      await new Promise((resolve) => setImmediate(resolve))
+      log.push(n)
+      return [...log]
+    }, places(3))
+    assert.deepEqual(valuesOf(batch).at(-1), [0, 0, 1, 1, 2, 2])
+  })
+
+  test('passes the values of inputs in place of futures, a private copy to each task, and constants behind', async () => {
+    await using threads = await PoolHarness.start()
+    const [a, b] = [taskId(arrayId(9), 0), taskId(arrayId(9), 1)]
+    threads.store.put(a, encodeValue([1, 2], { path: 'result' }))
+    threads.store.put(b, encodeValue('b', { path: 'result' }))
+    const run = (list: number[], nested: { deep: unknown[] }, constant: unknown[]): unknown[] => {
+      list.push(3)
+      return [list, nested, constant]
+    }
+    const batch = await threads.run(
+      run,
+      [
+        [new Future(a), { deep: [new Future(b)] }],
+        [new Future(a), { deep: [] }],
+      ],
+      {
+        constants: [[new Future(b), 'c']],
+      },
+    )
+    assert.deepEqual(valuesOf(batch), [
+      [[1, 2, 3], { deep: ['b'] }, ['b', 'c']],
+      [[1, 2, 3], { deep: [] }, ['b', 'c']],
+    ])
+  })
+
+  test('shows large inputs in place, without a copy', async () => {
+    await using threads = await PoolHarness.start()
+    const input = taskId(arrayId(9), 0)
+    threads.store.put(input, encodeValue(new Float64Array(2 ** 18).fill(1.5), { path: 'result', shared: true }))
+    const run = (numbers: Float64Array): unknown[] => [
+      numbers.buffer instanceof SharedArrayBuffer,
+      numbers.length,
+      numbers[7],
+    ]
+    assert.deepEqual(valuesOf(await threads.run(run, [[new Future(input)]])), [[true, 2 ** 18, 1.5]])
+  })
+
+  test('makes what a task throws its outcome, and runs the others', async () => {
+    await using threads = await PoolHarness.start()
+    const batch = await threads.run((n: number) => {
+      if (n === 1) throw new RangeError('no ones', { cause: { n } })
+      if (n === 2) return Promise.reject(new Error('late'))
+      if (n === 3) throw 'a string'
+      return n
+    }, places(5))
+    const [first, , , , last] = batch.outcomes
+    assert.deepEqual(
+      [first, last],
+      [
+        { place: 0, value: 0 },
+        { place: 4, value: 4 },
+      ],
+    )
+    const error = errorAt(batch, 1)
+    assert.ok(error instanceof RangeError)
+    assert.deepEqual([error.message, error.cause], ['no ones', { n: 1 }])
+    assert.match(error.stack ?? '', /[0-9a-f]{64}\.mjs:\d+:/)
+    assert.match(String(errorAt(batch, 2)), /late/)
+    assert.equal(errorAt(batch, 3), 'a string')
+  })
+
+  test('fails a task whose result cannot be sent, naming the path to what cannot', async () => {
+    await using threads = await PoolHarness.start()
+    const error = errorAt(await threads.run(() => ({ rows: [{ parse: () => 1 }] }), [[]]), 0)
+    assert.ok(error instanceof NotSerializableError)
+    assert.equal(error.path, 'result.rows[0].parse')
+  })
+
+  test('fails the tasks whose code cannot be loaded, and no others', async () => {
+    await using threads = await PoolHarness.start()
+    const good = await threads.template((n: number) => n)
+    const bad = { ...good, exportName: 'missing' }
+    const [first, second, third] = tasksOf(good, places(3))
+    const batch = await threads.runTasks([first!, { ...second!, template: bad }, third!])
+    const error = errorAt(batch, 1)
+    assert.ok(error instanceof HeddleError)
+    assert.equal(error.code, 'ERR_HEDDLE_MODULE')
+    assert.deepEqual(
+      batch.outcomes.map(({ place }) => place),
+      [0, 1, 2],
+    )
+  })
+
+  test('ends the batch after a result too large for the lane, which comes along in shared memory', async () => {
+    await using threads = await PoolHarness.start()
+    const run = (n: number): Uint8Array => new Uint8Array(n === 1 ? 200_000 : 10).fill(n)
+    const batch = await threads.run(run, places(4))
+    assert.deepEqual(
+      batch.outcomes.map(({ place }) => place),
+      [0, 1],
+    )
+    assert.equal(batch.firstUnstarted, 2)
+    assert.ok(batch.end.type === 'replied' && batch.end.reply.large?.value.buffer instanceof SharedArrayBuffer)
+    assert.deepEqual(valuesOf(batch)[1], new Uint8Array(200_000).fill(1))
+  })
+
+  test('ends the batch when the lane is full', async () => {
+    await using threads = await PoolHarness.start()
+    const batch = await threads.run(() => 'x'.repeat(60_000), places(40))
+    assert.ok(batch.firstUnstarted > 4 && batch.firstUnstarted < 40)
+    assert.equal(batch.outcomes.length, batch.firstUnstarted)
+  })
+
+  test('rings while it runs, so that results do not wait for a slow task behind them', async () => {
+    await using threads = await PoolHarness.start()
+    const gate = sharedInts(threads)
+    // The second task goes on only once the first one's result was read.
+    threads.onDoorbell = () => {
+      Atomics.store(gate, 0, 1)
+      Atomics.notify(gate, 0)
+    }
+    const run = (n: number, ints: Int32Array): string => (n === 0 ? 'quick' : Atomics.wait(ints, 0, 0, 60_000))
+    const batch = await threads.run(run, [
+      [0, new Future(SHARED)],
+      [1, new Future(SHARED)],
+    ])
+    assert.equal(valuesOf(batch)[0], 'quick')
+    assert.ok(threads.messages.some(({ type }) => type === 'doorbell'))
+  })
+
+  test('does not start what was taken back', async () => {
+    await using threads = await PoolHarness.start()
+    let cutAt: number | undefined
+    threads.onDoorbell = () => (cutAt ??= threads.lanes[0]!.takeBack(100_000))
+    const batch = await threads.run((n: number) => n, places(100_000))
+    assert.equal(batch.firstUnstarted, cutAt)
+    assert.ok(batch.firstUnstarted < 100_000)
+    assert.equal(batch.outcomes.length, batch.firstUnstarted)
+  })
+
+  test('tells a task who it is, and nobody else', async () => {
+    await using threads = await PoolHarness.start()
+    const run = async function whoAmI(url: string): Promise<unknown> {
+      const { task: self } = (await import(url)) as typeof TaskModule
+      await new Promise((resolve) => setImmediate(resolve))
+      return { key: self.key, name: self.name, attempt: self.attempt, worker: self.worker }
+    }
+    const batch = await threads.run(run, [[TASK_MODULE], [TASK_MODULE]], { keys: ['mine'] })
+    const common = { name: 'run', attempt: 1, worker: WORKER }
+    const name = run.name
+    assert.deepEqual(valuesOf(batch), [
+      { ...common, name, key: 'mine' },
+      { ...common, name, key: generatedKey(name, task(1)) },
+    ])
+    const { task: outside } = await import('../../worker/thread/task.js')
+    assert.throws(() => outside.key, { code: 'ERR_HEDDLE_OUTSIDE_TASK' })
+  })
+})
+
+suite('what a task prints', { timeout: 60_000 }, () => {
+  test('comes at once, with its key and level', async () => {
+    await using threads = await PoolHarness.start()
+    const run = (n: number): void => {
+      console.log('line %d', n, { n })
+      console.warn('careful')
+      console.error(new Error('bad').message)
+      console.group('group')
+      console.info('inside')
+      console.groupEnd()
+    }
+    await threads.run(run, [[1]], { keys: ['k'] })
+    assert.deepEqual(threads.lines, [
+      'info k: line 1 { n: 1 }',
+      'warn k: careful',
+      'error k: bad',
+      'info k: group',
+      'info k:   inside',
+    ])
+  })
+
+  test('is cut short and counted when it is too much', async () => {
+    await using threads = await PoolHarness.start()
+    await threads.run(() => {
+      console.log('x'.repeat(100_000))
+      for (let i = 0; i < 50_000; i++) console.log(i)
+    }, [[]])
+    const [first] = threads.lines
+    assert.ok(first!.length < 10_000 && first!.endsWith('more characters'))
+    assert.ok(threads.lines.length <= 3_000)
+  })
+
+  test('includes errors that it left behind, and the thread lives on', async () => {
+    await using threads = await PoolHarness.start()
+    const leave = (): void => {
+      void Promise.reject(new Error('left behind'))
+      setImmediate(() => {
+        throw new Error('thrown behind')
+      })
+    }
+    await threads.run(leave, [[]])
+    await eventually('both are told', () => threads.lines.filter((line) => line.includes('behind')).length === 2)
+    const stay = async (): Promise<void> => {
+      setImmediate(() => {
+        throw new Error('thrown in time')
+      })
+      await new Promise(() => undefined)
+    }
+    assert.match(String(errorAt(await threads.run(stay, [[]]), 0)), /thrown in time/)
+    assert.deepEqual(valuesOf(await threads.run(() => 1, [[]])), [1])
+    assert.deepEqual(threads.errors, [])
+  })
+})
+
+suite('a thread that dies', { timeout: 60_000 }, () => {
+  test('by process.exit() tells the code and the task, and earlier outcomes are kept', async () => {
+    await using threads = await PoolHarness.start()
+    const batch = await threads.run((n: number) => {
+      if (n === 2) process.exit(3)
+      return n
+    }, places(5))
+    assert.deepEqual(valuesOf(batch), [0, 1])
+    assert.ok(batch.end.type === 'exited')
+    assert.deepEqual([batch.end.exitCode, batch.culprit, batch.firstUnstarted], [3, 2, 3])
+    assert.deepEqual(valuesOf(await threads.run(() => 'alive', [[]])), ['alive'])
+  })
+
+  test('because it was terminated in an endless loop is gone before its slot is free', async () => {
+    await using threads = await PoolHarness.start(2)
+    const turns = sharedInts(threads)
+    const inLoop = eventually('the loop turns', () => Atomics.load(turns, 0) > 0)
+    void inLoop.then(() => threads.pool.terminate(0))
+    const run = (n: number, counter: Int32Array): number => {
+      while (n === 1) Atomics.add(counter, 0, 1)
+      return n
+    }
+    const other = threads.run((n: number) => n, places(3), { thread: 1 })
+    const batch = await threads.run(
+      run,
+      places(3).map((list) => [...list, new Future(SHARED)]),
+    )
+    const turnsAtExit = Atomics.load(turns, 0)
+    assert.ok(batch.end.type === 'exited')
+    assert.deepEqual([valuesOf(batch), batch.culprit], [[0], 1])
+    assert.deepEqual(valuesOf(await other), [0, 1, 2])
+    assert.deepEqual(valuesOf(await threads.run(() => 'alive', [[]])), ['alive'])
+    assert.equal(Atomics.load(turns, 0), turnsAtExit)
+    assert.deepEqual(threads.errors, [])
+  })
+})
+
+suite('a pool without threads', { timeout: 60_000 }, () => {
+  test("calls the caller's own function, with values that went through the codec all the same", async () => {
+    const given: unknown[] = []
+    const own = (value: unknown): number => given.push(value)
+    await using inline = await PoolHarness.start(1, (host) => new InlinePool({ host, functionOf: () => own }))
+    const argument = { list: [1] }
+    const batch = await inline.run(own, [[argument], [argument]])
+    assert.deepEqual(valuesOf(batch), [1, 2])
+    assert.deepEqual(given, [argument, argument])
+    assert.notEqual(given[0], argument)
+    assert.notEqual(given[0], given[1])
+  })
+
+  test('loads other code as threads do, and lets the event loop turn before it runs', async () => {
+    await using inline = await PoolHarness.start(1, (host) => new InlinePool({ host, functionOf: () => undefined }))
+    let hasTurned = false
+    setImmediate(() => (hasTurned = true))
+    const batch = await inline.run((n: number) => `${n}!`, [[1]])
+    assert.deepEqual([valuesOf(batch), hasTurned], [['1!'], true])
+  })
+})

@@ -1,0 +1,138 @@
+/** Puts the tasks of a batch, and the values that they need, into the columns that a thread gets. */
+import { present } from '../common/assert.js'
+import { NO_BYTES, Packer } from '../common/packed.js'
+import type { CodeHash, TaskId } from '../protocol/ids.js'
+import type { WorkerTemplate } from '../protocol/messages/worker.js'
+import type { BatchTask } from './core/instructions.js'
+import type { BatchRequest, ThreadTemplate } from './thread/batch.js'
+import { isShared, onSharedMemory } from './thread/shared-memory.js'
+
+export interface BatchRequestOptions {
+  readonly thread: number
+  readonly worker: string
+  readonly tasks: readonly BatchTask[]
+  /** The value of an input, which is here: the core starts no task before. */
+  readonly valueOf: (input: TaskId) => Uint8Array | undefined
+  readonly urlOf: (code: CodeHash) => string
+}
+
+export function createBatchRequest({ thread, worker, tasks, valueOf, urlOf }: BatchRequestOptions): BatchRequest {
+  const count = tasks.length
+  const templates = new Templates(urlOf)
+  const inputs = new Inputs(valueOf)
+  const templateOf = new Array<number>(count)
+  const taskIds = new Array<TaskId>(count)
+  const attempts = new Array<number>(count)
+  const keys = new Map<number, string>()
+  const args = new Packer()
+  for (let place = 0; place < count; place++) {
+    const task = tasks[place]!
+    templateOf[place] = templates.placeOf(task.template)
+    taskIds[place] = task.task
+    attempts[place] = task.attempt
+    if (task.key !== undefined) keys.set(place, task.key)
+    args.add(task.args.bytes, task.place === 0 ? 0 : task.args.ends[task.place - 1], task.args.ends[task.place])
+    for (const input of task.inputs) inputs.add(input)
+  }
+  return {
+    thread,
+    worker,
+    templates: templates.list,
+    templateOf,
+    taskIds,
+    attempts,
+    keys,
+    args: args.take(),
+    inputCounts: inputs.count === 0 ? [] : tasks.map((task) => task.inputs.length),
+    ...inputs.take(),
+  }
+}
+
+/** The templates of a batch: usually one. */
+class Templates {
+  readonly list: ThreadTemplate[] = []
+  readonly #urlOf: (code: CodeHash) => string
+  readonly #places = new Map<WorkerTemplate, number>()
+  #last: WorkerTemplate | undefined
+  #lastPlace = 0
+
+  constructor(urlOf: (code: CodeHash) => string) {
+    this.#urlOf = urlOf
+  }
+
+  placeOf(template: WorkerTemplate): number {
+    if (template === this.#last) return this.#lastPlace
+    let place = this.#places.get(template)
+    if (place === undefined) {
+      place = this.list.push(threadTemplate(template, this.#urlOf(template.code))) - 1
+      this.#places.set(template, place)
+    }
+    this.#last = template
+    this.#lastPlace = place
+    return place
+  }
+}
+
+function threadTemplate(template: WorkerTemplate, url: string): ThreadTemplate {
+  const { name, code, exportName, constantInputs } = template
+  return {
+    name,
+    code,
+    url,
+    exportName,
+    constants: sharedConstants(template),
+    constantInputCount: constantInputs.length,
+  }
+}
+
+/** Constants go along with every batch: in shared memory, they are copied once and not each time. */
+const constantsByTemplate = new WeakMap<WorkerTemplate, Uint8Array>()
+
+function sharedConstants(template: WorkerTemplate): Uint8Array {
+  if (template.constants.length === 0) return template.constants
+  let constants = constantsByTemplate.get(template)
+  if (constants === undefined) {
+    constants = onSharedMemory(template.constants)
+    constantsByTemplate.set(template, constants)
+  }
+  return constants
+}
+
+/** The inputs of all tasks of a batch, each value once. */
+class Inputs {
+  readonly #valueOf: (input: TaskId) => Uint8Array | undefined
+  readonly #places = new Map<TaskId, number>()
+  readonly #inputs: number[] = []
+  readonly #values = new Packer()
+  readonly #shared = new Map<number, Uint8Array>()
+
+  constructor(valueOf: (input: TaskId) => Uint8Array | undefined) {
+    this.#valueOf = valueOf
+  }
+
+  get count(): number {
+    return this.#inputs.length
+  }
+
+  add(input: TaskId): void {
+    this.#inputs.push(this.#places.get(input) ?? this.#addValue(input))
+  }
+
+  take(): Pick<BatchRequest, 'inputs' | 'inputValues' | 'sharedInputs'> {
+    const inputValues = this.#inputs.length === 0 ? NO_BYTES : this.#values.take()
+    return { inputs: this.#inputs, inputValues, sharedInputs: this.#shared }
+  }
+
+  #addValue(input: TaskId): number {
+    const value = present(this.#valueOf(input), `input ${input}`)
+    const place = this.#places.size
+    this.#places.set(input, place)
+    if (isShared(value)) {
+      this.#shared.set(place, value)
+      this.#values.add(value, 0, 0)
+    } else {
+      this.#values.add(value)
+    }
+    return place
+  }
+}

@@ -1,0 +1,70 @@
+/** The tasks that a thread was given to run one after another, until the thread is free again. */
+import type { Task, TaskState } from './task.js'
+
+/** Past its estimate by this factor, and by this time, a batch keeps others waiting. */
+const OVERDUE_FACTOR = 2
+const OVERDUE_MS = 5
+
+/** What became of the tasks that the thread has not started. They are taken back at most once. */
+export type Tail =
+  /** They are the thread's. */
+  | 'given'
+  /** They are to be taken back at the end of this turn. */
+  | 'wanted'
+  /** The shell was asked for them and has not answered. */
+  | 'asked'
+  /** They were taken back. */
+  | 'cut'
+
+export interface Batch {
+  readonly thread: number
+  readonly tasks: readonly Task[]
+  /** Places from here on are not the thread's any more. */
+  end: number
+  /** How many tasks have no outcome: those before `end` that are `batched` or `abandoned`. */
+  open: number
+  /** How many of `open` are `abandoned`. */
+  abandoned: number
+  tail: Tail
+  /** Tasks that the scheduler wants back if they have not started. */
+  recalled: Set<Task> | undefined
+  readonly beganAtMs: number
+  readonly overdueAtMs: number
+  /** When the task that runs now began: with the batch, or when the last outcome came. */
+  runningSinceMs: number
+}
+
+export function createBatch(thread: number, tasks: readonly Task[], estimateUs: number, nowMs: number): Batch {
+  return {
+    thread,
+    tasks,
+    end: tasks.length,
+    open: tasks.length,
+    abandoned: 0,
+    tail: 'given',
+    recalled: undefined,
+    beganAtMs: nowMs,
+    overdueAtMs: nowMs + Math.max(OVERDUE_MS, (OVERDUE_FACTOR * estimateUs) / 1_000),
+    runningSinceMs: nowMs,
+  }
+}
+
+/** May the thread still start tasks that could be had back? One of those without an outcome is running. */
+export function hasTail(batch: Batch): boolean {
+  return batch.tail === 'given' && batch.open > 1
+}
+
+export function isOpen({ type }: TaskState): boolean {
+  return type === 'batched' || type === 'abandoned'
+}
+
+/** The task that the thread is running, or about to run. */
+export function runningTask(batch: Batch): Task | undefined {
+  return batch.tasks.find((task, place) => place < batch.end && isOpen(task.state))
+}
+
+/** The task at `place` if it is the thread's and has no outcome. */
+export function openTask(batch: Batch, place: number): Task | undefined {
+  const task = place < batch.end ? batch.tasks[place] : undefined
+  return task !== undefined && isOpen(task.state) ? task : undefined
+}

@@ -1,0 +1,92 @@
+/** Who runs what: done once a turn, when all that happened in it is known. */
+import { ARRAY_CAPACITY } from '../../protocol/ids.js'
+import { createBatch, hasTail, type Batch } from './batch.js'
+import { BATCH_US, shareOfBatchUs } from './estimates.js'
+import type { WorkerInstruction } from './instructions.js'
+import { giveBackWithoutInputs } from './let-go.js'
+import { missingInputs } from './on-run-tasks.js'
+import { ownId, type WorkerState } from './state.js'
+import { moveTo, type Task } from './task.js'
+
+/** Gives every idle thread its part of what is ready. */
+export function startBatches(state: WorkerState, nowMs: number, out: WorkerInstruction[]): void {
+  const maxCount = Math.min(ARRAY_CAPACITY, Math.ceil(state.ready.length / state.config.threads))
+  for (let thread = 0; thread < state.config.threads && state.ready.length > 0; thread++) {
+    if (state.batches[thread] !== undefined) continue
+    const { tasks, estimateUs } = takeTasks(state, maxCount, out)
+    if (tasks.length === 0) continue
+    const batch = createBatch(thread, tasks, estimateUs, nowMs)
+    const batched = { type: 'batched', batch } as const
+    for (const task of tasks) moveTo(task, batched)
+    state.batches[thread] = batch
+    out.push({ type: 'run-batch', thread, tasks })
+  }
+}
+
+/** About `BATCH_US` of work from the front of the ready queue, at least one task. */
+function takeTasks(
+  state: WorkerState,
+  maxCount: number,
+  out: WorkerInstruction[],
+): { readonly tasks: readonly Task[]; readonly estimateUs: number } {
+  const tasks: Task[] = []
+  let estimateUs = 0
+  for (let task = state.ready.peek(); task !== undefined && tasks.length < maxCount; task = state.ready.peek()) {
+    const taskUs = shareOfBatchUs(task.template)
+    if (tasks.length > 0 && estimateUs + taskUs > BATCH_US) break
+    if (task.inputs.length > 0 && !hasInputs(state, task, out)) continue
+    state.ready.next()
+    estimateUs += taskUs
+    tasks.push(task)
+  }
+  return { tasks, estimateUs }
+}
+
+/** An input may have been freed since it came. A task without it goes back. */
+function hasInputs(state: WorkerState, task: Task, out: WorkerInstruction[]): boolean {
+  const missing = missingInputs(state, task.inputs)
+  if (missing === undefined) return true
+  giveBackWithoutInputs(state, task, { inputs: [...missing], holder: ownId(state) }, out)
+  return false
+}
+
+/**
+ * Takes unstarted tasks back from threads: those that the scheduler wants, and those of batches that are overdue while a
+ * thread stands idle for want of work or while nobody needs part of them. The batch that began first goes first.
+ */
+export function takeBackTails(state: WorkerState, nowMs: number, out: WorkerInstruction[]): void {
+  for (const batch of state.batches) if (batch?.tail === 'wanted') ask(batch, out)
+  let hands = freeHands(state)
+  const overdue: Batch[] = []
+  for (const batch of state.batches) if (batch !== undefined && hasTail(batch) && batch.overdueAtMs <= nowMs) overdue.push(batch)
+  for (const batch of overdue.sort((a, b) => a.beganAtMs - b.beganAtMs)) {
+    if (batch.abandoned === 0 && hands-- <= 0) continue
+    ask(batch, out)
+  }
+}
+
+/** When a batch will be overdue that would then be taken back. */
+export function nextOverdueMs(state: WorkerState): number | undefined {
+  const hasHands = freeHands(state) > 0
+  let nextMs = Infinity
+  for (const batch of state.batches) {
+    if (batch === undefined || !hasTail(batch) || (!hasHands && batch.abandoned === 0)) continue
+    nextMs = Math.min(nextMs, batch.overdueAtMs)
+  }
+  return nextMs === Infinity ? undefined : nextMs
+}
+
+function ask(batch: Batch, out: WorkerInstruction[]): void {
+  batch.tail = 'asked'
+  out.push({ type: 'take-back', thread: batch.thread })
+}
+
+/** Idle threads for which no tasks are on their way back from another. */
+function freeHands(state: WorkerState): number {
+  let count = 0
+  for (const batch of state.batches) {
+    if (batch === undefined) count++
+    else if (batch.tail === 'asked') count--
+  }
+  return count
+}

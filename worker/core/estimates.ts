@@ -1,0 +1,40 @@
+/**
+ * How long a function's tasks take and how large their values are, as moving averages of what this worker saw itself.
+ * They decide how many tasks a thread is given at once: enough that handing them over costs little beside running
+ * them, and so few that another thread never waits long for its part.
+ */
+import type { WorkerTemplate } from '../../protocol/messages/worker.js'
+import { MAX_INLINE_RESULT_BYTES } from '../../protocol/limits.js'
+
+/** The estimated work of one batch, in microseconds. */
+export const BATCH_US = 2_000
+/** The weight of the newest run. Some ten runs outweigh the first, slow one, before the code was compiled. */
+const WEIGHT = 0.2
+
+/** A function with its options, and what is known of its runs. */
+export interface Template extends WorkerTemplate {
+  /** `undefined` before the first run ended. */
+  meanUs: number | undefined
+  meanBytes: number
+}
+
+/** One run ended. */
+export function learn(template: Template, durationUs: number, sizeBytes: number): void {
+  const { meanUs } = template
+  if (meanUs === undefined) {
+    template.meanUs = durationUs
+    template.meanBytes = sizeBytes
+    return
+  }
+  template.meanUs = meanUs + WEIGHT * (durationUs - meanUs)
+  template.meanBytes += WEIGHT * (sizeBytes - template.meanBytes)
+}
+
+/**
+ * The part of a batch that one task takes, in microseconds. A function never timed before takes all of it, and so does
+ * one of large values, because a thread ends its batch after a value that does not fit into its lane.
+ */
+export function shareOfBatchUs(template: Template): number {
+  if (template.meanUs === undefined || template.meanBytes > MAX_INLINE_RESULT_BYTES) return BATCH_US
+  return template.meanUs
+}

@@ -1,0 +1,97 @@
+/**
+ * Inputs that have to come from other workers: who could give each, who was asked, and which tasks wait for it. An input
+ * that is under way is never asked for a second time, so a fetch stays here until its answer, even when nobody waits for
+ * it any more.
+ */
+import type { TaskId, WorkerId } from '../../protocol/ids.js'
+import type { Task } from './task.js'
+
+export interface Fetch {
+  readonly input: TaskId
+  /** All in state `waiting`. */
+  readonly waiters: Set<Task>
+  /** Who may hold it and was not asked, the next one first. */
+  readonly holders: WorkerId[]
+  /** Whose answer is awaited; `undefined` until the end of the turn in which the fetch was planned. */
+  asked: WorkerId | undefined
+}
+
+export class FetchPlan {
+  readonly #fetches = new Map<TaskId, Fetch>()
+  /** Those of `#fetches` that nobody was asked for. */
+  readonly #planned = new Set<Fetch>()
+
+  /** A task waits for `input`. Returns false, and notes nothing, when nobody is known to hold it. */
+  want(input: TaskId, task: Task, holders: readonly WorkerId[]): boolean {
+    let fetch = this.#fetches.get(input)
+    if (fetch === undefined) {
+      if (holders.length === 0) return false
+      fetch = { input, waiters: new Set(), holders: [], asked: undefined }
+      this.#fetches.set(input, fetch)
+      this.#planned.add(fetch)
+    }
+    for (const holder of holders) {
+      if (holder !== fetch.asked && !fetch.holders.includes(holder)) fetch.holders.push(holder)
+    }
+    fetch.waiters.add(task)
+    return true
+  }
+
+  /** The task does not wait for `input` any more. */
+  stopWaiting(input: TaskId, task: Task): void {
+    const fetch = this.#fetches.get(input)
+    if (fetch === undefined) return
+    fetch.waiters.delete(task)
+    if (fetch.waiters.size === 0 && fetch.asked === undefined) this.#remove(fetch)
+  }
+
+  /** The value is here. Returns who waited for it, or `undefined` if it was not being fetched. */
+  arrived(input: TaskId): ReadonlySet<Task> | undefined {
+    const fetch = this.#fetches.get(input)
+    if (fetch === undefined) return undefined
+    this.#remove(fetch)
+    return fetch.waiters
+  }
+
+  /** `holder` does not give the value: the next holder will be asked. Returns who waits in vain when there is none. */
+  missing(input: TaskId, holder: WorkerId): ReadonlySet<Task> | undefined {
+    const fetch = this.#fetches.get(input)
+    if (fetch === undefined || fetch.asked !== holder) return undefined
+    fetch.asked = undefined
+    if (fetch.waiters.size > 0 && fetch.holders.length > 0) {
+      this.#planned.add(fetch)
+      return undefined
+    }
+    this.#remove(fetch)
+    return fetch.waiters
+  }
+
+  /** Fetches for which somebody has to be asked now. */
+  get planned(): Iterable<Fetch> {
+    return this.#planned
+  }
+
+  /** `holder` is being asked. */
+  markAsked(fetch: Fetch, holder: WorkerId): void {
+    fetch.asked = holder
+    this.#planned.delete(fetch)
+  }
+
+  /** For the invariants. */
+  find(input: TaskId): Fetch | undefined {
+    return this.#fetches.get(input)
+  }
+
+  get all(): Iterable<Fetch> {
+    return this.#fetches.values()
+  }
+
+  get size(): number {
+    return this.#fetches.size
+  }
+
+  #remove(fetch: Fetch): void {
+    this.#fetches.delete(fetch.input)
+    this.#planned.delete(fetch)
+  }
+}

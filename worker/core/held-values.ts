@@ -1,0 +1,41 @@
+/** Which values are in this worker's store, and their sizes. The bytes themselves are the shell's. */
+import type { TaskId } from '../../protocol/ids.js'
+
+export class HeldValues {
+  readonly #sizes = new Map<TaskId, number>()
+  #sizeBytes = 0
+
+  get count(): number {
+    return this.#sizes.size
+  }
+
+  get sizeBytes(): number {
+    return this.#sizeBytes
+  }
+
+  has(task: TaskId): boolean {
+    return this.#sizes.has(task)
+  }
+
+  add(task: TaskId, sizeBytes: number): void {
+    this.#sizeBytes += sizeBytes - (this.#sizes.get(task) ?? 0)
+    this.#sizes.set(task, sizeBytes)
+  }
+
+  /** Returns false when it was not held. */
+  remove(task: TaskId): boolean {
+    const sizeBytes = this.#sizes.get(task)
+    if (sizeBytes === undefined) return false
+    this.#sizeBytes -= sizeBytes
+    this.#sizes.delete(task)
+    return true
+  }
+
+  get tasks(): Iterable<TaskId> {
+    return this.#sizes.keys()
+  }
+
+  get sizes(): Iterable<number> {
+    return this.#sizes.values()
+  }
+}

@@ -1,0 +1,36 @@
+/** What the worker's core asks its shell to do. The shell obeys with one `switch` and decides nothing. */
+import type { Packed } from '../../common/packed.js'
+import type { Attempt, TaskId, WorkerId } from '../../protocol/ids.js'
+import type { DefineCode } from '../../protocol/messages/common.js'
+import type { WorkerToScheduler, WorkerTemplate } from '../../protocol/messages/worker.js'
+
+/** One task of a batch, with all that a thread needs to run it. Its inputs are in the value store. */
+export interface BatchTask {
+  readonly task: TaskId
+  readonly attempt: Attempt
+  readonly template: WorkerTemplate
+  /** The explicit key, or `undefined` for the generated one. */
+  readonly key: string | undefined
+  /** Encoded arguments: entry `place` of `args`. */
+  readonly args: Packed
+  readonly place: number
+  /** Its own inputs, then those of its template's constants. */
+  readonly inputs: readonly TaskId[]
+}
+
+export type WorkerInstruction =
+  | { readonly type: 'send'; readonly message: WorkerToScheduler }
+  /** Keep this code where threads can load it. Comes before the first batch that needs it. */
+  | { readonly type: 'store-code'; readonly define: DefineCode }
+  /** Give the thread these tasks to run one after another. */
+  | { readonly type: 'run-batch'; readonly thread: number; readonly tasks: readonly BatchTask[] }
+  /** Keep the thread from starting more of its batch; answered by `batch-cut`. */
+  | { readonly type: 'take-back'; readonly thread: number }
+  /** Get values from a peer; answered, in parts, by `values-fetched` and `values-missing`. */
+  | { readonly type: 'fetch'; readonly holder: WorkerId; readonly address: string; readonly tasks: readonly TaskId[] }
+  /** Drop these from the value store. */
+  | { readonly type: 'drop'; readonly tasks: readonly TaskId[] }
+  /** The scheduler broke the protocol: close the connection to it with this reason, and dial again. */
+  | { readonly type: 'hang-up'; readonly reason: string }
+  /** Everything is done and said: close. */
+  | { readonly type: 'close' }

@@ -1,0 +1,76 @@
+/** What must hold between the records of a worker: checked after every event in tests and in the simulator. */
+import { assert } from '../../common/assert.js'
+import { isOpen, type Batch } from './batch.js'
+import type { WorkerState } from './state.js'
+
+export function checkInvariants(state: WorkerState): void {
+  if (state.link.type === 'closed') return
+  checkTasks(state)
+  checkFetches(state)
+  state.batches.forEach((batch, thread) => {
+    if (batch !== undefined) checkBatch(state, batch, thread)
+  })
+  let sizeBytes = 0
+  for (const size of state.held.sizes) sizeBytes += size
+  assert(sizeBytes === state.held.sizeBytes, `${sizeBytes} bytes are held and ${state.held.sizeBytes} are counted`)
+  if (state.link.type !== 'absent') return
+  assert(state.tasks.size === 0, 'tasks without a scheduler')
+  assert(state.held.count === 0, 'values without a scheduler')
+  assert(state.templates.size === 0, 'templates without a scheduler')
+}
+
+function checkTasks(state: WorkerState): void {
+  let readyCount = 0
+  for (const [id, task] of state.tasks) {
+    assert(task.task === id, `task ${task.task} is kept as ${id}`)
+    switch (task.state.type) {
+      case 'waiting':
+        assert(task.state.missing.size > 0, `task ${id} waits for nothing`)
+        for (const input of task.state.missing) {
+          assert(!state.held.has(input), `task ${id} waits for ${input}, which is here`)
+          assert(state.fetches.find(input)?.waiters.has(task) === true, `task ${id} waits for ${input}, which nobody fetches`)
+        }
+        break
+      case 'ready':
+        readyCount++
+        break
+      case 'batched':
+        assert(state.batches[task.state.batch.thread] === task.state.batch, `task ${id} is in a batch that ended`)
+        break
+      case 'abandoned':
+      case 'gone':
+        assert(false, `task ${id} is ${task.state.type} and still known`)
+    }
+    if (state.link.type === 'leaving') assert(task.state.type === 'batched', `task ${id} is kept by a worker that leaves`)
+  }
+  assert(readyCount === state.ready.length, `${readyCount} tasks are ready and ${state.ready.length} are queued`)
+}
+
+function checkFetches(state: WorkerState): void {
+  const planned = new Set(state.fetches.planned)
+  for (const fetch of state.fetches.all) {
+    const { input, waiters, asked, holders } = fetch
+    assert(planned.has(fetch) === (asked === undefined), `the fetch of ${input} is planned and asked for`)
+    if (asked === undefined) assert(waiters.size > 0 && holders.length > 0, `the fetch of ${input} is planned for nothing`)
+    for (const task of waiters) {
+      assert(state.tasks.get(task.task) === task, `task ${task.task} is gone and waits for ${input}`)
+      assert(task.state.type === 'waiting' && task.state.missing.has(input), `task ${task.task} has ${input} already`)
+    }
+  }
+}
+
+function checkBatch(state: WorkerState, batch: Batch, thread: number): void {
+  assert(batch.thread === thread, `the batch of thread ${batch.thread} is kept as that of ${thread}`)
+  let open = 0
+  let abandoned = 0
+  batch.tasks.forEach((task, place) => {
+    const isOurs = isOpen(task.state) && 'batch' in task.state && task.state.batch === batch
+    if (!isOurs) return
+    assert(place < batch.end, `task ${task.task} was cut from thread ${thread} and is still there`)
+    open++
+    if (task.state.type === 'abandoned') abandoned++
+    else assert(state.tasks.get(task.task) === task, `task ${task.task} is gone and not abandoned`)
+  })
+  assert(open === batch.open, `thread ${thread}: ${open} tasks are open and ${batch.open} are counted`)
+  assert(abandoned === batch.abandoned, `thread ${thread}: ${abandoned} tasks are abandoned, not ${batch.abandoned}`)
+}

@@ -1,0 +1,54 @@
+/** The ways in which a task leaves this worker without having run, and values leave its store. */
+import type { TaskId, WorkerId } from '../../protocol/ids.js'
+import type { WorkerInstruction } from './instructions.js'
+import type { WorkerState } from './state.js'
+import { GONE, moveTo, type Task } from './task.js'
+
+/** Forgets a task. One that a thread was given may run all the same; what comes of it is dropped. */
+export function forgetTask(state: WorkerState, task: Task): void {
+  state.tasks.delete(task.task)
+  switch (task.state.type) {
+    case 'waiting':
+      for (const input of task.state.missing) state.fetches.stopWaiting(input, task)
+      moveTo(task, GONE)
+      break
+    case 'ready':
+      moveTo(task, GONE)
+      state.ready.markStale()
+      break
+    case 'batched':
+      task.state.batch.abandoned++
+      moveTo(task, { type: 'abandoned', batch: task.state.batch })
+      break
+    case 'abandoned':
+    case 'gone':
+      break
+  }
+}
+
+/** Gives a task that waits or is ready back to the scheduler. */
+export function returnTask(state: WorkerState, task: Task): void {
+  forgetTask(state, task)
+  state.report.addReturned(task)
+}
+
+/** Gives a task back because `inputs` could not be had from `holder`. */
+export function giveBackWithoutInputs(
+  state: WorkerState,
+  task: Task,
+  { inputs, holder }: { readonly inputs: readonly TaskId[]; readonly holder: WorkerId },
+  out: WorkerInstruction[],
+): void {
+  forgetTask(state, task)
+  const { task: id, attempt } = task
+  out.push({ type: 'send', message: { type: 'inputs-missing', task: id, attempt, inputs, holder } })
+}
+
+/** The value is in the shell's store and nobody asked for it under this attempt: out with it, unless it is held under another attempt. */
+export function dropUnlessHeld(state: WorkerState, task: TaskId): void {
+  if (!state.held.has(task)) state.report.addDropped(task)
+}
+
+export function dropValue(state: WorkerState, task: TaskId): void {
+  if (state.held.remove(task)) state.report.addDropped(task)
+}

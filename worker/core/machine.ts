@@ -1,0 +1,98 @@
+/**
+ * The worker's core: decides which task runs in which thread, what is fetched from whom, and what the scheduler hears.
+ * Synchronous and deterministic; it reads no clock, and the bytes of values are not its business.
+ */
+import { unreachable } from '../../common/assert.js'
+import { nextOverdueMs, startBatches, takeBackTails } from './dispatch.js'
+import type { WorkerEvent } from './events.js'
+import type { WorkerInstruction } from './instructions.js'
+import { onLeave, onPulse, onSchedulerLost } from './on-link.js'
+import { onSchedulerMessage } from './on-scheduler-message.js'
+import { onBatchCut, onBatchEnded, onTasksEnded, onThreadExited } from './on-thread.js'
+import { askForInputs, onCodeRefused, onValuesFetched, onValuesMissing } from './on-transfer.js'
+import { createWorkerState, type WorkerConfig, type WorkerState } from './state.js'
+
+/** Applies one event. */
+export function handleEvent(state: WorkerState, event: WorkerEvent): WorkerInstruction[] {
+  const out: WorkerInstruction[] = []
+  if (state.link.type === 'closed') return out
+  switch (event.type) {
+    case 'scheduler-message':
+      onSchedulerMessage(state, event.message, out)
+      break
+    case 'scheduler-lost':
+      onSchedulerLost(state, out)
+      break
+    case 'tasks-ended':
+      onTasksEnded(state, event, out)
+      break
+    case 'batch-ended':
+      onBatchEnded(state, event)
+      break
+    case 'batch-cut':
+      onBatchCut(state, event)
+      break
+    case 'thread-exited':
+      onThreadExited(state, event, out)
+      break
+    case 'values-fetched':
+      onValuesFetched(state, event.tasks, event.sizes)
+      break
+    case 'values-missing':
+      onValuesMissing(state, event.holder, event.tasks, out)
+      break
+    case 'code-refused':
+      onCodeRefused(state, event.code, event.error, out)
+      break
+    case 'leave':
+      onLeave(state, out)
+      break
+    case 'pulse':
+      onPulse(state, event, out)
+      break
+    default:
+      unreachable(event)
+  }
+  return out
+}
+
+/** What the events of a turn lead to together: batches for idle threads, fetches, and one report. */
+export function endTurn(state: WorkerState, nowMs: number): WorkerInstruction[] {
+  const out: WorkerInstruction[] = []
+  if (state.link.type === 'closed') return out
+  startBatches(state, nowMs, out)
+  takeBackTails(state, nowMs, out)
+  askForInputs(state, out)
+  state.report.flush(state.held, out)
+  return out
+}
+
+/** When a turn is due even if nothing happens; `undefined` for never. */
+export function nextDeadlineMs(state: WorkerState): number | undefined {
+  return state.link.type === 'closed' ? undefined : nextOverdueMs(state)
+}
+
+/** A core with a state of its own, as a shell's event loop drives it. */
+export class WorkerMachine {
+  readonly state: WorkerState
+
+  constructor(config: WorkerConfig) {
+    this.state = createWorkerState(config)
+  }
+
+  handleEvent(event: WorkerEvent): readonly WorkerInstruction[] {
+    return handleEvent(this.state, event)
+  }
+
+  endTurn(nowMs: number): readonly WorkerInstruction[] {
+    return endTurn(this.state, nowMs)
+  }
+
+  nextDeadlineMs(): number | undefined {
+    return nextDeadlineMs(this.state)
+  }
+}
+
+export function createWorkerMachine(config: WorkerConfig): WorkerMachine {
+  return new WorkerMachine(config)
+}

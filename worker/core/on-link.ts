@@ -1,0 +1,80 @@
+/** The worker's place in the cluster: it joins, loses its scheduler, or leaves; and its heartbeat. */
+import type { WorkerId } from '../../protocol/ids.js'
+import { runningTask } from './batch.js'
+import type { WorkerEvent } from './events.js'
+import type { WorkerInstruction } from './instructions.js'
+import { dropValue, forgetTask, returnTask } from './let-go.js'
+import type { WorkerState } from './state.js'
+
+export function onJoined(state: WorkerState, worker: WorkerId): void {
+  if (state.link.type === 'absent') state.link = { type: 'joined', worker }
+}
+
+/**
+ * Nobody is there to take results, and the next scheduler knows nothing of these tasks. Threads end the task they are
+ * at, if it ever ends; until then they are busy.
+ */
+export function onSchedulerLost(state: WorkerState, out: WorkerInstruction[]): void {
+  if (state.link.type === 'leaving') {
+    close(state, out)
+    return
+  }
+  state.link = { type: 'absent' }
+  forgetAll(state)
+}
+
+/** The worker was asked to go. It may only once nobody needs what it holds. */
+export function onLeave(state: WorkerState, out: WorkerInstruction[]): void {
+  if (state.link.type === 'absent') close(state, out)
+  if (state.link.type !== 'joined') return
+  state.link = { type: 'leaving', worker: state.link.worker }
+  out.push({ type: 'send', message: { type: 'leaving' } })
+  for (const task of state.tasks.values()) if (task.state.type !== 'batched') returnTask(state, task)
+  takeBackAll(state)
+}
+
+export function onFarewell(state: WorkerState, out: WorkerInstruction[]): void {
+  close(state, out)
+}
+
+export function onPulse(
+  state: WorkerState,
+  { nowMs, memoryBytes, cpuSeconds }: Extract<WorkerEvent, { readonly type: 'pulse' }>,
+  out: WorkerInstruction[],
+): void {
+  if (state.link.type === 'absent') return
+  const batches = state.batches.filter((batch) => batch !== undefined && batch.open > 0)
+  const running = batches.map((batch) => ({ task: runningTask(batch!)!.task, sinceMs: batch!.runningSinceMs }))
+  out.push({
+    type: 'send',
+    message: {
+      type: 'pulse',
+      memoryBytes,
+      cpuSeconds,
+      storedCount: state.held.count,
+      storedBytes: state.held.sizeBytes,
+      running: running.map(({ task }) => task),
+      runningForMs: running.map(({ sinceMs }) => Math.max(0, Math.round(nowMs - sinceMs))),
+    },
+  })
+}
+
+function close(state: WorkerState, out: WorkerInstruction[]): void {
+  state.link = { type: 'closed' }
+  out.push({ type: 'close' })
+}
+
+/** Also what only this scheduler's numbers name: templates and peers are numbered anew by the next. */
+function forgetAll(state: WorkerState): void {
+  for (const task of state.tasks.values()) forgetTask(state, task)
+  for (const task of state.held.tasks) dropValue(state, task)
+  state.report.forgetNews()
+  state.templates.clear()
+  state.refusedCode.clear()
+  state.peers.clear()
+  takeBackAll(state)
+}
+
+function takeBackAll(state: WorkerState): void {
+  for (const batch of state.batches) if (batch?.tail === 'given' && batch.open > 0) batch.tail = 'wanted'
+}

@@ -1,0 +1,120 @@
+/**
+ * New tasks from the scheduler. This is the hot path: a task costs one record and one map entry, its arguments stay in
+ * the bytes that arrived, and only tasks that miss an input cost more.
+ */
+import { attempt, type TaskId, type WorkerId } from '../../protocol/ids.js'
+import type { RunTasks } from '../../protocol/messages/worker.js'
+import type { Template } from './estimates.js'
+import type { WorkerInstruction } from './instructions.js'
+import { forgetTask, giveBackWithoutInputs } from './let-go.js'
+import { ownId, type WorkerState } from './state.js'
+import { READY, type Task } from './task.js'
+
+const FIRST_ATTEMPT = attempt(1)
+const NO_INPUTS: readonly TaskId[] = Object.freeze([])
+const NOBODY: readonly WorkerId[] = []
+
+type Holders = ReadonlyMap<TaskId, readonly WorkerId[]>
+
+export function onRunTasks(state: WorkerState, message: RunTasks, out: WorkerInstruction[]): void {
+  const fault = findFault(state, message)
+  if (fault !== undefined) {
+    out.push({ type: 'hang-up', reason: `A message run-tasks is malformed: ${fault}.` })
+    return
+  }
+  const { tasks, attempts, runs, priority, args, inputCounts, inputs } = message
+  const holders = holdersOf(message)
+  const keys = message.keys.length === 0 ? undefined : new Map(message.keys.map(({ place, key }) => [place, key]))
+  let place = 0
+  let firstInput = 0
+  for (let run = 0; run < runs.length; run += 2) {
+    const template = state.templates.get(runs[run] as Template['template'])!
+    for (const end = place + runs[run + 1]!; place < end; place++) {
+      const inputCount = inputCounts[place] ?? 0
+      const taskInputs = inputCount === 0 ? NO_INPUTS : inputs.slice(firstInput, firstInput + inputCount)
+      firstInput += inputCount
+      const missing = missingInputs(state, taskInputs)
+      const task: Task = {
+        task: tasks[place]!,
+        attempt: attempts.length === 0 ? FIRST_ATTEMPT : attempt(attempts[place]!),
+        template,
+        key: keys?.get(place),
+        args,
+        place,
+        inputs: taskInputs,
+        priority,
+        state: missing === undefined ? READY : { type: 'waiting', missing },
+      }
+      if (!mayBegin(state, task, out)) continue
+      state.tasks.set(task.task, task)
+      if (missing === undefined) state.ready.push(task)
+      else fetchInputs(state, task, { missing, holders }, out)
+    }
+  }
+}
+
+/** Which inputs are not in the store; `undefined` when all are. */
+export function missingInputs(state: WorkerState, inputs: readonly TaskId[]): Set<TaskId> | undefined {
+  let missing: Set<TaskId> | undefined
+  for (const input of inputs) if (!state.held.has(input)) (missing ??= new Set()).add(input)
+  return missing
+}
+
+/** Refuses a task that is old news, comes too late, or needs code that can't be kept. */
+function mayBegin(state: WorkerState, task: Task, out: WorkerInstruction[]): boolean {
+  const known = state.tasks.get(task.task)
+  if (known !== undefined) {
+    if (known.attempt >= task.attempt) return false
+    forgetTask(state, known)
+  }
+  if (state.link.type === 'leaving') {
+    state.report.addReturned(task)
+    return false
+  }
+  const error = state.refusedCode.size === 0 ? undefined : state.refusedCode.get(task.template.code)
+  if (error === undefined) return true
+  out.push({ type: 'send', message: { type: 'task-failed', task: task.task, attempt: task.attempt, error } })
+  return false
+}
+
+/** Where no holder is named, the scheduler believes that the input is here: it must learn that it isn't. */
+function fetchInputs(
+  state: WorkerState,
+  task: Task,
+  { missing, holders }: { readonly missing: ReadonlySet<TaskId>; readonly holders: Holders },
+  out: WorkerInstruction[],
+): void {
+  const inputs = [...missing].filter((input) => !state.fetches.want(input, task, holders.get(input) ?? NOBODY))
+  if (inputs.length > 0) giveBackWithoutInputs(state, task, { inputs, holder: ownId(state) }, out)
+}
+
+function holdersOf({ remoteInputs, remoteHolders }: RunTasks): Holders {
+  const holders = new Map<TaskId, WorkerId[]>()
+  remoteInputs.forEach((input, i) => {
+    const known = holders.get(input)
+    const holder = remoteHolders[i] as WorkerId
+    if (known === undefined) holders.set(input, [holder])
+    else known.push(holder)
+  })
+  return holders
+}
+
+/** The columns of a message must fit each other: its schema checks each alone. */
+function findFault(state: WorkerState, message: RunTasks): string | undefined {
+  const { tasks, attempts, runs, args, inputCounts, inputs, remoteInputs, remoteHolders } = message
+  const count = tasks.length
+  let covered = 0
+  for (let run = 0; run < runs.length; run += 2) {
+    if (!state.templates.has(runs[run] as Template['template'])) return `template ${runs[run]} is not defined`
+    covered += runs[run + 1] ?? 0
+  }
+  if (covered !== count || runs.length % 2 !== 0) return 'its runs do not cover its tasks'
+  if (attempts.length !== 0 && attempts.length !== count) return 'its attempts are not one for each task'
+  if (args.ends.length !== count) return 'its arguments are not one entry for each task'
+  if (inputCounts.length !== 0 && inputCounts.length !== count) return 'its input counts are not one for each task'
+  let inputCount = 0
+  for (const each of inputCounts) inputCount += each
+  if (inputCount !== inputs.length) return 'its inputs are not as many as counted'
+  if (remoteHolders.length !== remoteInputs.length) return 'its holders are not one for each remote input'
+  return undefined
+}

@@ -1,0 +1,64 @@
+/** What the scheduler says. Late or needless news is an ordinary case here, never an assertion. */
+import { unreachable } from '../../common/assert.js'
+import type { TaskId, TemplateId, WorkerId } from '../../protocol/ids.js'
+import type { SchedulerToWorker } from '../../protocol/messages/worker.js'
+import type { WorkerInstruction } from './instructions.js'
+import { dropValue, forgetTask, returnTask } from './let-go.js'
+import { onFarewell, onJoined } from './on-link.js'
+import { onRunTasks } from './on-run-tasks.js'
+import type { WorkerState } from './state.js'
+
+export function onSchedulerMessage(state: WorkerState, message: SchedulerToWorker, out: WorkerInstruction[]): void {
+  if (state.link.type === 'absent' && message.type !== 'joined') return // Said before it knew us: not for us.
+  switch (message.type) {
+    case 'joined':
+      onJoined(state, message.worker)
+      break
+    case 'define-code':
+      state.refusedCode.delete(message.code)
+      out.push({ type: 'store-code', define: message })
+      break
+    case 'define-template':
+      state.templates.set(message.template, { ...message, meanUs: undefined, meanBytes: 0 })
+      break
+    case 'forget-templates':
+      for (const template of message.templates) state.templates.delete(template as TemplateId)
+      break
+    case 'peers':
+      message.workers.forEach((worker, i) => state.peers.set(worker as WorkerId, message.addresses[i] ?? ''))
+      break
+    case 'run-tasks':
+      onRunTasks(state, message, out)
+      break
+    case 'free-tasks':
+      for (const task of message.tasks) freeTask(state, task)
+      break
+    case 'recall':
+      for (const task of message.tasks) recallTask(state, task)
+      break
+    case 'farewell':
+      onFarewell(state, out)
+      break
+    default:
+      unreachable(message)
+  }
+}
+
+function freeTask(state: WorkerState, id: TaskId): void {
+  dropValue(state, id)
+  const task = state.tasks.get(id)
+  if (task !== undefined) forgetTask(state, task)
+}
+
+/** A task in a batch comes back if its thread turns out not to have started it. */
+function recallTask(state: WorkerState, id: TaskId): void {
+  const task = state.tasks.get(id)
+  if (task === undefined) return // It ended, or went back, before the scheduler knew.
+  if (task.state.type !== 'batched') {
+    returnTask(state, task)
+    return
+  }
+  const { batch } = task.state
+  ;(batch.recalled ??= new Set()).add(task)
+  if (batch.tail === 'given') batch.tail = 'wanted'
+}

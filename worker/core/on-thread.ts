@@ -1,0 +1,100 @@
+/** What threads say: tasks ended, a batch ended or was cut, a thread died. */
+import { assert, present } from '../../common/assert.js'
+import { entryOf, ownBytes } from '../../common/packed.js'
+import { isOpen, openTask, type Batch } from './batch.js'
+import { learn } from './estimates.js'
+import type { WorkerEvent } from './events.js'
+import type { WorkerInstruction } from './instructions.js'
+import { dropUnlessHeld } from './let-go.js'
+import { holdValue } from './on-transfer.js'
+import type { WorkerState } from './state.js'
+import { GONE, moveTo, READY, type Task } from './task.js'
+
+type Event<T extends WorkerEvent['type']> = Extract<WorkerEvent, { readonly type: T }>
+
+/** Tasks of the batch ran to their end: what they gave is reported, unless nobody wants it. */
+export function onTasksEnded(state: WorkerState, event: Event<'tasks-ended'>, out: WorkerInstruction[]): void {
+  const { places, threw, durationsUs, sizes, values } = event.outcomes
+  const batch = batchOf(state, event.thread)
+  batch.runningSinceMs = event.nowMs
+  for (let i = 0; i < places.length; i++) {
+    const task = present(openTask(batch, places[i]!), 'the task of an outcome')
+    const durationUs = Math.max(0, durationsUs[i]!)
+    const sizeBytes = sizes[i]!
+    const hasThrown = threw.size > 0 && threw.has(i)
+    learn(task.template, durationUs, sizeBytes)
+    if (!close(state, batch, task)) {
+      if (!hasThrown) dropUnlessHeld(state, task.task)
+    } else if (hasThrown) {
+      const error = ownBytes(entryOf(values, i))
+      out.push({ type: 'send', message: { type: 'task-failed', task: task.task, attempt: task.attempt, error } })
+    } else {
+      holdValue(state, task.task, sizeBytes)
+      state.report.addFinished(task, sizeBytes, values, i, durationUs)
+    }
+  }
+}
+
+/** The thread is free. What it did not start runs elsewhere. */
+export function onBatchEnded(state: WorkerState, { thread, firstUnstarted }: Event<'batch-ended'>): void {
+  const batch = batchOf(state, thread)
+  cut(state, batch, firstUnstarted)
+  assert(batch.open === 0, `thread ${thread} ended its batch, and ${batch.open} of its tasks have no outcome`)
+  state.batches[thread] = undefined
+}
+
+/** The answer to `take-back`. It may be late: the batch it speaks of has ended. */
+export function onBatchCut(state: WorkerState, { thread, firstUnstarted }: Event<'batch-cut'>): void {
+  const batch = state.batches[thread]
+  if (batch?.tail === 'asked') cut(state, batch, firstUnstarted)
+}
+
+/** Only the task that ran when the thread died is to blame; others of its batch run again as if nothing had been. */
+export function onThreadExited(state: WorkerState, event: Event<'thread-exited'>, out: WorkerInstruction[]): void {
+  const batch = state.batches[event.thread]
+  if (batch === undefined) return // It died idle.
+  // The thread may have died just after the outcome of its task: then that task is not to blame.
+  const culprit = event.culprit === undefined ? undefined : openTask(batch, event.culprit)
+  if (culprit !== undefined && close(state, batch, culprit)) {
+    const { task, attempt } = culprit
+    // A thread's exit code may be any integer. A process's is a byte, and so is what we report.
+    const exitCode = event.exitCode & 0xff
+    out.push({ type: 'send', message: { type: 'task-exited', task, attempt, exitCode, reason: event.reason } })
+  }
+  cut(state, batch, 0)
+  state.batches[event.thread] = undefined
+}
+
+/** A task of a batch has an outcome. Returns false when nobody wants that. */
+function close(state: WorkerState, batch: Batch, task: Task): boolean {
+  const isWanted = task.state.type === 'batched'
+  batch.open--
+  if (isWanted) state.tasks.delete(task.task)
+  else batch.abandoned--
+  moveTo(task, GONE)
+  return isWanted
+}
+
+/** Takes the tasks without an outcome from place `first` on out of the batch. */
+function cut(state: WorkerState, batch: Batch, first: number): void {
+  const isLeaving = state.link.type === 'leaving'
+  const again: Task[] = []
+  for (let place = first; place < batch.end; place++) {
+    const task = batch.tasks[place]!
+    if (!isOpen(task.state)) continue
+    if (task.state.type === 'abandoned' || isLeaving || batch.recalled?.has(task) === true) {
+      if (close(state, batch, task)) state.report.addReturned(task)
+      continue
+    }
+    batch.open--
+    moveTo(task, READY)
+    again.push(task)
+  }
+  state.ready.pushFront(again)
+  batch.end = Math.min(batch.end, first)
+  batch.tail = 'cut'
+}
+
+function batchOf(state: WorkerState, thread: number): Batch {
+  return present(state.batches[thread], 'the batch of a thread')
+}

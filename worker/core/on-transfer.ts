@@ -1,0 +1,87 @@
+/** Values that come from other workers, or don't; and code that can't be kept. */
+import type { CodeHash, TaskId, WorkerId } from '../../protocol/ids.js'
+import type { WorkerInstruction } from './instructions.js'
+import { dropUnlessHeld, forgetTask, giveBackWithoutInputs } from './let-go.js'
+import type { WorkerState } from './state.js'
+import { moveTo, READY, type Task } from './task.js'
+
+/** A value is in the store: tasks that waited for it may go on. */
+export function holdValue(state: WorkerState, value: TaskId, sizeBytes: number): void {
+  state.held.add(value, sizeBytes)
+  const waiters = state.fetches.arrived(value)
+  if (waiters === undefined) return
+  for (const task of waiters) {
+    if (task.state.type !== 'waiting') continue
+    task.state.missing.delete(value)
+    if (task.state.missing.size > 0) continue
+    moveTo(task, READY)
+    state.ready.push(task)
+  }
+}
+
+/** A value that nobody waits for any more is not kept: the scheduler would not know that we have it. */
+export function onValuesFetched(state: WorkerState, tasks: readonly TaskId[], sizes: readonly number[]): void {
+  tasks.forEach((value, i) => {
+    if (state.held.has(value)) return // Made here meanwhile.
+    const fetch = state.fetches.find(value)
+    if (fetch === undefined || fetch.waiters.size === 0) {
+      state.fetches.arrived(value)
+      dropUnlessHeld(state, value)
+      return
+    }
+    const sizeBytes = sizes[i] ?? 0
+    holdValue(state, value, sizeBytes)
+    state.report.addCopy(value, sizeBytes)
+  })
+}
+
+/** Tasks for which no other holder is known go back, each in one message with all that it misses. */
+export function onValuesMissing(
+  state: WorkerState,
+  holder: WorkerId,
+  tasks: readonly TaskId[],
+  out: WorkerInstruction[],
+): void {
+  const missing = new Map<Task, TaskId[]>()
+  for (const value of tasks) {
+    for (const task of state.fetches.missing(value, holder) ?? []) {
+      const inputs = missing.get(task)
+      if (inputs === undefined) missing.set(task, [value])
+      else inputs.push(value)
+    }
+  }
+  for (const [task, inputs] of missing) giveBackWithoutInputs(state, task, { inputs, holder }, out)
+}
+
+/** At the end of a turn: asks each holder once for all that it is needed for. */
+export function askForInputs(state: WorkerState, out: WorkerInstruction[]): void {
+  const asks = new Map<WorkerId, TaskId[]>()
+  for (const fetch of state.fetches.planned) {
+    const { input, holders } = fetch
+    let holder = holders.shift()
+    let unknown = holder
+    while (holder !== undefined && !state.peers.has(holder)) {
+      unknown = holder
+      holder = holders.shift()
+    }
+    if (holder === undefined) {
+      for (const task of fetch.waiters) giveBackWithoutInputs(state, task, { inputs: [input], holder: unknown! }, out)
+      continue
+    }
+    state.fetches.markAsked(fetch, holder)
+    const asked = asks.get(holder)
+    if (asked === undefined) asks.set(holder, [input])
+    else asked.push(input)
+  }
+  for (const [holder, tasks] of asks) out.push({ type: 'fetch', holder, address: state.peers.get(holder)!, tasks })
+}
+
+/** Tasks of code that can't be kept fail, those that come later too (see `onRunTasks`). */
+export function onCodeRefused(state: WorkerState, code: CodeHash, error: Uint8Array, out: WorkerInstruction[]): void {
+  state.refusedCode.set(code, error)
+  for (const task of state.tasks.values()) {
+    if (task.template.code !== code) continue
+    forgetTask(state, task)
+    out.push({ type: 'send', message: { type: 'task-failed', task: task.task, attempt: task.attempt, error } })
+  }
+}

@@ -1,0 +1,65 @@
+/** All that a worker's core knows. */
+import { assert } from '../../common/assert.js'
+import type { CodeHash, TaskId, TemplateId, WorkerId } from '../../protocol/ids.js'
+import type { Batch } from './batch.js'
+import type { Template } from './estimates.js'
+import { FetchPlan } from './fetch-plan.js'
+import { HeldValues } from './held-values.js'
+import { ReadyQueue } from './ready-queue.js'
+import type { Task } from './task.js'
+import { TurnReport } from './turn-report.js'
+
+export interface WorkerConfig {
+  /** How many tasks run at once. */
+  readonly threads: number
+}
+
+/** The worker's place in the cluster. */
+export type Link =
+  /** No scheduler has said `joined`. Then there are no tasks and no values. */
+  | { readonly type: 'absent' }
+  | { readonly type: 'joined'; readonly worker: WorkerId }
+  /** It wants to go: what runs may end, and nothing starts. */
+  | { readonly type: 'leaving'; readonly worker: WorkerId }
+  /** The shell was told to close; nothing matters any more. */
+  | { readonly type: 'closed' }
+
+export interface WorkerState {
+  readonly config: WorkerConfig
+  link: Link
+  /** Tasks whose outcome the scheduler waits for: `waiting`, `ready` or `batched`. */
+  readonly tasks: Map<TaskId, Task>
+  readonly ready: ReadyQueue
+  readonly fetches: FetchPlan
+  readonly held: HeldValues
+  /** By thread: what it runs, or `undefined` when it is idle. */
+  readonly batches: (Batch | undefined)[]
+  readonly templates: Map<TemplateId, Template>
+  /** Code that can't be kept here, with the encoded error that its tasks fail with. */
+  readonly refusedCode: Map<CodeHash, Uint8Array>
+  /** Addresses of other workers. */
+  readonly peers: Map<WorkerId, string>
+  readonly report: TurnReport
+}
+
+/** The number that the scheduler knows this worker by. */
+export function ownId({ link }: WorkerState): WorkerId {
+  assert(link.type === 'joined' || link.type === 'leaving', `a worker without a number: ${link.type}`)
+  return link.worker
+}
+
+export function createWorkerState(config: WorkerConfig): WorkerState {
+  return {
+    config,
+    link: { type: 'absent' },
+    tasks: new Map(),
+    ready: new ReadyQueue(),
+    fetches: new FetchPlan(),
+    held: new HeldValues(),
+    batches: new Array<Batch | undefined>(config.threads).fill(undefined),
+    templates: new Map(),
+    refusedCode: new Map(),
+    peers: new Map(),
+    report: new TurnReport(),
+  }
+}

@@ -1,0 +1,38 @@
+/** The entry of a worker process, as the nanny starts it: its options come in the environment, its reports go over IPC. */
+import { createLog } from '../common/node/log.js'
+import { dieWithParent, reportToParent } from '../common/node/parent-process.js'
+import { onShutdown } from '../common/node/shutdown.js'
+import { HeddleError } from '../protocol/errors.js'
+import type { WorkerProcessOptions } from './nanny.js'
+import { resolveWorkerOptions } from './options.js'
+import { startWorker } from './worker.js'
+
+dieWithParent()
+// Threads get a copy of the environment when they start: what is secret must be gone from it by then.
+const encodedOptions = process.env['HEDDLE_WORKER_OPTIONS'] ?? '{}'
+delete process.env['HEDDLE_WORKER_OPTIONS']
+delete process.env['HEDDLE_TOKEN']
+await run(JSON.parse(encodedOptions) as WorkerProcessOptions)
+
+async function run(options: WorkerProcessOptions): Promise<void> {
+  const { logLevel: level, logFormat: format, name } = options
+  const log = createLog({ level, format, name })
+  // What a task prints is meant to be seen, however little the worker itself is to say.
+  const taskLog = createLog({ level: 'info', format, name })
+  const stopped = new AbortController()
+  const atOnce = (): void => process.exit(1)
+  let leave = (): void => stopped.abort()
+  onShutdown({ gracefully: () => leave(), atOnce })
+  try {
+    const worker = await startWorker(resolveWorkerOptions(options), { log, taskLog, signal: stopped.signal })
+    leave = () => worker.leave()
+    await reportToParent({ type: 'ready' })
+    await worker.closed
+  } catch (error) {
+    if (stopped.signal.aborted) return
+    // The parent says what we report; what is not ours to explain is told here, with its stack.
+    if (error instanceof HeddleError) await reportToParent({ type: 'failed', code: error.code, message: error.message })
+    else log.error({ err: error }, 'the worker failed')
+    process.exitCode = 1
+  }
+}

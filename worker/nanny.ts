@@ -1,0 +1,46 @@
+/**
+ * The supervisor of one worker process. It starts the process again when that dies, so that the cluster loses a worker
+ * for a moment only, and it runs no task itself, so that none can take it along. No program that a task started outlives
+ * the worker process, and the worker process does not outlive its nanny.
+ */
+import { Child, describeExit } from '../common/node/child-process.js'
+import type { Log, LogFormat, LogLevel } from '../common/node/log.js'
+import { Supervisor } from '../common/node/supervisor.js'
+import type { GivenWorkerOptions } from './options.js'
+
+const ENTRY = new URL('./main.js', import.meta.url)
+/** How long a worker that was asked to go may take to end what its tasks run. */
+export const LEAVE_GRACE_MS = 30_000
+/** Threads of Node's own pool (files, DNS, compression), which all tasks of a worker share. */
+const MIN_IO_THREADS = 4
+const MAX_IO_THREADS = 128
+
+/** How the worker process is told what it is: as JSON in `HEDDLE_WORKER_OPTIONS`, which it deletes at once. */
+export interface WorkerProcessOptions extends GivenWorkerOptions {
+  /** These two stay the same when the process is started again, so that the scheduler knows it for the same worker. */
+  readonly name: string
+  readonly incarnation: string
+  readonly threads: number
+  readonly logLevel: LogLevel
+  readonly logFormat: LogFormat
+}
+
+/** Starts a worker process and keeps it running. */
+export function superviseWorker(options: WorkerProcessOptions, log: Log): Supervisor {
+  const ioThreads = Math.min(MAX_IO_THREADS, Math.max(MIN_IO_THREADS, options.threads))
+  const env = {
+    HEDDLE_WORKER_OPTIONS: JSON.stringify(options),
+    HEDDLE_TOKEN: undefined,
+    UV_THREADPOOL_SIZE: process.env['UV_THREADPOOL_SIZE'] ?? String(ioThreads),
+  }
+  return new Supervisor({
+    start: () => new Child({ entry: ENTRY, env }),
+    onRestart: (exit, delayMs) => {
+      const { code, signal } = exit
+      log.warn(
+        { worker: options.name, code, signal, delayMs },
+        `worker process died: ${describeExit(exit)}; starting it again`,
+      )
+    },
+  })
+}

@@ -1,0 +1,107 @@
+/** What a worker can be told, and the one place where that is checked and completed. */
+import { randomUUID } from 'node:crypto'
+import { availableParallelism, hostname, tmpdir } from 'node:os'
+import { HeddleError } from '../protocol/errors.js'
+import { availableMemoryBytes } from './memory-limit.js'
+
+/** Options of a worker, as they are given. All but the address have defaults. */
+export interface GivenWorkerOptions {
+  /** Address of the scheduler, such as `ws://127.0.0.1:8786`. */
+  readonly schedulerUrl: string
+  readonly token?: string | undefined
+  /** Its name in the cluster, which no other worker may have. Default: host and process. */
+  readonly name?: string | undefined
+  /** The same for all processes that take each other's place under one name. Default: a new one. */
+  readonly incarnation?: string | undefined
+  /** How many tasks run at once. Default: as many as cores. */
+  readonly threads?: number | undefined
+  /** Default: most of what the machine, the container or the control group has. */
+  readonly memoryLimitBytes?: number | undefined
+  /** `host:port` to listen on for those who fetch values; port 0 is any. Default: where the scheduler sees us, any port. */
+  readonly listen?: string | undefined
+  /** The address that others use to reach it. Default: where it listens. */
+  readonly advertiseUrl?: string | undefined
+  /** An existing folder for what it keeps while it runs. Default: the system's temporary one. */
+  readonly dataDir?: string | undefined
+}
+
+/** Where to listen. An absent host is the local address of the connection to the scheduler. */
+export interface ListenAddress {
+  readonly host: string | undefined
+  readonly port: number
+}
+
+export interface WorkerOptions {
+  readonly schedulerUrl: string
+  readonly token: string | undefined
+  readonly name: string
+  readonly incarnation: string
+  readonly threads: number
+  readonly memoryLimitBytes: number
+  readonly listen: ListenAddress
+  readonly advertiseUrl: string | undefined
+  readonly dataDir: string
+}
+
+const MAX_THREADS = 1024
+/** What of the available memory a worker takes for itself unless told otherwise: others live there, too. */
+const MEMORY_SHARE = 0.9
+
+/** @throws {HeddleError} `ERR_HEDDLE_INVALID_OPTION`, naming the option, its value and what would be right. */
+export function resolveWorkerOptions(given: GivenWorkerOptions): WorkerOptions {
+  const options = {
+    schedulerUrl: given.schedulerUrl,
+    token: given.token,
+    name: given.name ?? defaultWorkerName(),
+    incarnation: given.incarnation ?? randomUUID(),
+    threads: given.threads ?? availableParallelism(),
+    memoryLimitBytes: given.memoryLimitBytes ?? defaultMemoryLimitBytes(),
+    listen: given.listen === undefined ? { host: undefined, port: 0 } : parseListen(given.listen),
+    advertiseUrl: given.advertiseUrl,
+    dataDir: given.dataDir ?? tmpdir(),
+  }
+  if (!isWebSocketUrl(options.schedulerUrl)) {
+    throw invalid(`"${options.schedulerUrl}" is no address of a scheduler; write it like ws://127.0.0.1:8786.`)
+  }
+  if (!/^[\w.:-]{1,128}$/.test(options.name)) {
+    throw invalid(`"${options.name}" is no name; give up to 128 letters, digits, dots, colons, dashes and underscores.`)
+  }
+  if (!Number.isInteger(options.threads) || options.threads < 1 || options.threads > MAX_THREADS) {
+    throw invalid(`threads is ${options.threads}; give a whole number from 1 to ${MAX_THREADS}.`)
+  }
+  if (!Number.isSafeInteger(options.memoryLimitBytes) || options.memoryLimitBytes < 1) {
+    throw invalid(`memoryLimitBytes is ${options.memoryLimitBytes}; give a whole number of bytes.`)
+  }
+  if (options.advertiseUrl !== undefined && !isWebSocketUrl(options.advertiseUrl)) {
+    throw invalid(`"${options.advertiseUrl}" is no address to reach a worker at; write it like ws://10.0.0.5:9000.`)
+  }
+  return Object.freeze(options)
+}
+
+/** A name that no other worker has by accident: two containers may both be called `worker`, and have the same process id. */
+export function defaultWorkerName(): string {
+  const host = hostname()
+    .replace(/[^\w.-]/g, '-')
+    .slice(0, 64)
+  return `${host}-${process.pid}-${randomUUID().slice(0, 4)}`
+}
+
+/** Most of what the machine, the container or the control group has, for all workers together that run here. */
+export function defaultMemoryLimitBytes(): number {
+  return Math.floor(availableMemoryBytes() * MEMORY_SHARE)
+}
+
+function parseListen(text: string): ListenAddress {
+  const [, bracketed, plain, port] = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(text) ?? []
+  const host = bracketed ?? plain
+  if (host !== undefined && Number(port) <= 65_535) return { host, port: Number(port) }
+  throw invalid(`"${text}" is no place to listen; write it like 10.0.0.5:9000, or [::1]:0 for any port.`)
+}
+
+function isWebSocketUrl(text: string): boolean {
+  return URL.canParse(text) && ['ws:', 'wss:'].includes(new URL(text).protocol)
+}
+
+function invalid(message: string): HeddleError {
+  return new HeddleError('ERR_HEDDLE_INVALID_OPTION', message)
+}

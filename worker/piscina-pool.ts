@@ -1,0 +1,103 @@
+/** Threads by Piscina. This is the only file that knows that package. */
+import { EventEmitter } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import type { Worker } from 'node:worker_threads'
+import { Piscina, queueOptionsSymbol } from 'piscina'
+import type { BatchEnd, PoolHost, ThreadPool } from './thread-pool.js'
+import type { BatchReply, BatchRequest } from './thread/batch.js'
+
+/** The file that threads start with. */
+const THREAD_ENTRY = fileURLToPath(new URL('./thread/main.js', import.meta.url))
+
+/** A batch on its way. */
+interface Run {
+  /** Emits `abort` to stop it. Cheaper than an AbortController, of which each batch would need another. */
+  readonly stop: EventEmitter
+  wasStopped: boolean
+  /** The thread that has it, once one has. */
+  thread: Worker | undefined
+}
+
+export class PiscinaPool implements ThreadPool {
+  readonly #piscina: Piscina<BatchRequest, BatchReply>
+  readonly #runs = new Map<number, Run>()
+  /** What each thread that ever had a batch exits with. */
+  readonly #exitCodes = new WeakMap<Worker, Promise<number>>()
+
+  constructor({ lanes, onMessage, onError }: PoolHost) {
+    this.#piscina = new Piscina<BatchRequest, BatchReply>({
+      filename: THREAD_ENTRY,
+      name: 'runInThread',
+      minThreads: lanes.length,
+      maxThreads: lanes.length,
+      // Sent once to each thread, not with each batch: any of them may serve any slot.
+      workerData: lanes,
+      // The default would block the event loop of an idle thread, and with it what its tasks left open: timers, sockets.
+      atomics: 'disabled',
+      recordTiming: false,
+      // Any idle thread will do. We take part in the choice to learn which it was.
+      loadBalancer: (task, workers) => {
+        const idle = workers.find((each) => each.currentUsage === 0)
+        if (idle === undefined) return null
+        const run = task[queueOptionsSymbol] as Run
+        run.thread = this.#piscina.threads.find((each) => each.threadId === idle.id)
+        if (run.thread !== undefined) this.#watchExit(run.thread)
+        return idle
+      },
+    })
+    this.#piscina.on('message', onMessage)
+    this.#piscina.on('error', (error: unknown) => onError(error, this.#piscina.threads.length))
+  }
+
+  async run(batch: BatchRequest): Promise<BatchEnd> {
+    const run: Run = { stop: new EventEmitter(), wasStopped: false, thread: undefined }
+    this.#runs.set(batch.thread, run)
+    const transferList = [batch.args.bytes.buffer as ArrayBuffer]
+    if (batch.inputs.length > 0) transferList.push(batch.inputValues.bytes.buffer as ArrayBuffer)
+    try {
+      const task = Object.assign(batch, { [queueOptionsSymbol]: run })
+      const reply = await this.#piscina.run(task, { signal: run.stop, transferList })
+      return { type: 'replied', reply }
+    } catch (error) {
+      const exitCode = await this.#exitOf(run.thread)
+      return { type: 'exited', exitCode, reason: reasonOf(error, run.wasStopped, exitCode) }
+    } finally {
+      this.#runs.delete(batch.thread)
+    }
+  }
+
+  terminate(thread: number): void {
+    const run = this.#runs.get(thread)
+    if (run === undefined) return
+    run.wasStopped = true
+    run.stop.emit('abort')
+  }
+
+  async close(): Promise<void> {
+    await this.#piscina.destroy()
+  }
+
+  #watchExit(thread: Worker): void {
+    if (this.#exitCodes.has(thread)) return
+    this.#exitCodes.set(thread, new Promise((resolve) => thread.once('exit', resolve)))
+  }
+
+  /** Waits until the thread is really gone, for until then it may still run what it ran. */
+  async #exitOf(thread: Worker | undefined): Promise<number> {
+    if (thread === undefined) return 1
+    // Does nothing to a thread that exited by itself; one that failed otherwise must not go on.
+    await thread.terminate()
+    const exitCode = await this.#exitCodes.get(thread)
+    // As the operating system would see it: `process.exit(-1)` is 255.
+    return (exitCode ?? 1) & 255
+  }
+}
+
+function reasonOf(error: unknown, wasTerminated: boolean, exitCode: number): string {
+  if (wasTerminated) return 'its thread was terminated'
+  const { code, message } = error as { readonly code?: unknown; readonly message?: unknown }
+  if (code === 'ERR_WORKER_OUT_OF_MEMORY') return 'its thread ran out of memory'
+  if (exitCode !== 1)
+    return `its thread exited with code ${exitCode}; a task must return or throw, not call process.exit()`
+  return `its thread failed: ${String(message)}`
+}

@@ -1,0 +1,29 @@
+/**
+ * The threads that tasks run in, as slots 0 to N-1. A slot takes one batch at a time; which thread serves it is the
+ * pool's business.
+ */
+import type { BatchReply, BatchRequest } from './thread/batch.js'
+import type { ThreadMessage } from './thread/thread-message.js'
+
+/** How a batch ended: the slot's thread is free again, or it is gone and a fresh one has taken its place. */
+export type BatchEnd =
+  | { readonly type: 'replied'; readonly reply: BatchReply }
+  | { readonly type: 'exited'; readonly exitCode: number; readonly reason: string }
+
+export interface ThreadPool {
+  /** Runs a batch in the slot that it names, which must be free. Never rejects. Its memory belongs to the pool now. */
+  run(batch: BatchRequest): Promise<BatchEnd>
+  /** Stops what the slot runs, even an endless loop: its batch ends with `exited`, once the thread is gone. */
+  terminate(thread: number): void
+  /** Stops everything. Resolves when all threads are gone. */
+  close(): Promise<void>
+}
+
+/** Whose pool it is: gives the lanes, and hears of what happens in threads and to them. */
+export interface PoolHost {
+  /** One for each slot: where its batches leave their outcomes. */
+  readonly lanes: readonly SharedArrayBuffer[]
+  readonly onMessage: (message: ThreadMessage) => void
+  /** A thread failed outside any batch. A pool that has no thread left cannot get any: their start is what fails. */
+  readonly onError: (error: unknown, threadsLeft: number) => void
+}

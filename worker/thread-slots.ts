@@ -1,0 +1,116 @@
+/**
+ * The slots of the thread pool with the batches that they run: turns what the core wants run into requests for threads,
+ * and what threads write into their lanes into events for the core.
+ */
+import { assert, present } from '../common/assert.js'
+import { Packer } from '../common/packed.js'
+import type { CodeHash, TaskId } from '../protocol/ids.js'
+import { createBatchRequest } from './batch-request.js'
+import type { Outcomes, WorkerEvent } from './core/events.js'
+import type { BatchTask } from './core/instructions.js'
+import type { BatchEnd, ThreadPool } from './thread-pool.js'
+import type { BatchReply } from './thread/batch.js'
+import type { LaneReader } from './thread/lane.js'
+import type { ValueStore } from './value-store.js'
+
+/** An event of the core before somebody says when it was. */
+export type UntimedEvent = WorkerEvent extends infer E ? (E extends WorkerEvent ? Omit<E, 'nowMs'> : never) : never
+
+export interface ThreadSlotsOptions {
+  readonly lanes: readonly LaneReader[]
+  /** The worker's name. */
+  readonly worker: string
+  readonly pool: ThreadPool
+  readonly store: ValueStore
+  readonly urlOf: (code: CodeHash) => string
+  readonly submit: (event: UntimedEvent) => void
+}
+
+interface Slot {
+  readonly lane: LaneReader
+  /** What it runs; nothing while it is free. */
+  tasks: readonly BatchTask[]
+}
+
+export class ThreadSlots {
+  readonly #options: ThreadSlotsOptions
+  readonly #slots: readonly Slot[]
+
+  constructor(options: ThreadSlotsOptions) {
+    this.#options = options
+    this.#slots = options.lanes.map((lane) => ({ lane, tasks: [] }))
+  }
+
+  /** Runs a batch in a free slot. `codeStored` resolves when all code of it is where threads find it. */
+  async run(thread: number, tasks: readonly BatchTask[], codeStored: Promise<void> | undefined): Promise<void> {
+    const { worker, pool, store, urlOf, submit } = this.#options
+    const slot = this.#slotOf(thread)
+    assert(slot.tasks.length === 0, `slot ${thread} was given a batch while it runs another`)
+    slot.tasks = tasks
+    slot.lane.reset()
+    if (codeStored !== undefined) await codeStored
+    const valueOf = (input: TaskId): Uint8Array | undefined => store.get(input)
+    const end = await pool.run(createBatchRequest({ thread, worker, tasks, valueOf, urlOf }))
+    this.readOutcomes(thread)
+    if (end.type === 'replied' && end.reply.large !== undefined) this.#submitLarge(thread, end.reply.large)
+    const firstUnstarted = slot.lane.takeBack(tasks.length)
+    slot.tasks = []
+    submit(endEvent(thread, end, firstUnstarted, slot.lane.running))
+  }
+
+  /** Keeps a thread from starting more of its batch. */
+  takeBack(thread: number): void {
+    const { lane, tasks } = this.#slotOf(thread)
+    // One that ended just now has said so already, and what it did not start.
+    if (tasks.length === 0) return
+    this.#options.submit({ type: 'batch-cut', thread, firstUnstarted: lane.takeBack(tasks.length) })
+  }
+
+  /** Reads what a thread wrote since the last time. */
+  readOutcomes(thread: number): void {
+    const { lane, tasks } = this.#slotOf(thread)
+    const outcomes = tasks.length === 0 ? undefined : lane.drain()
+    if (outcomes === undefined) return
+    this.#storeValues(tasks, outcomes)
+    this.#options.submit({ type: 'tasks-ended', thread, outcomes })
+  }
+
+  #storeValues(tasks: readonly BatchTask[], { places, threw, values }: Outcomes): void {
+    const { store } = this.#options
+    const idOf = (place: number): TaskId => present(tasks[place], `the task at place ${place}`).task
+    if (threw.size === 0) return store.putMany(places.map(idOf), values)
+    let start = 0
+    for (let i = 0; i < places.length; i++) {
+      const end = values.ends[i]!
+      if (!threw.has(i)) store.put(idOf(places[i]!), values.bytes.subarray(start, end))
+      start = end
+    }
+  }
+
+  /** A value that is too large to ride along stays in the store; an error is told whole. */
+  #submitLarge(thread: number, { place, threw, durationUs, value }: NonNullable<BatchReply['large']>): void {
+    const values = new Packer()
+    if (threw) values.add(value)
+    else values.add(value, 0, 0)
+    if (!threw)
+      this.#options.store.put(present(this.#slotOf(thread).tasks[place], `the task at place ${place}`).task, value)
+    const outcomes: Outcomes = {
+      places: [place],
+      threw: new Set(threw ? [0] : []),
+      durationsUs: [durationUs],
+      sizes: [value.length],
+      values: values.take(),
+    }
+    this.#options.submit({ type: 'tasks-ended', thread, outcomes })
+  }
+
+  #slotOf(thread: number): Slot {
+    return present(this.#slots[thread], `slot ${thread}`)
+  }
+}
+
+function endEvent(thread: number, end: BatchEnd, firstUnstarted: number, culprit: number | undefined): UntimedEvent {
+  if (end.type === 'replied') return { type: 'batch-ended', thread, firstUnstarted }
+  const { exitCode, reason } = end
+  return { type: 'thread-exited', thread, culprit, firstUnstarted, exitCode, reason }
+}

@@ -1,0 +1,50 @@
+/** What goes to a thread and what comes back: a batch of tasks in columns, so that a thousand tasks cost one message. */
+import type { Packed } from '../../common/packed.js'
+import type { CodeHash, TaskId } from '../../protocol/ids.js'
+
+/** A function as a thread sees it. */
+export interface ThreadTemplate {
+  readonly name: string
+  readonly code: CodeHash
+  /** File URL of the code. */
+  readonly url: string
+  readonly exportName: string
+  /** Encoded array of constants behind each task's own arguments; empty for none. */
+  readonly constants: Uint8Array
+  /** How many of a task's last inputs belong to the constants. */
+  readonly constantInputCount: number
+}
+
+/** Columns are plain arrays: for the few tasks of most batches, typed ones would cost more to send than all the rest. */
+export interface BatchRequest {
+  /** The slot that runs it: says which lane is its, and what the thread posts while it runs carries this number. */
+  readonly thread: number
+  /** The worker's name, for `task.worker`. */
+  readonly worker: string
+  readonly templates: readonly ThreadTemplate[]
+  /** For each task, its template's place in `templates`. */
+  readonly templateOf: readonly number[]
+  readonly taskIds: readonly TaskId[]
+  readonly attempts: readonly number[]
+  /** Explicit keys by place in the batch. */
+  readonly keys: ReadonlyMap<number, string>
+  readonly args: Packed
+  /** For each task the count of its inputs, which follow each other in `inputs`; empty when no task has any. */
+  readonly inputCounts: readonly number[]
+  /** Places in `inputValues`. */
+  readonly inputs: readonly number[]
+  /** Small inputs, encoded. */
+  readonly inputValues: Packed
+  /** Large inputs in shared memory, by place in `inputValues` (where the entry is empty). */
+  readonly sharedInputs: ReadonlyMap<number, Uint8Array>
+}
+
+/**
+ * The thread is free again. A value too large for the lane ends the batch early and comes along here: the value or
+ * error, encoded, of the task at `place`.
+ */
+export interface BatchReply {
+  readonly large:
+    | { readonly place: number; readonly threw: boolean; readonly durationUs: number; readonly value: Uint8Array }
+    | undefined
+}

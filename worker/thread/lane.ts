@@ -1,0 +1,139 @@
+/**
+ * A lane is the memory that a thread and the worker's main thread share while a batch runs: a cursor by which tasks are
+ * claimed, and the outcomes of tasks that ended. Outcomes need no message each, and they survive the thread: whatever
+ * was written before it was terminated or died is read all the same.
+ *
+ * The thread claims the next place by adding to the cursor; the main thread takes the rest back by moving the cursor
+ * past the end. Whoever moved it first has it, so nothing runs twice.
+ */
+import { Packer } from '../../common/packed.js'
+import { MAX_INLINE_RESULT_BYTES } from '../../protocol/limits.js'
+import type { Outcomes } from '../core/events.js'
+
+const HEADER_INTS = 4
+/** Next place that nobody has claimed. */
+const CURSOR = 0
+/** Bytes of outcomes written so far. */
+const WRITTEN = 1
+/** Place of the task being run, plus one; 0 between tasks. */
+const RUNNING = 2
+/** 1 while the main thread has been told of outcomes that it has not read yet. */
+const TOLD = 3
+
+/** A cursor here is past any batch. */
+const TAKEN = 1 << 30
+/** Ints before each outcome's bytes: place, threw, duration in microseconds, size. */
+const OUTCOME_INTS = 4
+const OUTCOME_HEADER_BYTES = OUTCOME_INTS * 4
+/** What an int holds, without its sign: 71 minutes. Longer tasks are told as that long. */
+const MAX_DURATION_US = 2 ** 32 - 1
+
+/** Room for several of the largest outcomes, and for a thousand small ones. */
+export const LANE_BYTES = 8 * MAX_INLINE_RESULT_BYTES
+
+/** What a thread does with its lane. */
+export class LaneWriter {
+  readonly #header: Int32Array
+  readonly #ints: Int32Array
+  readonly #bytes: Uint8Array
+  #written = 0
+
+  constructor(memory: SharedArrayBuffer) {
+    this.#header = new Int32Array(memory, 0, HEADER_INTS)
+    this.#ints = new Int32Array(memory, HEADER_INTS * 4)
+    this.#bytes = new Uint8Array(memory, HEADER_INTS * 4)
+  }
+
+  /** Claims the next task of a batch of `count`: its place, or `undefined` when none is left. */
+  claim(count: number): number | undefined {
+    const place = Atomics.add(this.#header, CURSOR, 1)
+    if (place >= count) return undefined
+    Atomics.store(this.#header, RUNNING, place + 1)
+    return place
+  }
+
+  /** Can an outcome of the largest inline size still be written? If not, the batch must end here. */
+  get hasRoom(): boolean {
+    return this.#bytes.length - this.#written >= MAX_INLINE_RESULT_BYTES + OUTCOME_HEADER_BYTES
+  }
+
+  /** Writes an outcome of at most `MAX_INLINE_RESULT_BYTES`. Returns true when the main thread should be told. */
+  write(place: number, threw: boolean, durationUs: number, value: Uint8Array): boolean {
+    const at = this.#written
+    const ints = at >> 2
+    this.#ints[ints] = place
+    this.#ints[ints + 1] = threw ? 1 : 0
+    this.#ints[ints + 2] = Math.min(durationUs, MAX_DURATION_US)
+    this.#ints[ints + 3] = value.length
+    this.#bytes.set(value, at + OUTCOME_HEADER_BYTES)
+    this.#written = at + OUTCOME_HEADER_BYTES + ((value.length + 3) & ~3)
+    Atomics.store(this.#header, WRITTEN, this.#written)
+    this.ended()
+    return Atomics.exchange(this.#header, TOLD, 1) === 0
+  }
+
+  /** The claimed task has ended. */
+  ended(): void {
+    Atomics.store(this.#header, RUNNING, 0)
+  }
+}
+
+/** What the main thread does with a lane. */
+export class LaneReader {
+  readonly memory = new SharedArrayBuffer(HEADER_INTS * 4 + LANE_BYTES)
+  readonly #header = new Int32Array(this.memory, 0, HEADER_INTS)
+  readonly #ints = new Int32Array(this.memory, HEADER_INTS * 4)
+  readonly #bytes = new Uint8Array(this.memory, HEADER_INTS * 4)
+  #read = 0
+  #lastPlaceRead = -1
+  #takenBackAt: number | undefined
+
+  /** Makes the lane ready for another batch. The thread must not be running one. */
+  reset(): void {
+    this.#header.fill(0)
+    this.#read = 0
+    this.#lastPlaceRead = -1
+    this.#takenBackAt = undefined
+  }
+
+  /**
+   * Keeps the thread from claiming more. Returns the first place of a batch of `count` that it had not claimed; also when
+   * called again.
+   */
+  takeBack(count: number): number {
+    this.#takenBackAt ??= Math.min(Atomics.exchange(this.#header, CURSOR, TAKEN), count)
+    return this.#takenBackAt
+  }
+
+  /** The place that the thread was running when it died, if it was running one. Drain first. */
+  get running(): number | undefined {
+    const place = Atomics.load(this.#header, RUNNING) - 1
+    // It may have died right after it wrote the outcome.
+    return place > this.#lastPlaceRead ? place : undefined
+  }
+
+  /** Reads the outcomes written since the last call, or `undefined` when there are none. */
+  drain(): Outcomes | undefined {
+    Atomics.store(this.#header, TOLD, 0)
+    const written = Atomics.load(this.#header, WRITTEN)
+    if (written === this.#read) return undefined
+    const places: number[] = []
+    const threw = new Set<number>()
+    const durationsUs: number[] = []
+    const sizes: number[] = []
+    const values = new Packer(written - this.#read)
+    while (this.#read < written) {
+      const ints = this.#read >> 2
+      const size = this.#ints[ints + 3]!
+      const start = this.#read + OUTCOME_HEADER_BYTES
+      if (this.#ints[ints + 1] === 1) threw.add(places.length)
+      places.push(this.#ints[ints]!)
+      durationsUs.push(this.#ints[ints + 2]! >>> 0)
+      sizes.push(size)
+      values.add(this.#bytes, start, start + size)
+      this.#lastPlaceRead = this.#ints[ints]!
+      this.#read = start + ((size + 3) & ~3)
+    }
+    return { places, threw, durationsUs, sizes, values: values.take() }
+  }
+}

@@ -1,0 +1,26 @@
+/** The entry file of a worker's threads: Piscina loads it and calls `runInThread` for each batch. */
+import { parentPort, workerData } from 'node:worker_threads'
+import { present } from '../../common/assert.js'
+import type { BatchReply, BatchRequest } from './batch.js'
+import { loadFunction } from './code.js'
+import { replaceConsole } from './console.js'
+import { currentTask } from './current-task.js'
+import { runBatch } from './run-batch.js'
+import type { ThreadMessage } from './thread-message.js'
+import { handleUncaught } from './uncaught.js'
+
+const mainThread = present(parentPort ?? undefined, 'the port to the main thread')
+/** Sent by the pool when it started this thread. */
+const lanes = workerData as readonly SharedArrayBuffer[]
+const post = (message: ThreadMessage): void => mainThread.postMessage(message)
+
+replaceConsole(post)
+handleUncaught((text) => post({ type: 'log', level: 'error', task: currentTask()?.key, text }))
+
+export function runInThread(batch: BatchRequest): Promise<BatchReply> {
+  return runBatch(batch, {
+    lanes,
+    loadFunction: ({ url, exportName }) => loadFunction(url, exportName),
+    ringDoorbell: (thread) => post({ type: 'doorbell', thread }),
+  })
+}

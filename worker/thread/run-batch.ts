@@ -1,0 +1,74 @@
+/**
+ * Runs a batch of tasks in the thread that it is called in, one after another. Their outcomes go into the lane as they
+ * come, so the cost of a tiny task is that of decoding, calling and encoding: a synchronous task makes no promise.
+ */
+import { present } from '../../common/assert.js'
+import { MAX_INLINE_RESULT_BYTES } from '../../protocol/limits.js'
+import { encodeError, encodeValue } from '../../protocol/values/encode.js'
+import { ArgumentReader } from './argument-reader.js'
+import type { BatchReply, BatchRequest, ThreadTemplate } from './batch.js'
+import { explainMissingPackage, type TaskFunction } from './code.js'
+import { enterTask, leaveTask } from './current-task.js'
+import { LaneWriter } from './lane.js'
+import { onSharedMemory } from './shared-memory.js'
+import { settledOrCrashed } from './uncaught.js'
+
+export interface BatchHost {
+  /** The lanes of all slots. */
+  readonly lanes: readonly SharedArrayBuffer[]
+  /** Gives the function of a template, or throws what its tasks fail with. */
+  readonly loadFunction: (template: ThreadTemplate) => TaskFunction | Promise<TaskFunction>
+  /** Tells the main thread that the lane has outcomes. */
+  readonly ringDoorbell: (thread: number) => void
+}
+
+const RESULT = Object.freeze({ path: 'result', shared: true })
+
+/** Never rejects: whatever a task does is its outcome. Resolves when no task of the batch is left for this thread. */
+export async function runBatch(batch: BatchRequest, host: BatchHost): Promise<BatchReply> {
+  const { lanes, loadFunction, ringDoorbell } = host
+  const { thread, templates, templateOf, taskIds } = batch
+  const lane = new LaneWriter(present(lanes[thread], `the lane of slot ${thread}`))
+  const reader = new ArgumentReader(batch)
+  const functions = new Array<TaskFunction | undefined>(templates.length)
+  let startedAtMs = performance.now()
+  while (lane.hasRoom) {
+    const place = lane.claim(taskIds.length)
+    if (place === undefined) break
+    const template = templateOf[place]!
+    let threw = false
+    let value: Uint8Array
+    enterTask(batch, place)
+    try {
+      let run = functions[template]
+      if (run === undefined) {
+        functions[template] = run = await loadFunction(templates[template]!)
+        startedAtMs = performance.now()
+      }
+      let result = run(...reader.argumentsOf(place))
+      if (isThenable(result)) result = await settledOrCrashed(result)
+      value = encodeValue(result, RESULT)
+    } catch (error) {
+      threw = true
+      explainMissingPackage(error)
+      value = encodeError(error)
+    }
+    leaveTask()
+    // The end of one task is the start of the next: reading the clock is a good part of what a tiny task costs.
+    const endedAtMs = performance.now()
+    const durationUs = Math.round((endedAtMs - startedAtMs) * 1000)
+    startedAtMs = endedAtMs
+    if (value.length > MAX_INLINE_RESULT_BYTES) {
+      lane.ended()
+      return { large: { place, threw, durationUs, value: onSharedMemory(value) } }
+    }
+    const isUnread = lane.write(place, threw, durationUs, value)
+    if (isUnread && place + 1 < taskIds.length) ringDoorbell(thread)
+  }
+  return { large: undefined }
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  if ((typeof value !== 'object' || value === null) && typeof value !== 'function') return false
+  return typeof (value as { readonly then?: unknown }).then === 'function'
+}

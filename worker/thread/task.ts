@@ -1,0 +1,54 @@
+/**
+ * What a task can learn about itself: `import { task } from 'heddle/task'`, inside the function that runs as a task.
+ */
+import { HeddleError } from '../../protocol/errors.js'
+import { currentTask, type TaskIdentity } from './current-task.js'
+
+/** The task that runs, as its own code sees it. */
+export interface Task {
+  /** Its key, unique in the cluster. */
+  readonly key: string
+  /** What it is called on the status page: the name of its function, unless another was given. */
+  readonly name: string
+  /** 1 for its first run, and one more for every further start, whatever the reason. */
+  readonly attempt: number
+  /** The name of the worker that runs it. */
+  readonly worker: string
+}
+
+/**
+ * The task that runs now. Its fields can be read only while a task runs: read what is needed after the task's end, as in
+ * a timer, before it.
+ *
+ * @throws {HeddleError} `ERR_HEDDLE_OUTSIDE_TASK`, from each field, outside a task.
+ * @example
+ * ```ts
+ * const where = await client.submit(async () => {
+ *   const { task } = await import('heddle/task')
+ *   return `${task.name} ran on ${task.worker}, attempt ${task.attempt}`
+ * })
+ * ```
+ */
+export const task: Task = Object.freeze({
+  get key() {
+    return running('key').key
+  },
+  get name() {
+    return running('name').name
+  },
+  get attempt() {
+    return running('attempt').attempt
+  },
+  get worker() {
+    return running('worker').worker
+  },
+})
+
+function running(field: keyof Task): TaskIdentity {
+  const identity = currentTask()
+  if (identity !== undefined) return identity
+  throw new HeddleError(
+    'ERR_HEDDLE_OUTSIDE_TASK',
+    `task.${field} was read outside a task; read it while the task runs.`,
+  )
+}

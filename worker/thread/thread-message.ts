@@ -1,0 +1,9 @@
+/** What a thread tells the main thread while it runs a batch, each in a message of its own. */
+
+export type LogLevel = 'info' | 'warn' | 'error'
+
+export type ThreadMessage =
+  /** The lane of this slot has outcomes that were not read yet. */
+  | { readonly type: 'doorbell'; readonly thread: number }
+  /** What a task printed, or an error that no task was there to take. `task` is a key; it is missing outside tasks. */
+  | { readonly type: 'log'; readonly level: LogLevel; readonly task: string | undefined; readonly text: string }

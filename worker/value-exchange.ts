@@ -1,0 +1,104 @@
+/** Values on their way between this worker and others: gives what it holds to those who ask, and asks others. */
+import { createHash, timingSafeEqual } from 'node:crypto'
+import type { Log } from '../common/node/log.js'
+import { AuthenticationError } from '../protocol/errors.js'
+import type { TaskId, WorkerId } from '../protocol/ids.js'
+import type { Hello } from '../protocol/messages/handshake.js'
+import { fromHolder, toHolder, type FromHolder } from '../protocol/messages/peer.js'
+import type { Connection } from '../protocol/transport/connection.js'
+import { answer, type Admission } from '../protocol/transport/handshake.js'
+import type { Socket } from '../protocol/transport/socket.js'
+import { ValueFetcher } from '../protocol/transport/value-fetcher.js'
+import { serveValues } from '../protocol/transport/value-server.js'
+import type { UntimedEvent } from './thread-slots.js'
+import { allocateShared } from './thread/shared-memory.js'
+import type { ValueStore } from './value-store.js'
+
+export interface ValueExchangeOptions {
+  /** The worker's name. */
+  readonly worker: string
+  readonly store: ValueStore
+  readonly log: Log
+  readonly dial: (address: string, signal: AbortSignal) => Promise<Socket>
+  readonly submit: (event: UntimedEvent) => void
+}
+
+export class ValueExchange {
+  readonly #options: ValueExchangeOptions
+  readonly #served = new Set<Connection<FromHolder>>()
+  #secret: string | undefined
+  #fetcher: ValueFetcher | undefined
+
+  constructor(options: ValueExchangeOptions) {
+    this.#options = options
+  }
+
+  /** The scheduler says what workers and clients show each other. Until then nobody is served. */
+  useSecret(secret: string): void {
+    if (secret === this.#secret) return
+    const { worker, dial } = this.#options
+    this.#secret = secret
+    this.#fetcher?.close()
+    this.#fetcher = new ValueFetcher({ dial, hello: { role: 'peer', name: worker, secret }, allocate: allocateShared })
+  }
+
+  /** Takes a fresh socket of somebody who wants values. */
+  accept(socket: Socket): void {
+    answer({
+      socket,
+      self: 'worker',
+      admit: (hello) => this.#admit(hello),
+      onRefused: ({ code, message }) => this.#options.log.warn({ peer: socket.peer, code }, message),
+    })
+  }
+
+  /** Asks for values of `holder`. Each is answered by an event. */
+  fetch(holder: WorkerId, address: string, tasks: readonly TaskId[]): void {
+    const { store, log, submit } = this.#options
+    this.#fetcher?.fetch(address, tasks, {
+      onValues: (found, values) => {
+        store.putMany(found, values)
+        const sizes = values.ends.map((end, i) => end - (i === 0 ? 0 : values.ends[i - 1]!))
+        submit({ type: 'values-fetched', holder, tasks: found, sizes })
+      },
+      onLargeValue: (task, value) => {
+        store.put(task, value)
+        submit({ type: 'values-fetched', holder, tasks: [task], sizes: [value.length] })
+      },
+      onGone: (missing) => submit({ type: 'values-missing', holder, tasks: missing }),
+      onUnreachable: (missing, reason) => {
+        log.warn({ address, values: missing.length }, `values could not be fetched: ${reason}`)
+        submit({ type: 'values-missing', holder, tasks: missing })
+      },
+    })
+  }
+
+  close(): void {
+    this.#fetcher?.close()
+    for (const connection of this.#served) connection.close()
+  }
+
+  #admit({ secret }: Hello): Admission {
+    if (secret === undefined || this.#secret === undefined || !isSame(secret, this.#secret)) {
+      return { refuse: new AuthenticationError('This worker gives values only to members of its own cluster.') }
+    }
+    return {
+      incoming: toHolder,
+      outgoing: fromHolder,
+      handlers: (connection: Connection<FromHolder>) => {
+        this.#served.add(connection)
+        return serveValues(
+          connection,
+          (task) => this.#options.store.get(task),
+          () => this.#served.delete(connection),
+        )
+      },
+    }
+  }
+}
+
+/** In a time that says nothing of where two secrets differ. */
+function isSame(shown: string, expected: string): boolean {
+  const digest = (text: string): Buffer => createHash('sha256').update(text).digest()
+  return timingSafeEqual(digest(shown), digest(expected))
+}

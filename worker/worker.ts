@@ -1,0 +1,319 @@
+/**
+ * The worker process: sockets, threads and the value store. What happens to them becomes events for the core; what the
+ * core answers is carried out by one `switch`. It decides nothing.
+ */
+import { hostname } from 'node:os'
+import { unreachable } from '../common/assert.js'
+import { EventLoop } from '../common/node/event-loop.js'
+import type { Log } from '../common/node/log.js'
+import { packageVersion } from '../common/node/package-version.js'
+import { ScratchFolder } from '../common/node/scratch-folder.js'
+import type { CodeHash } from '../protocol/ids.js'
+import { HEARTBEAT_INTERVAL_MS } from '../protocol/limits.js'
+import type { DefineCode } from '../protocol/messages/common.js'
+import type { Join, SchedulerToWorker } from '../protocol/messages/worker.js'
+import type { CloseReason } from '../protocol/transport/connection.js'
+import type { Socket } from '../protocol/transport/socket.js'
+import { encodeError } from '../protocol/values/encode.js'
+import { CodeCache } from './code-cache.js'
+import type { WorkerEvent } from './core/events.js'
+import type { BatchTask, WorkerInstruction } from './core/instructions.js'
+import { createWorkerMachine } from './core/machine.js'
+import { webSocketNetwork, type Listener, type Network } from './network.js'
+import type { WorkerOptions } from './options.js'
+import { SchedulerLink } from './scheduler-link.js'
+import type { PoolHost, ThreadPool } from './thread-pool.js'
+import { ThreadSlots, type UntimedEvent } from './thread-slots.js'
+import { LaneReader } from './thread/lane.js'
+import type { ThreadMessage } from './thread/thread-message.js'
+import { ValueExchange } from './value-exchange.js'
+import { ValueStore } from './value-store.js'
+
+/** What a worker is put together from. */
+export interface WorkerParts {
+  readonly log: Log
+  /** Where goes what tasks print. */
+  readonly taskLog: Log
+  /** Default: WebSockets, as the options say. */
+  readonly network?: Network
+  /** Default: threads by Piscina. */
+  readonly createPool?: (host: PoolHost) => ThreadPool
+  /** Gives up waiting for a scheduler. */
+  readonly signal?: AbortSignal
+}
+
+export interface RunningWorker {
+  readonly name: string
+  /** Where others fetch values. */
+  readonly address: string
+  /** Resolves when the worker has left or was closed; rejects when it cannot go on. */
+  readonly closed: Promise<void>
+  /** Ends what runs, gives the rest back, and closes once nobody needs what it holds. */
+  leave(): void
+  /** Closes at once. Resolves when nothing of it is left. */
+  close(): Promise<void>
+}
+
+/**
+ * Starts a worker. Resolves once a scheduler took it in, however long that takes.
+ *
+ * @throws {HeddleError} when no scheduler will: wrong token, wrong version, name in use; or when it cannot listen.
+ * @throws The reason of `parts.signal`, when it aborts.
+ */
+export async function startWorker(options: WorkerOptions, parts: WorkerParts): Promise<RunningWorker> {
+  const scratch = await ScratchFolder.create(options.dataDir)
+  const codes = await CodeCache.create({ scratch: scratch.path, workingDirectory: process.cwd() })
+  const network = parts.network ?? webSocketNetwork(options)
+  const createPool = parts.createPool ?? (await piscinaPools())
+  const worker = new Worker({ options, parts, network, createPool, scratch, codes })
+  await worker.open(parts.signal)
+  return worker
+}
+
+/** Loaded on first use: a worker with another pool needs no Piscina. */
+async function piscinaPools(): Promise<(host: PoolHost) => ThreadPool> {
+  const { PiscinaPool } = await import('./piscina-pool.js')
+  return (host) => new PiscinaPool(host)
+}
+
+interface WorkerBelongings {
+  readonly options: WorkerOptions
+  readonly parts: WorkerParts
+  readonly network: Network
+  readonly createPool: (host: PoolHost) => ThreadPool
+  readonly scratch: ScratchFolder
+  readonly codes: CodeCache
+}
+
+class Worker implements RunningWorker {
+  readonly name: string
+  readonly closed: Promise<void>
+  readonly #options: WorkerOptions
+  readonly #network: Network
+  readonly #log: Log
+  readonly #taskLog: Log
+  readonly #scratch: ScratchFolder
+  readonly #codes: CodeCache
+  readonly #store = new ValueStore()
+  readonly #pool: ThreadPool
+  readonly #slots: ThreadSlots
+  readonly #exchange: ValueExchange
+  readonly #link: SchedulerLink
+  readonly #loop: EventLoop<WorkerEvent, WorkerInstruction>
+  readonly #stopped = new AbortController()
+  /** Code that is being written to its file. */
+  readonly #storing = new Map<CodeHash, Promise<void>>()
+  readonly #settleClosed: { readonly resolve: () => void; readonly reject: (error: unknown) => void }
+  #listener: Listener | undefined
+  #heartbeat: NodeJS.Timeout | undefined
+  #closing: Promise<void> | undefined
+
+  constructor({ options, parts, network, createPool, scratch, codes }: WorkerBelongings) {
+    const { name, threads } = options
+    this.name = name
+    this.#options = options
+    this.#network = network
+    this.#log = parts.log
+    this.#taskLog = parts.taskLog
+    this.#scratch = scratch
+    this.#codes = codes
+    const settle = { resolve: (): void => {}, reject: (_error: unknown): void => {} }
+    this.closed = new Promise((resolve, reject) => Object.assign(settle, { resolve, reject }))
+    // Whoever does not wait for it hears of it in the log.
+    this.closed.catch(() => undefined)
+    this.#settleClosed = settle
+    this.#loop = new EventLoop({
+      machine: createWorkerMachine({ threads }),
+      perform: (instruction) => this.#perform(instruction),
+      onCrash: (error) => this.#crash(error),
+    })
+    const submit = (event: UntimedEvent): void => this.#submit(event)
+    const lanes = Array.from({ length: threads }, () => new LaneReader())
+    this.#pool = createPool({
+      lanes: lanes.map(({ memory }) => memory),
+      onMessage: (message) => this.#onThreadMessage(message),
+      onError: (error, threadsLeft) => {
+        this.#log.error({ err: error }, 'a thread failed')
+        if (threadsLeft === 0) this.#crash(error)
+      },
+    })
+    const urlOf = (code: CodeHash): string => codes.urlOf(code)
+    this.#slots = new ThreadSlots({ lanes, worker: name, pool: this.#pool, store: this.#store, urlOf, submit })
+    const dial = (address: string, signal: AbortSignal): Promise<Socket> => network.dialPeer(address, signal)
+    this.#exchange = new ValueExchange({ worker: name, store: this.#store, log: this.#log, dial, submit })
+    this.#link = new SchedulerLink({
+      dial: (signal) => network.dialScheduler(signal),
+      hello: { role: 'worker', name },
+      join: (socket) => this.#join(socket),
+      onMessage: (message) => this.#onSchedulerMessage(message),
+      onLost: (reason) => this.#onSchedulerLost(reason),
+      log: this.#log,
+    })
+  }
+
+  get address(): string {
+    return this.#listener?.address ?? ''
+  }
+
+  /** Joins a cluster, or closes. */
+  async open(giveUp: AbortSignal | undefined): Promise<void> {
+    const stopped = this.#stopped.signal
+    try {
+      await this.#link.open(giveUp === undefined ? stopped : AbortSignal.any([giveUp, stopped]))
+    } catch (error) {
+      await this.close()
+      throw error
+    }
+    const { name, address } = this
+    this.#log.info({ name, address, threads: this.#options.threads }, 'worker joined')
+    this.#heartbeat = setInterval(() => this.#beat(), HEARTBEAT_INTERVAL_MS)
+  }
+
+  leave(): void {
+    this.#submit({ type: 'leave' })
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close().then(this.#settleClosed.resolve, this.#settleClosed.reject)
+    return this.closed.catch(() => undefined)
+  }
+
+  #perform(instruction: WorkerInstruction): void {
+    switch (instruction.type) {
+      case 'send':
+        this.#link.send(instruction.message)
+        break
+      case 'store-code':
+        this.#storeCode(instruction.define)
+        break
+      case 'run-batch':
+        this.#runBatch(instruction.thread, instruction.tasks)
+        break
+      case 'take-back':
+        this.#slots.takeBack(instruction.thread)
+        break
+      case 'fetch':
+        this.#exchange.fetch(instruction.holder, instruction.address, instruction.tasks)
+        break
+      case 'drop':
+        for (const task of instruction.tasks) this.#store.drop(task)
+        break
+      case 'hang-up':
+        this.#link.close({ code: 'ERR_HEDDLE_PROTOCOL', message: instruction.reason })
+        break
+      case 'close':
+        void this.close()
+        break
+      default:
+        unreachable(instruction)
+    }
+  }
+
+  #submit(event: UntimedEvent): void {
+    this.#loop.submit({ ...event, nowMs: this.#loop.nowMs })
+  }
+
+  /** The first message to a scheduler. It says where we listen, so we listen by then. */
+  async #join({ localAddress }: Socket): Promise<Join> {
+    this.#listener ??= await this.#listen(localAddress)
+    const { name, incarnation, threads, memoryLimitBytes } = this.#options
+    return {
+      type: 'join',
+      name,
+      address: this.address,
+      threads,
+      memoryLimitBytes,
+      pid: process.pid,
+      host: hostname(),
+      packageVersion: packageVersion(),
+      nodeVersion: process.version,
+      incarnation,
+    }
+  }
+
+  async #listen(localAddress: string): Promise<Listener> {
+    const listener = await this.#network.listen(localAddress, (socket) => this.#exchange.accept(socket))
+    if (this.#stopped.signal.aborted) listener.close()
+    return listener
+  }
+
+  #onSchedulerMessage(message: SchedulerToWorker): void {
+    if (message.type === 'joined') this.#exchange.useSecret(message.peerSecret)
+    this.#submit({ type: 'scheduler-message', message })
+  }
+
+  #onSchedulerLost({ message }: CloseReason): void {
+    if (this.#stopped.signal.aborted) return
+    this.#submit({ type: 'scheduler-lost' })
+    this.#log.warn({}, `the scheduler is gone, dialling again: ${message}`)
+    this.#link.open(this.#stopped.signal).then(
+      () => this.#log.info({}, 'worker joined again'),
+      (error: unknown) => {
+        if (!this.#stopped.signal.aborted) this.#fail(error)
+      },
+    )
+  }
+
+  #onThreadMessage(message: ThreadMessage): void {
+    switch (message.type) {
+      case 'doorbell':
+        this.#slots.readOutcomes(message.thread)
+        break
+      case 'log':
+        this.#taskLog[message.level](message.task === undefined ? {} : { task: message.task }, message.text)
+        break
+      default:
+        unreachable(message)
+    }
+  }
+
+  #storeCode(define: DefineCode): void {
+    const { code } = define
+    const stored = this.#codes.store(define).then(
+      () => undefined,
+      (error: unknown) => this.#submit({ type: 'code-refused', code, error: encodeError(error) }),
+    )
+    this.#storing.set(code, stored)
+    void stored.then(() => {
+      if (this.#storing.get(code) === stored) this.#storing.delete(code)
+    })
+  }
+
+  #runBatch(thread: number, tasks: readonly BatchTask[]): void {
+    this.#slots.run(thread, tasks, this.#whenStored(tasks)).catch((error: unknown) => this.#crash(error))
+  }
+
+  #whenStored(tasks: readonly BatchTask[]): Promise<void> | undefined {
+    if (this.#storing.size === 0) return undefined
+    const codes = new Set(tasks.map(({ template }) => template.code))
+    const missing = [...codes].flatMap((code) => this.#storing.get(code) ?? [])
+    return missing.length === 0 ? undefined : Promise.all(missing).then(() => undefined)
+  }
+
+  #beat(): void {
+    const { user, system } = process.cpuUsage()
+    this.#submit({ type: 'pulse', memoryBytes: process.memoryUsage.rss(), cpuSeconds: (user + system) / 1e6 })
+  }
+
+  #crash(error: unknown): void {
+    this.#log.error({ err: error }, 'the worker has a bug and cannot go on; please report this')
+    this.#fail(error)
+  }
+
+  #fail(error: unknown): void {
+    this.#settleClosed.reject(error)
+    void this.close()
+  }
+
+  async #close(): Promise<void> {
+    this.#stopped.abort()
+    this.#loop.stop()
+    clearInterval(this.#heartbeat)
+    this.#link.close()
+    await this.#link.closed()
+    this.#exchange.close()
+    this.#listener?.close()
+    await this.#pool.close()
+    await this.#scratch[Symbol.asyncDispose]()
+  }
+}
