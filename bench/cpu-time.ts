@@ -1,0 +1,29 @@
+/** What processes have cost so far, as the kernel counts it: all their threads, user and system time. */
+import { readFileSync } from 'node:fs'
+
+/** Linux shows times to programs in hundredths of a second, whatever it counts in itself. */
+const TICKS_PER_SECOND = 100
+/** Places behind the program's name in `/proc/PID/stat`; see proc(5). */
+const USER_TICKS = 11
+const SYSTEM_TICKS = 12
+
+/** @throws when a process is gone, or the machine is not a Linux one. */
+export function cpuSecondsOf(pids: readonly number[]): number {
+  let ticks = 0
+  for (const pid of pids) {
+    const stat = readStat(pid)
+    // The name stands in parentheses and may hold anything, spaces and parentheses too.
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+    ticks += Number(fields[USER_TICKS]) + Number(fields[SYSTEM_TICKS])
+  }
+  return ticks / TICKS_PER_SECOND
+}
+
+function readStat(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/stat`, 'latin1')
+  } catch (cause) {
+    const message = `/proc/${pid}/stat can't be read: process ${pid} died, or this is not Linux, which the benchmarks need.`
+    throw new Error(message, { cause })
+  }
+}

@@ -1,0 +1,69 @@
+/** Results and help as people read them. */
+import type { Result } from './harness.js'
+import type { Workload } from './workload.js'
+
+/** One line. */
+export function describeResult(result: Result): string {
+  const { workload, params, p50Ms, p99Ms, cpuSeconds } = result
+  const options = Object.entries(params).map(([name, value]) => `--${name} ${value}`)
+  const percentiles = p50Ms === undefined || p99Ms === undefined ? '' : ` (p50 ${p50Ms} ms, p99 ${p99Ms} ms)`
+  const { client, scheduler, workers } = cpuSeconds
+  const cpu = `CPU a run: client ${client} s, scheduler ${scheduler} s, workers ${workers} s`
+  return `${[workload, ...options].join(' ')}: ${valueOf(result)}${percentiles}; ${cpu}`
+}
+
+export function resultTable(results: readonly Result[]): string {
+  const heads = [
+    'WORKLOAD',
+    'PARAMETERS',
+    'VALUE',
+    'P50 MS',
+    'P99 MS',
+    'CLIENT CPU S',
+    'SCHEDULER CPU S',
+    'WORKERS CPU S',
+  ]
+  const rows = results.map((result) => [
+    result.workload,
+    Object.entries(result.params)
+      .map(([name, value]) => `${name} ${value}`)
+      .join(', '),
+    valueOf(result),
+    String(result.p50Ms ?? ''),
+    String(result.p99Ms ?? ''),
+    String(result.cpuSeconds.client),
+    String(result.cpuSeconds.scheduler),
+    String(result.cpuSeconds.workers),
+  ])
+  const lines = [heads, ...rows]
+  const widths = heads.map((_, column) => Math.max(...lines.map((line) => line[column]!.length)))
+  return lines
+    .map((line) =>
+      line
+        .map((cell, column) => cell.padEnd(widths[column]!))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n')
+}
+
+export function helpText(workloads: readonly Workload[]): string {
+  const lines = workloads.flatMap(({ name, summary, parameters }) => {
+    const options = Object.entries(parameters).map(([option, { initial }]) => `--${option} ${initial}`)
+    return [`  ${[name, ...options].join(' ')}`, `      ${summary}`]
+  })
+  return [
+    'Measures workloads on one scheduler and two workers of one thread on this machine, or all when none is named.',
+    '',
+    'Usage: npm run bench -- [WORKLOAD [OPTIONS]] [--json]',
+    '',
+    ...lines,
+    '',
+    'With --json, standard output has one line of JSON for each workload and nothing else.',
+    'Example: npm run --silent bench -- noop-map --tasks 1000000 --json',
+  ].join('\n')
+}
+
+function valueOf({ value, unit }: Result): string {
+  return `${value.toLocaleString('en')} ${unit}`
+}

@@ -1,0 +1,32 @@
+/** One task at a time: how long a program waits for the smallest answer. */
+import assert from 'node:assert/strict'
+import { percentile } from '../percentile.js'
+import type { Workload } from '../workload.js'
+
+export const roundTrip: Workload<'calls'> = {
+  name: 'round-trip',
+  summary: 'submit a task and await it, one after another; the median call',
+  unit: 'ms',
+  parameters: { calls: { initial: 2_000, lowest: 1, highest: 1_000_000 } },
+  runs: 1, // Of many calls; the percentiles are theirs.
+  prepare: (client, { calls }) => {
+    return async () => {
+      const latenciesMs: number[] = []
+      const values: number[] = []
+      for (let call = 0; call < calls; call++) {
+        const startedAtMs = performance.now()
+        using future = client.submit((x: number) => x + 1, call)
+        values.push(await future)
+        latenciesMs.push(performance.now() - startedAtMs)
+      }
+      const finish = (): void => {
+        assert.deepEqual(
+          values,
+          Array.from({ length: calls }, (_, call) => call + 1),
+        )
+      }
+      return { latenciesMs, finish }
+    }
+  },
+  valueOf: ({ latenciesMs }) => percentile(latenciesMs, 50),
+}

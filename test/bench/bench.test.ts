@@ -1,0 +1,66 @@
+/** The benchmarks at sizes that take no time: that they run, give right answers and print what programs read. */
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { text } from 'node:stream/consumers'
+import test from 'node:test'
+import { fileURLToPath } from 'node:url'
+
+const MAIN = fileURLToPath(new URL('../../bench/main.js', import.meta.url))
+
+const TINY = [
+  { args: ['noop-map', '--tasks', '50'], params: { tasks: 50 }, unit: 'tasks/s' },
+  { args: ['round-trip', '--calls', '20'], params: { calls: 20 }, unit: 'ms' },
+  { args: ['merge', '--tasks', '50'], params: { tasks: 50 }, unit: 's' },
+  { args: ['tree', '--depth', '4'], params: { depth: 4 }, unit: 's' },
+  { args: ['shuffle', '--partitions', '4'], params: { partitions: 4 }, unit: 's' },
+] as const
+
+for (const { args, params, unit } of TINY) {
+  test(`${args[0]} is measured, told in one line, and given as one line of JSON`, async () => {
+    const { code, stdout, stderr } = await bench([...args, '--json'])
+    assert.equal(code, 0, stderr)
+    assert.match(
+      stderr,
+      new RegExp(`^${args.join(' ')}: [\\d.,]+ ${unit}.*; CPU a run: client .* workers [\\d.e-]+ s\n$`),
+    )
+    assert.match(stdout, /^[^\n]*\n$/)
+
+    const { value, cpuSeconds, p50Ms, p99Ms, ...rest } = JSON.parse(stdout) as Record<string, unknown>
+    assert.deepEqual(rest, { workload: args[0], params, unit })
+    assert.ok(typeof value === 'number' && value > 0)
+    assert.deepEqual(Object.keys(cpuSeconds as object), ['client', 'scheduler', 'workers'])
+    for (const seconds of Object.values(cpuSeconds as object)) assert.ok(typeof seconds === 'number' && seconds >= 0)
+    if (unit !== 'ms') return assert.deepEqual([p50Ms, p99Ms], [undefined, undefined])
+    assert.equal(value, p50Ms)
+    assert.ok(typeof p50Ms === 'number' && typeof p99Ms === 'number' && p50Ms <= p99Ms)
+  })
+}
+
+test('wrong usage is one sentence, and exit code 2', async () => {
+  const wrong: [readonly string[], string][] = [
+    [['nop-map'], 'There is no workload "nop-map"; give one of noop-map, round-trip, merge, tree, shuffle.'],
+    [['tree', 'merge'], '"merge" is one workload too many; name one, or none to run them all.'],
+    [['tree', '--deep', '3'], 'There is no option --deep; see --help.'],
+    [['tree', '--tasks', '3'], 'tree has no option --tasks; it has --depth.'],
+    [['tree', '--depth', 'deep'], '--depth is "deep"; give a whole number from 0 to 20.'],
+    [['tree', '--depth'], '--depth has no value; give a whole number from 0 to 20.'],
+    [['--tasks', '3'], '--tasks is an option of a single workload; name the workload too.'],
+    [['merge', '--json=yes'], '--json takes no value; leave "yes" out.'],
+  ]
+  for (const [args, sentence] of wrong) {
+    assert.deepEqual(await bench(args), { code: 2, stdout: '', stderr: `bench: ${sentence}\n` })
+  }
+})
+
+test('--help names every workload with its options', async () => {
+  const { code, stdout } = await bench(['--help'])
+  assert.equal(code, 0)
+  for (const { args } of TINY) assert.match(stdout, new RegExp(`^  ${args[0]} ${args[1]} \\d+$`, 'm'))
+})
+
+async function bench(args: readonly string[]): Promise<{ code: number | null; stdout: string; stderr: string }> {
+  const child = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const ended = new Promise<number | null>((resolve) => child.once('close', resolve))
+  const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)])
+  return { code: await ended, stdout, stderr }
+}
