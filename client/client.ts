@@ -74,8 +74,8 @@ export class Client implements AsyncDisposable {
   }
 
   /**
-   * Runs a function on each item, as a task of its own. The function gets `(item, ...args)` and nothing else: no index, so
-   * `parseInt` is safe. `args` in the options are further arguments, the same for all and sent once.
+   * Runs a function on each item, as a task of its own. The function gets `(item, ...args)` and nothing else: no index, as
+   * the `map` of an array would give. `args` in the options are further arguments, the same for all and sent once.
    *
    * Over more than 1,000 items, the list is copied and its items are encoded soon after the call: don't change an item
    * until its future has settled. An item that can't be sent rejects its own future then, and throws from the call before.

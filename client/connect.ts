@@ -115,14 +115,26 @@ function webSocketRoute(cluster: Cluster, options: ResolvedOptions, close: () =>
 }
 
 async function routeToInline(): Promise<Route> {
-  const { InlineCluster } = await import('../deploy/inline-cluster.js')
-  const cluster = await InlineCluster.start()
+  const [{ startInlineCluster }, { createLog }] = await Promise.all([
+    import('../deploy/inline.js'),
+    import('../common/node/log.js'),
+  ])
+  const functions = new Map<CodeHash, (...args: unknown[]) => unknown>()
+  const cluster = await startInlineCluster({
+    log: createLog({ level: 'warn', format: 'text', name: 'inline' }),
+    functionOf: (code) => functions.get(code),
+    // A bug of ours. Nothing can catch it, and nothing should go on without being told.
+    onCrash: (error) =>
+      setImmediate(() => {
+        throw error
+      }),
+  })
   return {
-    address: cluster.address,
-    dialScheduler: () => cluster.dial(),
-    dialHolder: (address) => cluster.dialHolder(address),
-    // Like any task, it is called with what was encoded as its arguments.
-    onFunction: (code, fn) => cluster.useFunction(code, fn as (...args: unknown[]) => unknown),
+    address: 'inline:',
+    dialScheduler: () => cluster.dialScheduler(),
+    dialHolder: (address) => cluster.dialWorker(address),
+    // The caller's own function runs, so its breakpoints hold. Like any task it is called with what was encoded for it.
+    onFunction: (code, fn) => functions.set(code, fn as (...args: unknown[]) => unknown),
     close: () => cluster.close(),
   }
 }

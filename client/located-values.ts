@@ -5,6 +5,13 @@ import type { ValueSink } from '../protocol/transport/holder.js'
 import { ValueFetcher } from '../protocol/transport/value-fetcher.js'
 import type { Socket } from '../protocol/transport/socket.js'
 
+/** Where a value is: with `holders`, under the task `heldAs`, which is another than ours if the same work was there before. */
+export interface Located {
+  readonly task: TaskId
+  readonly heldAs: TaskId
+  readonly holders: readonly string[]
+}
+
 export interface LocatedValuesOptions {
   readonly name: string
   dialHolder(address: string, signal: AbortSignal): Promise<Socket>
@@ -18,8 +25,8 @@ export class LocatedValues {
   readonly #options: LocatedValuesOptions
   readonly #secret: string
   #fetcher: ValueFetcher | undefined
-  /** What is to be fetched when this turn ends, by holder. */
-  #due = new Map<string, TaskId[]>()
+  /** What is to be fetched when this turn ends, by holder: the task under which it is held, and ours. */
+  #due = new Map<string, Map<TaskId, TaskId[]>>()
 
   /** `secret` is what the scheduler gave this client to show to workers. */
   constructor(options: LocatedValuesOptions, secret: string) {
@@ -27,13 +34,15 @@ export class LocatedValues {
     this.#secret = secret
   }
 
-  /** Fetches the value of `task` from one of `holders`, together with others that are located in this turn. */
-  fetch(task: TaskId, holders: readonly string[]): void {
+  /** Fetches a value from one of its holders, together with others that are located in this turn. */
+  fetch({ task, heldAs, holders }: Located): void {
     // Holders of one value share the work when many clients or tasks want it.
     const holder = holders[task % holders.length] ?? ''
     if (this.#due.size === 0) queueMicrotask(() => this.#fetchDue())
-    const tasks = this.#due.get(holder)
-    if (tasks === undefined) this.#due.set(holder, [task])
+    const due = this.#due.get(holder) ?? new Map<TaskId, TaskId[]>()
+    this.#due.set(holder, due)
+    const tasks = due.get(heldAs)
+    if (tasks === undefined) due.set(heldAs, [task])
     else tasks.push(task)
   }
 
@@ -49,19 +58,23 @@ export class LocatedValues {
       hello: { role: 'client', name: this.#options.name, secret: this.#secret },
       dial: (address, signal) => this.#options.dialHolder(address, signal),
     })
-    for (const [holder, tasks] of due) this.#fetcher.fetch(holder, tasks, this.#sinkFor(holder))
+    for (const [holder, tasks] of due) this.#fetcher.fetch(holder, [...tasks.keys()], this.#sinkFor(holder, tasks))
   }
 
-  #sinkFor(holder: string): ValueSink {
+  #sinkFor(holder: string, tasksOf: ReadonlyMap<TaskId, readonly TaskId[]>): ValueSink {
     const { onValue, onMissing } = this.#options
-    const report = (tasks: readonly TaskId[]): void => {
-      for (const task of tasks) onMissing(task, holder)
+    const pass = (heldAs: TaskId, value: Uint8Array, isOwned: boolean): void => {
+      const tasks = tasksOf.get(heldAs) ?? []
+      for (const task of tasks) onValue(task, value, isOwned && tasks.length === 1)
+    }
+    const report = (missing: readonly TaskId[]): void => {
+      for (const heldAs of missing) for (const task of tasksOf.get(heldAs) ?? []) onMissing(task, holder)
     }
     return {
       onValues: (tasks, values) => {
-        for (let i = 0; i < tasks.length; i++) onValue(tasks[i]!, entryOf(values, i), false)
+        for (let i = 0; i < tasks.length; i++) pass(tasks[i]!, entryOf(values, i), false)
       },
-      onLargeValue: (task, value) => onValue(task, value, true),
+      onLargeValue: (task, value) => pass(task, value, true),
       onGone: report,
       onUnreachable: report,
     }

@@ -338,9 +338,7 @@ export class Session implements FutureOwner {
         this.#onValues(message.tasks, message.values)
         break
       case 'located':
-        if (this.#find(message.task)?.isAwaited(indexOf(message.task)) === true) {
-          this.#located?.fetch(message.task, message.holders)
-        }
+        if (this.#find(message.task)?.isAwaited(indexOf(message.task)) === true) this.#located?.fetch(message)
         break
       case 'failed': {
         const failure: Failure = { ...message, type: 'remote', error: ownBytes(message.error) }

@@ -27,9 +27,12 @@ export const ERROR_CODES = [
   'ERR_HEDDLE_VERSION_MISMATCH',
   'ERR_HEDDLE_WORKER_LOST',
 ] as const
+/** What tells errors apart, for programs. It never changes its meaning. */
 export type ErrorCode = (typeof ERROR_CODES)[number]
 
+/** What an error knows beside its code and message. */
 export interface HeddleErrorOptions {
+  /** The error that came first. */
   readonly cause?: unknown
   /** May the same call succeed if it is repeated? Read by retry code, never guessed from the text. */
   readonly retryable?: boolean
@@ -38,7 +41,9 @@ export interface HeddleErrorOptions {
 /** The base of every error that heddle itself makes. A task's own error is thrown as itself. */
 export class HeddleError extends Error {
   override readonly name: string = 'HeddleError'
+  /** Stable, where the message may be reworded at any time. */
   readonly code: ErrorCode
+  /** May the same call succeed if it is repeated? */
   readonly retryable: boolean
 
   constructor(code: ErrorCode, message: string, options: HeddleErrorOptions = {}) {
@@ -59,6 +64,7 @@ export class FunctionNotPortableError extends HeddleError {
 /** A value cannot travel; `path` says where in the value it sits, as in `args[1].rows[0].parser`. */
 export class NotSerializableError extends HeddleError {
   override readonly name = 'NotSerializableError'
+  /** As in `args[1].rows[0].parser`. */
   readonly path: string
   constructor(path: string, message: string, options?: HeddleErrorOptions) {
     super('ERR_HEDDLE_NOT_SERIALIZABLE', message, options)
@@ -141,6 +147,7 @@ export class FatalError extends HeddleError {
 /** The peer broke the protocol. The session that parsed its frame closes the connection with this reason. */
 export class ProtocolError extends HeddleError {
   override readonly name = 'ProtocolError'
+  /** Which end of the connection has the bug: the one that throws this, or its peer. */
   readonly fault: 'ours' | 'theirs'
   constructor(fault: 'ours' | 'theirs', message: string) {
     super('ERR_HEDDLE_PROTOCOL', message)

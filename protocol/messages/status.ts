@@ -10,6 +10,7 @@ export const stateCounts = record({
   failed: integer,
   released: integer,
 })
+/** How many tasks are in each state now. */
 export type StateCounts = Infer<typeof stateCounts>
 
 export const workerStatus = record({
@@ -30,6 +31,7 @@ export const workerStatus = record({
   packageVersion: text,
   nodeVersion: text,
 })
+/** One worker: who it is, what it does and what it holds. */
 export type WorkerStatus = Infer<typeof workerStatus>
 
 export const functionStatus = record({
@@ -41,6 +43,7 @@ export const functionStatus = record({
   /** Mean of recent runs; 0 before the first. */
   meanMs: real,
 })
+/** All tasks of one function, by its name. */
 export type FunctionStatus = Infer<typeof functionStatus>
 
 export const clusterStatus = record({
@@ -56,4 +59,5 @@ export const clusterStatus = record({
   /** Finished tasks a second, over the last few seconds. */
   tasksPerSecond: real,
 })
+/** A whole cluster, as its scheduler sees it. */
 export type ClusterStatus = Infer<typeof clusterStatus>

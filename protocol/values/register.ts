@@ -1,8 +1,9 @@
 /** The classes whose instances may travel because the user said how. One table in each process and thread. */
 
-// The constructor of any class, whatever it takes.
+/** The constructor of any class, whatever it takes. */
 export type ClassOf<T> = abstract new (...parameters: never[]) => T
 
+/** How the instances of a class travel. */
 export interface TypeCodec<T, E> {
   /** What the class is called on the wire; its own name if not given. Give one when two classes share a name. */
   readonly name?: string

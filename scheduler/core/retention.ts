@@ -77,10 +77,10 @@ function dropOutcome(state: SchedulerState, task: Task, work: Task[]): void {
       noLongerProcessing(state, task, before.worker)
       workerOutboxOf(state, before.worker).addFree(task.id)
       break
-    case 'waiting':
     case 'ready':
       state.ready.markStale()
       break
+    case 'waiting':
     case 'failed':
     case 'released':
       break

@@ -63,7 +63,7 @@ test('a worker process that is killed is started again, and the log says how it 
   await eventually('another process has joined', async () => {
     const { body } = await ask({ port: scheduler.port, path: '/api/v1/status' })
     const [worker] = (JSON.parse(body) as ClusterStatus).workers
-    return worker !== undefined && worker.name === 'bob' && worker.pid !== first.pid
+    return worker?.name === 'bob' && worker.pid !== first.pid
   })
 })
 

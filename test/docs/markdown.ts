@@ -42,7 +42,7 @@ export function codeBlocksOf({ text }: Page): CodeBlock[] {
 /** The headings of one level, or of all, in their order. */
 export function headingsOf(page: Page, level?: number): string[] {
   const found = [...proseOf(page).matchAll(/^(#{1,6}) +(.+?) *$/gm)]
-  return found.filter(([, marks]) => level === undefined || marks?.length === level).map(([, , heading]) => heading ?? '')
+  return found.filter(([, marks]) => level === undefined || marks?.length === level).map(([, , text]) => text ?? '')
 }
 
 /** What a heading is called in links, as the usual hosts make it. */
@@ -56,12 +56,6 @@ export function anchorOf(heading: string): string {
 /** The targets of links and images. */
 export function linksOf(page: Page): string[] {
   return [...proseOf(page).matchAll(/\]\(([^()\s]+)\)/g)].map(([, target]) => target ?? '')
-}
-
-/** The first cells of the rows of all tables. */
-export function firstCellsOf(page: Page): string[] {
-  const rows = [...proseOf(page).matchAll(/^\| ([^|]+) \|.*\n\| ---.*\n((?:\|.*\n)*)/gm)].flatMap(([, , body]) => (body ?? '').split('\n'))
-  return rows.filter((row) => row !== '').map((row) => row.split('|')[1]!.trim())
 }
 
 function proseOf({ text }: Page): string {

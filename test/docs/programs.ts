@@ -31,7 +31,8 @@ export function codeOf(page: Page): PageCode {
     if (!isProgram && given === undefined) continue
     const file = { name: given ?? `program-${programs.length + 1}.${language}`, text }
     files.push(file)
-    if (isProgram) programs.push({ ...file, printed: [...text.matchAll(/\/\/ => (.*)$/gm)].map(([, line]) => line ?? '') })
+    if (isProgram)
+      programs.push({ ...file, printed: [...text.matchAll(/\/\/ => (.*)$/gm)].map(([, line]) => line ?? '') })
   }
   return { files, programs }
 }

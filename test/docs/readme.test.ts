@@ -1,3 +1,4 @@
+/** The programs on the pages, run as a reader would run them, against the package as it was built. */
 import assert from 'node:assert/strict'
 import { mkdir, symlink, writeFile } from 'node:fs/promises'
 import path from 'node:path'
@@ -16,6 +17,7 @@ const USUAL_ADDRESS = 'ws://127.0.0.1:8786'
 const TSCONFIG = {
   compilerOptions: { module: 'NodeNext', target: 'ES2022', strict: true, outDir: '.', rootDir: '.' },
   include: ['*.ts'],
+  exclude: ['node_modules'],
 }
 
 for (const name of ['README.md', 'docs/errors.md']) {
@@ -34,7 +36,8 @@ for (const name of ['README.md', 'docs/errors.md']) {
       await symlink(PROJECT, path.join(folder.path, 'node_modules/heddle'))
       await write('package.json', '{ "type": "module" }')
       await write('tsconfig.json', JSON.stringify(TSCONFIG))
-      for (const file of files) await write(file.name, file.text.replaceAll(USUAL_ADDRESS, cluster?.address ?? USUAL_ADDRESS))
+      for (const file of files)
+        await write(file.name, file.text.replaceAll(USUAL_ADDRESS, cluster?.address ?? USUAL_ADDRESS))
     })
 
     after(async () => {

@@ -132,7 +132,7 @@ export class SimulatedClient {
 
   #act(): void {
     if (this.#hasLeft) return
-    const { rng } = { rng: this.#rng }
+    const rng = this.#rng
     for (let more = true; more; more = rng.chance(0.3)) {
       const dice = rng.next()
       if (this.#templates.length === 0 || dice < 0.1) this.#define()

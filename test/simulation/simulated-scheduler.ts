@@ -4,6 +4,7 @@ import type { Rng } from '../../common/rng.js'
 import { clientId, workerId, type ClientId, type WorkerId } from '../../protocol/ids.js'
 import { clientToScheduler, schedulerToClient, type ClientToScheduler, type SchedulerToClient } from '../../protocol/messages/client.js'
 import { schedulerToWorker, workerToScheduler, type SchedulerToWorker, type WorkerToScheduler } from '../../protocol/messages/worker.js'
+import type { Field } from '../../protocol/schema.js'
 import type { SchedulerEvent } from '../../scheduler/core/events.js'
 import type { SchedulerInstruction } from '../../scheduler/core/instructions.js'
 import { checkInvariants } from '../../scheduler/core/invariants.js'
@@ -29,6 +30,17 @@ export interface Peer<Incoming> {
 interface Session<Outgoing> {
   readonly down: Link<Outgoing>
   cut(): void
+}
+
+/** The two ends of a new connection: `down` goes from the scheduler to its peer, `up` the other way. */
+interface Ends<Down, Up, Id> {
+  readonly downField: Field<Down>
+  readonly upField: Field<Up>
+  readonly peer: Peer<Down>
+  readonly receive: (message: Up) => void
+  readonly sessions: Map<Id, Session<Down>>
+  readonly id: Id
+  readonly onLost: () => void
 }
 
 export class SimulatedScheduler {
@@ -68,9 +80,11 @@ export class SimulatedScheduler {
       if (message.type === 'join') this.#loop.submit({ type: 'worker-joined', worker, join: message })
       else this.#loop.submit({ type: 'worker-message', worker, message })
     }
-    return this.#connect<SchedulerToWorker, WorkerToScheduler>({
-      down: { field: schedulerToWorker, peer },
-      up: { field: workerToScheduler, receive },
+    return this.#connect({
+      downField: schedulerToWorker,
+      upField: workerToScheduler,
+      peer,
+      receive,
       sessions: this.#workers,
       id: worker,
       onLost: () => this.#loop.submit({ type: 'worker-left', worker, reason: 'connection cut' }),
@@ -79,9 +93,11 @@ export class SimulatedScheduler {
 
   connectClient(name: string, peer: Peer<SchedulerToClient>): Connection<ClientToScheduler> {
     const client = clientId(this.#nextId++)
-    const connection = this.#connect<SchedulerToClient, ClientToScheduler>({
-      down: { field: schedulerToClient, peer },
-      up: { field: clientToScheduler, receive: (message) => this.#loop.submit({ type: 'client-message', client, message }) },
+    const connection = this.#connect({
+      downField: schedulerToClient,
+      upField: clientToScheduler,
+      peer,
+      receive: (message: ClientToScheduler) => this.#loop.submit({ type: 'client-message', client, message }),
       sessions: this.#clients,
       id: client,
       onLost: () => this.#loop.submit({ type: 'client-left', client }),
@@ -90,19 +106,7 @@ export class SimulatedScheduler {
     return connection
   }
 
-  #connect<Down, Up, Id = unknown>({
-    down: { field: downField, peer },
-    up: { field: upField, receive },
-    sessions,
-    id,
-    onLost,
-  }: {
-    readonly down: { readonly field: ConstructorParameters<typeof Link<Down>>[0]['field']; readonly peer: Peer<Down> }
-    readonly up: { readonly field: ConstructorParameters<typeof Link<Up>>[0]['field']; readonly receive: (message: Up) => void }
-    readonly sessions: Map<Id, Session<Down>>
-    readonly id: Id
-    readonly onLost: () => void
-  }): Connection<Up> {
+  #connect<Down, Up, Id>({ downField, upField, peer, receive, sessions, id, onLost }: Ends<Down, Up, Id>): Connection<Up> {
     const agenda = this.#agenda
     const rng = this.#rng.fork()
     const down = new Link<Down>({ agenda, rng, field: downField, deliver: (messages) => peer.receive(messages) })

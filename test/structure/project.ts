@@ -1,9 +1,7 @@
-/** The project's own files, as the tests of its structure and of its pages read them. */
+/** The project's own files, as the tests of its structure read them. */
 import { readdirSync, readFileSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
-
-/** From `dist/test/structure` up to the folder of package.json. */
-export const ROOT = fileURLToPath(new URL('../../../', import.meta.url))
+import path from 'node:path'
+import { PROJECT } from '../support/project.js'
 
 const NOT_OURS = /^(node_modules|dist|dist-.*|\..*)$/
 
@@ -16,26 +14,25 @@ export interface SourceFile {
 /** Every TypeScript file of the project. */
 export function sourceFiles(): SourceFile[] {
   const paths: string[] = []
-  for (const entry of readdirSync(ROOT, { withFileTypes: true })) {
+  for (const entry of readdirSync(PROJECT, { withFileTypes: true })) {
     if (!entry.isDirectory() || NOT_OURS.test(entry.name)) continue
-    for (const below of readdirSync(ROOT + entry.name, { recursive: true, encoding: 'utf8' })) {
-      const path = `${entry.name}/${below.replaceAll('\\', '/')}`
-      if (path.endsWith('.ts') && !path.endsWith('.d.ts')) paths.push(path)
+    for (const below of readdirSync(path.join(PROJECT, entry.name), { recursive: true, encoding: 'utf8' })) {
+      if (below.endsWith('.ts') && !below.endsWith('.d.ts')) paths.push(path.posix.join(entry.name, below))
     }
   }
-  return paths.sort().map((path) => ({ path, text: readProjectFile(path) }))
-}
-
-export function readProjectFile(path: string): string {
-  return readFileSync(ROOT + path, 'utf8')
+  return paths.sort().map((each) => ({ path: each, text: readProjectFile(each) }))
 }
 
 interface PackageJson {
+  readonly version: string
   readonly dependencies: Readonly<Record<string, string>>
-  readonly devDependencies: Readonly<Record<string, string>>
   readonly exports: Readonly<Record<string, string | { readonly types: string; readonly default: string }>>
 }
 
 export function readPackageJson(): PackageJson {
   return JSON.parse(readProjectFile('package.json')) as PackageJson
+}
+
+function readProjectFile(file: string): string {
+  return readFileSync(path.join(PROJECT, file), 'utf8')
 }

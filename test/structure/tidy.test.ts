@@ -1,27 +1,15 @@
-/** The source is tidy, and the pages that list what is in it list all of it and nothing else. */
+/** The source is tidy, and has no limit or error code that nothing uses. */
 import assert from 'node:assert/strict'
 import test, { suite } from 'node:test'
-import { formatBytes, formatDuration } from '../../common/units.js'
 import { ERROR_CODES } from '../../protocol/errors.js'
 import * as limits from '../../protocol/limits.js'
-import { readPackageJson, readProjectFile, sourceFiles } from './project.js'
+import { sourceFiles } from './project.js'
 import { findingsIn } from './tidy.js'
 
 const files = sourceFiles()
 
 test('no file holds dead code, unfinished work, a silenced compiler or a test left out', () => {
   assert.deepEqual(files.flatMap(findingsIn), [])
-})
-
-test('docs/errors.md has a heading for each error code, and none for another', () => {
-  assert.deepEqual(headings('docs/errors.md', /^### `(ERR_\w+)`$/gm), [...ERROR_CODES])
-})
-
-test('docs/limits.md has a row with the value of each limit, and none for another', () => {
-  const documented = [...readProjectFile('docs/limits.md').matchAll(/^\| `([A-Z_]+)` \| ([^|]+?) \|/gm)]
-  const rows = documented.map(([, name, value]) => `${name} ${value}`).sort()
-  const exported = Object.entries(limits).map(([name, value]) => `${name} ${readable(name, value)}`)
-  assert.deepEqual(rows, exported.sort())
 })
 
 test('each limit is used', () => {
@@ -35,14 +23,6 @@ test('each error code is used beside its declaration', () => {
   const uses = product.join('\n').match(/'ERR_HEDDLE_\w+'/g) ?? []
   const unused = ERROR_CODES.filter((code) => uses.filter((use) => use === `'${code}'`).length < 2)
   assert.deepEqual(unused, [])
-})
-
-test('docs/dependencies.md has a heading with the reason for each dependency, and none for another', () => {
-  const { dependencies, devDependencies } = readPackageJson()
-  assert.deepEqual(
-    headings('docs/dependencies.md', /^### (\S+)$/gm).sort(),
-    [...Object.keys(dependencies), ...Object.keys(devDependencies)].sort(),
-  )
 })
 
 suite('the check', () => {
@@ -105,14 +85,3 @@ suite('the check', () => {
     assert.match(findingsOf('/** Runs. */', 'client/myFile.ts').join(), /kebab-case/)
   })
 })
-
-function headings(path: string, pattern: RegExp): string[] {
-  return [...readProjectFile(path).matchAll(pattern)].map((match) => match[1]!)
-}
-
-/** As the page writes it: by the unit that the name ends in. */
-function readable(name: string, value: number): string {
-  if (name.endsWith('BYTES')) return formatBytes(value)
-  if (name.endsWith('MS')) return formatDuration(value)
-  return value.toLocaleString('en')
-}

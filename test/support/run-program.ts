@@ -21,7 +21,13 @@ export async function runProgram(file: string, args: readonly string[], options:
     execFile(
       file,
       args,
-      { cwd, env: { ...Object.fromEntries(inherited), ...env }, timeout: timeoutMs, killSignal: 'SIGKILL', maxBuffer: 2 ** 26 },
+      {
+        cwd,
+        env: { ...Object.fromEntries(inherited), ...env },
+        timeout: timeoutMs,
+        killSignal: 'SIGKILL',
+        maxBuffer: 2 ** 26,
+      },
       (cause, stdout, stderr) => {
         if (cause === null) return resolve(stdout)
         const command = [file, ...args].join(' ')

@@ -1,0 +1,78 @@
+/** Programs that must not compile: every line below a `@ts-expect-error` is wrong. Compiled by test/client/types.test.ts. */
+import { connect } from 'heddle'
+import type { Client, Future } from 'heddle'
+import { withCluster } from 'heddle/testing'
+
+declare const client: Client
+declare const three: Future<number>
+declare const text: Future<string>
+interface Tasks {
+  resize(path: string, width: number): Promise<number>
+  readonly VERSION: string
+}
+
+// @ts-expect-error A text where a number is wanted.
+client.submit((x: number) => x, 'a')
+// @ts-expect-error A future of a text where a number is wanted.
+client.submit((x: number) => x, text)
+// @ts-expect-error An argument is missing.
+client.submit((x: number) => x)
+// @ts-expect-error There is one argument too many.
+client.submit((x: number) => x, 1, 2)
+// @ts-expect-error A future of the wrong type, deep inside.
+client.submit((rows: { a: number }[]) => rows, [{ a: text }])
+// @ts-expect-error A property that the task knows nothing of.
+client.submit((p: { a: number }) => p, { a: 1, b: 2 })
+// @ts-expect-error A Map of the wrong values.
+client.submit((m: Map<string, number>) => m, new Map([['a', text]]))
+// @ts-expect-error A list of futures where one value is wanted.
+client.submit((x: number) => x, [three])
+// @ts-expect-error No function.
+client.submit('resize', 3)
+// @ts-expect-error The result is no number.
+const wrongResult: Future<number> = client.submit((x: number) => String(x), 3)
+// @ts-expect-error A future is not its value.
+const wrongValue: number = client.submit((x: number) => x, 3)
+// @ts-expect-error A Promise is no future.
+const wrongPromise: Future<number> = Promise.resolve(3)
+// @ts-expect-error Items of the wrong type.
+client.map((x: number) => x, ['a'])
+// @ts-expect-error Futures of the wrong type as items.
+client.map((x: number) => x, [text])
+// @ts-expect-error The function wants another argument, and there are no `args`.
+client.map((x: number, unit: string) => x + unit, [1])
+// @ts-expect-error `args` of the wrong type.
+client.map((x: number, unit: string) => x + unit, [1], { args: [3] })
+// @ts-expect-error An option of later versions.
+client.map((x: number) => x, [1], { retries: 3 })
+// @ts-expect-error A number is no list.
+client.map((x: number) => x, 3)
+// @ts-expect-error A list of arguments is too short.
+client.starmap((x: number, y: string) => x + y, [[1]])
+// @ts-expect-error An option of later versions.
+client.with({ retries: 3 })
+// @ts-expect-error A misspelt option.
+client.with({ priorty: 3 })
+// @ts-expect-error No such way with errors.
+client.gather([three], { errors: 'ignore' })
+// @ts-expect-error Values are no futures.
+client.gather([3])
+// @ts-expect-error The function takes a text, and the future has a number.
+three.pipe((x: string) => x)
+// @ts-expect-error The options of result() don't have it.
+three.result({ timeout: 3 })
+// @ts-expect-error An argument of the wrong type for a function of a module.
+client.module<Tasks>(new URL('file:///t.ts')).resize(three, 3)
+// @ts-expect-error What is no function is not there.
+client.module<Tasks>(new URL('file:///t.ts')).VERSION
+// @ts-expect-error A client is not made, it is connected.
+new Client()
+// @ts-expect-error An unknown option.
+connect('ws://127.0.0.1:8786', { tokn: 'x' })
+// @ts-expect-error A number is no address.
+connect(8786)
+// @ts-expect-error Planned, and not there yet.
+client.scatter(3)
+// @ts-expect-error The test gets a client.
+withCluster((cluster: string) => cluster)
+void [wrongResult, wrongValue, wrongPromise]

@@ -1,0 +1,128 @@
+/** Programs that must compile, and what their types must be. Compiled by test/client/types.test.ts as a user's program. */
+import { connect, LocalCluster, registerType, TimeoutError } from 'heddle'
+import type { Client, ClusterStatus, Future, FutureStatus, Input, MapOptions, RemoteModule, TaskOptions } from 'heddle'
+import { withCluster } from 'heddle/testing'
+
+type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
+/** Compiles only when the type of the value is exactly `Expected`. */
+declare function exactly<Expected>(): <Actual>(value: Actual, isSame: Equal<Actual, Expected>) => void
+
+declare const client: Client
+declare const three: Future<number>
+declare const text: Future<string>
+
+// What a task returns is what its future gives; a promise is unwrapped.
+exactly<Future<string>>()(client.submit((x: number) => String(x), 3), true)
+exactly<Future<number>>()(client.submit(async (x: number) => x + 1, 3), true)
+exactly<Future<void>>()(client.submit(() => undefined as void), true)
+exactly<Future<[number, string]>>()(client.submit((a: number, b: string): [number, string] => [a, b], 1, 'b'), true)
+
+// A parameter without a type gets that of its argument, and a generic function that of its use.
+exactly<Future<number>>()(client.submit((x) => x * 2, 3), true)
+exactly<Future<number[]>>()(client.submit(<T>(x: T) => [x], 3), true)
+
+// Futures may stand wherever values may, at any depth.
+exactly<Future<number>>()(client.submit((x: number) => x, three), true)
+exactly<Future<number>>()(
+  client.submit((rows: { a: number; b: string[] }[]) => rows.length, [{ a: three, b: ['x', text] }]),
+  true,
+)
+client.submit((xs: readonly number[]) => xs.length, client.map((x: number) => x, [1, 2]))
+client.submit((m: Map<string, number>) => m.size, new Map([['a', three]]))
+client.submit((s: Set<number>) => s.size, new Set([three, three]))
+client.submit((x: string | number) => x, text)
+client.submit((x: boolean) => x, client.submit((n: number) => n > 2, 3))
+client.submit((xs: string | number[]) => xs.length, [1, three])
+interface Tree {
+  readonly value: number
+  readonly children: Tree[]
+}
+client.submit((tree: Tree) => tree.value, { value: 1, children: [{ value: three, children: [] }] })
+
+// Optional and rest parameters, any and unknown.
+client.submit((x: number, y?: string) => `${x}${y}`, 3)
+client.submit((x: number, y?: string) => `${x}${y}`, 3, text)
+client.submit((...xs: number[]) => xs.length, 1, three, 3)
+client.submit((x: unknown) => typeof x, { deep: [text] })
+
+// Values that are not looked into: memory, dates, instances of the user's classes.
+exactly<Future<number>>()(client.submit((bytes: Uint8Array) => bytes.length, new Uint8Array(3)), true)
+client.submit((d: Date, r: RegExp, e: Error) => [d, r, e], new Date(), /x/, new Error('x'))
+class Point {
+  readonly #x = 1
+  readonly y = 2
+  norm(): number {
+    return this.#x + this.y
+  }
+}
+registerType(Point, { encode: ({ y }) => y, decode: () => new Point() })
+client.submit((p: Point) => p.norm(), new Point())
+client.submit((p: Point) => p.norm(), client.submit(() => new Point()))
+
+// map and starmap.
+exactly<Future<number>[]>()(client.map((x: number) => x * 2, [1, three]), true)
+exactly<Future<number>[]>()(client.map((x) => x * 2, [1, 2]), true)
+exactly<Future<string>[]>()(client.map((x: number, unit: string) => x + unit, [1, three], { args: [text] }), true)
+exactly<Future<number>[]>()(client.map((x: string, radix?: number) => parseInt(x, radix), ['1']), true)
+client.map((x: number) => x, new Set([1]), { name: 'each', priority: 3, key: (item, index) => `${String(item)}-${index}` })
+exactly<Future<string>[]>()(client.starmap((x: number, y: string) => x + y, [[1, 'a'], [three, text]]), true)
+
+// Options and views.
+const options: TaskOptions = { name: 'n', key: 'k', priority: 1 }
+exactly<Client>()(client.with(options), true)
+const mapOptions: MapOptions = { name: 'n', args: [] }
+client.map((x: number) => x, [1], { ...mapOptions, args: [] })
+
+// Futures are promises to await, and more.
+async function futures(): Promise<void> {
+  exactly<string>()(await text, true)
+  exactly<[number, string]>()(await Promise.all([three, text]), true)
+  exactly<PromiseSettledResult<number>[]>()(await Promise.allSettled([three]), true)
+  exactly<number>()(await three.result({ timeoutMs: 5, signal: AbortSignal.timeout(5) }), true)
+  exactly<unknown>()(await three.error(), true)
+  exactly<FutureStatus>()(three.status, true)
+  exactly<Future<string>>()(three.pipe((x: number, unit: string) => x + unit, text), true)
+  exactly<Promise<number | undefined>>()(three.catch(() => undefined), true)
+  exactly<number>()(await three.finally(() => undefined), true)
+  using held = client.submit(() => 3)
+  held.release()
+}
+
+// gather keeps tuples and arrays apart, and knows what its options do.
+exactly<Promise<[number, string]>>()(client.gather([three, text]), true)
+exactly<Promise<number[]>>()(client.gather(client.map((x: number) => x, [1])), true)
+exactly<Promise<[PromiseSettledResult<number>]>>()(client.gather([three], { errors: 'settle' }), true)
+exactly<Promise<(string | number)[]>>()(client.gather([three, text], { errors: 'skip' }), true)
+
+// Modules: their functions only, promises unwrapped.
+interface Tasks {
+  resize(path: string, size: { width: number }): Promise<number>
+  readonly VERSION: string
+}
+const tasks = client.module<Tasks>(new URL('file:///tasks.ts'))
+exactly<RemoteModule<Tasks>>()(tasks, true)
+exactly<'resize'>()('resize' as keyof typeof tasks, true)
+exactly<Future<number>>()(tasks.resize(text, { width: three }), true)
+exactly<Future<number>>()(client.submit(tasks.resize, text, { width: three }), true)
+exactly<Future<number>[]>()(client.map(tasks.resize, ['a', text], { args: [{ width: three }] }), true)
+exactly<Future<number>>()(text.pipe(tasks.resize, { width: 3 }), true)
+
+// Connecting, without any compiler option for `await using`.
+async function connecting(): Promise<ClusterStatus> {
+  await using cluster = await LocalCluster.start({ workers: 2, threadsPerWorker: 1, memoryLimit: '2GiB' })
+  await using one = await connect(cluster, { name: 'etl', timeoutMs: 5_000, signal: AbortSignal.timeout(5_000) })
+  await using two = await connect('ws://10.0.0.5:8786', { token: 'secret' })
+  await using three = await connect()
+  await using four = await connect({ name: 'no target' })
+  await Promise.all([one, two, three, four].map((each) => each.waitForWorkers(2, { timeoutMs: 5 })))
+  exactly<string>()(await withCluster((each) => each.submit(() => 'x'), { kind: 'inline' }), true)
+  return await one.info()
+}
+
+// Helpers of the user's own, written with our types.
+function average(of: Client, xs: Input<number[]>): Future<number> {
+  return of.submit((all: number[]) => all.reduce((a, b) => a + b, 0) / all.length, xs)
+}
+average(client, [1, three])
+new TimeoutError('late').code satisfies string
+void [futures, connecting]
