@@ -6,7 +6,6 @@ import type { Items } from './map-slice.js'
 import { checkOptionNames, describe, invalidOption } from './options.js'
 import { remoteModule, type RemoteModule } from './remote-module.js'
 import type { Session } from './session.js'
-import { captureSubmitSite, type SubmitSite } from './submit-site.js'
 import { TaskFuture } from './task-future.js'
 import {
   DEFAULT_TASK_OPTIONS,
@@ -69,8 +68,7 @@ export class Client implements AsyncDisposable {
    * ```
    */
   submit<A extends readonly unknown[], R>(fn: (...args: A) => R, ...args: Inputs<A>): Future<Awaited<R>> {
-    const site = captureSubmitSite(this.submit)
-    return this.#session.submitWith(fn, args, this.#options, site) as Future<Awaited<R>>
+    return this.#session.submit(fn, args, this.submit, this.#options) as Future<Awaited<R>>
   }
 
   /**
@@ -98,7 +96,7 @@ export class Client implements AsyncDisposable {
     options: MapOptionsWithArgs<NoInfer<Input<T>>, A>,
   ): Future<Awaited<R>>[]
   map(fn: TaskFunction, items: Iterable<unknown>, options: MapOptions<never> = {}): Future<never>[] {
-    return this.#map(fn, { values: listOf('map', items), are: 'item' }, options, captureSubmitSite(this.map))
+    return this.#map(fn, { values: listOf('map', items), are: 'item' }, options, this.map)
   }
 
   /**
@@ -122,7 +120,7 @@ export class Client implements AsyncDisposable {
       const found = describe(values[wrong])
       throw invalidOption(`argTuples[${wrong}] is ${found}; client.starmap() takes a list of arguments for each task.`)
     }
-    return this.#map(fn, { values, are: 'arguments' }, options, captureSubmitSite(this.starmap))
+    return this.#map(fn, { values, are: 'arguments' }, options, this.starmap)
   }
 
   /**
@@ -152,7 +150,7 @@ export class Client implements AsyncDisposable {
   module<M>(location: URL | string): RemoteModule<M> {
     const source = this.#session.module(location)
     return remoteModule<M>(source, (fn, args) => {
-      return this.#session.submitWith(fn, args, this.#options, captureSubmitSite(fn))
+      return this.#session.submit(fn, args, fn, this.#options)
     })
   }
 
@@ -241,15 +239,16 @@ export class Client implements AsyncDisposable {
     return this.#close()
   }
 
-  #map(fn: TaskFunction, items: Items, options: MapOptions<never>, site: SubmitSite): Future<never>[] {
+  #map(fn: TaskFunction, items: Items, options: MapOptions<never>, called: TaskFunction): Future<never>[] {
     const where = items.are === 'item' ? 'client.map()' : 'client.starmap()'
     // The overloads say what the tasks return.
-    return this.#session.map(fn, items, resolveMapOptions(where, options, this.#options), site) as Future<never>[]
+    return this.#session.map(fn, items, resolveMapOptions(where, options, this.#options), called) as Future<never>[]
   }
 
   /** Checks that these are futures, and of this client. */
   #own(where: string, futures: readonly Future<unknown>[]): readonly TaskFuture<unknown>[] {
-    if (!Array.isArray(futures)) throw invalidOption(`${where} takes an array of futures, and not ${describe(futures)}.`)
+    if (!Array.isArray(futures))
+      throw invalidOption(`${where} takes an array of futures, and not ${describe(futures)}.`)
     return futures.map((future: unknown, place) => {
       if (!(future instanceof TaskFuture)) {
         throw invalidOption(`Entry ${place} given to ${where} is ${describe(future)}, and no future.`)

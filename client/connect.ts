@@ -70,9 +70,9 @@ export async function connect(options?: ConnectOptions): Promise<Client>
 export async function connect(target: string | Cluster | undefined, options?: ConnectOptions): Promise<Client>
 export async function connect(first?: string | Cluster | ConnectOptions, second?: ConnectOptions): Promise<Client> {
   const isTarget = typeof first === 'string' || isCluster(first)
-  const target = isTarget ? first : process.env['HEDDLE_ADDRESS']
+  const target = isTarget ? first : textOrNothing(process.env['HEDDLE_ADDRESS'])
   const options = resolveOptions((isTarget ? second : (second ?? first)) ?? {})
-  const route = await routeTo(target === '' ? undefined : target, options)
+  const route = await routeTo(target, options)
   try {
     return await open(route, options)
   } catch (error) {
@@ -141,7 +141,7 @@ async function routeToInline(): Promise<Route> {
 
 function resolveOptions(given: ConnectOptions): ResolvedOptions {
   checkOptionNames('connect()', given, ['token', 'name', 'timeoutMs', 'signal'])
-  const { token = process.env['HEDDLE_TOKEN'] || undefined, name = `client-${process.pid}`, signal } = given
+  const { token = textOrNothing(process.env['HEDDLE_TOKEN']), name = `client-${process.pid}`, signal } = given
   const { timeoutMs = HANDSHAKE_TIMEOUT_MS } = given
   if (token !== undefined && typeof token !== 'string') throw invalidOption('token must be a text.')
   if (typeof name !== 'string' || name === '' || name.length > 200) {
@@ -153,4 +153,9 @@ function resolveOptions(given: ConnectOptions): ResolvedOptions {
 
 function isCluster(value: unknown): value is Cluster {
   return typeof value === 'object' && value !== null && typeof (value as Partial<Cluster>).address === 'string'
+}
+
+/** An empty variable is as good as none. */
+function textOrNothing(text: string | undefined): string | undefined {
+  return text === '' ? undefined : text
 }

@@ -60,6 +60,9 @@ export function errorOfCode(code: string, reason: string): HeddleError {
     case 'ERR_HEDDLE_FATAL':
       return new FatalError(reason)
     default:
-      return new HeddleError(ERROR_CODES.find((each): each is ErrorCode => each === code) ?? 'ERR_HEDDLE_PROTOCOL', reason)
+      return new HeddleError(
+        ERROR_CODES.find((each): each is ErrorCode => each === code) ?? 'ERR_HEDDLE_PROTOCOL',
+        reason,
+      )
   }
 }

@@ -15,7 +15,8 @@ export class InputSink implements FutureSink {
   /** A released future may be among the arguments never, or until the scheduler knows that it was released. */
   constructor(owner: FutureOwner, { released }: { readonly released: 'never' | 'until the scheduler knows' }) {
     this.#owner = owner
-    this.#isOk = released === 'never' ? (array, index) => !array.isReleased(index) : (array, index) => !array.isGone(index)
+    this.#isOk =
+      released === 'never' ? (array, index) => !array.isReleased(index) : (array, index) => !array.isGone(index)
   }
 
   /** Why the task has no future either: one of its inputs failed without the scheduler's knowledge. */

@@ -15,7 +15,7 @@ export interface WaitOptions {
 export function interruptible<T>(work: PromiseLike<T>, { timeoutMs, signal, timedOut }: WaitOptions): Promise<T> {
   return new Promise<T>((resolve, reject) => {
     checkTimeout(timeoutMs)
-    let timer: NodeJS.Timeout | undefined
+    let timer: NodeJS.Timeout | undefined = undefined
     const onAbort = (): void => giveUp(signal?.reason)
     const settle = (): void => {
       clearTimeout(timer)

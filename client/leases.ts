@@ -59,6 +59,7 @@ export class Leases {
 }
 
 function noIdsLeft(): SchedulerUnreachableError {
-  const message = 'The scheduler gave no new ids for tasks; await some results before you submit more, so that it can answer.'
+  const message =
+    'The scheduler gave no new ids for tasks; await some results before you submit more, so that it can answer.'
   return new SchedulerUnreachableError(message)
 }

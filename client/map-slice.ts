@@ -89,6 +89,10 @@ export function addItem(tasks: EncodedArguments, items: Items, place: number, si
   } catch (error) {
     if (!(error instanceof NotSerializableError) || !error.path.startsWith('items[0]')) throw error
     const path = `items[${place}]${error.path.slice('items[0]'.length)}`
-    throw new NotSerializableError(path, error.message.replace(error.path, () => path), { cause: error.cause })
+    throw new NotSerializableError(
+      path,
+      error.message.replace(error.path, () => path),
+      { cause: error.cause },
+    )
   }
 }

@@ -12,7 +12,7 @@ import { PRIORITY_BASE, type ClientToScheduler } from '../protocol/messages/clie
 import type { Connection } from '../protocol/transport/connection.js'
 import type { Failure } from './failure.js'
 import type { Leases } from './leases.js'
-import { MapSlice } from './map-slice.js'
+import type { MapSlice } from './map-slice.js'
 import { Submission } from './submission.js'
 import { TaskArray } from './task-array.js'
 import type { CodeSource, Template } from './template.js'
@@ -39,6 +39,7 @@ export class Outgoing {
   /** Tasks that failed here. What was encoded before and needs them is still in the queue. */
   readonly #failures = new Map<TaskId, Failure>()
   #noTask: TaskId | undefined
+  #turn = 0
   #isFlushDue = false
   /** Is more of the queue to be sent when other work of the program had its turn? */
   #isRestDue = false
@@ -49,6 +50,11 @@ export class Outgoing {
     this.#connection = connection
     this.#leases = leases
     this.#arrays = arrays
+  }
+
+  /** Numbers the turns of the event loop, as far as something was submitted in them. */
+  get turn(): number {
+    return this.#turn
   }
 
   /** The submission that the next task of this template belongs into. It is for the caller to add it, to its array too. */
@@ -122,6 +128,7 @@ export class Outgoing {
 
   readonly #flush = (): void => {
     this.#isFlushDue = false
+    this.#turn += 1
     if (this.#isClosed) return
     this.#closeOpen()
     this.#sendQueued(performance.now() + TURN_MS)

@@ -5,7 +5,7 @@
 import { unreachable } from '../common/assert.js'
 import { entryOf, ownBytes, type Packed } from '../common/packed.js'
 import { HeddleError, SchedulerUnreachableError, TimeoutError } from '../protocol/errors.js'
-import { ARRAY_CAPACITY, arrayOf, indexOf, type CodeHash, type TaskId } from '../protocol/ids.js'
+import { arrayOf, indexOf, type CodeHash, type TaskId } from '../protocol/ids.js'
 import {
   clientToScheduler,
   schedulerToClient,
@@ -17,27 +17,21 @@ import type { CloseReason, Connection, Handlers } from '../protocol/transport/co
 import { connectTo } from '../protocol/transport/handshake.js'
 import { CLOSED } from '../protocol/transport/link.js'
 import type { Socket } from '../protocol/transport/socket.js'
-import { encodeValue } from '../protocol/values/encode.js'
-import { EncodedArguments } from './encoded-arguments.js'
 import type { Failure } from './failure.js'
 import type { Future } from './future.js'
 import { gather, type ErrorMode } from './gather.js'
-import { InputSink } from './input-sink.js'
 import { interruptible } from './interruptible.js'
 import { Leases } from './leases.js'
 import { LocatedValues } from './located-values.js'
-import { addItem, MapSlice, type Items } from './map-slice.js'
+import type { Items } from './map-slice.js'
 import { Outgoing } from './outgoing.js'
 import { ModuleSource } from './remote-module.js'
-import type { SubmitSite } from './submit-site.js'
+import { Submitter } from './submitter.js'
 import type { TaskArray, Waiter } from './task-array.js'
 import { TaskFuture, type FutureOwner } from './task-future.js'
-import { DEFAULT_TASK_OPTIONS, checkKey, type ResolvedMapOptions, type ResolvedTaskOptions } from './task-options.js'
-import { NO_CONSTANTS, type CodeSource, type Constants, type Template } from './template.js'
+import { DEFAULT_TASK_OPTIONS, type ResolvedMapOptions, type ResolvedTaskOptions } from './task-options.js'
+import type { CodeSource } from './template.js'
 import { Templates, type TaskFunction } from './templates.js'
-
-/** A `map` over more items than these is encoded bit by bit, after the call. */
-const MAX_ITEMS_AT_ONCE = 1_000
 
 export interface SessionOptions {
   readonly socket: Socket
@@ -92,13 +86,12 @@ export async function openSession(options: SessionOptions): Promise<Session> {
 export class Session implements FutureOwner {
   /** Resolves when the scheduler has given the first lease. */
   readonly isReady: Promise<void>
-  readonly templates: Templates
   readonly #connection: Connection<ClientToScheduler>
   readonly #options: SessionOptions
   readonly #arrays = new Map<number, TaskArray>()
   readonly #leases: Leases
   readonly #outgoing: Outgoing
-  readonly #sink: InputSink
+  readonly #submitter: Submitter
   readonly #modules = new Map<string, ModuleSource>()
   readonly #questions = new Map<number, Question>()
   /** Must stay reachable, or nothing is collected. */
@@ -116,8 +109,9 @@ export class Session implements FutureOwner {
     this.#options = options
     this.#leases = new Leases(() => connection.send({ type: 'ask-lease' }))
     this.#outgoing = new Outgoing(connection, this.#leases, this.#arrays)
-    this.#sink = new InputSink(this, { released: 'never' })
-    this.templates = new Templates((template) => this.#outgoing.forget(template), options.onFunction)
+    const templates = new Templates((template) => this.#outgoing.forget(template), options.onFunction)
+    const makeFuture = (array: TaskArray, index: number): Future<unknown> => this.#makeFuture(array, index)
+    this.#submitter = new Submitter({ owner: this, outgoing: this.#outgoing, templates, makeFuture })
     this.isReady = new Promise((resolve, reject) => (this.#onReady = { resolve, reject }))
     this.isReady.catch(() => undefined) // Whoever opens the session may have given up.
   }
@@ -149,40 +143,19 @@ export class Session implements FutureOwner {
     if (this.#end !== undefined) throw new HeddleError('ERR_HEDDLE_CLOSED', this.#end.message)
   }
 
-  submit(fn: TaskFunction, args: readonly unknown[], site: SubmitSite): Future<unknown> {
-    return this.submitWith(fn, args, DEFAULT_TASK_OPTIONS, site)
+  submit(
+    fn: TaskFunction,
+    args: readonly unknown[],
+    called: TaskFunction,
+    options: ResolvedTaskOptions = DEFAULT_TASK_OPTIONS,
+  ): Future<unknown> {
+    this.checkOpen()
+    return this.#submitter.submit(fn, args, options, called)
   }
 
-  submitWith(fn: TaskFunction, args: readonly unknown[], options: ResolvedTaskOptions, site: SubmitSite): Future<unknown> {
+  map(fn: TaskFunction, items: Items, options: ResolvedMapOptions, called: TaskFunction): Future<unknown>[] {
     this.checkOpen()
-    const template = this.templates.of(fn, options)
-    const open = this.#outgoing.openFor(template)
-    open.tasks.add(args, this.#sink, 'args')
-    const { failure } = this.#sink
-    open.addRun(template, 1)
-    const { array } = open
-    const index = array.add(1, template, site)
-    if (options.key !== undefined) array.setKey(index, options.key)
-    const future = this.#newFuture(array, index)
-    if (failure !== undefined) this.#outgoing.refuse(array, index, failure)
-    return future
-  }
-
-  map(fn: TaskFunction, items: Items, options: ResolvedMapOptions, site: SubmitSite): Future<unknown>[] {
-    this.checkOpen()
-    const { values } = items
-    const keys = options.key === undefined ? undefined : values.map(keyMaker(options.key))
-    const constants = this.#encodeConstants(options.args)
-    const template =
-      constants === NO_CONSTANTS ? this.templates.of(fn, options) : this.templates.withConstants(fn, options, constants)
-    const futures: Future<unknown>[] = []
-    try {
-      if (values.length > MAX_ITEMS_AT_ONCE) this.#mapInSlices(template, items, keys, site, futures)
-      else this.#mapAtOnce(template, items, keys, site, futures)
-    } finally {
-      if (constants !== NO_CONSTANTS) this.templates.close(template)
-    }
-    return futures
+    return this.#submitter.map(fn, items, options, called)
   }
 
   /** Code of a module. It is bundled once, when it is first asked for. */
@@ -222,7 +195,10 @@ export class Session implements FutureOwner {
       const message = `Fewer than ${count} workers joined ${this.#options.address} in ${timeoutMs} ms; start more, or wait longer.`
       return new TimeoutError(message)
     }
-    await interruptible(this.#ask((request) => ({ type: 'await-workers', request, count })), { timeoutMs, signal, timedOut })
+    await interruptible(
+      this.#ask((request) => ({ type: 'await-workers', request, count })),
+      { timeoutMs, signal, timedOut },
+    )
   }
 
   async #ask(question: (request: number) => ClientToScheduler): Promise<SchedulerToClient> {
@@ -235,81 +211,10 @@ export class Session implements FutureOwner {
     })
   }
 
-  /** All items or none: what can't be sent throws from here. */
-  #mapAtOnce(
-    template: Template,
-    items: Items,
-    keys: readonly string[] | undefined,
-    site: SubmitSite,
-    futures: Future<unknown>[],
-  ): void {
-    const { length } = items.values
-    const tasks = new EncodedArguments()
-    const failures: (Failure | undefined)[] = []
-    for (let place = 0; place < length; place++) {
-      addItem(tasks, items, place, this.#sink)
-      const failure = this.#sink.failure ?? template.constants.failure
-      if (failure !== undefined) failures[place] = failure
-    }
-    const packed = tasks.takePacked()
-    while (futures.length < length) {
-      const place = futures.length
-      const open = this.#outgoing.openFor(template)
-      const { array } = open
-      const count = Math.min(length - place, ARRAY_CAPACITY - array.count)
-      open.tasks.addFrom(tasks, packed, place, place + count)
-      open.addRun(template, count)
-      this.#addFutures(array, count, template, keys, site, futures)
-      for (let i = place; i < place + count; i++) {
-        const failure = failures[i]
-        if (failure !== undefined) this.#outgoing.refuse(array, array.count - count + i - place, failure)
-      }
-    }
-  }
-
-  #mapInSlices(
-    template: Template,
-    items: Items,
-    keys: readonly string[] | undefined,
-    site: SubmitSite,
-    futures: Future<unknown>[],
-  ): void {
-    const { length } = items.values
-    this.#outgoing.beginSlices(Math.ceil(length / ARRAY_CAPACITY))
-    while (futures.length < length) {
-      const array = this.#outgoing.newArray()
-      this.#outgoing.addSlice(new MapSlice(this, array, template, items, futures.length))
-      this.#addFutures(array, Math.min(length - futures.length, ARRAY_CAPACITY), template, keys, site, futures)
-    }
-  }
-
-  #addFutures(
-    array: TaskArray,
-    count: number,
-    template: Template,
-    keys: readonly string[] | undefined,
-    site: SubmitSite,
-    futures: Future<unknown>[],
-  ): void {
-    const first = array.add(count, template, site)
-    for (let index = first; index < first + count; index++) {
-      const key = keys?.[futures.length]
-      if (key !== undefined) array.setKey(index, key)
-      futures.push(this.#newFuture(array, index))
-    }
-  }
-
-  #newFuture(array: TaskArray, index: number): TaskFuture<unknown> {
+  #makeFuture(array: TaskArray, index: number): TaskFuture<unknown> {
     const future = new TaskFuture<unknown>(this, array, index)
     this.#collected.register(future, array.idOf(index))
     return future
-  }
-
-  #encodeConstants(args: readonly unknown[]): Constants {
-    if (args.length === 0) return NO_CONSTANTS
-    this.#sink.begin()
-    const bytes = encodeValue(args, { path: 'options.args', inputs: this.#sink })
-    return { bytes, inputs: [...this.#sink.ids], failure: this.#sink.failure }
   }
 
   #onCollected(id: TaskId): void {
@@ -370,7 +275,8 @@ export class Session implements FutureOwner {
         dialHolder,
         onValue: (task, encoded, isOwned) => this.#find(task)?.onValue(indexOf(task), encoded, isOwned),
         onMissing: (task, holder) => {
-          if (this.#find(task)?.isAwaited(indexOf(task)) === true) this.#connection.send({ type: 'missing', task, holder })
+          if (this.#find(task)?.isAwaited(indexOf(task)) === true)
+            this.#connection.send({ type: 'missing', task, holder })
         },
       },
       secret,
@@ -386,14 +292,6 @@ export class Session implements FutureOwner {
     for (const array of this.#arrays.values()) array.onLost(error)
     for (const { reject } of this.#questions.values()) reject(error)
     this.#questions.clear()
-  }
-}
-
-function keyMaker(key: (item: never, index: number) => string): (item: unknown, index: number) => string {
-  return (item, index) => {
-    const made = key(item as never, index) // The compiler checked that the function takes such items.
-    checkKey(made)
-    return made
   }
 }
 

@@ -7,7 +7,7 @@ import type { TaskArray } from './task-array.js'
 import type { Template } from './template.js'
 
 /** A message of this size is large enough: more tasks go into the next one. */
-const ENOUGH_BYTES = CHUNK_BYTES / 2
+export const ENOUGH_BYTES = CHUNK_BYTES / 2
 
 interface Run {
   readonly template: Template
@@ -61,6 +61,15 @@ export class Submission {
     }
     const runs = this.runs.flatMap((run) => [run.template.id, run.count])
     const { array, firstIndex } = this
-    return { type: 'submit', array: array.id, firstIndex, runs, args: this.tasks.takePacked(), inputCounts, inputs, keys }
+    return {
+      type: 'submit',
+      array: array.id,
+      firstIndex,
+      runs,
+      args: this.tasks.takePacked(),
+      inputCounts,
+      inputs,
+      keys,
+    }
   }
 }

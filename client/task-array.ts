@@ -29,9 +29,9 @@ export interface Waiter {
   onError(error: unknown): void
 }
 
-/** Tasks that one call of `submit` or `map` made: those before `end` and behind the end of the call before. */
+/** Tasks that were submitted alike, at one place: those before `end` and behind the end of the call before. */
 interface Call {
-  readonly end: number
+  end: number
   readonly template: Template
   site: SubmitSite | undefined
 }
@@ -76,7 +76,9 @@ export class TaskArray {
       grown.set(this.#states)
       this.#states = grown
     }
-    this.#calls.push({ end: this.count, template, site })
+    const last = this.#calls.at(-1)
+    if (last?.template === template && last.site === site) last.end = this.count
+    else this.#calls.push({ end: this.count, template, site })
     return first
   }
 
@@ -161,7 +163,7 @@ export class TaskArray {
   /** Lets go of a task. Returns true when there is now something to tell the scheduler, as there was not before. */
   release(index: number): boolean {
     if (this.isReleased(index)) return false
-    this.#states[index]! = (this.#states[index]! | RELEASED) & ~WANTED
+    this.#states[index] = (this.#states[index]! | RELEASED) & ~WANTED
     this.liveCount -= 1
     if (this.#waiters?.[index] !== undefined) this.#reject(index, this.#errorOfReleased(index))
     this.#settle(index)
@@ -183,7 +185,7 @@ export class TaskArray {
   onValue(index: number, encoded: Uint8Array, isOwned: boolean): void {
     if (index >= this.count || this.isReleased(index)) return
     this.#settle(index)
-    this.#states[index]! = FINISHED
+    this.#states[index] = FINISHED
     const first = this.#takeWaiters(index)
     // Memory can be handed over once only.
     const isOnly = isOwned && first?.next === undefined
@@ -196,7 +198,7 @@ export class TaskArray {
     this.#failures ??= new Map()
     this.#failures.set(index, failure)
     this.#settle(index)
-    this.#states[index]! = FAILED
+    this.#states[index] = FAILED
     const { site } = this.#callOf(index)
     const first = this.#takeWaiters(index)
     for (let waiter = first; waiter !== undefined; waiter = waiter.next) waiter.onError(errorOf(failure, site))
@@ -204,7 +206,8 @@ export class TaskArray {
 
   /** Nothing will come any more: everybody who waits gets this error. */
   onLost(error: Error): void {
-    for (let index = 0; index < this.count; index++) if (this.#waiters?.[index] !== undefined) this.#reject(index, error)
+    for (let index = 0; index < this.count; index++)
+      if (this.#waiters?.[index] !== undefined) this.#reject(index, error)
   }
 
   #reject(index: number, error: unknown): void {

@@ -5,8 +5,9 @@ import { decodeValue } from '../protocol/values/decode.js'
 import type { Future, FutureStatus, Inputs, ResultOptions } from './future.js'
 import { interruptible } from './interruptible.js'
 import { checkOptionNames } from './options.js'
-import { captureSubmitSite, type SubmitSite } from './submit-site.js'
 import type { TaskArray, Waiter } from './task-array.js'
+
+type AnyFunction = (...args: never[]) => unknown
 
 /** The client that made the future, as the future sees it. */
 export interface FutureOwner {
@@ -14,7 +15,8 @@ export interface FutureOwner {
   readonly isEnded: boolean
   wait(array: TaskArray, index: number, waiter: Waiter): void
   release(array: TaskArray, index: number): void
-  submit(fn: (...args: never[]) => unknown, args: readonly unknown[], site: SubmitSite): Future<unknown>
+  /** `called` is the function of ours that the user called: whoever called it submits the task. */
+  submit(fn: AnyFunction, args: readonly unknown[], called: AnyFunction): Future<unknown>
 }
 
 export class TaskFuture<T> implements Future<T> {
@@ -55,7 +57,9 @@ export class TaskFuture<T> implements Future<T> {
   async result(options: ResultOptions = {}): Promise<T> {
     checkOptionNames('future.result()', options, ['timeoutMs', 'signal'])
     const timedOut = (timeoutMs: number): TimeoutError =>
-      new TimeoutError(`${this.key} has no result after ${timeoutMs} ms; it goes on, so wait for it again or for longer.`)
+      new TimeoutError(
+        `${this.key} has no result after ${timeoutMs} ms; it goes on, so wait for it again or for longer.`,
+      )
     return await interruptible(this.#wait(), { ...options, timedOut })
   }
 
@@ -67,9 +71,8 @@ export class TaskFuture<T> implements Future<T> {
   }
 
   pipe<A extends readonly unknown[], R>(fn: (value: T, ...rest: A) => R, ...rest: Inputs<A>): Future<Awaited<R>> {
-    const site = captureSubmitSite(this.pipe)
     // What it takes and returns is checked by the signature above; the client handles functions of any kind.
-    const future: unknown = this.owner.submit(fn as unknown as (...args: never[]) => unknown, [this, ...rest], site)
+    const future: unknown = this.owner.submit(fn as unknown as AnyFunction, [this, ...rest], this.pipe)
     return future as Future<Awaited<R>>
   }
 

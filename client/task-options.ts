@@ -60,7 +60,11 @@ export function resolveTaskOptions(given: TaskOptions, base: ResolvedTaskOptions
 }
 
 /** Completes and checks the options of `map` or `starmap`, as `where` says; what they don't say is as in `base`. */
-export function resolveMapOptions(where: string, given: MapOptions<never>, base: ResolvedTaskOptions): ResolvedMapOptions {
+export function resolveMapOptions(
+  where: string,
+  given: MapOptions<never>,
+  base: ResolvedTaskOptions,
+): ResolvedMapOptions {
   checkOptionNames(where, given, ['name', 'key', 'args', 'priority'])
   const { name = base.name, key, priority = base.priority, args = [] } = given
   if (name !== undefined) checkText('name', name)
@@ -69,7 +73,9 @@ export function resolveMapOptions(where: string, given: MapOptions<never>, base:
     throw invalidOption(`key is ${describe(key)}; ${where} makes many tasks, so give a function of item and index.`)
   }
   if (key === undefined && base.key !== undefined) {
-    throw invalidOption(`The key "${base.key}" is for one task, and ${where} makes many; give ${where} a function as key.`)
+    throw invalidOption(
+      `The key "${base.key}" is for one task, and ${where} makes many; give ${where} a function as key.`,
+    )
   }
   if (!Array.isArray(args)) throw invalidOption(`args is ${describe(args)}; give an array of the further arguments.`)
   return { name, key, priority, args }

@@ -28,7 +28,11 @@ export interface Constants {
   readonly failure: Failure | undefined
 }
 
-export const NO_CONSTANTS: Constants = Object.freeze({ bytes: new Uint8Array(0), inputs: Object.freeze([]), failure: undefined })
+export const NO_CONSTANTS: Constants = Object.freeze({
+  bytes: new Uint8Array(0),
+  inputs: Object.freeze([]),
+  failure: undefined,
+})
 
 export interface Template {
   readonly id: TemplateId

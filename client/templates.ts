@@ -97,7 +97,9 @@ export class Templates {
 
   #targetOf(fn: TaskFunction): Target {
     if (typeof fn !== 'function') {
-      throw new FunctionNotPortableError(`A task is made of a function, and not of ${describe(fn)}; give a function first.`)
+      throw new FunctionNotPortableError(
+        `A task is made of a function, and not of ${describe(fn)}; give a function first.`,
+      )
     }
     const remote = remoteTargetOf(fn)
     if (remote !== undefined) {

@@ -62,7 +62,8 @@ export async function withCluster<T>(
   const { kind = 'processes', workers = 2, threadsPerWorker = 1, memoryLimit } = options
   if (kind === 'inline') {
     const unused = Object.keys(options).filter((name) => name !== 'kind')
-    if (unused.length > 0) throw invalidOption(`An inline cluster has one worker in this thread; leave ${unused.join(', ')} out.`)
+    if (unused.length > 0)
+      throw invalidOption(`An inline cluster has one worker in this thread; leave ${unused.join(', ')} out.`)
     await using client = await connect('inline:')
     return await test(client)
   }

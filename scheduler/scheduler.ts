@@ -65,6 +65,7 @@ export async function startScheduler(given: SchedulerOptions): Promise<RunningSc
 export function createMachine(): ReturnType<typeof createSchedulerMachine> {
   return createSchedulerMachine({
     peerSecret: randomBytes(24).toString('base64url'),
+    startedAtMs: performance.now(),
     packageVersion: packageVersion(),
     nodeVersion: process.version,
   })

@@ -31,7 +31,7 @@ const { Float16Array } = globalThis as { readonly Float16Array?: TypedArrayClass
 export const VIEW_KINDS: readonly ViewKind[] = [
   {
     name: 'Buffer',
-    prototype: Buffer.prototype,
+    prototype: Buffer.prototype as object,
     elementBytes: 1,
     make: (buffer, byteOffset, byteLength) => Buffer.from(buffer as ArrayBuffer, byteOffset, byteLength),
   },

@@ -19,7 +19,6 @@ const NOTHING: readonly SchedulerInstruction[] = Object.freeze([])
 /** Applies one event. What it leads to is told at the end of the turn, for all events together. */
 export function handleEvent(state: SchedulerState, event: SchedulerEvent): readonly SchedulerInstruction[] {
   state.nowMs = event.nowMs
-  state.startedAtMs ??= event.nowMs
   switch (event.type) {
     case 'client-joined':
       onClientJoined(state, event.client, event.name)

@@ -15,6 +15,8 @@ import { isLessLoaded, type WorkerRecord } from './worker-record.js'
 export interface SchedulerConfig {
   /** What workers and clients show each other; random, made by the shell. */
   readonly peerSecret: string
+  /** The scheduler's start, on the clock of its events. */
+  readonly startedAtMs: number
   readonly packageVersion: string
   readonly nodeVersion: string
   /** Bound of the inline cache; tests make it small. */
@@ -32,7 +34,6 @@ export interface SchedulerState {
   readonly config: SchedulerConfig
   /** The time of the latest event; the core has no other clock. */
   nowMs: number
-  startedAtMs: number | undefined
   readonly clients: Map<ClientId, ClientRecord>
   readonly workers: Map<WorkerId, WorkerRecord>
   /** Every array with a live place. A task is in it, or nowhere. */
@@ -62,7 +63,6 @@ export function createState(config: SchedulerConfig): SchedulerState {
   return {
     config,
     nowMs: 0,
-    startedAtMs: undefined,
     clients: new Map(),
     workers: new Map(),
     arrays: new Map(),

@@ -19,7 +19,7 @@ export function statusOf(state: SchedulerState): ClusterStatus {
   return {
     packageVersion: state.config.packageVersion,
     nodeVersion: state.config.nodeVersion,
-    upForMs: Math.round(state.nowMs - (state.startedAtMs ?? state.nowMs)),
+    upForMs: Math.max(0, Math.round(state.nowMs - state.config.startedAtMs)),
     clients: state.clients.size,
     workers: [...state.workers.values()].map((worker) => statusOfWorker(worker, state.nowMs)),
     tasks,

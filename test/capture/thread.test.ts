@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { readFile, readdir, stat, utimes } from 'node:fs/promises'
 import path from 'node:path'
 import test from 'node:test'
-import { fileURLToPath } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { runInThisContext } from 'node:vm'
 import { Worker } from 'node:worker_threads'
 import { captureFunction, type CapturedCode } from '../../client/capture/function.js'
@@ -11,6 +11,7 @@ import { bundleModule, type CapturedModule } from '../../client/capture/module.j
 import { ProtocolError } from '../../protocol/errors.js'
 import { codeHash } from '../../protocol/ids.js'
 import { CodeCache } from '../../worker/code-cache.js'
+import { PROJECT } from '../support/project.js'
 import type { Answer, Call } from './thread-entry.js'
 import { Workspace } from './workspace.js'
 
@@ -80,7 +81,7 @@ test('heddle is always the copy that the worker runs', async () => {
 
   await workspace.write({ 'tasks.mjs': "export const where = () => import.meta.resolve('heddle/task')" })
   const where = await thread.value(await bundleModule(path.join(workspace.project, 'tasks.mjs')), 'where')
-  assert.match(String(where), /\/code\/node_modules\/heddle\/dist\/worker\/thread\/task\.js$/)
+  assert.equal(where, pathToFileURL(path.join(PROJECT, 'dist/worker/thread/task.js')).href)
 })
 
 test('a stack tells line and column of an inline function, but for its first line', async () => {

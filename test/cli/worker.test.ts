@@ -132,14 +132,14 @@ test('a name in use, a port in use and a wrong token end a worker with exit code
     ],
     [[], 'wrong', `${scheduler.address} refused the token; give the one its scheduler was started with.`],
   ]
-  for (const [options, token, sentence] of refused) {
-    for (const mode of [[], ['--no-nanny']]) {
-      const end = await run(['worker', 'join', scheduler.address, ...options, ...mode], {
-        env: { HEDDLE_TOKEN: token },
-      })
+  const ends = refused.flatMap(([options, token, sentence]) =>
+    [[], ['--no-nanny']].map(async (mode) => {
+      const args = ['worker', 'join', scheduler.address, ...options, ...mode]
+      const end = await run(args, { env: { HEDDLE_TOKEN: token } })
       assert.deepEqual(end, { code: 1, stdout: '', stderr: `heddle: ${sentence}\n` })
-    }
-  }
+    }),
+  )
+  await Promise.all(ends)
   taken.close()
   assert.ok(isAlive(first.pid))
 })

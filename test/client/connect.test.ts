@@ -40,9 +40,12 @@ test('withCluster runs a test on processes, and closes them', async () => {
 test('withCluster in this thread calls the very functions of the caller', async () => {
   const calls: unknown[] = []
   ;(globalThis as { calls?: unknown[] }).calls = calls
-  const answer = await withCluster((client) => client.submit((x: number) => (globalThis as { calls?: unknown[] }).calls!.push(x), 5), {
-    kind: 'inline',
-  })
+  const answer = await withCluster(
+    (client) => client.submit((x: number) => (globalThis as { calls?: unknown[] }).calls!.push(x), 5),
+    {
+      kind: 'inline',
+    },
+  )
   assert.equal(answer, 1)
   assert.deepEqual(calls, [5])
 })
@@ -52,14 +55,19 @@ test('withCluster closes its cluster when the test fails', async () => {
     withCluster(() => assert.fail('as it should'), { kind: 'inline' }),
     { message: 'as it should' },
   )
-  await assert.rejects(withCluster(() => 1, { kind: 'inline', workers: 2 }), { code: 'ERR_HEDDLE_INVALID_OPTION' })
+  await assert.rejects(
+    withCluster(() => 1, { kind: 'inline', workers: 2 }),
+    { code: 'ERR_HEDDLE_INVALID_OPTION' },
+  )
 })
 
 test('a script that closed its client ends by itself, with its own cluster', async () => {
-  const printed = await runScript(`
+  const printed = await runScript(
+    `
     await using client = await connect()
     console.log(await client.submit((a, b) => a + b, 3, 4))
-  `.replace('await using client', 'const client') + '\nawait client.close()')
+  `.replace('await using client', 'const client') + '\nawait client.close()',
+  )
   assert.equal(printed, '7\n')
 })
 
@@ -109,7 +117,9 @@ test('wrong targets and options are refused in one sentence', async () => {
   })
   await assert.rejects(connect('localhost'), { code: 'ERR_HEDDLE_INVALID_OPTION', message: /write it like ws:/ })
   // @ts-expect-error Not an option.
-  await assert.rejects(connect('inline:', { tokn: 'x' }), { message: /connect\(\) has no option "tokn"; did you mean "token"\?/ })
+  await assert.rejects(connect('inline:', { tokn: 'x' }), {
+    message: /connect\(\) has no option "tokn"; did you mean "token"\?/,
+  })
   await assert.rejects(connect('inline:', { timeoutMs: Number.NaN }), { message: /timeoutMs is NaN/ })
   await assert.rejects(connect('ws://127.0.0.1:1', { signal: AbortSignal.abort(new Error('changed my mind')) }), {
     message: 'changed my mind',

@@ -16,8 +16,9 @@ import {
   type Submit,
 } from '../../protocol/messages/client.js'
 import { fromHolder, toHolder, type FromHolder } from '../../protocol/messages/peer.js'
-import type { Connection } from '../../protocol/transport/connection.js'
+import type { Connection, Handlers } from '../../protocol/transport/connection.js'
 import { answer } from '../../protocol/transport/handshake.js'
+import type { LinkContract } from '../../protocol/transport/link.js'
 import { memoryPair } from '../../protocol/transport/memory.js'
 import type { Socket } from '../../protocol/transport/socket.js'
 import { serveValues } from '../../protocol/transport/value-server.js'
@@ -39,66 +40,66 @@ export interface FakeSchedulerOptions {
 interface Parts {
   readonly client: Client
   readonly connection: Connection<SchedulerToClient>
-  readonly dialled: readonly string[]
+  readonly frames: readonly (readonly ClientToScheduler[])[]
+  /** `onFrame` is called when one more frame has come. */
+  readonly ears: { onFrame: () => void }
+  readonly lease: () => void
   readonly cut: () => void
+  readonly dialled: readonly string[]
 }
 
 export class FakeScheduler implements AsyncDisposable {
-  /** What came, by frame. */
-  readonly frames: (readonly ClientToScheduler[])[] = []
   readonly client: Client
+  /** What came, by frame. */
+  readonly frames: Parts['frames']
   /** The addresses that the client opened connections to, to fetch values. */
   readonly dialled: readonly string[]
+  /** Gives one more lease. */
+  readonly lease: () => void
+  /** The connection breaks. */
+  readonly cut: () => void
   readonly #connection: Connection<SchedulerToClient>
-  readonly #cut: () => void
-  #nextArray = 100
-  #leasesLeft: number
-  readonly #leaseCount: number
-  #onFrame: () => void = () => undefined
+  readonly #ears: Parts['ears']
 
-  private constructor(parts: Parts, options: FakeSchedulerOptions) {
+  private constructor(parts: Parts) {
     this.client = parts.client
+    this.frames = parts.frames
     this.dialled = parts.dialled
+    this.lease = parts.lease
+    this.cut = parts.cut
     this.#connection = parts.connection
-    this.#cut = parts.cut
-    this.#leaseCount = options.leaseCount ?? 1_000
-    this.#leasesLeft = options.leases ?? Infinity
+    this.#ears = parts.ears
   }
 
   /** Starts one, with a client that is connected to it. */
   static async start(options: FakeSchedulerOptions = {}): Promise<FakeScheduler> {
+    const { leaseCount = 1_000, leases = Infinity } = options
     const pair = memoryPair({ left: 'client', right: 'scheduler' })
-    const early: (readonly ClientToScheduler[])[] = []
-    let scheduler: FakeScheduler | undefined
-    const dialled: string[] = []
+    const frames: (readonly ClientToScheduler[])[] = []
+    const ears = { onFrame: (): void => undefined }
+    let leased = 0
+    const lease = (connection: Connection<SchedulerToClient>): void => {
+      const first = arrayId(100 + leased * leaseCount)
+      connection.send({ type: 'lease', first, count: leaseCount, peerSecret: PEER_SECRET })
+      leased += 1
+    }
     const connected = new Promise<Connection<SchedulerToClient>>((resolve) => {
-      answer({
-        socket: pair.right,
-        self: 'scheduler',
-        admit: ({ role }) => {
-          assert.equal(role, 'client')
-          return {
-            incoming: clientToScheduler,
-            outgoing: schedulerToClient,
-            handlers: (connection) => {
-              resolve(connection as Connection<SchedulerToClient>)
-              const lease = { type: 'lease', first: arrayId(100), count: options.leaseCount ?? 1_000 } as const
-              connection.send({ ...lease, peerSecret: PEER_SECRET })
-              return {
-                onMessages: (messages) => {
-                  const frame = messages as readonly ClientToScheduler[]
-                  if (scheduler === undefined) early.push(frame)
-                  else scheduler.#hear(frame)
-                },
-                onClose: () => {
-                  if (scheduler !== undefined) scheduler.#onFrame()
-                },
-              }
-            },
-          }
-        },
-      })
+      const handlers = (connection: Connection<SchedulerToClient>): Handlers<ClientToScheduler> => {
+        resolve(connection)
+        lease(connection)
+        return {
+          onMessages: (messages) => {
+            frames.push(messages)
+            for (const { type } of messages) if (type === 'ask-lease' && leased < leases) lease(connection)
+            ears.onFrame()
+          },
+          onClose: () => ears.onFrame(),
+        }
+      }
+      const contract = { incoming: clientToScheduler, outgoing: schedulerToClient, handlers }
+      answer({ socket: pair.right, self: 'scheduler', admit: () => contract as LinkContract<unknown, unknown> })
     })
+    const dialled: string[] = []
     const session = await openSession({
       socket: pair.left,
       address: 'ws://fake:1',
@@ -110,12 +111,9 @@ export class FakeScheduler implements AsyncDisposable {
       },
     })
     const client = new Client(session, () => session.close())
+    const connection = await connected
     const cut = (): void => pair.right.terminate()
-    scheduler = new FakeScheduler({ client, connection: await connected, dialled, cut }, options)
-    scheduler.#nextArray += scheduler.#leaseCount
-    scheduler.#leasesLeft -= 1
-    for (const frame of early) scheduler.#hear(frame)
-    return scheduler
+    return new FakeScheduler({ client, connection, frames, ears, lease: () => lease(connection), cut, dialled })
   }
 
   get messages(): readonly ClientToScheduler[] {
@@ -129,7 +127,7 @@ export class FakeScheduler implements AsyncDisposable {
 
   /** Waits until `count` messages of a type have come, and gives them; the runner's time-out is the deadline. */
   async until<T extends ClientToScheduler['type']>(type: T, count = 1): Promise<readonly Of<T>[]> {
-    while (this.all(type).length < count) await new Promise<void>((resolve) => (this.#onFrame = resolve))
+    while (this.all(type).length < count) await new Promise<void>((resolve) => (this.#ears.onFrame = resolve))
     return this.all(type)
   }
 
@@ -139,7 +137,7 @@ export class FakeScheduler implements AsyncDisposable {
   }
 
   async untilSubmitted(count: number): Promise<TaskId[]> {
-    while (this.submitted.length < count) await new Promise<void>((resolve) => (this.#onFrame = resolve))
+    while (this.submitted.length < count) await new Promise<void>((resolve) => (this.#ears.onFrame = resolve))
     return this.submitted
   }
 
@@ -173,30 +171,10 @@ export class FakeScheduler implements AsyncDisposable {
     this.send({ type: 'failed', tasks, error, code, reason, worker: '', attempt: 0, culpritKey: '' })
   }
 
-  lease(): void {
-    this.send({ type: 'lease', first: arrayId(this.#nextArray), count: this.#leaseCount, peerSecret: PEER_SECRET })
-    this.#nextArray += this.#leaseCount
-  }
-
-  /** The connection breaks. */
-  cut(): void {
-    this.#cut()
-  }
-
   async [Symbol.asyncDispose](): Promise<void> {
     await this.client.close()
     this.#connection.close()
     await this.#connection.closed
-  }
-
-  #hear(frame: readonly ClientToScheduler[]): void {
-    this.frames.push(frame)
-    for (const { type } of frame) {
-      if (type !== 'ask-lease' || this.#leasesLeft < 1) continue
-      this.#leasesLeft -= 1
-      this.lease()
-    }
-    this.#onFrame()
   }
 }
 

@@ -56,7 +56,10 @@ test('the status of a future tells what became known without awaiting it', async
   scheduler.threw([ids[1]!], new RangeError('no'))
   scheduler.refused([ids[2]!], 'ERR_HEDDLE_TASK_CANCELLED', 'It was cancelled.')
   await eventually('news', () => c!.status !== 'pending')
-  assert.deepEqual([a, b, c, d].map((future) => future!.status), ['finished', 'error', 'cancelled', 'pending'])
+  assert.deepEqual(
+    [a, b, c, d].map((future) => future!.status),
+    ['finished', 'error', 'cancelled', 'pending'],
+  )
   assert.equal(inspect(a), `Future { ${a!.key}: finished }`)
   await assert.rejects(settled(c!), TaskCancelledError)
   await assert.rejects(settled(c!), { name: 'AbortError' })
@@ -107,6 +110,23 @@ test('the place of the submit is that of the call of map, of pipe and of a funct
   assert.match(stacks[1]!, /submitted\n {4}at pipeHere/)
 })
 
+test('a loop that submits thousands of tasks is known as the place of all of them', async () => {
+  await using scheduler = await FakeScheduler.start()
+  const { client } = scheduler
+  function submitMany() {
+    return Array.from({ length: 3_000 }, (_, i) => client.submit(double, i))
+  }
+  function submitOther() {
+    return client.submit((x: number) => x, 1)
+  }
+  const futures = [...submitMany(), submitOther()]
+  const ids = await scheduler.untilSubmitted(3_001)
+  scheduler.threw(ids.slice(-2), new Error('boom'))
+  const stacks = await Promise.all(futures.slice(-2).map(async (future) => ((await future.error()) as Error).stack))
+  assert.match(stacks[0]!, /submitted\n[^]*at submitMany/)
+  assert.match(stacks[1]!, /submitted\n {4}at submitOther/)
+})
+
 test('whatever a task threw is thrown, an error or not', async () => {
   await using scheduler = await FakeScheduler.start()
   const futures = scheduler.client.map(double, [1, 2])
@@ -114,7 +134,13 @@ test('whatever a task threw is thrown, an error or not', async () => {
   scheduler.threw([ids[0]!], 'a text')
   scheduler.threw([ids[1]!], undefined)
   assert.equal(await futures[0]!.catch((reason: unknown) => reason), 'a text')
-  assert.equal(await futures[1]!.then(() => 'fulfilled', (reason: unknown) => reason), undefined)
+  assert.equal(
+    await futures[1]!.then(
+      () => 'fulfilled',
+      (reason: unknown) => reason,
+    ),
+    undefined,
+  )
 })
 
 test('a task that the cluster failed rejects with the class of its code', async () => {
@@ -192,13 +218,20 @@ test('futures that were collected are released, many in one message', async () =
   await using scheduler = await FakeScheduler.start()
   const kept = scheduler.client.submit(double, 0)
   // In a function of its own: what a frame on the stack has held may stay in it.
-  ;(() => scheduler.client.map(double, Array.from({ length: 500 }, (_, i) => i)))()
+  ;(() =>
+    scheduler.client.map(
+      double,
+      Array.from({ length: 500 }, (_, i) => i),
+    ))()
   const ids = await scheduler.untilSubmitted(501)
   await eventually('the release of what nobody holds', () => {
     collectGarbage()
     return scheduler.released.length === 500
   })
-  assert.deepEqual(scheduler.released.toSorted((a, b) => a - b), ids.slice(1))
+  assert.deepEqual(
+    scheduler.released.toSorted((a, b) => a - b),
+    ids.slice(1),
+  )
   assert.ok(scheduler.all('release').length < 20)
   assert.equal(kept.status, 'pending')
 })
@@ -296,6 +329,9 @@ test('info and waitForWorkers ask the scheduler', async () => {
   assert.equal(wait!.count, 2)
   scheduler.send({ type: 'workers-present', request: wait!.request, count: 2 })
   await present
-  await assert.rejects(client.waitForWorkers(9, { timeoutMs: 5 }), { code: 'ERR_HEDDLE_TIMEOUT', message: /Fewer than 9/ })
+  await assert.rejects(client.waitForWorkers(9, { timeoutMs: 5 }), {
+    code: 'ERR_HEDDLE_TIMEOUT',
+    message: /Fewer than 9/,
+  })
   await assert.rejects(client.waitForWorkers(-1), { code: 'ERR_HEDDLE_INVALID_OPTION' })
 })

@@ -13,7 +13,10 @@ test('gather asks once for all values and puts each into its place', async () =>
   const values = scheduler.client.gather([c!, a!, b!, a!] as const)
   const [want] = await scheduler.until('want')
   const ids = scheduler.submitted
-  assert.deepEqual(want!.tasks.toSorted((x, y) => x - y), ids)
+  assert.deepEqual(
+    want!.tasks.toSorted((x, y) => x - y),
+    ids,
+  )
   scheduler.values([[ids[1]!, 4]])
   scheduler.values([
     [ids[0]!, { shared: 'no' }],
@@ -60,20 +63,28 @@ test('gather of a released future, or of what is none, is an error', async () =>
   future.release()
   await assert.rejects(scheduler.client.gather([future]), { code: 'ERR_HEDDLE_RELEASED' })
   // @ts-expect-error No future.
-  await assert.rejects(scheduler.client.gather([3]), { message: /Entry 0 given to client\.gather\(\) is 3, and no future/ })
+  await assert.rejects(scheduler.client.gather([3]), {
+    message: /Entry 0 given to client\.gather\(\) is 3, and no future/,
+  })
 })
 
 test('a gather over many thousand futures is one question and one pass', async () => {
   await using scheduler = await FakeScheduler.start()
   const count = 20_000
-  const futures = scheduler.client.map(double, Array.from({ length: count }, (_, i) => i))
+  const futures = scheduler.client.map(
+    double,
+    Array.from({ length: count }, (_, i) => i),
+  )
   const values = scheduler.client.gather(futures)
   const ids = await scheduler.untilSubmitted(count)
   while (scheduler.wanted.length < count) await scheduler.until('want', scheduler.all('want').length + 1)
   for (let start = 0; start < count; start += 5_000) {
     scheduler.values(ids.slice(start, start + 5_000).map((id, i) => [id, start + i]))
   }
-  assert.deepEqual(await values, Array.from({ length: count }, (_, i) => i))
+  assert.deepEqual(
+    await values,
+    Array.from({ length: count }, (_, i) => i),
+  )
 })
 
 test('a large value is fetched from the worker that holds it', async () => {

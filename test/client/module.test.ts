@@ -70,7 +70,10 @@ test('a module that cannot be bundled fails its futures and theirs, and nothing 
   const { client } = scheduler
   const broken = client.module<Tasks>(fileUrl('broken.ts'))
   const a = broken.twice(1)
-  const many = client.map(broken.twice, Array.from({ length: 2_000 }, (_, i) => i))
+  const many = client.map(
+    broken.twice,
+    Array.from({ length: 2_000 }, (_, i) => i),
+  )
   const needing = client.submit((x: number) => x + 1, a)
   const mapped = client.map((x: number, y: number) => x + y, [1, 2], { args: [a] })
   const fine = client.submit((x: number) => x, 5).result()
@@ -86,7 +89,10 @@ test('a module that cannot be bundled fails its futures and theirs, and nothing 
   assert.equal(a.status, 'error')
 
   await scheduler.until('want')
-  assert.deepEqual(scheduler.all('define-code').filter(({ kind }) => kind === 'module'), [])
+  assert.deepEqual(
+    scheduler.all('define-code').filter(({ kind }) => kind === 'module'),
+    [],
+  )
   const [want] = scheduler.all('want')
   scheduler.values([[want!.tasks[0]!, 5]])
   assert.equal(await fine, 5)

@@ -91,8 +91,24 @@ test('large arguments are spread over several messages of one array', async () =
   for (let i = 0; i < 5; i++) scheduler.client.submit((bytes: Uint8Array) => bytes.length, new Uint8Array(300_000))
   await scheduler.untilSubmitted(5)
   const submits = scheduler.all('submit')
-  assert.deepEqual(submits.map(({ firstIndex }) => firstIndex), [0, 2, 4])
+  assert.deepEqual(
+    submits.map(({ firstIndex }) => firstIndex),
+    [0, 2, 4],
+  )
   assert.equal(new Set(submits.map(({ array }) => array)).size, 1)
+})
+
+test('a map over large items is spread over several messages, too', async () => {
+  await using scheduler = await FakeScheduler.start()
+  const items = Array.from({ length: 5 }, (_, i) => new Uint8Array(300_000).fill(i))
+  scheduler.client.map((bytes: Uint8Array) => bytes.length, items)
+  await scheduler.untilSubmitted(5)
+  const submits = scheduler.all('submit')
+  assert.ok(submits.every(({ args }) => args.bytes.length < 1_000_000))
+  assert.deepEqual(
+    submits.flatMap(argumentsIn),
+    items.map((item) => [item]),
+  )
 })
 
 test('futures at any depth of the arguments become inputs', async () => {
@@ -184,7 +200,10 @@ test('starmap takes all the arguments of each task from a list', async () => {
 test('map gives each task its key by a function', async () => {
   await using scheduler = await FakeScheduler.start()
   const futures = scheduler.client.map(double, [5, 6], { key: (item, index) => `item-${String(item)}-${index}` })
-  assert.deepEqual(futures.map(({ key }) => key), ['item-5-0', 'item-6-1'])
+  assert.deepEqual(
+    futures.map(({ key }) => key),
+    ['item-5-0', 'item-6-1'],
+  )
   await scheduler.untilSubmitted(2)
   assert.deepEqual(scheduler.all('submit')[0]?.keys, [
     { place: 0, key: 'item-5-0' },
@@ -246,7 +265,7 @@ test('a map over more than 1,000 items is encoded between other work', async () 
   }
   registerType(Slow, {
     encode: ({ number }) => {
-      for (const until = performance.now() + 0.5; performance.now() < until; );
+      for (const until = performance.now() + 0.5; performance.now() < until;);
       return number
     },
     decode: (number) => new Slow(number),
@@ -295,7 +314,10 @@ test('in a large map, an item that cannot be sent rejects its own future, and wh
 test('what is submitted behind a large map is sent behind it, and values are asked for after both', async () => {
   await using scheduler = await FakeScheduler.start()
   const { client } = scheduler
-  const futures = client.map(double, Array.from({ length: 5_000 }, (_, i) => i))
+  const futures = client.map(
+    double,
+    Array.from({ length: 5_000 }, (_, i) => i),
+  )
   const sum = client.submit((all: number[]) => all.length, futures)
   const value = sum.result()
   const [want] = await scheduler.until('want')
@@ -311,7 +333,10 @@ test('a future that a waiting item needs is released only behind it', async () =
   await using scheduler = await FakeScheduler.start()
   const { client } = scheduler
   const base = client.submit(double, 1)
-  client.map((x: number) => x, Array.from({ length: 2_000 }, () => base))
+  client.map(
+    (x: number) => x,
+    Array.from({ length: 2_000 }, () => base),
+  )
   base.release()
   await scheduler.until('release')
   const [id] = scheduler.submitted
@@ -327,9 +352,15 @@ test('new ids are asked for at half of a lease', async () => {
     await scheduler.untilSubmitted(i + 1)
   }
   const arrays = scheduler.submitted.map(arrayOf)
-  assert.deepEqual(arrays, Array.from({ length: 20 }, (_, i) => 100 + i))
   assert.deepEqual(
-    scheduler.messages.filter(({ type }) => type === 'ask-lease' || type === 'submit').map(({ type }) => type).indexOf('ask-lease'),
+    arrays,
+    Array.from({ length: 20 }, (_, i) => 100 + i),
+  )
+  assert.deepEqual(
+    scheduler.messages
+      .filter(({ type }) => type === 'ask-lease' || type === 'submit')
+      .map(({ type }) => type)
+      .indexOf('ask-lease'),
     3,
   )
   assert.equal(scheduler.all('ask-lease').length, 3)

@@ -91,7 +91,6 @@ test('a result that cannot travel fails its task, by its path', async () => {
 test('a task that throws a string throws that string', async () => {
   const thrown: unknown = await client
     .submit(() => {
-      // eslint-disable-next-line @typescript-eslint/only-throw-error
       throw 'no such row'
     })
     .then(

@@ -25,7 +25,7 @@ interface Packed {
 
 /** What may be in the package. Of the compiled code, only what the product is made of. */
 const BELONGS = [
-  /^dist\/(cli|client|common|deploy|protocol|scheduler|worker)\/.*\.(js|d\.ts|js\.map)$/,
+  /^dist\/(cli|client|common|deploy|protocol|scheduler|worker)\/.*\.(js|d\.ts)$/,
   /^dist\/dashboard\/[\w-]+\.(html|css|js)$/,
   /^docs\/.*\.md$/,
   /^deploy\/(Dockerfile|systemd\/[\w@-]+\.service)$/,
@@ -56,8 +56,15 @@ suite('the package, installed into an empty folder', () => {
 
   test('holds the product and its pages, and neither tests nor sources', () => {
     const paths = packed.files.map((file) => file.path)
-    assert.deepEqual(paths.filter((file) => !BELONGS.some((pattern) => pattern.test(file))), [])
-    for (const pattern of BELONGS) assert.ok(paths.some((file) => pattern.test(file)), `nothing in it is ${String(pattern)}`)
+    assert.deepEqual(
+      paths.filter((file) => !BELONGS.some((pattern) => pattern.test(file))),
+      [],
+    )
+    for (const pattern of BELONGS)
+      assert.ok(
+        paths.some((file) => pattern.test(file)),
+        `nothing in it is ${String(pattern)}`,
+      )
   })
 
   test('holds every file that its package.json promises', () => {
@@ -66,7 +73,10 @@ suite('the package, installed into an empty folder', () => {
       typeof entry === 'string' ? [entry] : [entry.types, entry.default],
     )
     const promised = [...Object.values(packageJson.bin), ...entries].map((file) => path.posix.normalize(file))
-    assert.deepEqual(promised.filter((file) => !paths.has(file)), [])
+    assert.deepEqual(
+      promised.filter((file) => !paths.has(file)),
+      [],
+    )
   })
 
   test('runs a program on a cluster of its own, with one line to start it', async () => {

@@ -53,8 +53,8 @@ export function decodeNumber(bytes: Uint8Array): number {
 }
 
 /** How long tasks of a template take. The name of a template ends with it. */
-export type Pace = 'instant' | 'short' | 'long' | 'erratic'
-export const PACES: readonly Pace[] = ['instant', 'short', 'long', 'erratic']
+export type Pace = 'instant' | 'brisk' | 'short' | 'long' | 'erratic'
+export const PACES: readonly Pace[] = ['instant', 'brisk', 'short', 'long', 'erratic']
 
 /** One task as its client knows it. */
 export interface Description {

@@ -4,7 +4,7 @@
  */
 import { parseArgs } from 'node:util'
 import { simulate } from './simulation.js'
-import { noCounts, type Counts } from './world.js'
+import { addCounts, noCounts } from './world.js'
 
 const { values } = parseArgs({
   options: {
@@ -25,11 +25,11 @@ for (let seed = first; seed < first + count; seed++) {
   try {
     const report = simulate({ seed, faults: values.faults })
     steps += report.steps
-    for (const name of Object.keys(total) as (keyof Counts)[]) total[name] += report.counts[name]
+    addCounts(total, report.counts)
   } catch (error) {
     failed.push(seed)
-    const again = `--seed ${seed}${values.faults ? ' --faults' : ''}`
-    console.error(`${again}: ${values.seed === undefined && error instanceof Error ? error.message : String((error as Error).stack)}`)
+    const { message, stack } = error as Error
+    console.error(`--seed ${seed}${values.faults ? ' --faults' : ''}: ${values.seed === undefined ? message : stack}`)
   }
 }
 const seconds = (performance.now() - startedAtMs) / 1_000

@@ -55,7 +55,7 @@ export class SimulatedScheduler {
   constructor(agenda: Agenda, rng: Rng, maxInlineCacheBytes: number) {
     this.#agenda = agenda
     this.#rng = rng
-    this.state = createState({ peerSecret: 'secret', packageVersion: '0', nodeVersion: '0', maxInlineCacheBytes })
+    this.state = createState({ peerSecret: 'secret', startedAtMs: 0, packageVersion: '0', nodeVersion: '0', maxInlineCacheBytes })
     this.#loop = new Loop({
       agenda,
       rng: rng.fork(),
@@ -164,6 +164,6 @@ export class SimulatedScheduler {
 
 function costOfCheck({ arrays, workers }: SchedulerState): number {
   let cost = 10 + 2 * workers.size
-  for (const { flags } of arrays.values()) cost += flags.length
+  for (const { flags } of arrays.values()) cost += 2 * flags.length
   return cost
 }

@@ -152,6 +152,8 @@ export class SimulatedThread {
     switch (pace) {
       case 'instant':
         return rng.between(0, 0.01)
+      case 'brisk':
+        return rng.between(0.02, 0.2)
       case 'short':
         return rng.between(0.1, 2)
       case 'long':

@@ -93,7 +93,7 @@ function plagueWorkers(world: World, spanMs: number): void {
   const blows = rng.integer(1, 6)
   for (let i = 0; i < blows; i++) {
     const threads = rng.pick([1, 2])!
-    agenda.in(rng.between(0, spanMs * 2), () => {
+    agenda.in(rng.between(0, spanMs), () => {
       const worker = rng.pick([...world.workers.values()])
       if (worker !== undefined) {
         counts.workersLost++

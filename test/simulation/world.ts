@@ -53,3 +53,7 @@ export function noCounts(): Counts {
     lostTasks: 0,
   }
 }
+
+export function addCounts(total: Counts, more: Counts): void {
+  for (const name of Object.keys(total) as (keyof Counts)[]) total[name] += more[name]
+}

@@ -12,26 +12,53 @@ declare const three: Future<number>
 declare const text: Future<string>
 
 // What a task returns is what its future gives; a promise is unwrapped.
-exactly<Future<string>>()(client.submit((x: number) => String(x), 3), true)
-exactly<Future<number>>()(client.submit(async (x: number) => x + 1, 3), true)
-exactly<Future<void>>()(client.submit(() => undefined as void), true)
-exactly<Future<[number, string]>>()(client.submit((a: number, b: string): [number, string] => [a, b], 1, 'b'), true)
+exactly<Future<string>>()(
+  client.submit((x: number) => String(x), 3),
+  true,
+)
+exactly<Future<number>>()(
+  client.submit(async (x: number) => x + 1, 3),
+  true,
+)
+exactly<Future<void>>()(
+  client.submit(() => undefined as void),
+  true,
+)
+exactly<Future<[number, string]>>()(
+  client.submit((a: number, b: string): [number, string] => [a, b], 1, 'b'),
+  true,
+)
 
 // A parameter without a type gets that of its argument, and a generic function that of its use.
-exactly<Future<number>>()(client.submit((x) => x * 2, 3), true)
-exactly<Future<number[]>>()(client.submit(<T>(x: T) => [x], 3), true)
+exactly<Future<number>>()(
+  client.submit((x) => x * 2, 3),
+  true,
+)
+exactly<Future<number[]>>()(
+  client.submit(<T>(x: T) => [x], 3),
+  true,
+)
 
 // Futures may stand wherever values may, at any depth.
-exactly<Future<number>>()(client.submit((x: number) => x, three), true)
+exactly<Future<number>>()(
+  client.submit((x: number) => x, three),
+  true,
+)
 exactly<Future<number>>()(
   client.submit((rows: { a: number; b: string[] }[]) => rows.length, [{ a: three, b: ['x', text] }]),
   true,
 )
-client.submit((xs: readonly number[]) => xs.length, client.map((x: number) => x, [1, 2]))
+client.submit(
+  (xs: readonly number[]) => xs.length,
+  client.map((x: number) => x, [1, 2]),
+)
 client.submit((m: Map<string, number>) => m.size, new Map([['a', three]]))
 client.submit((s: Set<number>) => s.size, new Set([three, three]))
 client.submit((x: string | number) => x, text)
-client.submit((x: boolean) => x, client.submit((n: number) => n > 2, 3))
+client.submit(
+  (x: boolean) => x,
+  client.submit((n: number) => n > 2, 3),
+)
 client.submit((xs: string | number[]) => xs.length, [1, three])
 interface Tree {
   readonly value: number
@@ -46,7 +73,10 @@ client.submit((...xs: number[]) => xs.length, 1, three, 3)
 client.submit((x: unknown) => typeof x, { deep: [text] })
 
 // Values that are not looked into: memory, dates, instances of the user's classes.
-exactly<Future<number>>()(client.submit((bytes: Uint8Array) => bytes.length, new Uint8Array(3)), true)
+exactly<Future<number>>()(
+  client.submit((bytes: Uint8Array) => bytes.length, new Uint8Array(3)),
+  true,
+)
 client.submit((d: Date, r: RegExp, e: Error) => [d, r, e], new Date(), /x/, new Error('x'))
 class Point {
   readonly #x = 1
@@ -57,15 +87,43 @@ class Point {
 }
 registerType(Point, { encode: ({ y }) => y, decode: () => new Point() })
 client.submit((p: Point) => p.norm(), new Point())
-client.submit((p: Point) => p.norm(), client.submit(() => new Point()))
+client.submit(
+  (p: Point) => p.norm(),
+  client.submit(() => new Point()),
+)
 
 // map and starmap.
-exactly<Future<number>[]>()(client.map((x: number) => x * 2, [1, three]), true)
-exactly<Future<number>[]>()(client.map((x) => x * 2, [1, 2]), true)
-exactly<Future<string>[]>()(client.map((x: number, unit: string) => x + unit, [1, three], { args: [text] }), true)
-exactly<Future<number>[]>()(client.map((x: string, radix?: number) => parseInt(x, radix), ['1']), true)
-client.map((x: number) => x, new Set([1]), { name: 'each', priority: 3, key: (item, index) => `${String(item)}-${index}` })
-exactly<Future<string>[]>()(client.starmap((x: number, y: string) => x + y, [[1, 'a'], [three, text]]), true)
+exactly<Future<number>[]>()(
+  client.map((x: number) => x * 2, [1, three]),
+  true,
+)
+exactly<Future<number>[]>()(
+  client.map((x) => x * 2, [1, 2]),
+  true,
+)
+exactly<Future<string>[]>()(
+  client.map((x: number, unit: string) => x + unit, [1, three], { args: [text] }),
+  true,
+)
+exactly<Future<number>[]>()(
+  client.map((x: string, radix?: number) => parseInt(x, radix), ['1']),
+  true,
+)
+client.map((x: number) => x, new Set([1]), {
+  name: 'each',
+  priority: 3,
+  key: (item, index) => `${String(item)}-${index}`,
+})
+exactly<Future<string>[]>()(
+  client.starmap(
+    (x: number, y: string) => x + y,
+    [
+      [1, 'a'],
+      [three, text],
+    ],
+  ),
+  true,
+)
 
 // Options and views.
 const options: TaskOptions = { name: 'n', key: 'k', priority: 1 }
@@ -77,12 +135,18 @@ client.map((x: number) => x, [1], { ...mapOptions, args: [] })
 async function futures(): Promise<void> {
   exactly<string>()(await text, true)
   exactly<[number, string]>()(await Promise.all([three, text]), true)
-  exactly<PromiseSettledResult<number>[]>()(await Promise.allSettled([three]), true)
+  exactly<[PromiseSettledResult<number>]>()(await Promise.allSettled([three]), true)
   exactly<number>()(await three.result({ timeoutMs: 5, signal: AbortSignal.timeout(5) }), true)
   exactly<unknown>()(await three.error(), true)
   exactly<FutureStatus>()(three.status, true)
-  exactly<Future<string>>()(three.pipe((x: number, unit: string) => x + unit, text), true)
-  exactly<Promise<number | undefined>>()(three.catch(() => undefined), true)
+  exactly<Future<string>>()(
+    three.pipe((x: number, unit: string) => x + unit, text),
+    true,
+  )
+  exactly<Promise<number | undefined>>()(
+    three.catch(() => undefined),
+    true,
+  )
   exactly<number>()(await three.finally(() => undefined), true)
   using held = client.submit(() => 3)
   held.release()

@@ -159,7 +159,7 @@ function isExpected(error: unknown): boolean {
 function samples(): unknown {
   const bytes = new Uint8Array(64)
   const error = Object.assign(new AggregateError([new TypeError('x')], 'y', { cause: 1 }), { own: [1] })
-  const sparse = [1, , 3] // eslint-disable-line no-sparse-arrays
+  const sparse = [1, , 3]
   const views = [
     bytes,
     bytes.subarray(3, 9),

@@ -11,7 +11,7 @@ const path = 'value'
 const roundTrip = <T>(value: T): T => decodeValue(encodeValue(value, { path })) as T
 
 const match = /b(?<rest>.*)/.exec('abc')
-const withHoles: unknown[] = [1, , undefined, , 3] // eslint-disable-line no-sparse-arrays
+const withHoles: unknown[] = [1, , undefined, , 3]
 const manyWithHole = Array.from({ length: 200 }, (_, i) => i)
 delete manyWithHole[150]
 const manyWithProperty = Object.assign(
@@ -194,7 +194,7 @@ test('values of another context of the language travel like our own', () => {
     createContext({}),
   )
   assert.deepStrictEqual(roundTrip(value), {
-    list: [1, , 2], // eslint-disable-line no-sparse-arrays
+    list: [1, , 2],
     map: new Map([[1, new Date(5)]]),
     bytes: new Uint16Array([1, 2]),
     pattern: /x/g,

@@ -56,7 +56,7 @@ export class FetchPlan {
   /** `holder` does not give the value: the next holder will be asked. Returns who waits in vain when there is none. */
   missing(input: TaskId, holder: WorkerId): ReadonlySet<Task> | undefined {
     const fetch = this.#fetches.get(input)
-    if (fetch === undefined || fetch.asked !== holder) return undefined
+    if (fetch?.asked !== holder) return undefined
     fetch.asked = undefined
     if (fetch.waiters.size > 0 && fetch.holders.length > 0) {
       this.#planned.add(fetch)

@@ -4,6 +4,7 @@ import { writeFileSync } from 'node:fs'
 import { dieWithParent, reportToParent } from '../../../common/node/parent-process.js'
 
 dieWithParent()
+process.on('SIGTERM', () => process.exit(0))
 process.once('exit', () => writeFileSync(`${file()}.exit`, 'heard of its exit'))
 switch (process.env['MODE']) {
   case 'crash':
@@ -24,7 +25,6 @@ switch (process.env['MODE']) {
     startProgram()
     await reportToParent({ type: 'ready' })
 }
-process.on('SIGTERM', () => process.exit(0))
 setInterval(() => undefined, 1_000)
 
 function startProgram(): void {

@@ -1,0 +1,162 @@
+/** Makes tasks: encodes the arguments, gives each task its place in a task array, and makes its future. */
+import type { Packed } from '../common/packed.js'
+import { ARRAY_CAPACITY } from '../protocol/ids.js'
+import { encodeValue } from '../protocol/values/encode.js'
+import { EncodedArguments } from './encoded-arguments.js'
+import type { Failure } from './failure.js'
+import type { Future } from './future.js'
+import { InputSink } from './input-sink.js'
+import { addItem, MapSlice, type Items } from './map-slice.js'
+import type { Outgoing } from './outgoing.js'
+import { ENOUGH_BYTES } from './submission.js'
+import { SubmitSites, type SubmitSite } from './submit-site.js'
+import type { TaskArray } from './task-array.js'
+import type { FutureOwner } from './task-future.js'
+import { checkKey, type ResolvedMapOptions, type ResolvedTaskOptions } from './task-options.js'
+import { NO_CONSTANTS, type Constants, type Template } from './template.js'
+import type { TaskFunction, Templates } from './templates.js'
+
+/** A `map` over more items than these is encoded bit by bit, after the call. */
+const MAX_ITEMS_AT_ONCE = 1_000
+
+export interface SubmitterOptions {
+  readonly owner: FutureOwner
+  readonly outgoing: Outgoing
+  readonly templates: Templates
+  readonly makeFuture: (array: TaskArray, index: number) => Future<unknown>
+}
+
+/** A `map` on its way to its tasks. */
+interface Mapping {
+  readonly template: Template
+  readonly items: Items
+  readonly keys: readonly string[] | undefined
+  readonly site: SubmitSite
+  /** Those made so far. */
+  readonly futures: Future<unknown>[]
+}
+
+export class Submitter {
+  readonly #owner: FutureOwner
+  readonly #outgoing: Outgoing
+  readonly #templates: Templates
+  readonly #makeFuture: SubmitterOptions['makeFuture']
+  readonly #sink: InputSink
+  readonly #sites = new SubmitSites()
+
+  constructor({ owner, outgoing, templates, makeFuture }: SubmitterOptions) {
+    this.#owner = owner
+    this.#outgoing = outgoing
+    this.#templates = templates
+    this.#makeFuture = makeFuture
+    this.#sink = new InputSink(owner, { released: 'never' })
+  }
+
+  /** `called` is the function of ours that the user called. */
+  submit(
+    fn: TaskFunction,
+    args: readonly unknown[],
+    options: ResolvedTaskOptions,
+    called: TaskFunction,
+  ): Future<unknown> {
+    const template = this.#templates.of(fn, options)
+    const site = this.#sites.take(called, template, this.#outgoing.turn)
+    const open = this.#outgoing.openFor(template)
+    open.tasks.add(args, this.#sink, 'args')
+    const { failure } = this.#sink
+    open.addRun(template, 1)
+    const { array } = open
+    const index = array.add(1, template, site)
+    if (options.key !== undefined) array.setKey(index, options.key)
+    const future = this.#makeFuture(array, index)
+    if (failure !== undefined) this.#outgoing.refuse(array, index, failure)
+    return future
+  }
+
+  map(fn: TaskFunction, items: Items, options: ResolvedMapOptions, called: TaskFunction): Future<unknown>[] {
+    const { values } = items
+    const keys = options.key === undefined ? undefined : values.map(keyMaker(options.key))
+    const constants = this.#encodeConstants(options.args)
+    const isShared = constants === NO_CONSTANTS
+    const template = isShared ? this.#templates.of(fn, options) : this.#templates.withConstants(fn, options, constants)
+    const site = this.#sites.take(called, template, this.#outgoing.turn)
+    const mapping: Mapping = { template, items, keys, site, futures: [] }
+    try {
+      if (values.length > MAX_ITEMS_AT_ONCE) this.#mapInSlices(mapping)
+      else this.#mapAtOnce(mapping)
+    } finally {
+      if (!isShared) this.#templates.close(template)
+    }
+    return mapping.futures
+  }
+
+  /** All items or none: what can't be sent throws from here. */
+  #mapAtOnce(mapping: Mapping): void {
+    const { template, items, futures } = mapping
+    const { length } = items.values
+    const tasks = new EncodedArguments()
+    const failures = new Map<number, Failure>()
+    for (let place = 0; place < length; place++) {
+      addItem(tasks, items, place, this.#sink)
+      const failure = this.#sink.failure ?? template.constants.failure
+      if (failure !== undefined) failures.set(place, failure)
+    }
+    const packed = tasks.takePacked()
+    while (futures.length < length) {
+      const start = futures.length
+      const open = this.#outgoing.openFor(template)
+      const end = endOfMessage(packed, start, Math.min(length, start + ARRAY_CAPACITY - open.array.count))
+      open.tasks.addFrom(tasks, packed, start, end)
+      open.addRun(template, end - start)
+      const first = this.#addFutures(mapping, open.array, end - start)
+      for (const [place, failure] of failures) {
+        if (place >= start && place < end) this.#outgoing.refuse(open.array, first + place - start, failure)
+      }
+    }
+  }
+
+  #mapInSlices(mapping: Mapping): void {
+    const { template, items, futures } = mapping
+    const { length } = items.values
+    this.#outgoing.beginSlices(Math.ceil(length / ARRAY_CAPACITY))
+    while (futures.length < length) {
+      const array = this.#outgoing.newArray()
+      this.#outgoing.addSlice(new MapSlice(this.#owner, array, template, items, futures.length))
+      this.#addFutures(mapping, array, Math.min(length - futures.length, ARRAY_CAPACITY))
+    }
+  }
+
+  /** Gives the next `count` tasks their places, and returns the first. */
+  #addFutures({ template, keys, site, futures }: Mapping, array: TaskArray, count: number): number {
+    const first = array.add(count, template, site)
+    for (let index = first; index < first + count; index++) {
+      const key = keys?.[futures.length]
+      if (key !== undefined) array.setKey(index, key)
+      futures.push(this.#makeFuture(array, index))
+    }
+    return first
+  }
+
+  #encodeConstants(args: readonly unknown[]): Constants {
+    if (args.length === 0) return NO_CONSTANTS
+    this.#sink.begin()
+    const bytes = encodeValue(args, { path: 'options.args', inputs: this.#sink })
+    return { bytes, inputs: [...this.#sink.ids], failure: this.#sink.failure }
+  }
+}
+
+/** Where a message that begins with entry `start` is large enough: at `limit` at the latest. */
+function endOfMessage({ ends }: Packed, start: number, limit: number): number {
+  const startBytes = start === 0 ? 0 : ends[start - 1]!
+  let end = start + 1
+  while (end < limit && ends[end - 1]! - startBytes < ENOUGH_BYTES) end += 1
+  return end
+}
+
+function keyMaker(key: (item: never, index: number) => string): (item: unknown, index: number) => string {
+  return (item, index) => {
+    const made = key(item as never, index) // The compiler checked that the function takes such items.
+    checkKey(made)
+    return made
+  }
+}
