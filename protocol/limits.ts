@@ -38,10 +38,13 @@ export const MAX_HOLDER_CONNECTIONS = 128
 export const HOLDER_IDLE_MS = 30_000
 export const HEARTBEAT_INTERVAL_MS = 1_000
 export const HEARTBEAT_TIMEOUT_MS = 10 * HEARTBEAT_INTERVAL_MS
+/** A client's own code may keep its loop from answering; its death is told by the socket. */
+export const CLIENT_SILENCE_MS = 300 * HEARTBEAT_INTERVAL_MS
 
 assert(CHUNK_BYTES < MAX_FRAME_BYTES, 'a chunk must fit into one frame')
 assert(MAX_INLINE_RESULT_BYTES < CHUNK_BYTES, 'an inline result must not need chunks of its own')
 assert(MAX_INLINE_RESULT_BYTES < MAX_INLINE_CACHE_BYTES, 'an inline result must fit into the cache')
 assert(CHUNK_BYTES <= MAX_IN_FLIGHT_BYTES, 'a chunk must be allowed into the socket')
+assert(CLIENT_SILENCE_MS > HEARTBEAT_TIMEOUT_MS, 'user code runs in clients, and not in workers’ loops')
 assert(HEARTBEAT_TIMEOUT_MS > 2 * HEARTBEAT_INTERVAL_MS, 'one lost heartbeat must not lose a worker')
 assert(OUT_OF_BAND_BYTES < SHARED_BYTES, 'what is shared is out of band')

@@ -7,7 +7,7 @@ import { EventLoop, type Machine } from '../common/node/event-loop.js'
 import type { Log } from '../common/node/log.js'
 import { HeddleError, ProtocolError } from '../protocol/errors.js'
 import { clientId, workerId, type ClientId, type WorkerId } from '../protocol/ids.js'
-import { HANDSHAKE_TIMEOUT_MS, MAX_CONNECTIONS } from '../protocol/limits.js'
+import { CLIENT_SILENCE_MS, HANDSHAKE_TIMEOUT_MS, MAX_CONNECTIONS } from '../protocol/limits.js'
 import { clientToScheduler, schedulerToClient } from '../protocol/messages/client.js'
 import type { ClientToScheduler, SchedulerToClient } from '../protocol/messages/client.js'
 import type { Hello } from '../protocol/messages/handshake.js'
@@ -116,7 +116,7 @@ export class Sessions {
         },
       }
     }
-    return { incoming: clientToScheduler, outgoing: schedulerToClient, handlers }
+    return { incoming: clientToScheduler, outgoing: schedulerToClient, maxSilenceMs: CLIENT_SILENCE_MS, handlers }
   }
 
   /** A connection is a worker once it said `join`, which must be the first thing it says, and soon. */

@@ -5,6 +5,7 @@ import { AuthenticationError } from '../protocol/errors.js'
 import type { TaskId, WorkerId } from '../protocol/ids.js'
 import type { Hello } from '../protocol/messages/handshake.js'
 import { fromHolder, toHolder, type FromHolder } from '../protocol/messages/peer.js'
+import { CLIENT_SILENCE_MS } from '../protocol/limits.js'
 import type { Connection } from '../protocol/transport/connection.js'
 import { answer, type Admission } from '../protocol/transport/handshake.js'
 import type { Socket } from '../protocol/transport/socket.js'
@@ -78,13 +79,14 @@ export class ValueExchange {
     for (const connection of this.#served) connection.close()
   }
 
-  #admit({ secret }: Hello): Admission {
+  #admit({ secret, role }: Hello): Admission {
     if (secret === undefined || this.#secret === undefined || !isSame(secret, this.#secret)) {
       return { refuse: new AuthenticationError('This worker gives values only to members of its own cluster.') }
     }
     return {
       incoming: toHolder,
       outgoing: fromHolder,
+      maxSilenceMs: role === 'client' ? CLIENT_SILENCE_MS : undefined,
       handlers: (connection: Connection<FromHolder>) => {
         this.#served.add(connection)
         return serveValues(

@@ -148,6 +148,7 @@ export function answer(options: AnswerOptions): void {
         timers,
         incoming: contract.incoming,
         outgoing: contract.outgoing,
+        maxSilenceMs: contract.maxSilenceMs,
         handlers: (connection) => contract.handlers(connection),
       })
     },

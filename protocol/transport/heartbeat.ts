@@ -3,7 +3,7 @@
  * life, and after enough such intervals in a row it is given up. Any byte counts, so bulk never looks like death, and
  * intervals are counted, not clock time: while this process was stopped, nobody was silent.
  */
-import { HEARTBEAT_INTERVAL_MS, HEARTBEAT_TIMEOUT_MS } from '../limits.js'
+import { HEARTBEAT_INTERVAL_MS } from '../limits.js'
 import type { Timers } from './timers.js'
 
 export interface HeartbeatOptions {
@@ -12,10 +12,9 @@ export interface HeartbeatOptions {
   readonly signsOfLife: () => number
   readonly ping: () => void
   readonly onSilent: () => void
+  /** How long the peer may be silent. */
+  readonly maxSilenceMs: number
 }
-
-/** Silent intervals until a peer is given up. */
-const MAX_SILENT_INTERVALS = HEARTBEAT_TIMEOUT_MS / HEARTBEAT_INTERVAL_MS
 
 export class Heartbeat {
   readonly #options: HeartbeatOptions
@@ -41,7 +40,7 @@ export class Heartbeat {
       return
     }
     this.#silentIntervals += 1
-    if (this.#silentIntervals >= MAX_SILENT_INTERVALS) this.#options.onSilent()
+    if (this.#silentIntervals * HEARTBEAT_INTERVAL_MS >= this.#options.maxSilenceMs) this.#options.onSilent()
     else this.#options.ping()
   }
 }

@@ -3,7 +3,13 @@
  * no more than the socket may hold, and keeps the rest in its outbox, where later heartbeats can overtake it.
  */
 import { HeddleError } from '../errors.js'
-import { CHUNK_BYTES, MAX_IN_FLIGHT_BYTES, MAX_MESSAGE_BYTES, MAX_QUEUED_BYTES } from '../limits.js'
+import {
+  CHUNK_BYTES,
+  HEARTBEAT_TIMEOUT_MS,
+  MAX_IN_FLIGHT_BYTES,
+  MAX_MESSAGE_BYTES,
+  MAX_QUEUED_BYTES,
+} from '../limits.js'
 import type { Field } from '../schema.js'
 import { encode } from './codec.js'
 import type { CloseReason, Connection, Handlers } from './connection.js'
@@ -18,6 +24,8 @@ import { systemTimers, type Timers } from './timers.js'
 export interface LinkContract<Incoming, Outgoing> {
   readonly incoming: Field<Incoming>
   readonly outgoing: Field<Outgoing>
+  /** How long the peer may be silent before it is given up. Default: `HEARTBEAT_TIMEOUT_MS`. */
+  readonly maxSilenceMs?: number | undefined
   /** Called once, before anything arrives, with the connection that the handlers may answer on. */
   handlers(connection: Connection<Outgoing>): Handlers<Incoming>
 }
@@ -85,6 +93,7 @@ class Link<Incoming, Outgoing> implements Connection<Outgoing> {
     this.#inbox = new Inbox(options.incoming, maxMessageBytes, allocate)
     this.#heartbeat = new Heartbeat({
       timers: options.timers ?? systemTimers,
+      maxSilenceMs: options.maxSilenceMs ?? HEARTBEAT_TIMEOUT_MS,
       // Once closed here, a peer that still talks but no longer reads must not hold the socket open.
       signsOfLife: () => (this.#state.type === 'open' ? socket.receivedBytes : -this.#unsentBytes),
       ping: () => {

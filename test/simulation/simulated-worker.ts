@@ -33,7 +33,7 @@ export class SimulatedWorker {
     this.name = name
     this.address = `ws://${name}`
     this.#machine = createWorkerMachine({ threads })
-    const { agenda, counts } = world
+    const { agenda } = world
     const { state } = this.#machine
     this.#loop = new Loop({
       agenda,
@@ -55,7 +55,7 @@ export class SimulatedWorker {
         thread,
         submit: (event) => this.#loop.submit(event),
         keep: (task, value) => this.#store.set(task.task, value),
-        onRun: () => counts.runs++,
+        onRun: () => this.#onRun(),
       })
     })
     world.workers.set(this.address, this)
@@ -81,6 +81,13 @@ export class SimulatedWorker {
     this.#connection?.cut()
   }
 
+  /** It dies, is asked to go, or loses its connection. */
+  suffer(): void {
+    if (this.#isGone) return
+    this.#world.counts.workersLost++
+    this.#rng.pick([() => this.kill(), () => this.leave(), () => this.disconnect()])!()
+  }
+
   pulse(): void {
     this.#loop.submit({ type: 'pulse', memoryBytes: 1, cpuSeconds: 1 })
   }
@@ -103,6 +110,12 @@ export class SimulatedWorker {
 
   checkHoldsNoTemplates(): void {
     assert.equal(this.#machine.state.templates.size, 0, `${this.name} has templates left`)
+  }
+
+  #onRun(): void {
+    const { counts, strikesAtRun, agenda } = this.#world
+    counts.runs++
+    if (strikesAtRun.has(counts.runs)) agenda.in(this.#rng.between(0, 1), () => this.suffer())
   }
 
   #dial(): void {

@@ -40,6 +40,7 @@ export function simulate({ seed, faults }: SimulationOptions): SimulationReport 
     counts: noCounts(),
     fetchFailure: faults ? rng.pick([0, 0.02, 0.1])! : 0,
     hasDeaths: faults,
+    strikesAtRun: new Set(),
   }
   const spanMs = rng.pick([5, 100, 1_000])!
   startWorkers(world, spanMs)
@@ -87,22 +88,19 @@ function startWorkers(world: World, spanMs: number): void {
   }
 }
 
-/** Workers come and go, in the end with one to stay. */
+/** Workers go and come, at times and amid work; and some come in the end, when no fault is left to strike them. */
 function plagueWorkers(world: World, spanMs: number): void {
-  const { rng, agenda, counts } = world
-  const blows = rng.integer(1, 6)
-  for (let i = 0; i < blows; i++) {
-    const threads = rng.pick([1, 2])!
+  const { rng, agenda, strikesAtRun } = world
+  for (let strikes = rng.integer(0, 5); strikes > 0; strikes--) strikesAtRun.add(rng.integer(1, rng.pick([20, 200, 2_000])!))
+  const changes = rng.integer(1, 6)
+  for (let i = 0; i < changes; i++) {
+    const threads = rng.pick([1, 2, 4])!
     agenda.in(rng.between(0, spanMs), () => {
-      const worker = rng.pick([...world.workers.values()])
-      if (worker !== undefined) {
-        counts.workersLost++
-        rng.pick([() => worker.kill(), () => worker.leave(), () => worker.disconnect()])!()
-      }
+      if (rng.chance(0.5)) rng.pick([...world.workers.values()])?.suffer()
       if (rng.chance(0.7)) new SimulatedWorker(world, `later-worker-${i}`, threads)
     })
   }
-  agenda.in(spanMs * 2, () => new SimulatedWorker(world, 'last-worker', 1))
+  for (let i = 0; i <= strikesAtRun.size; i++) agenda.in(spanMs * 2, () => new SimulatedWorker(world, `last-worker-${i}`, 1))
 }
 
 function temperOf(rng: Rng, spanMs: number): Temper {

@@ -15,6 +15,8 @@ export interface World {
   readonly fetchFailure: number
   /** Do workers die, so that tasks may fail with them? */
   readonly hasDeaths: boolean
+  /** At these counts of runs, the worker that runs the task is struck by a fault: so faults come when there is work. */
+  readonly strikesAtRun: Set<number>
 }
 
 /** How often things happened that a simulation is for; so that a change of the code can't quietly leave them out. */

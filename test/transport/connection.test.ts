@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import {
   CHUNK_BYTES,
+  CLIENT_SILENCE_MS,
   HEARTBEAT_INTERVAL_MS,
   HEARTBEAT_TIMEOUT_MS,
   MAX_FRAME_BYTES,
@@ -24,7 +25,7 @@ const count = message('count', { n: integer })
 const blob = message('blob', { n: integer, body: bytes })
 const talk = union([count, blob])
 type Talk = Infer<typeof talk>
-type LinkSettings = Partial<Pick<LinkOptions<Talk, Talk>, 'timers' | 'maxQueuedBytes' | 'maxMessageBytes'>>
+type LinkSettings = Partial<Pick<LinkOptions<Talk, Talk>, 'timers' | 'maxQueuedBytes' | 'maxMessageBytes' | 'maxSilenceMs'>>
 
 interface End {
   readonly connection: Connection<Talk>
@@ -237,6 +238,18 @@ for (const { name, open } of SOCKET_KINDS) {
       const reason = await left.connection.closed
       assert.equal(reason.code, 'ERR_HEDDLE_CONNECTION_LOST')
       assert.match(reason.message, /stopped answering/)
+    })
+
+    test('a peer that may be silent for longer is not given up before', async () => {
+      await using pair = await open()
+      const timers = new FakeTimers()
+      const left = linkOver(pair.left, { timers, maxSilenceMs: CLIENT_SILENCE_MS })
+      pair.cut()
+      timers.advance(CLIENT_SILENCE_MS - 1)
+      await new Promise(setImmediate)
+      assert.deepEqual(left.heard.closeReasons, [])
+      timers.advance(1)
+      assert.equal((await left.connection.closed).code, 'ERR_HEDDLE_CONNECTION_LOST')
     })
 
     test('a close that nobody hears ends too', async () => {

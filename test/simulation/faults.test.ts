@@ -1,0 +1,9 @@
+/** Whole clusters on virtual time whose workers die, leave, lose their connections and can't reach each other. */
+import assert from 'node:assert/strict'
+import test from 'node:test'
+import { runSeeds, SEEDS } from './seeds.js'
+
+test(`with faults too every result is right, everything settles and nothing is left: ${SEEDS / 2} seeds`, () => {
+  const { workersLost, returned, missing } = runSeeds(1, SEEDS / 2, true)
+  if (SEEDS >= 500) assert.ok(workersLost > 0 && returned > 0 && missing > 0, 'there were no faults')
+})
