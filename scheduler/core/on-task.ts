@@ -195,10 +195,11 @@ function addCopy(state: SchedulerState, worker: WorkerRecord, id: TaskId, sizeBy
   // Its value was believed lost, and is being made again: here it is.
   if (task.state.type === 'processing') {
     const { worker: other } = task.state
-    if (other === worker) return
     unassign(task, other)
-    reorder(state, other)
-    workerOutboxOf(state, other).addFree(id)
+    if (other !== worker) {
+      reorder(state, other)
+      workerOutboxOf(state, other).addFree(id)
+    } // Else it may run there all the same; an order to free it would take the copy too.
   } else if (task.state.type === 'ready') state.ready.markStale()
   finishTask(state, task, { type: 'in-memory', holders: [worker], sizeBytes, page: undefined, start: 0, end: 0 })
 }

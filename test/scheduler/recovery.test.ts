@@ -104,6 +104,27 @@ test('a task whose value turned up while it waited, and was lost again, waits on
   assert.deepEqual(b.takeTasks(), [y])
 })
 
+test('a copy that its own worker was told to make again is known, and freed in the end', () => {
+  // Given b has a copy of x that nobody knew of when a died, so that b is to run x.
+  const scheduler = new SchedulerHarness()
+  const client = scheduler.client()
+  const a = scheduler.worker()
+  const [x] = client.map(client.define(), 1)
+  a.finish([x!], { sizeBytes: 100_000 })
+  const b = scheduler.worker()
+  a.leave()
+  assert.deepEqual(b.takeTasks(), [x])
+
+  b.send({ type: 'copies-held', tasks: [x!], sizes: [100_000] })
+  assert.equal(scheduler.tasks['in-memory'], 1)
+  b.send({ type: 'tasks-returned', tasks: [x!], attempts: [2] })
+  assert.deepEqual(b.unread.includes('free-tasks'), false)
+
+  client.release(x!)
+  assert.deepEqual(b.take('free-tasks').tasks, [x])
+  scheduler.expectEmpty()
+})
+
 test('a task is blamed for the third worker that dies under it, with all the story told', () => {
   const scheduler = new SchedulerHarness()
   const client = scheduler.client()
