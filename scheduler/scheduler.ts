@@ -1,7 +1,8 @@
 /** The scheduler as a whole: its core, the connections of clients and workers, and the port where they come in. */
-import { randomBytes } from 'node:crypto'
+import { randomBytes, randomInt } from 'node:crypto'
 import { networkInterfaces } from 'node:os'
 import { packageVersion } from '../common/node/package-version.js'
+import { ARRAY_LEASE, arrayId } from '../protocol/ids.js'
 import { Access } from './access.js'
 import { createSchedulerMachine } from './core/machine.js'
 import { FrontDoor } from './front-door.js'
@@ -61,10 +62,14 @@ export async function startScheduler(given: SchedulerOptions): Promise<RunningSc
   }
 }
 
+/** Half of all ids are left above the highest first one. */
+const MAX_FIRST_LEASE = 2 ** 24
+
 /** The core, as this package and this process set it up. */
 export function createMachine(): ReturnType<typeof createSchedulerMachine> {
   return createSchedulerMachine({
     peerSecret: randomBytes(24).toString('base64url'),
+    firstArray: arrayId(randomInt(1, MAX_FIRST_LEASE) * ARRAY_LEASE),
     startedAtMs: performance.now(),
     packageVersion: packageVersion(),
     nodeVersion: process.version,

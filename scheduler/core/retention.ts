@@ -59,7 +59,7 @@ export function letGo(state: SchedulerState, task: Task): void {
 export function noLongerPending(state: SchedulerState, task: Task): void {
   for (const input of task.inputs) {
     input.pendingDependants--
-    assert(input.pendingDependants >= 0, `task ${input.id} has fewer than no dependants`)
+    assert(input.pendingDependants >= 0, 'a task has fewer than no dependants')
     if (input.pendingDependants === 0) letGo(state, input)
   }
 }
@@ -109,7 +109,7 @@ export function sweepWaiters(input: Task): void {
 }
 
 function forget(state: SchedulerState, task: Task, work: Task[]): void {
-  assert(task.state.type === 'released', `task ${task.id} is forgotten while ${task.state.type}`)
+  assert(task.state.type === 'released', 'a task is forgotten that still has an outcome')
   const { array, index, template } = task
   if (array.tasks[index] !== task) return // It was on the work list twice.
   array.tasks[index] = undefined

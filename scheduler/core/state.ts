@@ -15,6 +15,8 @@ import { isLessLoaded, type WorkerRecord } from './worker-record.js'
 export interface SchedulerConfig {
   /** What workers and clients show each other; random, made by the shell. */
   readonly peerSecret: string
+  /** The first array id to lease; random, so that what is left of an earlier scheduler's tasks is not taken for new ones. */
+  readonly firstArray: ArrayId
   /** The scheduler's start, on the clock of its events. */
   readonly startedAtMs: number
   readonly packageVersion: string
@@ -75,7 +77,7 @@ export function createState(config: SchedulerConfig): SchedulerState {
     workerWaits: [],
     totals: { submitted: 0, finished: 0, failed: 0 },
     finishRate: new Rate(),
-    nextArray: 1,
+    nextArray: config.firstArray,
     nextTemplate: 1,
     clientsToFlush: [],
     workersToFlush: [],

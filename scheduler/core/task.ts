@@ -2,7 +2,7 @@
  * A task: its place, what it needs, and the state it is in. Tasks of a `map` that nobody has looked at yet have no such
  * record: their array holds them by index (task-array.ts), and `expand` makes the record when one is first needed.
  */
-import { assert } from '../../common/assert.js'
+import { AssertionError } from '../../common/assert.js'
 import { attempt, generatedKey, type Attempt, type TaskId } from '../../protocol/ids.js'
 import type { ErrorCode } from '../../protocol/errors.js'
 import type { Packed } from '../../common/packed.js'
@@ -111,7 +111,8 @@ export function isPending(task: Task): boolean {
 /** The only place that assigns `task.state`. The counts by function follow. */
 export function moveTo(task: Task, next: TaskState): void {
   const from = task.state.type
-  assert(LEGAL[from].has(next.type), `task ${task.id}: ${from} to ${next.type}`)
+  // The text is made only when it is needed: this runs several times for every task.
+  if (!LEGAL[from].has(next.type)) throw new AssertionError(`task ${task.id}: ${from} to ${next.type}`)
   const { tasks } = task.template.statistics
   tasks[from]--
   tasks[next.type]++

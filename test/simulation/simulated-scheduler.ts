@@ -1,7 +1,7 @@
 /** The scheduler's core with a shell of links on virtual time. */
 import assert from 'node:assert/strict'
 import type { Rng } from '../../common/rng.js'
-import { clientId, workerId, type ClientId, type WorkerId } from '../../protocol/ids.js'
+import { arrayId, clientId, workerId, type ClientId, type WorkerId } from '../../protocol/ids.js'
 import { clientToScheduler, schedulerToClient, type ClientToScheduler, type SchedulerToClient } from '../../protocol/messages/client.js'
 import { schedulerToWorker, workerToScheduler, type SchedulerToWorker, type WorkerToScheduler } from '../../protocol/messages/worker.js'
 import type { Field } from '../../protocol/schema.js'
@@ -55,7 +55,7 @@ export class SimulatedScheduler {
   constructor(agenda: Agenda, rng: Rng, maxInlineCacheBytes: number) {
     this.#agenda = agenda
     this.#rng = rng
-    this.state = createState({ peerSecret: 'secret', startedAtMs: 0, packageVersion: '0', nodeVersion: '0', maxInlineCacheBytes })
+    this.state = createState({ peerSecret: 'secret', firstArray: arrayId(1), startedAtMs: 0, packageVersion: '0', nodeVersion: '0', maxInlineCacheBytes })
     this.#loop = new Loop({
       agenda,
       rng: rng.fork(),

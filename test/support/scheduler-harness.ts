@@ -36,7 +36,7 @@ export class SchedulerHarness {
   #nextClient = 1
 
   constructor(config: Partial<SchedulerConfig> = {}) {
-    this.state = createState({ peerSecret: 'secret', startedAtMs: 0, packageVersion: '0', nodeVersion: '20', ...config })
+    this.state = createState({ peerSecret: 'secret', firstArray: arrayId(1), startedAtMs: 0, packageVersion: '0', nodeVersion: '20', ...config })
   }
 
   client(name = 'client'): TestClient {
