@@ -1,6 +1,6 @@
 /**
  * A binary heap whose items know their place in it, so that one whose rank changed is moved in O(log n). The item with
- * the lowest rank is on top; items of equal rank come in the order of their ids, so that a run can be repeated.
+ * the lowest rank is on top; the caller's order decides between equals, and must do so if a run is to be repeated.
  */
 
 export interface HeapItem {

@@ -2,12 +2,14 @@
  * How much a worker is sent ahead. Work stays here as long as it can: a worker holds a few milliseconds of it per
  * thread, so that a round trip leaves no thread idle and long tasks are not hoarded.
  */
-import type { WorkerRecord } from './worker-record.js'
+import { hasIdleThread, type WorkerRecord } from './worker-record.js'
 
 /** What a worker holds ahead, in microseconds of each of its threads. */
 export const LOOK_AHEAD_US = 6_000
 /** However short its tasks, a worker holds at most this many for each thread. */
 export const MAX_AHEAD_PER_THREAD = 4_096
+/** However fast its tasks, their arguments take at most this much, beyond those of one task a thread. */
+const MAX_AHEAD_BYTES = 64 * 1024 * 1024
 
 /**
  * May it be sent another task? Always, while a thread would be idle; beyond that, only tasks of functions whose time is
@@ -16,7 +18,8 @@ export const MAX_AHEAD_PER_THREAD = 4_096
 export function hasRoom(worker: WorkerRecord): boolean {
   const { threads } = worker.join
   const count = worker.processing.size
-  if (count < threads) return true
+  if (hasIdleThread(worker)) return true
+  if (worker.argumentBytes >= MAX_AHEAD_BYTES) return false
   if (worker.untimed >= threads || count >= MAX_AHEAD_PER_THREAD * threads) return false
   return worker.queuedUs < LOOK_AHEAD_US * threads
 }
@@ -24,5 +27,7 @@ export function hasRoom(worker: WorkerRecord): boolean {
 /** May it be sent more than its share, because what the task needs is there? */
 export function hasRoomForGuests(worker: WorkerRecord): boolean {
   const { threads } = worker.join
+  if (hasIdleThread(worker)) return true
+  if (worker.untimed >= threads || worker.argumentBytes >= MAX_AHEAD_BYTES) return false
   return worker.processing.size < 2 * MAX_AHEAD_PER_THREAD * threads && worker.queuedUs < 4 * LOOK_AHEAD_US * threads
 }

@@ -1,7 +1,7 @@
 /** Which worker has which task, and the load this makes: kept as tasks come and go, never counted up. */
 import type { SchedulerState } from './state.js'
 import { workerOutboxOf } from './state.js'
-import { moveTo, nextAttempt, type Task } from './task.js'
+import { argumentBytesOf, moveTo, nextAttempt, type Task } from './task.js'
 import type { WorkerRecord } from './worker-record.js'
 
 /** Sends a ready task to the worker, as a new attempt. */
@@ -9,6 +9,7 @@ export function assign(state: SchedulerState, task: Task, worker: WorkerRecord):
   nextAttempt(task)
   moveTo(task, { type: 'processing', worker })
   worker.processing.add(task)
+  worker.argumentBytes += argumentBytesOf(task)
   const { meanUs } = task.template.statistics
   if (meanUs === undefined) worker.untimed++
   else worker.queuedUs += meanUs
@@ -19,6 +20,7 @@ export function assign(state: SchedulerState, task: Task, worker: WorkerRecord):
 /** The task has left the worker. The caller moves it on, and calls `reorder` once for all tasks of a message. */
 export function unassign(task: Task, worker: WorkerRecord): void {
   if (!worker.processing.delete(task)) return
+  worker.argumentBytes -= argumentBytesOf(task)
   const { meanUs } = task.template.statistics
   if (meanUs === undefined) worker.untimed--
   else worker.queuedUs -= meanUs

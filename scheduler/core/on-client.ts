@@ -67,8 +67,9 @@ export function onClientMessage(state: SchedulerState, client: ClientRecord, mes
     case 'missing': {
       const array = state.arrays.get(arrayOf(message.task))
       const task = array?.client === client ? array.tasks[indexOf(message.task)] : undefined
-      if (task !== undefined) onMissing(state, task, message.holder)
-      want(state, client, message.task)
+      const failure = task === undefined ? undefined : onMissing(task, message.holder)
+      if (failure === undefined) want(state, client, message.task)
+      else outboxOf(state, client).addFailed(message.task, failure)
       break
     }
     case 'ask-status':

@@ -27,7 +27,7 @@ export function onSubmit(state: SchedulerState, client: ClientRecord, message: S
   array.flags = grown(array.flags, count)
   const args: Packed = { ends: message.args.ends, bytes: ownBytes(message.args.bytes) }
   const priority = runs[0]!.template.priority
-  const segment: Segment = { array, first: message.firstIndex, count, args, runs, priority, cursor: 0, run: 0 }
+  const segment: Segment = { array, first: message.firstIndex, count, args, live: count, runs, priority, cursor: 0, run: 0 }
   array.segments.push(segment)
   array.live += count
   array.flags.fill(HELD, segment.first, segment.first + count)

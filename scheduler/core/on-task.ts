@@ -15,7 +15,7 @@ import type {
 import { recountLoad, reorder, unassign } from './assignment.js'
 import { failTask, finishTask } from './outcome.js'
 import { isNeeded } from './retention.js'
-import { dropValue, loseCopy, startOver } from './recovery.js'
+import { loseCopy, startOver } from './recovery.js'
 import { workerOutboxOf, type SchedulerState } from './state.js'
 import { isHolder, isPending, keyOf, type Failure, type Task } from './task.js'
 import type { FunctionStatistics } from './template.js'
@@ -24,6 +24,8 @@ import { dismissIfDone, onLeaving } from './on-worker.js'
 
 /** So many times a value may turn out not to be where it should; then the task fails instead of trying for ever. */
 const MAX_MISSES = 10
+/** So many times a task whose input could not be fetched is tried elsewhere before that input is made again. */
+const PATIENT_MISSES = 2
 /** Weight of the newest message in the mean of a function's time. */
 const NEW_MEAN_WEIGHT = 0.3
 /** A change of a mean by this part of itself makes loads counted with the old one wrong. */
@@ -161,16 +163,18 @@ function giveBack(state: SchedulerState, worker: WorkerRecord, id: TaskId, attem
 function onInputsMissing(state: SchedulerState, worker: WorkerRecord, message: InputsMissing): void {
   const task = currentTask(state, worker, message.task, message.attempt)
   const holder = state.workers.get(message.holder)
+  const misses = (task?.misses ?? 0) + 1
   for (const id of message.inputs) {
     const input = recordOf(state, id)
     if (input === undefined || holder === undefined) continue
-    // Whatever the reason, this copy can't be relied on; if it does exist it must not be left behind.
+    // A live holder that could not be reached keeps its copy at first: the task is tried where the copy is.
+    if (misses <= PATIENT_MISSES && holder !== worker) continue
     if (input.state.type === 'in-memory' && isHolder(input.state, holder)) workerOutboxOf(state, holder).addFree(id)
     loseCopy(state, input, holder)
   }
   if (task === undefined) return
   unassign(task, worker)
-  task.misses++
+  task.misses = misses
   if (task.misses < MAX_MISSES) {
     startOver(state, task)
     return
@@ -224,24 +228,22 @@ function recordOf(state: SchedulerState, id: TaskId): Task | undefined {
   return state.arrays.get(arrayOf(id))?.tasks[indexOf(id)]
 }
 
-/** A client could not get a value from the worker at this address, though it was told that it is there. */
-export function onMissing(state: SchedulerState, task: Task, address: string): void {
-  if (task.state.type !== 'in-memory') return
-  const holder = task.state.holders.find(({ join }) => join.address === address)
+/**
+ * A client could not get a value from the worker at this address, though it was told that it is there. If that worker has
+ * died the scheduler will hear of it; else the client can't reach it, which is no reason to give the value up. Returns why
+ * the client's future fails, or `undefined` when the client is to be told again where the value is.
+ */
+export function onMissing(task: Task, address: string): Failure | undefined {
+  if (task.state.type !== 'in-memory') return undefined
   task.misses++
-  if (task.misses >= MAX_MISSES) {
-    const reason =
-      `The value of ${keyOf(task)} could not be fetched in ${MAX_MISSES} attempts, last from ${address}; ` +
-      'check that this client can reach the workers at the addresses that "heddle status" shows.'
-    const failure = { error: NO_ERROR, code: 'ERR_HEDDLE_WORKER_LOST', worker: holder?.join.name ?? '' } as const
-    for (const worker of task.state.holders) workerOutboxOf(state, worker).addFree(task.id)
-    dropValue(state, task)
-    failTask(state, task, { ...failure, reason, attempt: task.attempt, culpritKey: keyOf(task) })
-    return
-  }
-  if (holder === undefined) return
-  workerOutboxOf(state, holder).addFree(task.id)
-  loseCopy(state, task, holder)
+  if (task.misses < MAX_MISSES) return undefined
+  task.misses = 0
+  const reason =
+    `The value of ${keyOf(task)} could not be fetched in ${MAX_MISSES} attempts, last from ${address}; ` +
+    'check that this client can reach the workers at the addresses that "heddle status" shows.'
+  const worker = task.state.holders.find(({ join }) => join.address === address)?.join.name ?? ''
+  const code = 'ERR_HEDDLE_WORKER_LOST'
+  return { error: NO_ERROR, code, reason, worker, attempt: task.attempt, culpritKey: keyOf(task) }
 }
 
 const NO_ERROR = new Uint8Array(0)

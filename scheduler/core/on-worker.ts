@@ -12,6 +12,11 @@ import type { WorkerRecord } from './worker-record.js'
 const ALLOWED_DEATHS = 3
 
 export function onWorkerJoined(state: SchedulerState, id: WorkerId, join: Join): void {
+  if (join.threads < 1) {
+    const reason = `Worker "${join.name}" has no threads; start it with --threads 1 or more.`
+    state.closings.push({ type: 'close-worker', worker: id, code: 'ERR_HEDDLE_INVALID_OPTION', reason })
+    return
+  }
   const namesake = [...state.workers.values()].find((worker) => worker.join.name === join.name)
   if (namesake !== undefined && namesake.join.incarnation !== join.incarnation) {
     const reason = `A worker named "${join.name}" is already in this cluster; give this one another --name.`
@@ -29,6 +34,7 @@ export function onWorkerJoined(state: SchedulerState, id: WorkerId, join: Join):
     join,
     heapPlace: -1,
     processing: new Set(),
+    argumentBytes: 0,
     queuedUs: 0,
     untimed: 0,
     codes: new Set(),
@@ -79,15 +85,27 @@ export function onWorkerLeft(state: SchedulerState, id: WorkerId, reason: string
   state.workers.delete(id)
   state.open.remove(worker)
   for (const held of heldBy(state, worker)) loseCopy(state, held, worker)
-  // Threads run the oldest tasks; those behind them had not begun, and are not to blame.
-  let suspects = worker.isLeaving ? 0 : worker.join.threads
+  for (const task of suspectsOf(worker)) task.deaths++
   for (const task of worker.processing) {
-    if (suspects > 0) task.deaths++
-    suspects--
     if (task.deaths < ALLOWED_DEATHS) startOver(state, task)
     else failWithWorker(state, task, worker, reason)
   }
   worker.processing.clear()
+}
+
+/**
+ * What may have killed the worker: what it last said it was running and, as far as threads are left for them, the oldest
+ * of the others. Those behind had not begun.
+ */
+function suspectsOf({ processing, pulse, join, isLeaving }: WorkerRecord): Task[] {
+  if (isLeaving) return []
+  const running = new Set(pulse?.running)
+  const suspects = [...processing].filter(({ id }) => running.has(id))
+  for (const task of processing) {
+    if (suspects.length >= join.threads) break
+    if (!running.has(task.id)) suspects.push(task)
+  }
+  return suspects
 }
 
 function failWithWorker(state: SchedulerState, task: Task, worker: WorkerRecord, why: string): void {

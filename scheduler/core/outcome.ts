@@ -12,6 +12,7 @@ export function finishTask(state: SchedulerState, task: Task, value: InMemory): 
   const wasWaiting = task.state.type === 'waiting'
   moveTo(task, value)
   if (wasWaiting) leaveWaiters(task)
+  task.misses = 0
   noLongerPending(state, task)
   const waiters = takeWaiters(task)
   for (const waiter of waiters) {

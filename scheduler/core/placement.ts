@@ -14,6 +14,8 @@ import { loadOf, type WorkerRecord } from './worker-record.js'
 /** What fetching costs: a fixed part, and a part by size. */
 const FETCH_US = 300
 const FETCH_BYTES_PER_US = 1_000
+/** Once its inputs could not be fetched, a task is drawn to where they are. */
+const FETCH_FAILED_FACTOR = 1_000
 /** Of an input held in many places, so many holders are looked at. */
 const MAX_HOLDERS_SEEN = 8
 
@@ -49,7 +51,7 @@ export function chooseWorker(task: Task, idlest: WorkerRecord): WorkerRecord {
   let bestUs = Infinity
   for (const [worker, bytes] of heldBytes) {
     if (worker !== idlest && (worker.isLeaving || !hasRoomForGuests(worker))) continue
-    const us = loadOf(worker) + fetchUs(allBytes - bytes)
+    const us = loadOf(worker) + fetchUs(allBytes - bytes) * (1 + task.misses * FETCH_FAILED_FACTOR)
     if (us < bestUs) {
       best = worker
       bestUs = us

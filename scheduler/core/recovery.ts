@@ -87,7 +87,7 @@ function awaitInputs(state: SchedulerState, task: Task, toWake: Task[]): number 
 }
 
 /** Gives up the scheduler's view of a value, and its own copy. */
-export function dropValue(state: SchedulerState, task: Task): void {
+function dropValue(state: SchedulerState, task: Task): void {
   if (task.state.type !== 'in-memory') return
   if (task.state.page !== undefined) state.inline.drop(task.state.page)
   moveTo(task, RELEASED)

@@ -7,7 +7,7 @@ import { assert } from '../../common/assert.js'
 import type { ClientRecord } from './client-record.js'
 import { noLongerProcessing } from './assignment.js'
 import { workerOutboxOf, type SchedulerState } from './state.js'
-import { HELD, templateAt, type TaskArray } from './task-array.js'
+import { HELD, leavePlace, templateAt, type TaskArray } from './task-array.js'
 import { isPending, moveTo, RELEASED, type Task } from './task.js'
 import { forgetTask as leaveTemplate } from './templates.js'
 
@@ -31,7 +31,7 @@ export function releaseFuture(state: SchedulerState, array: TaskArray, index: nu
     const template = templateAt(array, index)
     template.statistics.tasks.ready--
     leaveTemplate(state, template)
-    leaveArray(state, array)
+    leaveArray(state, array, index)
     return
   }
   if (task.array !== array || task.index !== index) removeAlias(state, task, array, index)
@@ -116,7 +116,7 @@ function forget(state: SchedulerState, task: Task, work: Task[]): void {
   template.statistics.tasks.released--
   if (task.explicitKey !== undefined && state.keys.get(task.explicitKey) === task) state.keys.delete(task.explicitKey)
   leaveTemplate(state, template)
-  leaveArray(state, array)
+  leaveArray(state, array, index)
   for (const input of task.inputs) {
     input.dependants--
     if (input.dependants === 0) work.push(input)
@@ -126,12 +126,12 @@ function forget(state: SchedulerState, task: Task, work: Task[]): void {
 function removeAlias(state: SchedulerState, task: Task, array: TaskArray, index: number): void {
   task.aliases = task.aliases?.filter((alias) => alias.array !== array || alias.index !== index)
   array.tasks[index] = undefined
-  leaveArray(state, array)
+  leaveArray(state, array, index)
 }
 
 /** One place of the array is free for good. */
-function leaveArray(state: SchedulerState, array: TaskArray): void {
-  array.live--
+function leaveArray(state: SchedulerState, array: TaskArray, index: number): void {
+  leavePlace(array, index)
   if (array.live > 0) return
   for (const { cursor, count } of array.segments) if (cursor < count) state.ready.markStale()
   state.arrays.delete(array.id)

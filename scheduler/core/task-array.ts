@@ -4,7 +4,7 @@
  * of a `map` cost a few bytes each beside their arguments.
  */
 import { assert } from '../../common/assert.js'
-import type { Packed } from '../../common/packed.js'
+import { NO_BYTES, type Packed } from '../../common/packed.js'
 import { arrayOf, attempt, indexOf, taskId, type ArrayId, type TaskId } from '../../protocol/ids.js'
 import type { ClientRecord } from './client-record.js'
 import type { SchedulerState } from './state.js'
@@ -21,7 +21,9 @@ export interface Segment {
   readonly array: TaskArray
   readonly first: number
   readonly count: number
-  readonly args: Packed
+  /** Dropped when no place of the segment is live. */
+  args: Packed
+  live: number
   /** `[template, count, …]` in turn. */
   readonly runs: readonly { readonly template: Template; readonly end: number }[]
   readonly priority: number
@@ -107,6 +109,14 @@ export function templateAt(array: TaskArray, index: number): Template {
   const run = segment.runs.find(({ end }) => index - segment.first < end)
   assert(run !== undefined, `array ${array.id} has no template at ${index}`)
   return run.template
+}
+
+/** One place is free for good: with the last of its segment the arguments go. */
+export function leavePlace(array: TaskArray, index: number): void {
+  const segment = segmentOf(array, index)
+  segment.live--
+  if (segment.live === 0) segment.args = NO_BYTES
+  array.live--
 }
 
 function segmentOf(array: TaskArray, index: number): Segment {

@@ -5,7 +5,7 @@
 import { AssertionError } from '../../common/assert.js'
 import { attempt, generatedKey, type Attempt, type TaskId } from '../../protocol/ids.js'
 import type { ErrorCode } from '../../protocol/errors.js'
-import type { Packed } from '../../common/packed.js'
+import { startOf, type Packed } from '../../common/packed.js'
 import type { InlinePage } from './inline-cache.js'
 import type { TaskArray } from './task-array.js'
 import type { Template } from './template.js'
@@ -132,4 +132,9 @@ export function nextAttempt(task: Task): Attempt {
 /** Does the worker hold the value, as far as the scheduler knows? */
 export function isHolder(state: TaskState & { readonly type: 'in-memory' }, worker: WorkerRecord): boolean {
   return state.holders.includes(worker)
+}
+
+/** The size of the task's own arguments, encoded. */
+export function argumentBytesOf({ args, place }: Task): number {
+  return args.ends[place]! - startOf(args, place)
 }

@@ -2,10 +2,14 @@
 import { Packer, startOf } from '../../common/packed.js'
 import { PRIORITY_BASE } from '../../protocol/messages/client.js'
 import type { TaskId, WorkerId } from '../../protocol/ids.js'
+import { CHUNK_BYTES } from '../../protocol/limits.js'
 import type { SchedulerToWorker } from '../../protocol/messages/worker.js'
 import type { SchedulerState } from './state.js'
-import { isHolder, type Task } from './task.js'
+import { argumentBytesOf, isHolder, type Task } from './task.js'
 import type { WorkerRecord } from './worker-record.js'
+
+/** With arguments of this size a message is large enough: further tasks go into the next one. */
+const ENOUGH_BYTES = CHUNK_BYTES / 2
 
 export class WorkerOutbox {
   #free: TaskId[] = []
@@ -41,7 +45,11 @@ export class WorkerOutbox {
     while (start < this.#tasks.length) {
       const { priority } = this.#tasks[start]!.template
       let end = start + 1
-      while (end < this.#tasks.length && this.#tasks[end]!.template.priority === priority) end++
+      let argumentBytes = argumentBytesOf(this.#tasks[start]!)
+      for (; end < this.#tasks.length && argumentBytes < ENOUGH_BYTES; end++) {
+        if (this.#tasks[end]!.template.priority !== priority) break
+        argumentBytes += argumentBytesOf(this.#tasks[end]!)
+      }
       runTasks(state, worker, this.#tasks.slice(start, end), messages)
       start = end
     }

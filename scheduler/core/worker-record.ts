@@ -10,6 +10,8 @@ export interface WorkerRecord extends HeapItem {
   readonly join: Join
   /** Tasks sent to it whose outcome is not known, in the order they were sent. */
   readonly processing: Set<Task>
+  /** Bytes of the arguments of `processing`. */
+  argumentBytes: number
   /** Estimated time of `processing`, in microseconds of one thread; tasks never timed before count nothing. */
   queuedUs: number
   /** How many of `processing` belong to a function that was never timed. */
@@ -35,13 +37,21 @@ const UNTIMED_US = 6_000
 /** How much is queued for each thread, in microseconds. */
 export function loadOf(worker: WorkerRecord): number {
   const { threads } = worker.join
-  const count = worker.processing.size
-  return (worker.queuedUs + worker.untimed * UNTIMED_US + count) / threads + (count >= threads ? 1 : 0)
+  return (worker.queuedUs + worker.untimed * UNTIMED_US + worker.processing.size) / threads
 }
 
-/** Order of the heap of open workers: the least loaded on top; the older one breaks a tie, so that a run can be repeated. */
+/**
+ * Order of the heap of open workers: those with an idle thread on top, whatever their other threads do; then the least
+ * loaded; the older one breaks a tie, so that a run can be repeated.
+ */
 export function isLessLoaded(a: WorkerRecord, b: WorkerRecord): boolean {
+  const isIdle = hasIdleThread(a)
+  if (isIdle !== hasIdleThread(b)) return isIdle
   const left = loadOf(a)
   const right = loadOf(b)
   return left === right ? a.id < b.id : left < right
+}
+
+export function hasIdleThread({ processing, join }: WorkerRecord): boolean {
+  return processing.size < join.threads
 }

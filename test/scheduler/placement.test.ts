@@ -162,3 +162,51 @@ test('a copy of something that is gone is freed', () => {
 
   assert.deepEqual(worker.take('free-tasks').tasks, [x])
 })
+
+test('an idle thread is found beside busy ones, however long those are busy', () => {
+  const scheduler = new SchedulerHarness()
+  const client = scheduler.client()
+  const [slow, quick] = [client.define('slow'), client.define('quick')]
+  const p = scheduler.worker({ threads: 4 })
+  const slowOnes = client.map(slow, 4)
+  p.finish(slowOnes.slice(0, 1), { template: 1, us: 10_000_000 })
+  const q = scheduler.worker({ threads: 4 })
+  q.finish(client.map(quick, 1), { template: 2, us: 20_000 })
+  client.map(quick, 3)
+  scheduler.skip()
+
+  client.map(quick, 2)
+
+  assert.deepEqual([p.takeTasks().length, q.takeTasks().length], [1, 1])
+})
+
+test('tasks never timed before do not pile up where a large input is', () => {
+  const scheduler = new SchedulerHarness()
+  const [a, b] = [scheduler.worker(), scheduler.worker()]
+  const client = scheduler.client()
+  const [model] = client.map(client.define('train'), 1)
+  a.finish([model!], { sizeBytes: 64 * 2 ** 20 })
+  const score = client.define('score', { constantInputs: [model!] })
+
+  client.map(score, 100)
+
+  assert.deepEqual([a.takeTasks().length - 1, b.takeTasks().length], [1, 1])
+})
+
+test('large arguments are not sent ahead by the gigabyte', () => {
+  const scheduler = new SchedulerHarness()
+  const worker = scheduler.worker()
+  const client = scheduler.client()
+  const f = client.define()
+  worker.finish(client.map(f, 1), { template: 1, us: 10 })
+  scheduler.skip()
+  const megabyte = 2 ** 20
+  const { message } = client.submission(f, new Array(200).fill({}))
+  const ends = Array.from({ length: 200 }, (_, i) => (i + 1) * megabyte)
+  client.send({ ...message, args: { ends, bytes: new Uint8Array(200 * megabyte) } } as typeof message)
+
+  const sizes: number[] = []
+  while (worker.unread.includes('run-tasks')) sizes.push(worker.take('run-tasks').args.bytes.length / megabyte)
+  assert.equal(sizes.reduce((sum, size) => sum + size, 0), 64)
+  assert.equal(Math.max(...sizes), 1)
+})

@@ -128,3 +128,11 @@ test('a client may ask for leases again and again, and none is given twice', () 
   const firsts = [client.take('lease').first, client.take('lease').first, other.take('lease').first]
   assert.equal(new Set(firsts).size, 3)
 })
+
+test('a worker without threads is refused with what to do', () => {
+  const scheduler = new SchedulerHarness()
+
+  scheduler.worker({ threads: 0 })
+
+  assert.match(scheduler.takeClosing().reason, /--threads 1/)
+})
