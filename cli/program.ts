@@ -59,7 +59,7 @@ function addWorker(program: HeddleCommand): void {
     )
     .option(
       '--memory-limit <size>',
-      'memory that the worker may use, such as 4GiB (default: most of the machine)',
+      'memory meant for the worker, such as 4GiB; shown on the status page, not enforced yet (default: most of the machine)',
       size,
     )
     .option('--name <name>', 'name in the cluster, which no other worker may have (default: host and process)')

@@ -1,4 +1,5 @@
 /** From an address, a cluster or nothing to a client. */
+import { SchedulerUnreachableError, TimeoutError } from '../protocol/errors.js'
 import type { CodeHash } from '../protocol/ids.js'
 import { HANDSHAKE_TIMEOUT_MS } from '../protocol/limits.js'
 import type { Socket } from '../protocol/transport/socket.js'
@@ -10,11 +11,11 @@ import type { TaskFunction } from './templates.js'
 
 /** Options of {@link connect}. */
 export interface ConnectOptions {
-  /** The token that the scheduler was started with. Default: `HEDDLE_TOKEN`. */
+  /** The token that the scheduler was started with. Default: that of the given cluster, else `HEDDLE_TOKEN`. */
   readonly token?: string | undefined
   /** What logs and the status page call this client. */
   readonly name?: string | undefined
-  /** How long to try. Default: 10,000. */
+  /** How long to try. Default: 10,000; 60,000 for a cluster that is started for the client. */
   readonly timeoutMs?: number | undefined
   /** Gives up with this signal's reason. */
   readonly signal?: AbortSignal | undefined
@@ -29,9 +30,12 @@ export interface Cluster {
 }
 
 interface ResolvedOptions {
+  /** As given: the default depends on the target. */
   readonly token: string | undefined
   readonly name: string
   readonly timeoutMs: number
+  /** For starting a cluster, which takes longer than to reach one; `undefined` when the caller gave none. */
+  readonly startTimeoutMs: number | undefined
   readonly signal: AbortSignal | undefined
 }
 
@@ -72,6 +76,7 @@ export async function connect(first?: string | Cluster | ConnectOptions, second?
   const isTarget = typeof first === 'string' || isCluster(first)
   const target = isTarget ? first : textOrNothing(process.env['HEDDLE_ADDRESS'])
   const options = resolveOptions((isTarget ? second : (second ?? first)) ?? {})
+  options.signal?.throwIfAborted()
   const route = await routeTo(target, options)
   try {
     return await open(route, options)
@@ -96,20 +101,25 @@ async function routeTo(target: string | Cluster | undefined, options: ResolvedOp
   if (target === 'inline:') return await routeToInline()
   if (target !== undefined) {
     const cluster = typeof target === 'string' ? { address: target } : target
-    return webSocketRoute(cluster, options, () => Promise.resolve())
+    const token = options.token ?? cluster.token ?? textOrNothing(process.env['HEDDLE_TOKEN'])
+    return webSocketRoute(cluster.address, { ...options, token }, () => Promise.resolve())
   }
   // Loaded on first use: programs with a scheduler elsewhere need none of it.
   const { LocalCluster } = await import('../deploy/local-cluster.js')
-  const cluster = await LocalCluster.start()
-  return webSocketRoute(cluster, { ...options, token: undefined }, () => cluster.close())
+  const { signal, startTimeoutMs } = options
+  const cluster = await LocalCluster.start({ signal, timeoutMs: startTimeoutMs }).catch((error: unknown): never => {
+    if (!(error instanceof TimeoutError) || error === signal?.reason) throw error
+    throw new SchedulerUnreachableError(error.message, { cause: error })
+  })
+  return webSocketRoute(cluster.address, { ...options, token: undefined }, () => cluster.close())
 }
 
-function webSocketRoute(cluster: Cluster, options: ResolvedOptions, close: () => Promise<void>): Route {
-  const { token = cluster.token, timeoutMs, signal } = options
+function webSocketRoute(address: string, options: ResolvedOptions, close: () => Promise<void>): Route {
+  const { token, timeoutMs, signal } = options
   return {
-    address: cluster.address,
-    dialScheduler: () => dial(cluster.address, { token, timeoutMs, signal }),
-    dialHolder: (address, giveUp) => dial(address, { signal: giveUp }),
+    address,
+    dialScheduler: () => dial(address, { token, timeoutMs, signal }),
+    dialHolder: (holder, giveUp) => dial(holder, { signal: giveUp }),
     close,
   }
 }
@@ -141,14 +151,14 @@ async function routeToInline(): Promise<Route> {
 
 function resolveOptions(given: ConnectOptions): ResolvedOptions {
   checkOptionNames('connect()', given, ['token', 'name', 'timeoutMs', 'signal'])
-  const { token = textOrNothing(process.env['HEDDLE_TOKEN']), name = `client-${process.pid}`, signal } = given
+  const { token, name = `client-${process.pid}`, signal } = given
   const { timeoutMs = HANDSHAKE_TIMEOUT_MS } = given
   if (token !== undefined && typeof token !== 'string') throw invalidOption('token must be a text.')
   if (typeof name !== 'string' || name === '' || name.length > 200) {
     throw invalidOption(`name is ${describe(name)}; give a text of 1 to 200 characters.`)
   }
   checkTimeout(timeoutMs)
-  return { token, name, timeoutMs, signal }
+  return { token, name, timeoutMs, startTimeoutMs: given.timeoutMs, signal }
 }
 
 function isCluster(value: unknown): value is Cluster {

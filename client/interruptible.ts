@@ -14,7 +14,6 @@ export interface WaitOptions {
  */
 export function interruptible<T>(work: PromiseLike<T>, { timeoutMs, signal, timedOut }: WaitOptions): Promise<T> {
   return new Promise<T>((resolve, reject) => {
-    checkTimeout(timeoutMs)
     let timer: NodeJS.Timeout | undefined = undefined
     const onAbort = (): void => giveUp(signal?.reason)
     const settle = (): void => {
@@ -30,6 +29,8 @@ export function interruptible<T>(work: PromiseLike<T>, { timeoutMs, signal, time
       settle()
       resolve(value)
     }, giveUp)
+    // Only now that `work` may fail: a rejection that nobody handles would end the program.
+    checkTimeout(timeoutMs)
     if (signal?.aborted === true) return onAbort()
     signal?.addEventListener('abort', onAbort, { once: true })
     // Longer than a timer can wait is as good as never.

@@ -214,6 +214,8 @@ export class Outgoing {
     const [first, end] =
       entry instanceof Submission ? [entry.firstIndex, entry.firstIndex + entry.tasks.count] : [0, array.count]
     for (let index = first; index < end; index++) this.refuse(array, index, failure)
+    const templates = entry instanceof Submission ? entry.runs.map(({ template }) => template) : [entry.template]
+    for (const template of templates) template.unsent -= 1
   }
 
   /** Asks for the values of tasks that the scheduler was told of; the others' turn comes. */

@@ -24,6 +24,7 @@ import { interruptible } from './interruptible.js'
 import { Leases } from './leases.js'
 import { LocatedValues } from './located-values.js'
 import type { Items } from './map-slice.js'
+import { checkTimeout } from './options.js'
 import { Outgoing } from './outgoing.js'
 import { ModuleSource } from './remote-module.js'
 import { Submitter } from './submitter.js'
@@ -44,6 +45,12 @@ export interface SessionOptions {
   dialHolder(address: string, signal: AbortSignal): Promise<Socket>
   /** Told of the caller's functions, by their code. */
   readonly onFunction?: ((code: CodeHash, fn: TaskFunction) => void) | undefined
+}
+
+/** A question on its way to its answer. */
+interface Asked {
+  readonly request: number
+  readonly answer: Promise<SchedulerToClient>
 }
 
 interface Question {
@@ -185,7 +192,7 @@ export class Session implements FutureOwner {
   }
 
   async status(): Promise<ClusterStatus> {
-    const answer = await this.#ask((request) => ({ type: 'ask-status', request }))
+    const answer = await this.#ask((request) => ({ type: 'ask-status', request })).answer
     if (answer.type !== 'status') throw unexpected(answer)
     return answer.status
   }
@@ -195,20 +202,26 @@ export class Session implements FutureOwner {
       const message = `Fewer than ${count} workers joined ${this.#options.address} in ${timeoutMs} ms; start more, or wait longer.`
       return new TimeoutError(message)
     }
-    await interruptible(
-      this.#ask((request) => ({ type: 'await-workers', request, count })),
-      { timeoutMs, signal, timedOut },
-    )
+    checkTimeout(timeoutMs)
+    signal?.throwIfAborted()
+    const { request, answer } = this.#ask((number) => ({ type: 'await-workers', request: number, count }))
+    try {
+      await interruptible(answer, { timeoutMs, signal, timedOut })
+    } finally {
+      // Given up or not: an answer that still comes is for nobody.
+      this.#questions.delete(request)
+    }
   }
 
-  async #ask(question: (request: number) => ClientToScheduler): Promise<SchedulerToClient> {
+  #ask(question: (request: number) => ClientToScheduler): Asked {
     this.checkOpen()
     this.#lastRequest += 1
     const request = this.#lastRequest
-    return await new Promise((resolve, reject) => {
+    const answer = new Promise<SchedulerToClient>((resolve, reject) => {
       this.#questions.set(request, { resolve, reject })
       this.#connection.send(question(request))
     })
+    return { request, answer }
   }
 
   #makeFuture(array: TaskArray, index: number): TaskFuture<unknown> {

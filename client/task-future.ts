@@ -4,7 +4,7 @@ import { TimeoutError } from '../protocol/errors.js'
 import { decodeValue } from '../protocol/values/decode.js'
 import type { Future, FutureStatus, Inputs, ResultOptions } from './future.js'
 import { interruptible } from './interruptible.js'
-import { checkOptionNames } from './options.js'
+import { checkOptionNames, checkTimeout } from './options.js'
 import type { TaskArray, Waiter } from './task-array.js'
 
 type AnyFunction = (...args: never[]) => unknown
@@ -56,6 +56,7 @@ export class TaskFuture<T> implements Future<T> {
 
   async result(options: ResultOptions = {}): Promise<T> {
     checkOptionNames('future.result()', options, ['timeoutMs', 'signal'])
+    checkTimeout(options.timeoutMs)
     const timedOut = (timeoutMs: number): TimeoutError =>
       new TimeoutError(
         `${this.key} has no result after ${timeoutMs} ms; it goes on, so wait for it again or for longer.`,

@@ -6,7 +6,7 @@ import { describe } from './options.js'
 import { remoteTargetOf } from './remote-module.js'
 import { NO_CONSTANTS, type CodeSource, type Constants, type Template } from './template.js'
 
-/** Beyond these, the template that was made first is given up: a program may make functions without end. */
+/** Beyond these, the template that was not used for longest is given up: a program may make functions without end. */
 const MAX_TEMPLATES = 1_000
 
 export interface Naming {
@@ -31,8 +31,9 @@ export class Templates {
   /** Those without a name or priority of their own, which is nearly all. */
   readonly #byFunction = new WeakMap<TaskFunction, Template>()
   readonly #byIdentity = new Map<string | CodeSource, Map<string, Template>>()
-  /** In the order they were made. */
+  /** In the order of their last use, and how each is forgotten. */
   readonly #open = new Map<Template, () => void>()
+  #lastUsed: Template | undefined
   #made = 0
 
   /** `onClosed` hears of templates that nothing new will use; `onFunction` of the functions that are there as source. */
@@ -48,7 +49,10 @@ export class Templates {
   of(fn: TaskFunction, naming: Naming): Template {
     const isPlain = naming.name === undefined && naming.priority === 0
     const known = isPlain ? this.#byFunction.get(fn) : undefined
-    if (known !== undefined && !known.isClosed) return known
+    if (known !== undefined && !known.isClosed) {
+      this.#use(known)
+      return known
+    }
 
     const target = this.#targetOf(fn)
     const name = naming.name ?? target.name
@@ -58,7 +62,7 @@ export class Templates {
     if (template === undefined) {
       template = this.#make(target, { ...naming, name }, NO_CONSTANTS)
       this.#remember(template, target.identity, label)
-    }
+    } else this.#use(template)
     if (isPlain) this.#byFunction.set(fn, template)
     return template
   }
@@ -88,11 +92,22 @@ export class Templates {
       siblings.delete(label)
       if (siblings.size === 0 && this.#byIdentity.get(identity) === siblings) this.#byIdentity.delete(identity)
     })
+    this.#lastUsed = template
     if (this.#open.size <= MAX_TEMPLATES) return
-    const [oldest, forget] = [...this.#open][0]!
+    const [oldest, forget] = this.#open.entries().next().value!
     this.#open.delete(oldest)
     forget()
     this.close(oldest)
+  }
+
+  /** Puts it behind all others. Most calls use the same as the one before. */
+  #use(template: Template): void {
+    if (template === this.#lastUsed) return
+    const forget = this.#open.get(template)
+    if (forget === undefined) return
+    this.#open.delete(template)
+    this.#open.set(template, forget)
+    this.#lastUsed = template
   }
 
   #targetOf(fn: TaskFunction): Target {

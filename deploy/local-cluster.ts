@@ -15,8 +15,8 @@ import { askScheduler } from './ask-scheduler.js'
 import { resolveLocalOptions, type LocalClusterOptions, type ResolvedLocalOptions } from './local-options.js'
 
 const SCHEDULER_ENTRY = new URL('../scheduler/main.js', import.meta.url)
-/** How long processes may take to come up, on a machine that is busy with other things. */
-const START_TIMEOUT_MS = 60_000
+/** Longer than a timer can wait is as good as never. */
+const MAX_TIMEOUT_MS = 2 ** 31 - 1
 /** What a process may take to end by itself. Results go with the cluster, so there is little to end. */
 const CLOSE_GRACE_MS = 1_000
 
@@ -50,23 +50,37 @@ export class LocalCluster implements AsyncDisposable {
    * has cores, over at most four workers.
    *
    * @throws {HeddleError} `ERR_HEDDLE_INVALID_OPTION`, `ERR_HEDDLE_TIMEOUT`, or why a process could not start.
+   * @throws The reason of `signal`, when it aborts before that. Nothing of the cluster is left then.
    */
   static async start(options: LocalClusterOptions = {}): Promise<LocalCluster> {
     const resolved = resolveLocalOptions(options, availableParallelism())
+    const { signal, timeoutMs } = resolved
+    signal?.throwIfAborted()
     // We choose the port and hand the socket over: who dials it before the scheduler is up is kept waiting, not refused.
     const listener = await listenOnLoopback()
+    if (signal?.aborted === true) {
+      listener.close()
+      throw signal.reason
+    }
     const { port } = listener.address() as AddressInfo
     const env = { HEDDLE_LOG_LEVEL: resolved.logLevel, HEDDLE_TOKEN: undefined }
     const scheduler = new Child({ entry: SCHEDULER_ENTRY, env, listener })
     listener.close()
     const cluster = new LocalCluster(port, scheduler, startWorkers(`ws://127.0.0.1:${port}`, resolved))
-    const given = new AbortController()
+    const givenUp = new AbortController()
+    const onAbort = (): void => givenUp.abort(signal?.reason)
+    signal?.addEventListener('abort', onAbort, { once: true })
+    const onTimeout = (): void => givenUp.abort(cluster.#lateness(timeoutMs))
+    const timer = setTimeout(onTimeout, Math.min(timeoutMs, MAX_TIMEOUT_MS))
     try {
-      await Promise.race([cluster.#joined(given.signal), cluster.#failed()])
+      await Promise.race([cluster.#joined(givenUp.signal), cluster.#failed(), rejectedBy(givenUp.signal)])
     } catch (error) {
-      given.abort(error)
+      givenUp.abort(error)
       await cluster.close()
       throw error
+    } finally {
+      clearTimeout(timer)
+      signal?.removeEventListener('abort', onAbort)
     }
     // From here on nothing of the cluster keeps this program from ending.
     scheduler.unref()
@@ -95,20 +109,19 @@ export class LocalCluster implements AsyncDisposable {
   }
 
   async #joined(signal: AbortSignal): Promise<void> {
+    await askScheduler(this.address, {
+      name: `LocalCluster on ${hostname()}`,
+      timeoutMs: MAX_TIMEOUT_MS, // The signal comes before.
+      signal,
+      question: { type: 'await-workers', request: 1, count: this.#workers.length },
+      answer: 'workers-present',
+    })
+  }
+
+  #lateness(timeoutMs: number): TimeoutError {
     const count = this.#workers.length
-    try {
-      await askScheduler(this.address, {
-        name: `LocalCluster on ${hostname()}`,
-        timeoutMs: START_TIMEOUT_MS,
-        signal,
-        question: { type: 'await-workers', request: 1, count },
-        answer: 'workers-present',
-      })
-    } catch (cause) {
-      if (!(cause instanceof TimeoutError)) throw cause
-      const message = `The cluster's ${count} workers did not join in ${START_TIMEOUT_MS} ms; see the log on standard error.`
-      throw new TimeoutError(message, { cause })
-    }
+    const message = `The cluster's ${count} workers did not join in ${timeoutMs} ms; see the log on standard error, or wait longer.`
+    return new TimeoutError(message)
   }
 
   /** Rejects as soon as a process gives up before everything is up. */
@@ -123,6 +136,12 @@ export class LocalCluster implements AsyncDisposable {
     })
     return await Promise.race([scheduler, ...workers])
   }
+}
+
+function rejectedBy(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true })
+  })
 }
 
 function listenOnLoopback(): Promise<Server> {

@@ -9,12 +9,19 @@ export interface LocalClusterOptions {
   readonly workers?: number
   /** How many threads each has. Default: as many as cores, spread over the workers. */
   readonly threadsPerWorker?: number
-  /** Memory of each worker, such as `'2GiB'` or a number of bytes. Default: an equal share of most of the machine. */
+  /**
+   * Memory meant for each worker, such as `'2GiB'` or a number of bytes. It is shown on the status page; nothing enforces
+   * it yet. Default: an equal share of most of the machine.
+   */
   readonly memoryLimit?: string | number
   /** What the workers' names begin with. Default: `local`. */
   readonly name?: string
   /** What the processes write to standard error. Default: `warn` and worse, and what tasks print. */
   readonly logLevel?: LogLevel
+  /** How long its processes may take to come up, in milliseconds. Default: 60,000. */
+  readonly timeoutMs?: number | undefined
+  /** Gives up starting with this signal's reason. Once the cluster is up it changes nothing. */
+  readonly signal?: AbortSignal | undefined
 }
 
 export interface ResolvedLocalOptions {
@@ -23,12 +30,24 @@ export interface ResolvedLocalOptions {
   readonly memoryLimitBytes: number | undefined
   readonly name: string
   readonly logLevel: LogLevel
+  readonly timeoutMs: number
+  readonly signal: AbortSignal | undefined
 }
 
 const MAX_DEFAULT_WORKERS = 4
 const MAX_WORKERS = 256
 const MAX_THREADS = 1024
-const KNOWN_OPTIONS: ReadonlySet<string> = new Set(['workers', 'threadsPerWorker', 'memoryLimit', 'name', 'logLevel'])
+/** How long processes may take to come up, on a machine that is busy with other things. */
+const START_TIMEOUT_MS = 60_000
+const KNOWN_OPTIONS: ReadonlySet<string> = new Set([
+  'workers',
+  'threadsPerWorker',
+  'memoryLimit',
+  'name',
+  'logLevel',
+  'timeoutMs',
+  'signal',
+])
 
 /** @throws {HeddleError} `ERR_HEDDLE_INVALID_OPTION` */
 export function resolveLocalOptions(given: LocalClusterOptions, cores: number): ResolvedLocalOptions {
@@ -41,11 +60,15 @@ export function resolveLocalOptions(given: LocalClusterOptions, cores: number): 
   checkCount('workers', workers, MAX_WORKERS)
   if (given.threadsPerWorker !== undefined) checkCount('threadsPerWorker', given.threadsPerWorker, MAX_THREADS)
   const { threadsPerWorker, name = 'local', logLevel = 'warn' } = given
+  const { timeoutMs = START_TIMEOUT_MS, signal } = given
   if (typeof name !== 'string' || !/^[\w.-]{1,64}$/.test(name)) {
     throw invalid(`name is ${describe(name)}; give up to 64 letters, digits, dots, dashes and underscores.`)
   }
   if (!LOG_LEVELS.includes(logLevel)) {
     throw invalid(`logLevel is ${describe(logLevel)}; give one of ${LOG_LEVELS.join(', ')}.`)
+  }
+  if (typeof timeoutMs !== 'number' || !(timeoutMs >= 0)) {
+    throw invalid(`timeoutMs is ${describe(timeoutMs)}; give a number of milliseconds from 0 up.`)
   }
   return Object.freeze({
     threads:
@@ -53,6 +76,8 @@ export function resolveLocalOptions(given: LocalClusterOptions, cores: number): 
     memoryLimitBytes: given.memoryLimit === undefined ? undefined : bytesOf(given.memoryLimit),
     name,
     logLevel,
+    timeoutMs,
+    signal,
   })
 }
 

@@ -15,7 +15,10 @@ export interface GivenWorkerOptions {
   readonly incarnation?: string | undefined
   /** How many tasks run at once. Default: as many as cores. */
   readonly threads?: number | undefined
-  /** Default: most of what the machine, the container or the control group has. */
+  /**
+   * Memory that the worker is meant to use. It is shown on the status page; nothing enforces it yet. Default: most of what
+   * the machine, the container or the control group has.
+   */
   readonly memoryLimitBytes?: number | undefined
   /** `host:port` to listen on for those who fetch values; port 0 is any. Default: where the scheduler sees us, any port. */
   readonly listen?: string | undefined

@@ -26,6 +26,9 @@ export interface ThreadSlotsOptions {
   readonly submit: (event: UntimedEvent) => void
 }
 
+/** A thread deep in a task can't ring for the results before it; so its lane is looked at while a batch runs. */
+const LOOK_INTERVAL_MS = 20
+
 interface Slot {
   readonly lane: LaneReader
   /** What it runs; nothing while it is free. */
@@ -48,9 +51,12 @@ export class ThreadSlots {
     assert(slot.tasks.length === 0, `slot ${thread} was given a batch while it runs another`)
     slot.tasks = tasks
     slot.lane.reset()
+    // At once: by the time that the code is stored, the inputs may have been let go.
+    const request = createBatchRequest({ thread, worker, tasks, valueOf: (input: TaskId) => store.get(input), urlOf })
     if (codeStored !== undefined) await codeStored
-    const valueOf = (input: TaskId): Uint8Array | undefined => store.get(input)
-    const end = await pool.run(createBatchRequest({ thread, worker, tasks, valueOf, urlOf }))
+    const looking = tasks.length > 1 ? setInterval(() => this.readOutcomes(thread), LOOK_INTERVAL_MS) : undefined
+    const end = await pool.run(request)
+    clearInterval(looking)
     this.readOutcomes(thread)
     if (end.type === 'replied' && end.reply.large !== undefined) this.#submitLarge(thread, end.reply.large)
     const firstUnstarted = slot.lane.takeBack(tasks.length)

@@ -8,6 +8,7 @@ import { EventLoop } from '../common/node/event-loop.js'
 import type { Log } from '../common/node/log.js'
 import { packageVersion } from '../common/node/package-version.js'
 import { ScratchFolder } from '../common/node/scratch-folder.js'
+import { HeddleError } from '../protocol/errors.js'
 import type { CodeHash } from '../protocol/ids.js'
 import { HEARTBEAT_INTERVAL_MS } from '../protocol/limits.js'
 import type { DefineCode } from '../protocol/messages/common.js'
@@ -48,7 +49,10 @@ export interface RunningWorker {
   readonly address: string
   /** Resolves when the worker has left or was closed; rejects when it cannot go on. */
   readonly closed: Promise<void>
-  /** Ends what runs, gives the rest back, and closes once nobody needs what it holds. */
+  /**
+   * Ends what runs, gives the rest back, and closes once nothing that it runs is awaited. Values that only it holds are
+   * made again elsewhere.
+   */
   leave(): void
   /** Closes at once. Resolves when nothing of it is left. */
   close(): Promise<void>
@@ -271,12 +275,22 @@ class Worker implements RunningWorker {
     const { code } = define
     const stored = this.#codes.store(define).then(
       () => undefined,
-      (error: unknown) => this.#submit({ type: 'code-refused', code, error: encodeError(error) }),
+      (error: unknown) => this.#onCodeNotStored(code, error),
     )
     this.#storing.set(code, stored)
     void stored.then(() => {
       if (this.#storing.get(code) === stored) this.#storing.delete(code)
     })
+  }
+
+  /** Only code that is wrong is refused. A full disk is our own trouble, and the code may well run on another worker. */
+  #onCodeNotStored(code: CodeHash, error: unknown): void {
+    if (error instanceof HeddleError) {
+      this.#submit({ type: 'code-refused', code, error: encodeError(error) })
+    } else if (!this.#stopped.signal.aborted) {
+      this.#log.error({ err: error, code }, 'the worker cannot write code to its data directory, and cannot go on')
+      this.#fail(error)
+    }
   }
 
   #runBatch(thread: number, tasks: readonly BatchTask[]): void {

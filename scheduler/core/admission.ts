@@ -5,7 +5,7 @@
 import { hasIdleThread, type WorkerRecord } from './worker-record.js'
 
 /** What a worker holds ahead, in microseconds of each of its threads. */
-export const LOOK_AHEAD_US = 6_000
+export const LOOK_AHEAD_US = 12_000
 /** However short its tasks, a worker holds at most this many for each thread. */
 export const MAX_AHEAD_PER_THREAD = 4_096
 /** However fast its tasks, their arguments take at most this much, beyond those of one task a thread. */

@@ -98,6 +98,52 @@ test('connect() without a target uses HEDDLE_ADDRESS and HEDDLE_TOKEN', async ()
   }
 })
 
+test("a cluster's own token is shown before that of the environment, and a given one before both", async () => {
+  const scheduler = await startTestScheduler({ token: 'secret' })
+  const address = `ws://127.0.0.1:${scheduler.port}`
+  const before = process.env['HEDDLE_TOKEN']
+  try {
+    process.env['HEDDLE_TOKEN'] = 'of another cluster'
+    await (await connect({ address, token: 'secret' })).close()
+    await (await connect({ address, token: 'wrong' }, { token: 'secret' })).close()
+    await (await connect(address, { token: 'secret' })).close()
+    await assert.rejects(connect({ address }), { code: 'ERR_HEDDLE_AUTHENTICATION' })
+    process.env['HEDDLE_TOKEN'] = 'secret'
+    await (await connect({ address })).close()
+    await (await connect(address)).close()
+  } finally {
+    if (before === undefined) delete process.env['HEDDLE_TOKEN']
+    else process.env['HEDDLE_TOKEN'] = before
+    await scheduler.close()
+  }
+})
+
+test('connect() gives up starting a cluster, and leaves none of its processes', async () => {
+  const printed = await runScript(`
+    import { ChildProcess } from 'node:child_process'
+    const { spawn } = ChildProcess.prototype
+    const children = []
+    ChildProcess.prototype.spawn = function (...args) {
+      children.push(this)
+      return spawn.apply(this, args)
+    }
+    const attempt = async (options) => {
+      const count = children.length
+      const error = await connect(options).catch((error) => error)
+      const all = children.slice(count)
+      const areGone = all.every(({ exitCode, signalCode }) => exitCode !== null || signalCode !== null)
+      console.log(error.code ?? error.message, all.length > 0, areGone)
+    }
+    await attempt({ signal: AbortSignal.abort(new Error('before')) })
+    const controller = new AbortController()
+    setTimeout(() => controller.abort(new Error('meanwhile')), 20)
+    await attempt({ signal: controller.signal })
+    await attempt({ timeoutMs: 1 })
+  `)
+  const lines = ['before false true', 'meanwhile true true', 'ERR_HEDDLE_SCHEDULER_UNREACHABLE true true']
+  assert.deepEqual(printed.trim().split('\n'), lines)
+})
+
 test('a scheduler that goes away rejects what is pending', async () => {
   const scheduler = await startTestScheduler()
   const address = `ws://127.0.0.1:${scheduler.port}`

@@ -3,6 +3,7 @@ import { setFlagsFromString } from 'node:v8'
 import { inspect } from 'node:util'
 import { runInNewContext } from 'node:vm'
 import test from 'node:test'
+import { interruptible } from '../../client/interruptible.js'
 import { SchedulerUnreachableError, TaskCancelledError, WorkerLostError } from '../../protocol/errors.js'
 import { eventually } from '../support/eventually.js'
 import { FakeScheduler } from './fake-scheduler.js'
@@ -334,4 +335,46 @@ test('info and waitForWorkers ask the scheduler', async () => {
     message: /Fewer than 9/,
   })
   await assert.rejects(client.waitForWorkers(-1), { code: 'ERR_HEDDLE_INVALID_OPTION' })
+})
+
+test('a bad time-out is refused before anything is asked, and ends no program', async () => {
+  await using scheduler = await FakeScheduler.start()
+  const { client } = scheduler
+  const future = client.submit(double, 1)
+  const bad = { code: 'ERR_HEDDLE_INVALID_OPTION', message: /timeoutMs is NaN/ }
+  await assert.rejects(future.result({ timeoutMs: Number.NaN }), bad)
+  await assert.rejects(client.waitForWorkers(1, { timeoutMs: Number.NaN }), bad)
+  await scheduler.untilSubmitted(1)
+  await nextTurn()
+  assert.deepEqual(scheduler.wanted, [])
+  assert.deepEqual(scheduler.all('await-workers'), [])
+
+  // An unhandled rejection would fail this test.
+  const work = Promise.reject(new Error('nobody asks'))
+  const timedOut = (): Error => new Error('late')
+  await assert.rejects(interruptible(work, { timeoutMs: -1, timedOut }), { code: 'ERR_HEDDLE_INVALID_OPTION' })
+  await nextTurn()
+})
+
+test('a wait for workers that was given up is forgotten', async () => {
+  await using scheduler = await FakeScheduler.start()
+  const { client } = scheduler
+  const giveUp = async (): Promise<WeakRef<AbortSignal>> => {
+    const controller = new AbortController()
+    const wait = client.waitForWorkers(2, { signal: controller.signal })
+    await scheduler.until('await-workers')
+    controller.abort(new Error('enough'))
+    await assert.rejects(wait, { message: 'enough' })
+    return new WeakRef(controller.signal)
+  }
+  // The open question would hold the signal.
+  const signal = await giveUp()
+  await eventually('the signal is collected', () => {
+    collectGarbage()
+    return signal.deref() === undefined
+  })
+  // A late answer does no harm.
+  const [question] = scheduler.all('await-workers')
+  scheduler.send({ type: 'workers-present', request: question!.request, count: 2 })
+  await nextTurn()
 })

@@ -89,7 +89,7 @@ test('the status counts each task once and names workers and functions', () => {
   const [x, y] = client.map(f, 3)
   client.submit(f, [{ inputs: [x!] }])
   client.submit(f, [{ inputs: [y!] }])
-  worker.finish([x!], { template: 1, us: 4_000 })
+  worker.finish([x!], { template: 1, us: 8_000 })
   scheduler.skip()
 
   client.send({ type: 'ask-status', request: 1 })
@@ -97,7 +97,7 @@ test('the status counts each task once and names workers and functions', () => {
   const { status } = client.take('status')
   assert.deepEqual(status.tasks, { waiting: 1, ready: 1, processing: 2, 'in-memory': 1, failed: 0, released: 0 })
   assert.deepEqual(status.totals, { submitted: 5, finished: 1, failed: 0 })
-  assert.deepEqual(status.functions.map(({ name, meanMs }) => [name, meanMs]), [['load', 4]])
+  assert.deepEqual(status.functions.map(({ name, meanMs }) => [name, meanMs]), [['load', 8]])
   assert.deepEqual(status.workers.map(({ name, processing }) => [name, processing]), [['w1', 2]])
 })
 

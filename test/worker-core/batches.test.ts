@@ -13,11 +13,11 @@ test('a task whose function was never timed is a batch of its own', () => {
   worker.expectSilence()
 })
 
-test('a batch holds about two milliseconds of work', () => {
+test('a batch holds about five milliseconds of work', () => {
   const worker = new WorkerHarness()
   worker.teach({ durationUs: 500 })
-  worker.run(tasks(10))
-  assert.deepEqual(worker.takeBatch(), { thread: 0, tasks: tasks(4) })
+  worker.run(tasks(20))
+  assert.deepEqual(worker.takeBatch(), { thread: 0, tasks: tasks(10) })
   worker.expectSilence()
 })
 
@@ -117,12 +117,12 @@ test('a task that throws fails with its error, and its neighbours do not', () =>
 
 test('a batch that ended early gives its unstarted tasks back to the front', () => {
   const worker = new WorkerHarness()
-  worker.teach({ durationUs: 700 })
+  worker.teach({ durationUs: 1_750 })
   worker.run(tasks(4))
   assert.deepEqual(worker.takeBatch().tasks, [task(0), task(1)])
 
   // When a large value ends the batch after its first task.
-  worker.end(0, [0], { sizeBytes: MAX_INLINE_RESULT_BYTES + 1, durationUs: 700 })
+  worker.end(0, [0], { sizeBytes: MAX_INLINE_RESULT_BYTES + 1, durationUs: 1_750 })
   worker.send({ type: 'batch-ended', thread: 0, firstUnstarted: 1 })
   worker.endTurn()
 

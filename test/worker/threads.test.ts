@@ -264,6 +264,23 @@ suite('a thread that dies', { timeout: 60_000 }, () => {
     assert.deepEqual(valuesOf(await threads.run(() => 'alive', [[]])), ['alive'])
   })
 
+  test('because it has loaded very much code loses no outcome, and blames no task', async () => {
+    await using threads = await PoolHarness.start()
+    const sources = Array.from({ length: 1001 }, (_, n) => Object.assign(() => n, { toString: () => `() => ${n}` }))
+    const templates = await Promise.all(sources.map((run) => threads.template(run)))
+    const batch = await threads.runTasks(
+      templates.map((template, place) => ({ ...tasksOf(template, [[]])[0]!, task: task(place) })),
+    )
+    assert.deepEqual(
+      valuesOf(batch),
+      sources.map((run) => run()),
+    )
+    assert.deepEqual([batch.end.type, batch.culprit], ['exited', undefined])
+    const next = await threads.run(() => 'alive', [[]])
+    assert.deepEqual([next.end.type, valuesOf(next)], ['replied', ['alive']])
+    assert.deepEqual(threads.errors, [])
+  })
+
   test('because it was terminated in an endless loop is gone before its slot is free', async () => {
     await using threads = await PoolHarness.start(2)
     const turns = sharedInts(threads)

@@ -1,5 +1,8 @@
 /** A whole worker, its core included, against a scheduler that the test plays. */
 import assert from 'node:assert/strict'
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
 import { suite, test } from 'node:test'
 import { NO_LOG, type Log } from '../../common/node/log.js'
 import { HeddleError, VersionMismatchError } from '../../protocol/errors.js'
@@ -189,6 +192,22 @@ suite('a worker that runs tasks', { timeout: 60_000 }, () => {
     session.send(runTasks(9 as never, [first!], [[]]), runTasks(template, [second!], [[]]))
     assert.equal((await session.hear('task-failed')).task, first)
     await session.finished([second!])
+  })
+
+  test('ends when it cannot write code to its disk, and blames no task', async () => {
+    const dataDir = await mkdtemp(path.join(tmpdir(), 'test-heddle-'))
+    try {
+      await using scene = await Scene.begin({ dataDir })
+      const { session, worker } = scene
+      for (const folder of await readdir(dataDir)) await rm(path.join(dataDir, folder), { recursive: true })
+      const template = session.define(() => 1)
+      session.send(runTasks(template, tasks(1), [[]]))
+      await assert.rejects(worker.closed, { code: 'ENOENT' })
+      assert.deepEqual(session.all('task-failed'), [])
+      assert.ok(scene.lines.some((line) => line.includes('cannot write code')))
+    } finally {
+      await rm(dataDir, { recursive: true, force: true })
+    }
   })
 
   test('writes what tasks print into its log', async () => {

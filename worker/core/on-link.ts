@@ -23,7 +23,10 @@ export function onSchedulerLost(state: WorkerState, out: WorkerInstruction[]): v
   forgetAll(state)
 }
 
-/** The worker was asked to go. It may only once nobody needs what it holds. */
+/**
+ * The worker was asked to go. It may once nothing that it runs is awaited: then the scheduler says farewell. Values that
+ * only it holds are lost, and made again elsewhere if somebody needs them.
+ */
 export function onLeave(state: WorkerState, out: WorkerInstruction[]): void {
   if (state.link.type === 'absent') close(state, out)
   if (state.link.type !== 'joined') return

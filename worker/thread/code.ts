@@ -8,7 +8,7 @@ type Namespace = Readonly<Record<string, unknown>>
 const functions = new Map<string, Promise<TaskFunction>>()
 const modules = new Map<string, Promise<Namespace>>()
 
-/** How many files this thread has loaded. They are never unloaded: past a bound the thread is to be replaced. */
+/** How many files this thread has loaded. They are never unloaded: past a bound the thread is replaced. */
 export function loadedCodeCount(): number {
   return modules.size
 }

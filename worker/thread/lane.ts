@@ -57,8 +57,8 @@ export class LaneWriter {
     return this.#bytes.length - this.#written >= MAX_INLINE_RESULT_BYTES + OUTCOME_HEADER_BYTES
   }
 
-  /** Writes an outcome of at most `MAX_INLINE_RESULT_BYTES`. Returns true when the main thread should be told. */
-  write(place: number, threw: boolean, durationUs: number, value: Uint8Array): boolean {
+  /** Writes an outcome of at most `MAX_INLINE_RESULT_BYTES`. */
+  write(place: number, threw: boolean, durationUs: number, value: Uint8Array): void {
     const at = this.#written
     const ints = at >> 2
     this.#ints[ints] = place
@@ -69,6 +69,10 @@ export class LaneWriter {
     this.#written = at + OUTCOME_HEADER_BYTES + ((value.length + 3) & ~3)
     Atomics.store(this.#header, WRITTEN, this.#written)
     this.ended()
+  }
+
+  /** Is it time to tell the main thread of what was written? Not while it has been told and has not looked. */
+  shouldTell(): boolean {
     return Atomics.exchange(this.#header, TOLD, 1) === 0
   }
 

@@ -2,7 +2,7 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { present } from '../../common/assert.js'
 import type { BatchReply, BatchRequest } from './batch.js'
-import { loadFunction } from './code.js'
+import { loadedCodeCount, loadFunction } from './code.js'
 import { replaceConsole } from './console.js'
 import { currentTask } from './current-task.js'
 import { runBatch } from './run-batch.js'
@@ -17,10 +17,16 @@ const post = (message: ThreadMessage): void => mainThread.postMessage(message)
 replaceConsole(post)
 handleUncaught((text) => post({ type: 'log', level: 'error', task: currentTask()?.key, text }))
 
-export function runInThread(batch: BatchRequest): Promise<BatchReply> {
-  return runBatch(batch, {
+/** Files that a thread may load before another takes its place: what is loaded stays in memory as long as the thread. */
+const MAX_LOADED_CODE = 1000
+
+export async function runInThread(batch: BatchRequest): Promise<BatchReply> {
+  const reply = await runBatch(batch, {
     lanes,
     loadFunction: ({ url, exportName }) => loadFunction(url, exportName),
     ringDoorbell: (thread) => post({ type: 'doorbell', thread }),
   })
+  // All outcomes are in the lane, and stay there, unless one has to go with the reply: then a later batch is the last.
+  if (loadedCodeCount() > MAX_LOADED_CODE && reply.large === undefined) process.exit(0)
+  return reply
 }
