@@ -157,9 +157,7 @@ export function message<const T extends string, F extends Fields>(
 }
 
 /** Messages told apart by `type`; the place in `members` is what travels. */
-export function union<const S extends readonly MessageSchema<unknown>[]>(
-  members: S,
-): Field<Infer<S[number]>> {
+export function union<const S extends readonly MessageSchema<unknown>[]>(members: S): Field<Infer<S[number]>> {
   type M = Infer<S[number]> & { readonly type: string }
   const schemas = members as unknown as readonly MessageSchema<M>[]
   const places = new Map(schemas.map((schema, place) => [schema.type, place]))

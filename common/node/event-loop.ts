@@ -79,10 +79,13 @@ export class EventLoop<Event, Instruction> {
     clearTimeout(this.#timer)
     this.#timerAtMs = deadlineMs
     if (deadlineMs === Infinity) return
-    this.#timer = setTimeout(() => {
-      this.#timerAtMs = Infinity
-      this.#schedule()
-    }, Math.max(0, deadlineMs - this.nowMs))
+    this.#timer = setTimeout(
+      () => {
+        this.#timerAtMs = Infinity
+        this.#schedule()
+      },
+      Math.max(0, deadlineMs - this.nowMs),
+    )
     this.#timer.unref()
   }
 }

@@ -1,5 +1,18 @@
 /** The link between a worker and the scheduler. */
-import { bytes, integer, integers, list, message, packed, real, record, taskIds, text, union, type Infer } from '../schema.js'
+import {
+  bytes,
+  integer,
+  integers,
+  list,
+  message,
+  packed,
+  real,
+  record,
+  taskIds,
+  text,
+  union,
+  type Infer,
+} from '../schema.js'
 import { attemptNumber, defineCode, hash, task, template, worker } from './common.js'
 
 /** The worker's first message. `address` is where its peers and clients fetch values. */

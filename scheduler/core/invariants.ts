@@ -38,7 +38,8 @@ function checkTasks(state: SchedulerState, tasks: ReadonlySet<Task>): void {
       assert(at.missing > 0, `${id} waits for nothing`)
     }
     if (at.type === 'in-memory') {
-      for (const holder of at.holders) assert(state.workers.get(holder.id) === holder, `${id} is held by a worker that is gone`)
+      for (const holder of at.holders)
+        assert(state.workers.get(holder.id) === holder, `${id} is held by a worker that is gone`)
       assert(at.holders.length > 0 || at.page !== undefined, `${id} is in memory nowhere`)
       assert(new Set(at.holders).size === at.holders.length, `${id} is held twice by one worker`)
     }
@@ -86,7 +87,10 @@ function checkWorkers(state: SchedulerState, tasks: ReadonlySet<Task>): void {
   for (const worker of state.workers.values()) {
     for (const task of worker.processing) {
       assert(tasks.has(task), `worker ${worker.id} has a task that is gone`)
-      assert(task.state.type === 'processing' && task.state.worker === worker, `${task.id} is not processed by ${worker.id}`)
+      assert(
+        task.state.type === 'processing' && task.state.worker === worker,
+        `${task.id} is not processed by ${worker.id}`,
+      )
     }
     assert(worker.heapPlace >= 0 !== worker.isLeaving, `worker ${worker.id} is open and leaving, or neither`)
     assert(worker.untimed >= 0 && worker.queuedUs >= 0, `worker ${worker.id} has a negative load`)
@@ -129,7 +133,10 @@ function checkCounts(state: SchedulerState, tasks: ReadonlySet<Task>): void {
   for (const statistics of state.functions.values()) {
     const counts = countOf(statistics)
     for (const type of Object.keys(counts) as TaskState['type'][]) {
-      assert(statistics.tasks[type] === counts[type], `${statistics.name}: ${statistics.tasks[type]} ${type}, not ${counts[type]}`)
+      assert(
+        statistics.tasks[type] === counts[type],
+        `${statistics.name}: ${statistics.tasks[type]} ${type}, not ${counts[type]}`,
+      )
     }
   }
 }
@@ -143,5 +150,8 @@ function checkInline(state: SchedulerState, tasks: ReadonlySet<Task>): void {
     pages.set(at.page, (pages.get(at.page) ?? 0) + 1)
     assert(at.page.live >= (pages.get(at.page) ?? 0), 'a page counts fewer values than live on it')
   }
-  assert(sizeBytes === state.inline.sizeBytes, `the inline cache counts ${state.inline.sizeBytes} bytes and has ${sizeBytes}`)
+  assert(
+    sizeBytes === state.inline.sizeBytes,
+    `the inline cache counts ${state.inline.sizeBytes} bytes and has ${sizeBytes}`,
+  )
 }

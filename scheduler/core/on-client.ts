@@ -51,7 +51,8 @@ export function onClientMessage(state: SchedulerState, client: ClientRecord, mes
       onDefineCode(state, client, message)
       break
     case 'define-template':
-      if (!onDefineTemplate(state, client, message)) refuse(state, client, 'its template has no code, or is there already')
+      if (!onDefineTemplate(state, client, message))
+        refuse(state, client, 'its template has no code, or is there already')
       break
     case 'submit': {
       const fault = onSubmit(state, client, message)

@@ -27,7 +27,17 @@ export function onSubmit(state: SchedulerState, client: ClientRecord, message: S
   array.flags = grown(array.flags, count)
   const args: Packed = { ends: message.args.ends, bytes: ownBytes(message.args.bytes) }
   const priority = runs[0]!.template.priority
-  const segment: Segment = { array, first: message.firstIndex, count, args, live: count, runs, priority, cursor: 0, run: 0 }
+  const segment: Segment = {
+    array,
+    first: message.firstIndex,
+    count,
+    args,
+    live: count,
+    runs,
+    priority,
+    cursor: 0,
+    run: 0,
+  }
   array.segments.push(segment)
   array.live += count
   array.flags.fill(HELD, segment.first, segment.first + count)
@@ -128,9 +138,7 @@ function isSame(task: Task, args: Packed, place: number, template: Template, inp
   const other = task.template
   if (other.code !== template.code || other.exportName !== template.exportName) return false
   if (task.inputs.length !== inputs.length || task.inputs.some((input, i) => input !== inputs[i])) return false
-  return (
-    areEqual(entryOf(task.args, task.place), entryOf(args, place)) && areEqual(other.constants, template.constants)
-  )
+  return areEqual(entryOf(task.args, task.place), entryOf(args, place)) && areEqual(other.constants, template.constants)
 }
 
 function areEqual(a: Uint8Array, b: Uint8Array): boolean {

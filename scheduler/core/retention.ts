@@ -137,4 +137,3 @@ function leaveArray(state: SchedulerState, array: TaskArray, index: number): voi
   state.arrays.delete(array.id)
   array.client.arrays.delete(array)
 }
-

@@ -91,7 +91,10 @@ function dropIdleFunctions(state: SchedulerState): void {
   for (const [id, { templates }] of state.functions) if (templates === 0) state.functions.delete(id)
 }
 
-function statisticsOf(state: SchedulerState, define: { code: CodeHash; exportName: string; name: string }): FunctionStatistics {
+function statisticsOf(
+  state: SchedulerState,
+  define: { code: CodeHash; exportName: string; name: string },
+): FunctionStatistics {
   const id = `${define.code} ${define.exportName} ${define.name}`
   let statistics = state.functions.get(id)
   if (statistics === undefined) {

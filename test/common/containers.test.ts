@@ -50,7 +50,10 @@ test('a heap keeps the lowest rank on top while ranks change and items go', () =
       heap.update(item)
     }
     const inside = items.filter(({ heapPlace }) => heapPlace >= 0)
-    const lowest = inside.reduce<Item | undefined>((best, next) => (best === undefined || next.rank < best.rank ? next : best), undefined)
+    const lowest = inside.reduce<Item | undefined>(
+      (best, next) => (best === undefined || next.rank < best.rank ? next : best),
+      undefined,
+    )
     assert.equal(heap.length, inside.length)
     assert.equal(heap.peek(), lowest)
   }

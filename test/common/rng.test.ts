@@ -23,7 +23,10 @@ test('numbers are spread evenly, also the first ones of neighbouring seeds', () 
 test('whole numbers reach both ends of their range and nothing beyond', () => {
   const rng = new Rng(3)
   const seen = new Set(Array.from({ length: 1_000 }, () => rng.integer(-1, 2)))
-  assert.deepEqual([...seen].sort((a, b) => a - b), [-1, 0, 1, 2])
+  assert.deepEqual(
+    [...seen].sort((a, b) => a - b),
+    [-1, 0, 1, 2],
+  )
 })
 
 test('a shuffle keeps every item, and picks come from the list', () => {
@@ -31,7 +34,10 @@ test('a shuffle keeps every item, and picks come from the list', () => {
   const items = Array.from({ length: 50 }, (_, i) => i)
   const shuffled = rng.shuffled(items)
   assert.notDeepEqual(shuffled, items)
-  assert.deepEqual(shuffled.sort((a, b) => a - b), items)
+  assert.deepEqual(
+    shuffled.sort((a, b) => a - b),
+    items,
+  )
   assert.ok(items.includes(rng.pick(items)!))
   assert.equal(rng.pick([]), undefined)
 })

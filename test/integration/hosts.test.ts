@@ -14,7 +14,10 @@ test('workers on two hosts, off loopback, with a token: their values cross', { s
   const [first, second] = hosts.addresses
   const env = { HEDDLE_TOKEN: 'a-token-of-this-test' }
   const json = ['--log-format', 'json']
-  await using scheduler = new Command(['scheduler', '--host', first, '--port', '0', ...json], { env, prefix: hosts.on(0) })
+  await using scheduler = new Command(['scheduler', '--host', first, '--port', '0', ...json], {
+    env,
+    prefix: hosts.on(0),
+  })
   const { address } = await scheduler.logged('scheduler is up')
   assert.ok(typeof address === 'string' && address.includes(first))
   const join = ['worker', 'join', address, '--threads', '1', ...json]

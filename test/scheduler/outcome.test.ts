@@ -38,7 +38,13 @@ test('a large value is fetched from its holder', () => {
 
   worker.finish([x!], { sizeBytes: 1_000_000 })
 
-  assert.deepEqual(client.take('located'), { type: 'located', task: x, heldAs: x, sizeBytes: 1_000_000, holders: ['ws://w1'] })
+  assert.deepEqual(client.take('located'), {
+    type: 'located',
+    task: x,
+    heldAs: x,
+    sizeBytes: 1_000_000,
+    holders: ['ws://w1'],
+  })
 })
 
 test('what the inline cache has no room for is fetched from the worker', () => {

@@ -10,7 +10,10 @@ test('tasks never timed before are spread one a thread, and no further', () => {
 
   client.map(client.define(), 100)
 
-  assert.deepEqual(workers.map((worker) => worker.takeTasks().length), [2, 3])
+  assert.deepEqual(
+    workers.map((worker) => worker.takeTasks().length),
+    [2, 3],
+  )
   assert.equal(scheduler.tasks.ready, 95)
 })
 
@@ -207,6 +210,9 @@ test('large arguments are not sent ahead by the gigabyte', () => {
 
   const sizes: number[] = []
   while (worker.unread.includes('run-tasks')) sizes.push(worker.take('run-tasks').args.bytes.length / megabyte)
-  assert.equal(sizes.reduce((sum, size) => sum + size, 0), 64)
+  assert.equal(
+    sizes.reduce((sum, size) => sum + size, 0),
+    64,
+  )
   assert.equal(Math.max(...sizes), 1)
 })

@@ -99,7 +99,13 @@ test('constants that are futures are inputs of every task of the template', () =
 
   const run = worker.take('run-tasks')
   assert.deepEqual(run.tasks, scores)
-  assert.deepEqual([run.inputCounts, run.inputs], [[1, 1, 1], [model, model, model]])
+  assert.deepEqual(
+    [run.inputCounts, run.inputs],
+    [
+      [1, 1, 1],
+      [model, model, model],
+    ],
+  )
 })
 
 test('an input that is used twice counts twice', () => {
@@ -222,7 +228,7 @@ for (const [what, change] of [
   ['more tasks than an array holds', { firstIndex: ARRAY_CAPACITY }],
   ['an unknown template', { runs: [99, 1] }],
   ['other counts', { runs: [1, 3] }],
-  ['an array id of somebody else', { array: 10 ** 12 as never }],
+  ['an array id of somebody else', { array: (10 ** 12) as never }],
 ] as const) {
   test(`a submission with ${what} closes that client’s connection and nobody else’s`, () => {
     const scheduler = new SchedulerHarness()

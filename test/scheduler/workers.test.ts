@@ -97,8 +97,14 @@ test('the status counts each task once and names workers and functions', () => {
   const { status } = client.take('status')
   assert.deepEqual(status.tasks, { waiting: 1, ready: 1, processing: 2, 'in-memory': 1, failed: 0, released: 0 })
   assert.deepEqual(status.totals, { submitted: 5, finished: 1, failed: 0 })
-  assert.deepEqual(status.functions.map(({ name, meanMs }) => [name, meanMs]), [['load', 8]])
-  assert.deepEqual(status.workers.map(({ name, processing }) => [name, processing]), [['w1', 2]])
+  assert.deepEqual(
+    status.functions.map(({ name, meanMs }) => [name, meanMs]),
+    [['load', 8]],
+  )
+  assert.deepEqual(
+    status.workers.map(({ name, processing }) => [name, processing]),
+    [['w1', 2]],
+  )
 })
 
 test('the finish rate fades when nothing happens', () => {

@@ -21,7 +21,11 @@ export function evaluate(operation: Operation, constant: number, argument: numbe
   const mixed = inputs.reduce((mix, input) => (mix * 31 + input) % MODULUS, (constant * 7 + argument) % MODULUS)
   switch (operation) {
     case 'sum':
-      return { type: 'value', number: inputs.reduce((sum, input) => sum + input, constant + argument) % MODULUS, isLarge: false }
+      return {
+        type: 'value',
+        number: inputs.reduce((sum, input) => sum + input, constant + argument) % MODULUS,
+        isLarge: false,
+      }
     case 'mix':
     case 'large':
       return { type: 'value', number: mixed, isLarge: operation === 'large' }

@@ -34,5 +34,9 @@ for (let seed = first; seed < first + count; seed++) {
 }
 const seconds = (performance.now() - startedAtMs) / 1_000
 console.log(`${count} seeds, ${steps} steps in ${seconds.toFixed(1)} s, ${failed.length} failed`)
-console.log(Object.entries(total).map(([name, value]) => `${name} ${value}`).join(', '))
+console.log(
+  Object.entries(total)
+    .map(([name, value]) => `${name} ${value}`)
+    .join(', '),
+)
 process.exitCode = failed.length === 0 ? 0 : 1

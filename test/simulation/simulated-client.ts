@@ -100,7 +100,11 @@ export class SimulatedClient {
   checkSettled(): void {
     if (this.#hasLeft) return
     const waiting = [...this.#futures.values()].filter(({ isWanted }) => isWanted)
-    assert.deepEqual(waiting.map(({ id }) => id), [], 'wanted futures never settled')
+    assert.deepEqual(
+      waiting.map(({ id }) => id),
+      [],
+      'wanted futures never settled',
+    )
   }
 
   #receive(message: SchedulerToClient): void {
@@ -168,7 +172,9 @@ export class SimulatedClient {
   #submit(): void {
     const rng = this.#rng
     // A template whose constants were let go is of no more use.
-    const usable = this.#templates.filter(({ constantInputs }) => constantInputs.every(({ id }) => this.#futures.has(id)))
+    const usable = this.#templates.filter(({ constantInputs }) =>
+      constantInputs.every(({ id }) => this.#futures.has(id)),
+    )
     const { id: array, count: firstIndex } = this.#arrayToFill()
     const size = rng.chance(0.1) ? rng.integer(1, this.#temper.maxArray) : rng.integer(1, 12)
     const count = Math.min(size, ARRAY_CAPACITY - firstIndex)
@@ -223,7 +229,8 @@ export class SimulatedClient {
   #arrayToFill(): { readonly id: ArrayId; count: number } {
     if (this.#lastArray !== undefined && this.#lastArray.count < ARRAY_CAPACITY && this.#rng.chance(0.2)) {
       // An array whose every place was let go is forgotten, and can't be filled up.
-      if ([...this.#futures.keys()].some((id) => Math.floor(id / ARRAY_CAPACITY) === this.#lastArray!.id)) return this.#lastArray
+      if ([...this.#futures.keys()].some((id) => Math.floor(id / ARRAY_CAPACITY) === this.#lastArray!.id))
+        return this.#lastArray
     }
     const lease = this.#lease!
     assert(lease.next < lease.end, 'the lease is used up')
@@ -293,7 +300,8 @@ export class SimulatedClient {
     if (future === undefined) return
     const { outcome, key } = future.description
     assert.equal(outcome.type, 'value', `${key} finished, and should have failed`)
-    if (number !== undefined && outcome.type === 'value') assert.equal(number, outcome.number, `${key} has a wrong value`)
+    if (number !== undefined && outcome.type === 'value')
+      assert.equal(number, outcome.number, `${key} has a wrong value`)
   }
 
   #fail(task: TaskId, { error, code, reason, culpritKey }: Failed): void {

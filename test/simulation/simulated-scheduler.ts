@@ -2,8 +2,18 @@
 import assert from 'node:assert/strict'
 import type { Rng } from '../../common/rng.js'
 import { arrayId, clientId, workerId, type ClientId, type WorkerId } from '../../protocol/ids.js'
-import { clientToScheduler, schedulerToClient, type ClientToScheduler, type SchedulerToClient } from '../../protocol/messages/client.js'
-import { schedulerToWorker, workerToScheduler, type SchedulerToWorker, type WorkerToScheduler } from '../../protocol/messages/worker.js'
+import {
+  clientToScheduler,
+  schedulerToClient,
+  type ClientToScheduler,
+  type SchedulerToClient,
+} from '../../protocol/messages/client.js'
+import {
+  schedulerToWorker,
+  workerToScheduler,
+  type SchedulerToWorker,
+  type WorkerToScheduler,
+} from '../../protocol/messages/worker.js'
 import type { Field } from '../../protocol/schema.js'
 import type { SchedulerEvent } from '../../scheduler/core/events.js'
 import type { SchedulerInstruction } from '../../scheduler/core/instructions.js'
@@ -55,7 +65,14 @@ export class SimulatedScheduler {
   constructor(agenda: Agenda, rng: Rng, maxInlineCacheBytes: number) {
     this.#agenda = agenda
     this.#rng = rng
-    this.state = createState({ peerSecret: 'secret', firstArray: arrayId(1), startedAtMs: 0, packageVersion: '0', nodeVersion: '0', maxInlineCacheBytes })
+    this.state = createState({
+      peerSecret: 'secret',
+      firstArray: arrayId(1),
+      startedAtMs: 0,
+      packageVersion: '0',
+      nodeVersion: '0',
+      maxInlineCacheBytes,
+    })
     this.#loop = new Loop({
       agenda,
       rng: rng.fork(),
@@ -106,7 +123,15 @@ export class SimulatedScheduler {
     return connection
   }
 
-  #connect<Down, Up, Id>({ downField, upField, peer, receive, sessions, id, onLost }: Ends<Down, Up, Id>): Connection<Up> {
+  #connect<Down, Up, Id>({
+    downField,
+    upField,
+    peer,
+    receive,
+    sessions,
+    id,
+    onLost,
+  }: Ends<Down, Up, Id>): Connection<Up> {
     const agenda = this.#agenda
     const rng = this.#rng.fork()
     const down = new Link<Down>({ agenda, rng, field: downField, deliver: (messages) => peer.receive(messages) })

@@ -6,7 +6,15 @@ import { MAX_INLINE_RESULT_BYTES } from '../../protocol/limits.js'
 import type { WorkerEvent } from '../../worker/core/events.js'
 import type { BatchTask } from '../../worker/core/instructions.js'
 import type { Agenda } from './agenda.js'
-import { decodeNumber, encodeNumber, evaluate, OPERATIONS, type Operation, type Pace, type Result } from './expression.js'
+import {
+  decodeNumber,
+  encodeNumber,
+  evaluate,
+  OPERATIONS,
+  type Operation,
+  type Pace,
+  type Result,
+} from './expression.js'
 import type { Unstamped } from './loop.js'
 
 /** What a large value counts as. */
@@ -170,5 +178,10 @@ function resultOf({ template, args, place }: BatchTask, inputs: readonly StoredV
   assert(operation !== undefined, `no operation "${template.exportName}"`)
   const constant = template.constants.length === 0 ? 0 : decodeNumber(template.constants)
   const argument = decodeNumber(entryOf(args, place))
-  return evaluate(operation satisfies Operation, constant, argument, inputs.map(({ bytes }) => decodeNumber(bytes)))
+  return evaluate(
+    operation satisfies Operation,
+    constant,
+    argument,
+    inputs.map(({ bytes }) => decodeNumber(bytes)),
+  )
 }

@@ -105,7 +105,10 @@ export class SimulatedWorker {
     assert.deepEqual([...this.#store.keys()], [], `${this.name} has values in its store that its core does not know`)
     assert.equal(fetches.size, 0, `${this.name} has fetches left`)
     assert.equal(ready.length, 0, `${this.name} has ready tasks left`)
-    assert.ok(batches.every((batch) => batch === undefined), `${this.name} has batches left`)
+    assert.ok(
+      batches.every((batch) => batch === undefined),
+      `${this.name} has batches left`,
+    )
   }
 
   checkHoldsNoTemplates(): void {
@@ -153,7 +156,9 @@ export class SimulatedWorker {
       }
       case 'run-batch':
         counts.batches++
-        this.#threads[instruction.thread]!.run(instruction.tasks.map((task) => ({ task, inputs: this.#inputsOf(task) })))
+        this.#threads[instruction.thread]!.run(
+          instruction.tasks.map((task) => ({ task, inputs: this.#inputsOf(task) })),
+        )
         break
       case 'take-back':
         counts.takeBacks++
@@ -200,7 +205,10 @@ export class SimulatedWorker {
     return this.#world.workers.get(address)?.valueOf(task)
   }
 
-  #answered(holder: WorkerId, answers: readonly { readonly task: TaskId; readonly value: StoredValue | undefined }[]): void {
+  #answered(
+    holder: WorkerId,
+    answers: readonly { readonly task: TaskId; readonly value: StoredValue | undefined }[],
+  ): void {
     if (this.#isGone) return
     const tasks: TaskId[] = []
     const sizes: number[] = []

@@ -44,7 +44,10 @@ export function simulate({ seed, faults }: SimulationOptions): SimulationReport 
   }
   const spanMs = rng.pick([5, 100, 1_000])!
   startWorkers(world, spanMs)
-  const clients = Array.from({ length: rng.integer(1, 3) }, (_, i) => new SimulatedClient(world, `client-${i}`, temperOf(rng, spanMs)))
+  const clients = Array.from(
+    { length: rng.integer(1, 3) },
+    (_, i) => new SimulatedClient(world, `client-${i}`, temperOf(rng, spanMs)),
+  )
   if (clients.length > 1 && rng.chance(0.3)) agenda.in(rng.between(0, spanMs), () => clients[0]!.leave())
   if (faults) plagueWorkers(world, spanMs)
   agenda.runToEnd(MAX_STEPS)
@@ -91,7 +94,8 @@ function startWorkers(world: World, spanMs: number): void {
 /** Workers go and come, at times and amid work; and some come in the end, when no fault is left to strike them. */
 function plagueWorkers(world: World, spanMs: number): void {
   const { rng, agenda, strikesAtRun } = world
-  for (let strikes = rng.integer(0, 5); strikes > 0; strikes--) strikesAtRun.add(rng.integer(1, rng.pick([20, 200, 2_000])!))
+  for (let strikes = rng.integer(0, 5); strikes > 0; strikes--)
+    strikesAtRun.add(rng.integer(1, rng.pick([20, 200, 2_000])!))
   const changes = rng.integer(1, 6)
   for (let i = 0; i < changes; i++) {
     const threads = rng.pick([1, 2, 4])!
@@ -100,7 +104,8 @@ function plagueWorkers(world: World, spanMs: number): void {
       if (rng.chance(0.7)) new SimulatedWorker(world, `later-worker-${i}`, threads)
     })
   }
-  for (let i = 0; i <= strikesAtRun.size; i++) agenda.in(spanMs * 2, () => new SimulatedWorker(world, `last-worker-${i}`, 1))
+  for (let i = 0; i <= strikesAtRun.size; i++)
+    agenda.in(spanMs * 2, () => new SimulatedWorker(world, `last-worker-${i}`, 1))
 }
 
 function temperOf(rng: Rng, spanMs: number): Temper {

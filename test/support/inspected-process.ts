@@ -22,7 +22,9 @@ export async function keptBytes(inspector: string): Promise<number> {
   try {
     await new Promise((resolve, reject) => socket.once('open', resolve).once('error', reject))
     const answered = new Promise<string>((resolve, reject) => {
-      socket.once('message', (data: Buffer) => resolve(data.toString())).once('close', () => reject(new Error('closed')))
+      socket
+        .once('message', (data: Buffer) => resolve(data.toString()))
+        .once('close', () => reject(new Error('closed')))
     })
     const params = { expression, awaitPromise: true, returnByValue: true }
     socket.send(JSON.stringify({ id: 1, method: 'Runtime.evaluate', params }))

@@ -36,7 +36,14 @@ export class SchedulerHarness {
   #nextClient = 1
 
   constructor(config: Partial<SchedulerConfig> = {}) {
-    this.state = createState({ peerSecret: 'secret', firstArray: arrayId(1), startedAtMs: 0, packageVersion: '0', nodeVersion: '20', ...config })
+    this.state = createState({
+      peerSecret: 'secret',
+      firstArray: arrayId(1),
+      startedAtMs: 0,
+      packageVersion: '0',
+      nodeVersion: '20',
+      ...config,
+    })
   }
 
   client(name = 'client'): TestClient {
@@ -116,12 +123,17 @@ export class SchedulerHarness {
     assert.equal(this.state.arrays.size, 0, 'arrays are left')
     assert.equal(this.state.keys.size, 0, 'keys are left')
     assert.equal(this.state.inline.sizeBytes, 0, 'inline values are left')
-    for (const worker of this.state.workers.values()) assert.equal(worker.processing.size, 0, 'tasks are left on a worker')
+    for (const worker of this.state.workers.values())
+      assert.equal(worker.processing.size, 0, 'tasks are left on a worker')
   }
 
   #take(isFor: (instruction: SchedulerInstruction) => boolean, type: string): { readonly type: string } {
     const place = this.#unread.findIndex((i) => isFor(i) && 'message' in i && i.message.type === type)
-    assert.notEqual(place, -1, `no ${type}; unread: ${JSON.stringify(this.#unread.map((i) => ('message' in i ? i.message.type : i.type)))}`)
+    assert.notEqual(
+      place,
+      -1,
+      `no ${type}; unread: ${JSON.stringify(this.#unread.map((i) => ('message' in i ? i.message.type : i.type)))}`,
+    )
     const [instruction] = this.#unread.splice(place, 1)
     assert(instruction !== undefined && 'message' in instruction)
     return instruction.message
@@ -154,7 +166,10 @@ export class TestClient {
   }
 
   /** Defines a function; returns the template's number. */
-  define(name = 'f', options: { readonly priority?: number; readonly constantInputs?: readonly TaskId[] } = {}): number {
+  define(
+    name = 'f',
+    options: { readonly priority?: number; readonly constantInputs?: readonly TaskId[] } = {},
+  ): number {
     const template = templateId(this.#nextTemplate++)
     this.send(...defineMessages(template, name, options))
     return template
@@ -224,7 +239,10 @@ export class TestClient {
 export function defineMessages(
   template: ReturnType<typeof templateId>,
   name: string,
-  { priority = 0, constantInputs = [] }: { readonly priority?: number; readonly constantInputs?: readonly TaskId[] } = {},
+  {
+    priority = 0,
+    constantInputs = [],
+  }: { readonly priority?: number; readonly constantInputs?: readonly TaskId[] } = {},
 ): ClientToScheduler[] {
   const code = codeHash(`hash of ${name}`)
   const constants = constantInputs.length > 0 ? Uint8Array.of(9) : new Uint8Array(0)
@@ -270,18 +288,29 @@ export class TestWorker {
   }
 
   /** Reports tasks finished, each with a small value, unless `sizeBytes` says that it is a large one. */
-  finish(tasks: readonly TaskId[], options: { sizeBytes?: number; attempts?: number[]; template?: number; us?: number } = {}): void {
+  finish(
+    tasks: readonly TaskId[],
+    options: { sizeBytes?: number; attempts?: number[]; template?: number; us?: number } = {},
+  ): void {
     this.send(this.finished(tasks, options))
   }
 
   finished(
     tasks: readonly TaskId[],
-    { sizeBytes, attempts = [], template, us = 10 }: { sizeBytes?: number; attempts?: number[]; template?: number; us?: number } = {},
+    {
+      sizeBytes,
+      attempts = [],
+      template,
+      us = 10,
+    }: { sizeBytes?: number; attempts?: number[]; template?: number; us?: number } = {},
   ): WorkerToScheduler {
     const values = new Packer()
     for (const task of tasks) values.add(sizeBytes === undefined ? Uint8Array.of(7, task % 256) : NO_BYTES.bytes)
     const sizes = tasks.map(() => sizeBytes ?? 2)
-    const timings = template === undefined ? [] : [{ template: templateId(template), count: tasks.length, totalUs: us * tasks.length }]
+    const timings =
+      template === undefined
+        ? []
+        : [{ template: templateId(template), count: tasks.length, totalUs: us * tasks.length }]
     return { type: 'tasks-finished', tasks, attempts, sizes, values: values.take(), timings }
   }
 

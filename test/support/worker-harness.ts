@@ -88,7 +88,8 @@ export class WorkerHarness {
     this.#unread.push(...endTurn(this.state, this.nowMs))
     checkInvariants(this.state)
     const isIdle = this.state.batches.includes(undefined)
-    if (isIdle && this.state.link.type !== 'closed') assert.equal(this.state.ready.length, 0, 'an idle thread beside a ready task')
+    if (isIdle && this.state.link.type !== 'closed')
+      assert.equal(this.state.ready.length, 0, 'an idle thread beside a ready task')
   }
 
   /** Lets time pass until the core asks for a turn, and gives it one. */
@@ -105,7 +106,15 @@ export class WorkerHarness {
 
   define(template: TemplateId): void {
     const type = 'define-template'
-    this.tell({ type, template, name: 'f', code: CODE, exportName: 'default', constants: new Uint8Array(0), constantInputs: [] })
+    this.tell({
+      type,
+      template,
+      name: 'f',
+      code: CODE,
+      exportName: 'default',
+      constants: new Uint8Array(0),
+      constantInputs: [],
+    })
   }
 
   /** The scheduler sends tasks; the turn is not over. */
@@ -143,7 +152,11 @@ export class WorkerHarness {
 
   /** The thread ran its whole batch of `count`, and the turn ends. */
   finish(thread: number, count = 1, ended: Ended = {}): void {
-    this.end(thread, Array.from({ length: count }, (_, place) => place), ended)
+    this.end(
+      thread,
+      Array.from({ length: count }, (_, place) => place),
+      ended,
+    )
     this.send({ type: 'batch-ended', thread, firstUnstarted: count })
     this.endTurn()
   }
@@ -198,7 +211,9 @@ export class WorkerHarness {
 function outcomes(places: readonly number[], { sizeBytes, durationUs, threw }: Required<Ended>): Outcomes {
   const values = new Packer()
   for (const place of places) {
-    values.add(!threw && sizeBytes > MAX_INLINE_RESULT_BYTES ? new Uint8Array(0) : new Uint8Array(sizeBytes).fill(place))
+    values.add(
+      !threw && sizeBytes > MAX_INLINE_RESULT_BYTES ? new Uint8Array(0) : new Uint8Array(sizeBytes).fill(place),
+    )
   }
   return {
     places,

@@ -25,7 +25,9 @@ const count = message('count', { n: integer })
 const blob = message('blob', { n: integer, body: bytes })
 const talk = union([count, blob])
 type Talk = Infer<typeof talk>
-type LinkSettings = Partial<Pick<LinkOptions<Talk, Talk>, 'timers' | 'maxQueuedBytes' | 'maxMessageBytes' | 'maxSilenceMs'>>
+type LinkSettings = Partial<
+  Pick<LinkOptions<Talk, Talk>, 'timers' | 'maxQueuedBytes' | 'maxMessageBytes' | 'maxSilenceMs'>
+>
 
 interface End {
   readonly connection: Connection<Talk>

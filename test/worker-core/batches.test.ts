@@ -161,7 +161,14 @@ test('a thread that dies right after an outcome blames nobody', () => {
 
 test('a thread that dies idle is no news', () => {
   const worker = new WorkerHarness()
-  worker.send({ type: 'thread-exited', thread: 0, culprit: undefined, firstUnstarted: 0, exitCode: 0, reason: 'recycled' })
+  worker.send({
+    type: 'thread-exited',
+    thread: 0,
+    culprit: undefined,
+    firstUnstarted: 0,
+    exitCode: 0,
+    reason: 'recycled',
+  })
   worker.endTurn()
   worker.expectSilence()
 })
@@ -181,7 +188,12 @@ test('a task carries its key, its arguments and its inputs to the thread', () =>
 
 test('code is stored before the first task that needs it, and tasks of refused code fail, now and later', () => {
   const worker = new WorkerHarness()
-  const define = { type: 'define-code', code: worker.state.templates.get(PLAIN)!.code, kind: 'function', source: new Uint8Array(1) } as const
+  const define = {
+    type: 'define-code',
+    code: worker.state.templates.get(PLAIN)!.code,
+    kind: 'function',
+    source: new Uint8Array(1),
+  } as const
   worker.tell(define)
   assert.deepEqual(worker.takeInstruction('store-code').define, define)
 

@@ -9,9 +9,26 @@ const y = task(101)
 
 test('inputs are asked for in one request to each holder and turn', () => {
   const worker = new WorkerHarness()
-  worker.queue([task(0)], { inputs: [x, y], remote: [[x, PEER], [y, PEER]] })
-  worker.run([task(1)], { inputs: [x, task(102)], remote: [[x, PEER], [task(102), OTHER_PEER]] })
-  assert.deepEqual(worker.takeInstruction('fetch'), { type: 'fetch', holder: PEER, address: 'ws://peer', tasks: [x, y] })
+  worker.queue([task(0)], {
+    inputs: [x, y],
+    remote: [
+      [x, PEER],
+      [y, PEER],
+    ],
+  })
+  worker.run([task(1)], {
+    inputs: [x, task(102)],
+    remote: [
+      [x, PEER],
+      [task(102), OTHER_PEER],
+    ],
+  })
+  assert.deepEqual(worker.takeInstruction('fetch'), {
+    type: 'fetch',
+    holder: PEER,
+    address: 'ws://peer',
+    tasks: [x, y],
+  })
   assert.deepEqual(worker.takeInstruction('fetch').tasks, [task(102)])
   worker.expectSilence()
 })
@@ -26,7 +43,13 @@ test('an input under way is not asked for again', () => {
 
 test('a task runs once all its inputs are here, and the copies are reported in one message', () => {
   const worker = new WorkerHarness()
-  worker.run([task(0)], { inputs: [x, y, x], remote: [[x, PEER], [y, OTHER_PEER]] })
+  worker.run([task(0)], {
+    inputs: [x, y, x],
+    remote: [
+      [x, PEER],
+      [y, OTHER_PEER],
+    ],
+  })
   worker.takeInstruction('fetch')
   worker.takeInstruction('fetch')
   worker.send({ type: 'values-fetched', holder: PEER, tasks: [x], sizes: [8] })
@@ -40,7 +63,14 @@ test('a task runs once all its inputs are here, and the copies are reported in o
 
 test('a task goes back when its inputs are not where the scheduler said, in one message', () => {
   const worker = new WorkerHarness()
-  worker.run([task(0)], { inputs: [x, y], remote: [[x, PEER], [y, PEER]], attempt: 4 })
+  worker.run([task(0)], {
+    inputs: [x, y],
+    remote: [
+      [x, PEER],
+      [y, PEER],
+    ],
+    attempt: 4,
+  })
   worker.takeInstruction('fetch')
   worker.send({ type: 'values-missing', holder: PEER, tasks: [x, y] })
   const message = worker.takeMessage('inputs-missing')
@@ -52,7 +82,13 @@ test('a task goes back when its inputs are not where the scheduler said, in one 
 
 test('another known holder is asked before a task goes back', () => {
   const worker = new WorkerHarness()
-  worker.run([task(0)], { inputs: [x], remote: [[x, PEER], [x, OTHER_PEER]] })
+  worker.run([task(0)], {
+    inputs: [x],
+    remote: [
+      [x, PEER],
+      [x, OTHER_PEER],
+    ],
+  })
   assert.equal(worker.takeInstruction('fetch').holder, PEER)
   worker.send({ type: 'values-missing', holder: PEER, tasks: [x] })
   worker.endTurn()

@@ -58,7 +58,8 @@ export function takeBackTails(state: WorkerState, nowMs: number, out: WorkerInst
   for (const batch of state.batches) if (batch?.tail === 'wanted') ask(batch, out)
   let hands = freeHands(state)
   const overdue: Batch[] = []
-  for (const batch of state.batches) if (batch !== undefined && hasTail(batch) && batch.overdueAtMs <= nowMs) overdue.push(batch)
+  for (const batch of state.batches)
+    if (batch !== undefined && hasTail(batch) && batch.overdueAtMs <= nowMs) overdue.push(batch)
   for (const batch of overdue.sort((a, b) => a.beganAtMs - b.beganAtMs)) {
     if (batch.abandoned === 0 && hands-- <= 0) continue
     ask(batch, out)

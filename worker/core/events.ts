@@ -17,34 +17,40 @@ export interface Outcomes {
   readonly values: Packed
 }
 
-export type WorkerEvent = { readonly nowMs: number } & (
+export type WorkerEvent = { readonly nowMs: number } &
   /** What the scheduler says, in order, `joined` first. */
-  | { readonly type: 'scheduler-message'; readonly message: SchedulerToWorker }
-  /** The connection to the scheduler is gone; the shell dials again by itself. */
-  | { readonly type: 'scheduler-lost' }
-  /** Tasks of the batch that `thread` runs. Their values, but not their errors, are in the value store already. */
-  | { readonly type: 'tasks-ended'; readonly thread: number; readonly outcomes: Outcomes }
-  /** The thread is free. Tasks of its batch from place `firstUnstarted` on were not started; those before have ended. */
-  | { readonly type: 'batch-ended'; readonly thread: number; readonly firstUnstarted: number }
-  /** Answers `take-back`: tasks of the batch from `firstUnstarted` on will not be started by the thread. */
-  | { readonly type: 'batch-cut'; readonly thread: number; readonly firstUnstarted: number }
-  /** The thread died while it ran the task at place `culprit`; a fresh thread has taken its slot. */
-  | {
-      readonly type: 'thread-exited'
-      readonly thread: number
-      readonly culprit: number | undefined
-      readonly firstUnstarted: number
-      readonly exitCode: number
-      readonly reason: string
-    }
-  /** Values from a peer are in the value store. */
-  | { readonly type: 'values-fetched'; readonly holder: WorkerId; readonly tasks: readonly TaskId[]; readonly sizes: readonly number[] }
-  /** The peer does not hold these, or could not be reached. */
-  | { readonly type: 'values-missing'; readonly holder: WorkerId; readonly tasks: readonly TaskId[] }
-  /** The code cannot be kept here; its tasks fail with `error` (encoded). */
-  | { readonly type: 'code-refused'; readonly code: CodeHash; readonly error: Uint8Array }
-  /** The worker was asked to go (SIGTERM). */
-  | { readonly type: 'leave' }
-  /** It is time for a heartbeat; the shell adds what it measured. */
-  | { readonly type: 'pulse'; readonly memoryBytes: number; readonly cpuSeconds: number }
-)
+  (
+    | { readonly type: 'scheduler-message'; readonly message: SchedulerToWorker }
+    /** The connection to the scheduler is gone; the shell dials again by itself. */
+    | { readonly type: 'scheduler-lost' }
+    /** Tasks of the batch that `thread` runs. Their values, but not their errors, are in the value store already. */
+    | { readonly type: 'tasks-ended'; readonly thread: number; readonly outcomes: Outcomes }
+    /** The thread is free. Tasks of its batch from place `firstUnstarted` on were not started; those before have ended. */
+    | { readonly type: 'batch-ended'; readonly thread: number; readonly firstUnstarted: number }
+    /** Answers `take-back`: tasks of the batch from `firstUnstarted` on will not be started by the thread. */
+    | { readonly type: 'batch-cut'; readonly thread: number; readonly firstUnstarted: number }
+    /** The thread died while it ran the task at place `culprit`; a fresh thread has taken its slot. */
+    | {
+        readonly type: 'thread-exited'
+        readonly thread: number
+        readonly culprit: number | undefined
+        readonly firstUnstarted: number
+        readonly exitCode: number
+        readonly reason: string
+      }
+    /** Values from a peer are in the value store. */
+    | {
+        readonly type: 'values-fetched'
+        readonly holder: WorkerId
+        readonly tasks: readonly TaskId[]
+        readonly sizes: readonly number[]
+      }
+    /** The peer does not hold these, or could not be reached. */
+    | { readonly type: 'values-missing'; readonly holder: WorkerId; readonly tasks: readonly TaskId[] }
+    /** The code cannot be kept here; its tasks fail with `error` (encoded). */
+    | { readonly type: 'code-refused'; readonly code: CodeHash; readonly error: Uint8Array }
+    /** The worker was asked to go (SIGTERM). */
+    | { readonly type: 'leave' }
+    /** It is time for a heartbeat; the shell adds what it measured. */
+    | { readonly type: 'pulse'; readonly memoryBytes: number; readonly cpuSeconds: number }
+  )

@@ -28,7 +28,10 @@ function checkTasks(state: WorkerState): void {
         assert(task.state.missing.size > 0, `task ${id} waits for nothing`)
         for (const input of task.state.missing) {
           assert(!state.held.has(input), `task ${id} waits for ${input}, which is here`)
-          assert(state.fetches.find(input)?.waiters.has(task) === true, `task ${id} waits for ${input}, which nobody fetches`)
+          assert(
+            state.fetches.find(input)?.waiters.has(task) === true,
+            `task ${id} waits for ${input}, which nobody fetches`,
+          )
         }
         break
       case 'ready':
@@ -41,7 +44,8 @@ function checkTasks(state: WorkerState): void {
       case 'gone':
         assert(false, `task ${id} is ${task.state.type} and still known`)
     }
-    if (state.link.type === 'leaving') assert(task.state.type === 'batched', `task ${id} is kept by a worker that leaves`)
+    if (state.link.type === 'leaving')
+      assert(task.state.type === 'batched', `task ${id} is kept by a worker that leaves`)
   }
   assert(readyCount === state.ready.length, `${readyCount} tasks are ready and ${state.ready.length} are queued`)
 }
@@ -51,7 +55,8 @@ function checkFetches(state: WorkerState): void {
   for (const fetch of state.fetches.all) {
     const { input, waiters, asked, holders } = fetch
     assert(planned.has(fetch) === (asked === undefined), `the fetch of ${input} is planned and asked for`)
-    if (asked === undefined) assert(waiters.size > 0 && holders.length > 0, `the fetch of ${input} is planned for nothing`)
+    if (asked === undefined)
+      assert(waiters.size > 0 && holders.length > 0, `the fetch of ${input} is planned for nothing`)
     for (const task of waiters) {
       assert(state.tasks.get(task.task) === task, `task ${task.task} is gone and waits for ${input}`)
       assert(task.state.type === 'waiting' && task.state.missing.has(input), `task ${task.task} has ${input} already`)
