@@ -1,10 +1,11 @@
 /** Threads by Piscina. This is the only file that knows that package. */
-import { EventEmitter } from 'node:events'
+import { EventEmitter, once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import type { Worker } from 'node:worker_threads'
 import { Piscina, queueOptionsSymbol } from 'piscina'
 import type { BatchEnd, PoolHost, ThreadPool } from './thread-pool.js'
 import type { BatchReply, BatchRequest } from './thread/batch.js'
+import type { ThreadMessage, ThreadStarted } from './thread/thread-message.js'
 
 /** The file that threads start with. */
 const THREAD_ENTRY = fileURLToPath(new URL('./thread/main.js', import.meta.url))
@@ -23,6 +24,9 @@ export class PiscinaPool implements ThreadPool {
   readonly #runs = new Map<number, Run>()
   /** What each thread that ever had a batch exits with. */
   readonly #exitCodes = new WeakMap<Worker, Promise<number>>()
+  /** Threads that have loaded their code; each emits its number here when it has. */
+  readonly #started = new WeakSet<Worker>()
+  readonly #starts = new EventEmitter()
 
   constructor({ lanes, onMessage, onError }: PoolHost) {
     this.#piscina = new Piscina<BatchRequest, BatchReply>({
@@ -45,7 +49,10 @@ export class PiscinaPool implements ThreadPool {
         return idle
       },
     })
-    this.#piscina.on('message', onMessage)
+    this.#piscina.on('message', (message: ThreadMessage | ThreadStarted) => {
+      if (message.type === 'started') this.#onStarted(message.threadId)
+      else onMessage(message)
+    })
     this.#piscina.on('error', (error: unknown) => onError(error, this.#piscina.threads.length))
   }
 
@@ -73,8 +80,25 @@ export class PiscinaPool implements ThreadPool {
     run.stop.emit('abort')
   }
 
+  /** Node aborts the whole process when a thread is terminated amid linking its modules, so each may load them first. */
   async close(): Promise<void> {
+    await Promise.all(this.#piscina.threads.map((thread) => this.#startOf(thread)))
     await this.#piscina.destroy()
+  }
+
+  #onStarted(threadId: number): void {
+    const thread = this.#piscina.threads.find((each) => each.threadId === threadId)
+    if (thread !== undefined) this.#started.add(thread)
+    this.#starts.emit(String(threadId))
+  }
+
+  async #startOf(thread: Worker): Promise<void> {
+    if (this.#started.has(thread)) return
+    thread.ref() // Nothing else may be left that keeps this process from ending.
+    const stop = new AbortController()
+    const { signal } = stop
+    await Promise.race([once(this.#starts, String(thread.threadId), { signal }), once(thread, 'exit', { signal })])
+    stop.abort()
   }
 
   #watchExit(thread: Worker): void {

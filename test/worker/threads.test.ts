@@ -305,6 +305,17 @@ suite('a thread that dies', { timeout: 60_000 }, () => {
   })
 })
 
+suite('a pool of threads', { timeout: 60_000 }, () => {
+  test('that is closed while they start lets them load first: cut off amid that, Node aborts the process', async () => {
+    for (let step = 0; step < 8; step++) {
+      await using threads = await PoolHarness.start(2)
+      for (let turn = 0; turn < step * 40; turn++) await new Promise((resolve) => setImmediate(resolve))
+      await threads.pool.close()
+      assert.deepEqual(threads.errors, [])
+    }
+  })
+})
+
 suite('a pool without threads', { timeout: 60_000 }, () => {
   test("calls the caller's own function, with values that went through the codec all the same", async () => {
     const given: unknown[] = []

@@ -1,12 +1,12 @@
 /** The entry file of a worker's threads: Piscina loads it and calls `runInThread` for each batch. */
-import { parentPort, workerData } from 'node:worker_threads'
+import { parentPort, threadId, workerData } from 'node:worker_threads'
 import { present } from '../../common/assert.js'
 import type { BatchReply, BatchRequest } from './batch.js'
 import { loadedCodeCount, loadFunction } from './code.js'
 import { replaceConsole } from './console.js'
 import { currentTask } from './current-task.js'
 import { runBatch } from './run-batch.js'
-import type { ThreadMessage } from './thread-message.js'
+import type { ThreadMessage, ThreadStarted } from './thread-message.js'
 import { handleUncaught } from './uncaught.js'
 
 const mainThread = present(parentPort ?? undefined, 'the port to the main thread')
@@ -30,3 +30,5 @@ export async function runInThread(batch: BatchRequest): Promise<BatchReply> {
   if (loadedCodeCount() > MAX_LOADED_CODE && reply.large === undefined) process.exit(0)
   return reply
 }
+
+mainThread.postMessage({ type: 'started', threadId } satisfies ThreadStarted)

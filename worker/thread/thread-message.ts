@@ -1,4 +1,4 @@
-/** What a thread tells the main thread while it runs a batch, each in a message of its own. */
+/** What a thread tells the main thread, each in a message of its own. */
 
 export type LogLevel = 'info' | 'warn' | 'error'
 
@@ -7,3 +7,9 @@ export type ThreadMessage =
   | { readonly type: 'doorbell'; readonly thread: number }
   /** What a task printed, or an error that no task was there to take. `task` is a key; it is missing outside tasks. */
   | { readonly type: 'log'; readonly level: LogLevel; readonly task: string | undefined; readonly text: string }
+
+/** Said once: the thread's own code is loaded. `threadId` is Node's. Between the thread and its pool only. */
+export interface ThreadStarted {
+  readonly type: 'started'
+  readonly threadId: number
+}
