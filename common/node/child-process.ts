@@ -91,6 +91,7 @@ export class Child {
 
   /** Asks the child to end by SIGTERM, and kills its group when it has not ended after `graceMs`. */
   async stop(graceMs: number): Promise<ChildExit> {
+    this.ref()
     this.signal('SIGTERM')
     const timer = setTimeout(() => this.kill(), graceMs)
     try {
@@ -98,6 +99,11 @@ export class Child {
     } finally {
       clearTimeout(timer)
     }
+  }
+
+  /** Undoes `unref`: who waits for the child's end must live to see it. */
+  ref(): void {
+    this.#process.ref()
   }
 
   /** Lets this process end while the child still runs; the child ends with it. */

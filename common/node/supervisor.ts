@@ -56,6 +56,7 @@ export class Supervisor {
   async stop(graceMs: number): Promise<void> {
     this.#isStopping = true
     this.#wakeUp()
+    this.#child.ref()
     const timer = setTimeout(() => this.kill(), graceMs)
     this.#child.signal('SIGTERM')
     await this.ended

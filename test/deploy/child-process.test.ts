@@ -88,6 +88,15 @@ test('a parent that was told not to wait ends, and its child with it', async () 
   await allGone(pids)
 })
 
+test('a parent that was told not to wait, and then stops its child, lives until a stubborn one is killed', async () => {
+  const file = newFile()
+  const env = { ...process.env, PIDS_FILE: file, UNREF: 'stop', MODE: 'stubborn' }
+  const parent = spawn(process.execPath, [fileURLToPath(PARENT)], { env, stdio: 'ignore' })
+  const [[code], pids] = await Promise.all([once(parent, 'exit') as Promise<[number]>, pidsIn(file)])
+  assert.equal(code, 0) // 13 is Node's for a program that ended while it awaited something.
+  await allGone(pids)
+})
+
 test('a child that is stopped ends by itself, and its group is gone', async () => {
   const file = newFile()
   const child = new Child({ entry: CHILD, env: { PIDS_FILE: file } })

@@ -4,7 +4,9 @@ import { writeFileSync } from 'node:fs'
 import { dieWithParent, reportToParent } from '../../../common/node/parent-process.js'
 
 dieWithParent()
-process.on('SIGTERM', () => process.exit(0))
+process.on('SIGTERM', () => {
+  if (process.env['MODE'] !== 'stubborn') process.exit(0)
+})
 process.once('exit', () => writeFileSync(`${file()}.exit`, 'heard of its exit'))
 switch (process.env['MODE']) {
   case 'crash':
