@@ -4,6 +4,7 @@ import { merge } from './workloads/merge.js'
 import { noopMap } from './workloads/noop-map.js'
 import { roundTrip } from './workloads/round-trip.js'
 import { shuffle } from './workloads/shuffle.js'
+import { shuffleOutputs } from './workloads/shuffle-outputs.js'
 import { tree } from './workloads/tree.js'
 
-export const WORKLOADS: readonly Workload[] = [noopMap, roundTrip, merge, tree, shuffle]
+export const WORKLOADS: readonly Workload[] = [noopMap, roundTrip, merge, tree, shuffle, shuffleOutputs]

@@ -6,6 +6,7 @@ import type { Items } from './map-slice.js'
 import { checkOptionNames, describe, invalidOption } from './options.js'
 import { remoteModule, type RemoteModule } from './remote-module.js'
 import type { Session } from './session.js'
+import type { SplittingClient } from './splitting-client.js'
 import { TaskFuture } from './task-future.js'
 import {
   DEFAULT_TASK_OPTIONS,
@@ -13,6 +14,7 @@ import {
   resolveTaskOptions,
   type MapOptions,
   type MapOptionsWithArgs,
+  type OutputOptions,
   type ResolvedTaskOptions,
   type TaskOptions,
 } from './task-options.js'
@@ -131,8 +133,20 @@ export class Client implements AsyncDisposable {
    * const urgent = client.with({ priority: 10, name: 'checkout' })
    * const total = urgent.submit((prices: number[]) => prices.reduce((a, b) => a + b, 0), [3, 4])
    * ```
+   *
+   * With `outputs: n` its tasks return arrays of n values, and each call gives n futures. Every value is kept where it was
+   * made, and moved to where it is needed, on its own; all that is dropped once no future of the call is held.
+   *
+   * @example
+   * ```ts
+   * const split = (n: number) => [n % 2, Math.floor(n / 2)]
+   * const [rest, half] = client.with({ outputs: 2 }).submit(split, 7)  // Future<number>[]
+   * console.log(await half)                                            // => 3
+   * ```
    */
-  with(options: TaskOptions): Client {
+  with(options: OutputOptions): SplittingClient
+  with(options: TaskOptions): Client
+  with(options: TaskOptions): Client | SplittingClient {
     return new Client(this.#session, this.#close, resolveTaskOptions(options, this.#options))
   }
 
@@ -148,9 +162,14 @@ export class Client implements AsyncDisposable {
    * ```
    */
   module<M>(location: URL | string): RemoteModule<M> {
+    if (this.#options.outputs > 0) {
+      throw invalidOption(
+        'A client with outputs has no modules; take the functions from the client that it was made of.',
+      )
+    }
     const source = this.#session.module(location)
     return remoteModule<M>(source, (fn, args) => {
-      return this.#session.submit(fn, args, fn, this.#options)
+      return this.#session.submit(fn, args, fn, this.#options) as Future<unknown>
     })
   }
 

@@ -40,8 +40,16 @@ export class EncodedArguments {
     this.#addInputs(inputs)
   }
 
-  /** Adds tasks `start` to `end` of another, whose `packed` were taken. */
-  addFrom(other: EncodedArguments, packed: Packed, start: number, end: number): void {
+  /** Adds the places of the last task's outputs. */
+  addOutputs(count: number): void {
+    for (let output = 0; output < count; output++) {
+      this.#args.add(NOTHING)
+      this.#addInputs(NO_INPUTS)
+    }
+  }
+
+  /** Adds tasks `start` to `end` of another, whose `packed` were taken, each with so many outputs. */
+  addFrom(other: EncodedArguments, packed: Packed, start: number, end: number, outputs: number): void {
     let nextInput = 0
     for (let place = 0; place < start; place++) nextInput += other.#inputCounts[place] ?? 0
     for (let place = start; place < end; place++) {
@@ -49,6 +57,7 @@ export class EncodedArguments {
       const inputCount = other.#inputCounts[place] ?? 0
       this.#addInputs(inputCount === 0 ? NO_INPUTS : other.inputs.slice(nextInput, nextInput + inputCount))
       nextInput += inputCount
+      this.addOutputs(outputs)
     }
   }
 
@@ -78,4 +87,5 @@ export class EncodedArguments {
   }
 }
 
+const NOTHING = new Uint8Array(0)
 const NO_INPUTS: readonly TaskId[] = Object.freeze([])

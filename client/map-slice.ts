@@ -10,7 +10,7 @@ import { InputSink } from './input-sink.js'
 import { Submission } from './submission.js'
 import type { TaskArray } from './task-array.js'
 import type { FutureOwner } from './task-future.js'
-import type { Template } from './template.js'
+import { placesOf, type Template } from './template.js'
 
 /** How many items go by between two looks at the clock. */
 const ITEMS_PER_LOOK = 16
@@ -25,7 +25,7 @@ export interface Items {
 }
 
 /** Told of a task that fails here. */
-type Refuse = (array: TaskArray, index: number, failure: Failure) => void
+type Refuse = (array: TaskArray, index: number, template: Template, failure: Failure) => void
 
 export class MapSlice {
   readonly array: TaskArray
@@ -57,15 +57,18 @@ export class MapSlice {
     const submission = new Submission(array, array.sentCount)
     const { tasks } = submission
     let lookAtBytes = BYTES_PER_LOOK
-    for (let index = array.sentCount; index < array.count; index++) {
-      if ((tasks.count > 0 && tasks.count % ITEMS_PER_LOOK === 0) || tasks.sizeBytes >= lookAtBytes) {
+    const { template } = this
+    const places = placesOf(template)
+    for (let index = array.sentCount; index < array.count; index += places) {
+      if ((tasks.count > 0 && tasks.count % (ITEMS_PER_LOOK * places) === 0) || tasks.sizeBytes >= lookAtBytes) {
         if (submission.isLargeEnough || performance.now() >= deadlineMs) break
         lookAtBytes = tasks.sizeBytes + BYTES_PER_LOOK
       }
-      const failure = this.#encode(tasks, this.#firstItem + index, noTask)
-      if (failure !== undefined) refuse(array, index, failure)
+      const failure = this.#encode(tasks, this.#firstItem + index / places, noTask)
+      tasks.addOutputs(template.outputs)
+      if (failure !== undefined) refuse(array, index, template, failure)
     }
-    submission.addRun(this.template, tasks.count)
+    submission.addRun(template, tasks.count)
     return submission
   }
 

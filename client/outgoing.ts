@@ -15,7 +15,7 @@ import type { Leases } from './leases.js'
 import type { MapSlice } from './map-slice.js'
 import { Submission } from './submission.js'
 import { TaskArray } from './task-array.js'
-import type { CodeSource, Template } from './template.js'
+import { placesOf, type CodeSource, type Template } from './template.js'
 
 /** How long encoding may keep other work of the program waiting. */
 const TURN_MS = 10
@@ -60,7 +60,9 @@ export class Outgoing {
   /** The submission that the next task of this template belongs into. It is for the caller to add it, to its array too. */
   openFor(template: Template): Submission {
     const source = template.source.state.type === 'ready' ? undefined : template.source
-    if (this.#open !== undefined && (source !== this.#openSource || this.#open.array.isFull)) this.#closeOpen()
+    const places = placesOf(template)
+    if (this.#open !== undefined && (source !== this.#openSource || this.#open.array.room < places))
+      this.#closeOpen(places)
     else if (this.#open?.isLargeEnough === true) this.#continueOpen(this.#open)
     if (this.#open === undefined || source !== this.#openSource) this.#open = new Submission(this.#emptyArray(), 0)
     this.#openSource = source
@@ -102,6 +104,12 @@ export class Outgoing {
   forget(template: Template): void {
     this.#closedTemplates.push(template)
     this.flushSoon()
+  }
+
+  /** The task at place `index` failed here, with all its outputs. */
+  readonly refuseTask = (array: TaskArray, index: number, { outputs }: Template, failure: Failure): void => {
+    if (outputs === 0) this.refuse(array, index, failure)
+    for (let output = 1; output <= outputs; output++) this.refuse(array, index + output, failure)
   }
 
   /** A task failed here. `array` knows it, and whatever needs the task will fail for the same reason. */
@@ -156,7 +164,7 @@ export class Outgoing {
         this.#send(next)
         this.#queue.shift()
       } else {
-        this.#send(next.encodeSome(deadlineMs, this.#noTask!, this.refuse))
+        this.#send(next.encodeSome(deadlineMs, this.#noTask!, this.refuseTask))
         if (!next.isEncoded) continue
         next.template.unsent -= 1
         this.#queue.shift()
@@ -176,7 +184,9 @@ export class Outgoing {
   #send(submission: Submission): void {
     const { array, tasks, runs } = submission
     if (this.#failures.size > 0) {
-      for (const { index, because } of submission.tasksNeeding(this.#failures)) this.refuse(array, index, because)
+      for (const { index, template, because } of submission.tasksNeeding(this.#failures)) {
+        this.refuseTask(array, index, template, because)
+      }
     }
     for (const { template } of runs) {
       template.unsent -= 1
@@ -187,7 +197,7 @@ export class Outgoing {
   }
 
   #define(template: Template): void {
-    const { id, name, source, exportName, priority, constants } = template
+    const { id, name, source, exportName, priority, constants, outputs } = template
     if (template.standing !== 'new' || source.state.type !== 'ready') return
     const { code } = source.state
     if (!this.#definedCodes.has(code.code)) {
@@ -204,6 +214,7 @@ export class Outgoing {
       constants: constants.bytes,
       constantInputs: constants.inputs,
       priority: priority + PRIORITY_BASE,
+      outputs,
     })
   }
 
@@ -259,10 +270,10 @@ export class Outgoing {
   }
 
   /** Ends the open submission, and its array too: an array is given back as a whole. With few ids left it goes on. */
-  #closeOpen(): void {
+  #closeOpen(places = 1): void {
     const open = this.#open
     if (open === undefined || open.array.count === 0) return
-    const goesOn = this.#leases.isScarce && !open.array.isFull && this.#openSource === undefined
+    const goesOn = this.#leases.isScarce && open.array.room >= places && this.#openSource === undefined
     if (goesOn) return this.#continueOpen(open)
     if (open.tasks.count > 0) this.#queue.push(open)
     this.#open = undefined

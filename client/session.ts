@@ -27,7 +27,7 @@ import type { Items } from './map-slice.js'
 import { checkTimeout } from './options.js'
 import { Outgoing } from './outgoing.js'
 import { ModuleSource } from './remote-module.js'
-import { Submitter } from './submitter.js'
+import { Submitter, type Made } from './submitter.js'
 import type { TaskArray, Waiter } from './task-array.js'
 import { TaskFuture, type FutureOwner } from './task-future.js'
 import { DEFAULT_TASK_OPTIONS, type ResolvedMapOptions, type ResolvedTaskOptions } from './task-options.js'
@@ -150,17 +150,17 @@ export class Session implements FutureOwner {
     if (this.#end !== undefined) throw new HeddleError('ERR_HEDDLE_CLOSED', this.#end.message)
   }
 
-  submit(
-    fn: TaskFunction,
-    args: readonly unknown[],
-    called: TaskFunction,
-    options: ResolvedTaskOptions = DEFAULT_TASK_OPTIONS,
-  ): Future<unknown> {
+  submit(fn: TaskFunction, args: readonly unknown[], called: TaskFunction, options: ResolvedTaskOptions): Made {
     this.checkOpen()
     return this.#submitter.submit(fn, args, options, called)
   }
 
-  map(fn: TaskFunction, items: Items, options: ResolvedMapOptions, called: TaskFunction): Future<unknown>[] {
+  /** Submits for one of our futures: a task with one result. */
+  pipe(fn: TaskFunction, args: readonly unknown[], called: TaskFunction): Future<unknown> {
+    return this.submit(fn, args, called, DEFAULT_TASK_OPTIONS) as Future<unknown>
+  }
+
+  map(fn: TaskFunction, items: Items, options: ResolvedMapOptions, called: TaskFunction): Made[] {
     this.checkOpen()
     return this.#submitter.map(fn, items, options, called)
   }

@@ -4,7 +4,7 @@ import { CHUNK_BYTES } from '../protocol/limits.js'
 import type { Submit } from '../protocol/messages/client.js'
 import { EncodedArguments } from './encoded-arguments.js'
 import type { TaskArray } from './task-array.js'
-import type { Template } from './template.js'
+import { placesOf, type Template } from './template.js'
 
 /** A message of this size is large enough: more tasks go into the next one. */
 export const ENOUGH_BYTES = CHUNK_BYTES / 2
@@ -12,6 +12,12 @@ export const ENOUGH_BYTES = CHUNK_BYTES / 2
 interface Run {
   readonly template: Template
   count: number
+}
+
+interface Doomed<F> {
+  readonly index: number
+  readonly template: Template
+  readonly because: F
 }
 
 export class Submission {
@@ -29,7 +35,7 @@ export class Submission {
     return this.tasks.sizeBytes >= ENOUGH_BYTES
   }
 
-  /** Says which template the next `count` tasks have, before or after they are added. */
+  /** Says which template the next `count` places have, before or after they are added. */
   addRun(template: Template, count: number): void {
     const last = this.runs.at(-1)
     if (last?.template === template) {
@@ -41,12 +47,17 @@ export class Submission {
   }
 
   /** Which tasks, by their index in the array, need one of `given`, and what goes with that one there. */
-  *tasksNeeding<F>(given: ReadonlyMap<TaskId, F>): Iterable<{ readonly index: number; readonly because: F }> {
+  *tasksNeeding<F>(given: ReadonlyMap<TaskId, F>): Iterable<Doomed<F>> {
     const templates = this.runs.flatMap(({ template, count }) => new Array<Template>(count).fill(template))
     let place = 0
+    let end = 0
     for (const inputs of this.tasks.inputsByTask()) {
-      const culprit = [...inputs, ...templates[place]!.constants.inputs].find((id) => given.has(id))
-      if (culprit !== undefined) yield { index: this.firstIndex + place, because: given.get(culprit)! }
+      const template = templates[place]!
+      if (place === end) {
+        end += placesOf(template)
+        const culprit = [...inputs, ...template.constants.inputs].find((id) => given.has(id))
+        if (culprit !== undefined) yield { index: this.firstIndex + place, template, because: given.get(culprit)! }
+      }
       place += 1
     }
   }

@@ -13,7 +13,7 @@ import { SubmitSites, type SubmitSite } from './submit-site.js'
 import type { TaskArray } from './task-array.js'
 import type { FutureOwner } from './task-future.js'
 import { checkKey, type ResolvedMapOptions, type ResolvedTaskOptions } from './task-options.js'
-import { NO_CONSTANTS, type Constants, type Template } from './template.js'
+import { NO_CONSTANTS, placesOf, type Constants, type Template } from './template.js'
 import type { TaskFunction, Templates } from './templates.js'
 
 /** A `map` over more items than these is encoded bit by bit, after the call. */
@@ -26,6 +26,9 @@ export interface SubmitterOptions {
   readonly makeFuture: (array: TaskArray, index: number) => Future<unknown>
 }
 
+/** What one task gives: its future, or, if it has outputs, those of its outputs. */
+export type Made = Future<unknown> | Future<unknown>[]
+
 /** A `map` on its way to its tasks. */
 interface Mapping {
   readonly template: Template
@@ -33,7 +36,7 @@ interface Mapping {
   readonly keys: readonly string[] | undefined
   readonly site: SubmitSite
   /** Those made so far. */
-  readonly futures: Future<unknown>[]
+  readonly futures: Made[]
 }
 
 export class Submitter {
@@ -53,27 +56,23 @@ export class Submitter {
   }
 
   /** `called` is the function of ours that the user called. */
-  submit(
-    fn: TaskFunction,
-    args: readonly unknown[],
-    options: ResolvedTaskOptions,
-    called: TaskFunction,
-  ): Future<unknown> {
+  submit(fn: TaskFunction, args: readonly unknown[], options: ResolvedTaskOptions, called: TaskFunction): Made {
     const template = this.#templates.of(fn, options)
     const site = this.#sites.take(called, template, this.#outgoing.turn)
     const open = this.#outgoing.openFor(template)
     open.tasks.add(args, this.#sink, 'args')
     const { failure } = this.#sink
-    open.addRun(template, 1)
+    open.tasks.addOutputs(template.outputs)
+    open.addRun(template, placesOf(template))
     const { array } = open
-    const index = array.add(1, template, site)
+    const index = addPlaces(array, 1, template, site)
     if (options.key !== undefined) array.setKey(index, options.key)
-    const future = this.#makeFuture(array, index)
-    if (failure !== undefined) this.#outgoing.refuse(array, index, failure)
-    return future
+    const made = this.#futuresAt(array, index, template)
+    if (failure !== undefined) this.#outgoing.refuseTask(array, index, template, failure)
+    return made
   }
 
-  map(fn: TaskFunction, items: Items, options: ResolvedMapOptions, called: TaskFunction): Future<unknown>[] {
+  map(fn: TaskFunction, items: Items, options: ResolvedMapOptions, called: TaskFunction): Made[] {
     const { values } = items
     const keys = options.key === undefined ? undefined : values.map(keyMaker(options.key))
     const constants = this.#encodeConstants(options.args)
@@ -96,6 +95,7 @@ export class Submitter {
     const { length } = items.values
     const tasks = new EncodedArguments()
     const failures = new Map<number, Failure>()
+    const places = placesOf(template)
     for (let place = 0; place < length; place++) {
       addItem(tasks, items, place, this.#sink)
       const failure = this.#sink.failure ?? template.constants.failure
@@ -105,12 +105,14 @@ export class Submitter {
     while (futures.length < length) {
       const start = futures.length
       const open = this.#outgoing.openFor(template)
-      const end = endOfMessage(packed, start, Math.min(length, start + ARRAY_CAPACITY - open.array.count))
-      open.tasks.addFrom(tasks, packed, start, end)
-      open.addRun(template, end - start)
+      const room = Math.floor(open.array.room / places)
+      const end = endOfMessage(packed, start, Math.min(length, start + room))
+      open.tasks.addFrom(tasks, packed, start, end, template.outputs)
+      open.addRun(template, (end - start) * places)
       const first = this.#addFutures(mapping, open.array, end - start)
       for (const [place, failure] of failures) {
-        if (place >= start && place < end) this.#outgoing.refuse(open.array, first + place - start, failure)
+        if (place < start || place >= end) continue
+        this.#outgoing.refuseTask(open.array, first + (place - start) * places, template, failure)
       }
     }
   }
@@ -118,23 +120,32 @@ export class Submitter {
   #mapInSlices(mapping: Mapping): void {
     const { template, items, futures } = mapping
     const { length } = items.values
-    this.#outgoing.beginSlices(Math.ceil(length / ARRAY_CAPACITY))
+    const perArray = Math.floor(ARRAY_CAPACITY / placesOf(template))
+    this.#outgoing.beginSlices(Math.ceil(length / perArray))
     while (futures.length < length) {
       const array = this.#outgoing.newArray()
       this.#outgoing.addSlice(new MapSlice(this.#owner, array, template, items, futures.length))
-      this.#addFutures(mapping, array, Math.min(length - futures.length, ARRAY_CAPACITY))
+      this.#addFutures(mapping, array, Math.min(length - futures.length, perArray))
     }
   }
 
   /** Gives the next `count` tasks their places, and returns the first. */
   #addFutures({ template, keys, site, futures }: Mapping, array: TaskArray, count: number): number {
-    const first = array.add(count, template, site)
-    for (let index = first; index < first + count; index++) {
+    const places = placesOf(template)
+    const first = addPlaces(array, count, template, site)
+    for (let index = first; index < array.count; index += places) {
       const key = keys?.[futures.length]
       if (key !== undefined) array.setKey(index, key)
-      futures.push(this.#makeFuture(array, index))
+      futures.push(this.#futuresAt(array, index, template))
     }
     return first
+  }
+
+  #futuresAt(array: TaskArray, index: number, { outputs }: Template): Made {
+    if (outputs === 0) return this.#makeFuture(array, index)
+    const futures = new Array<Future<unknown>>(outputs)
+    for (let output = 0; output < outputs; output++) futures[output] = this.#makeFuture(array, index + 1 + output)
+    return futures
   }
 
   #encodeConstants(args: readonly unknown[]): Constants {
@@ -143,6 +154,14 @@ export class Submitter {
     const bytes = encodeValue(args, { path: 'options.args', inputs: this.#sink })
     return { bytes, inputs: [...this.#sink.ids], failure: this.#sink.failure }
   }
+}
+
+/** Gives `count` tasks their places, and returns the first. */
+function addPlaces(array: TaskArray, count: number, template: Template, site: SubmitSite): number {
+  const places = placesOf(template)
+  const first = array.add(count * places, template, site)
+  if (places > 1) array.addWithoutFutures(first, places)
+  return first
 }
 
 /** Where a message that begins with entry `start` is large enough: at `limit` at the latest. */

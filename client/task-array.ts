@@ -61,8 +61,9 @@ export class TaskArray {
     this.id = id
   }
 
-  get isFull(): boolean {
-    return this.count === ARRAY_CAPACITY
+  /** How many more tasks it can have. */
+  get room(): number {
+    return ARRAY_CAPACITY - this.count
   }
 
   /** Gives places to `count` more tasks, and returns the first. */
@@ -80,6 +81,15 @@ export class TaskArray {
     if (last?.template === template && last.site === site) last.end = this.count
     else this.#calls.push({ end: this.count, template, site })
     return first
+  }
+
+  /** Places that no future stands for: those of tasks with outputs, of which only the outputs are held. */
+  addWithoutFutures(first: number, step: number): void {
+    for (let index = first; index < this.count; index += step) {
+      this.#states[index] = RELEASED
+      this.liveCount -= 1
+      this.#pendingCount -= 1
+    }
   }
 
   setKey(index: number, key: string): void {

@@ -16,7 +16,7 @@ export interface FutureOwner {
   wait(array: TaskArray, index: number, waiter: Waiter): void
   release(array: TaskArray, index: number): void
   /** `called` is the function of ours that the user called: whoever called it submits the task. */
-  submit(fn: AnyFunction, args: readonly unknown[], called: AnyFunction): Future<unknown>
+  pipe(fn: AnyFunction, args: readonly unknown[], called: AnyFunction): Future<unknown>
 }
 
 export class TaskFuture<T> implements Future<T> {
@@ -73,7 +73,7 @@ export class TaskFuture<T> implements Future<T> {
 
   pipe<A extends readonly unknown[], R>(fn: (value: T, ...rest: A) => R, ...rest: Inputs<A>): Future<Awaited<R>> {
     // What it takes and returns is checked by the signature above; the client handles functions of any kind.
-    const future: unknown = this.owner.submit(fn as unknown as AnyFunction, [this, ...rest], this.pipe)
+    const future: unknown = this.owner.pipe(fn as unknown as AnyFunction, [this, ...rest], this.pipe)
     return future as Future<Awaited<R>>
   }
 

@@ -1,4 +1,6 @@
 /** What can be said of a task beside its function and arguments. */
+import type { HeddleError } from '../protocol/errors.js'
+import { MAX_OUTPUTS } from '../protocol/limits.js'
 import type { Input, Inputs } from './future.js'
 import { checkOptionNames, describe, invalidOption } from './options.js'
 
@@ -13,6 +15,15 @@ export interface TaskOptions {
   readonly key?: string | undefined
   /** Higher first. A whole number; default 0. */
   readonly priority?: number | undefined
+}
+
+/** Options of tasks with several outputs, for {@link Client.with}. */
+export interface OutputOptions extends Omit<TaskOptions, 'key'> {
+  /**
+   * The tasks return an array of so many values, 1 to 1,023, and each value has a future of its own, is moved and kept on
+   * its own. Such tasks have no explicit `key`.
+   */
+  readonly outputs: number
 }
 
 /** Options of {@link Client.map} and {@link Client.starmap}. `A` are the parameters behind the item. */
@@ -34,29 +45,42 @@ export interface ResolvedTaskOptions {
   readonly name: string | undefined
   readonly key: string | undefined
   readonly priority: number
+  /** 0: the result is one value. */
+  readonly outputs: number
 }
 
 export interface ResolvedMapOptions {
+  readonly outputs: number
   readonly name: string | undefined
   readonly priority: number
   readonly key: ((item: never, index: number) => string) | undefined
   readonly args: readonly Input<unknown>[]
 }
 
-export const DEFAULT_TASK_OPTIONS: ResolvedTaskOptions = Object.freeze({ name: undefined, key: undefined, priority: 0 })
+export const DEFAULT_TASK_OPTIONS: ResolvedTaskOptions = Object.freeze({
+  name: undefined,
+  key: undefined,
+  priority: 0,
+  outputs: 0,
+})
 
 const MAX_TEXT_LENGTH = 1_000
 /** What fits beside `PRIORITY_BASE`. */
 const PRIORITY_LIMIT = 2 ** 31
 
 /** Completes and checks options; what they don't say is as in `base`. */
-export function resolveTaskOptions(given: TaskOptions, base: ResolvedTaskOptions): ResolvedTaskOptions {
-  checkOptionNames('client.with()', given, ['name', 'key', 'priority'])
-  const { name = base.name, key = base.key, priority = base.priority } = given
+export function resolveTaskOptions(
+  given: TaskOptions & Partial<OutputOptions>,
+  base: ResolvedTaskOptions,
+): ResolvedTaskOptions {
+  checkOptionNames('client.with()', given, ['name', 'key', 'priority', 'outputs'])
+  const { name = base.name, key = base.key, priority = base.priority, outputs = base.outputs } = given
   if (name !== undefined) checkText('name', name)
   if (key !== undefined) checkKey(key)
   checkPriority(priority)
-  return Object.freeze({ name, key, priority })
+  if (given.outputs !== undefined) checkOutputs(outputs)
+  if (key !== undefined && outputs > 0) throw keyWithOutputs(key)
+  return Object.freeze({ name, key, priority, outputs })
 }
 
 /** Completes and checks the options of `map` or `starmap`, as `where` says; what they don't say is as in `base`. */
@@ -77,8 +101,9 @@ export function resolveMapOptions(
       `The key "${base.key}" is for one task, and ${where} makes many; give ${where} a function as key.`,
     )
   }
+  if (key !== undefined && base.outputs > 0) throw keyWithOutputs(key)
   if (!Array.isArray(args)) throw invalidOption(`args is ${describe(args)}; give an array of the further arguments.`)
-  return { name, key, priority, args }
+  return { name, key, priority, args, outputs: base.outputs }
 }
 
 /** @throws {HeddleError} `ERR_HEDDLE_INVALID_OPTION` */
@@ -94,4 +119,16 @@ function checkText(name: string, value: unknown): asserts value is string {
 function checkPriority(priority: unknown): void {
   if (Number.isInteger(priority) && Math.abs(priority as number) < PRIORITY_LIMIT) return
   throw invalidOption(`priority is ${describe(priority)}; give a whole number, the higher the sooner.`)
+}
+
+function checkOutputs(outputs: unknown): void {
+  if (Number.isInteger(outputs) && (outputs as number) >= 1 && (outputs as number) <= MAX_OUTPUTS) return
+  throw invalidOption(`outputs is ${describe(outputs)}; give a whole number from 1 to ${MAX_OUTPUTS}.`)
+}
+
+/** One key can't stand for many values. */
+function keyWithOutputs(key: unknown): HeddleError {
+  return invalidOption(
+    `key is ${describe(key)}; a task with several outputs can't have a key, so leave one of the two out.`,
+  )
 }

@@ -2,6 +2,11 @@
 import type { Failure } from './failure.js'
 import type { CodeHash, TaskId, TemplateId } from '../protocol/ids.js'
 
+/** How many places of a task array each task takes: with outputs, one for itself, which has no future, and one for each. */
+export function placesOf({ outputs }: Pick<Template, 'outputs'>): number {
+  return 1 + outputs
+}
+
 /** Code that can be sent. */
 export interface Code {
   readonly code: CodeHash
@@ -41,6 +46,8 @@ export interface Template {
   readonly exportName: string
   readonly priority: number
   readonly constants: Constants
+  /** How many outputs each task has, each with a future of its own; 0 when the task itself has one. */
+  readonly outputs: number
   /** What the scheduler knows of it. A forgotten one goes from there once its last task is gone. */
   standing: 'new' | 'defined' | 'forgotten'
   /** Submissions that name it and have not left yet. */

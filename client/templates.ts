@@ -1,4 +1,4 @@
-/** The templates of a client: one for each function under each name and priority, however often it is submitted. */
+/** The templates of a client: one for each function under each name, priority and count of outputs, however often it is submitted. */
 import { FunctionNotPortableError } from '../protocol/errors.js'
 import { templateId, type CodeHash } from '../protocol/ids.js'
 import { captureFunction } from './capture/function.js'
@@ -12,6 +12,7 @@ const MAX_TEMPLATES = 1_000
 export interface Naming {
   readonly name: string | undefined
   readonly priority: number
+  readonly outputs: number
 }
 
 interface Target {
@@ -47,7 +48,7 @@ export class Templates {
 
   /** @throws {FunctionNotPortableError} */
   of(fn: TaskFunction, naming: Naming): Template {
-    const isPlain = naming.name === undefined && naming.priority === 0
+    const isPlain = naming.name === undefined && naming.priority === 0 && naming.outputs === 0
     const known = isPlain ? this.#byFunction.get(fn) : undefined
     if (known !== undefined && !known.isClosed) {
       this.#use(known)
@@ -56,7 +57,7 @@ export class Templates {
 
     const target = this.#targetOf(fn)
     const name = naming.name ?? target.name
-    const label = `${naming.priority} ${target.exportName} ${name}`
+    const label = `${naming.priority} ${naming.outputs} ${target.exportName} ${name}`
     const siblings = this.#byIdentity.get(target.identity)
     let template = siblings?.get(label)
     if (template === undefined) {
@@ -80,8 +81,8 @@ export class Templates {
 
   #make({ source, exportName }: Target, naming: Naming & { name: string }, constants: Constants): Template {
     const id = templateId((this.#made += 1))
-    const { name, priority } = naming
-    return { id, name, source, exportName, priority, constants, standing: 'new', unsent: 0, isClosed: false }
+    const { name, priority, outputs } = naming
+    return { id, name, source, exportName, priority, outputs, constants, standing: 'new', unsent: 0, isClosed: false }
   }
 
   #remember(template: Template, identity: string | CodeSource, label: string): void {

@@ -26,6 +26,7 @@ export const ERROR_CODES = [
   'ERR_HEDDLE_TIMEOUT',
   'ERR_HEDDLE_VERSION_MISMATCH',
   'ERR_HEDDLE_WORKER_LOST',
+  'ERR_HEDDLE_WRONG_OUTPUTS',
 ] as const
 /** What tells errors apart, for programs. It never changes its meaning. */
 export type ErrorCode = (typeof ERROR_CODES)[number]

@@ -27,6 +27,8 @@ export const ARRAY_LEASE = 2 ** 18
 export const taskId = (array: ArrayId, index: number): TaskId => (array * ARRAY_CAPACITY + index) as TaskId
 export const arrayOf = (task: TaskId): ArrayId => Math.floor(task / ARRAY_CAPACITY) as ArrayId
 export const indexOf = (task: TaskId): number => task % ARRAY_CAPACITY
+/** The task that stands for an output of a task with several: output 0 is at the next place, and so on. */
+export const outputOf = (producer: TaskId, output: number): TaskId => (producer + 1 + output) as TaskId
 export const arrayId = (value: number): ArrayId => value as ArrayId
 export const templateId = (value: number): TemplateId => value as TemplateId
 export const workerId = (value: number): WorkerId => value as WorkerId

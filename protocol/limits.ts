@@ -1,5 +1,6 @@
 /** Every limit of the protocol, with the relations that must hold between them. docs/limits.md explains each. */
 import { assert } from '../common/assert.js'
+import { ARRAY_CAPACITY } from './ids.js'
 
 const KIB = 1024
 const MIB = 1024 * KIB
@@ -24,6 +25,8 @@ export const MAX_INLINE_CACHE_BYTES = 256 * MIB
 export const OUT_OF_BAND_BYTES = 4 * KIB
 /** Typed arrays and buffers from this size up are shared by the threads of a worker. */
 export const SHARED_BYTES = 1 * MIB
+/** How many outputs one task has at most: they follow it in its task array. */
+export const MAX_OUTPUTS = 1_023
 /** How deep a value may nest. */
 export const MAX_VALUE_DEPTH = 1_000
 /** One piece of code: a function's source or a module's bundle. */
@@ -47,4 +50,5 @@ assert(MAX_INLINE_RESULT_BYTES < MAX_INLINE_CACHE_BYTES, 'an inline result must 
 assert(CHUNK_BYTES <= MAX_IN_FLIGHT_BYTES, 'a chunk must be allowed into the socket')
 assert(CLIENT_SILENCE_MS > HEARTBEAT_TIMEOUT_MS, 'user code runs in clients, and not in workers’ loops')
 assert(HEARTBEAT_TIMEOUT_MS > 2 * HEARTBEAT_INTERVAL_MS, 'one lost heartbeat must not lose a worker')
+assert(MAX_OUTPUTS < ARRAY_CAPACITY, 'a task and its outputs must fit into one array')
 assert(OUT_OF_BAND_BYTES < SHARED_BYTES, 'what is shared is out of band')

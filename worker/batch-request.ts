@@ -74,7 +74,7 @@ class Templates {
 }
 
 function threadTemplate(template: WorkerTemplate, url: string): ThreadTemplate {
-  const { name, code, exportName, constantInputs } = template
+  const { name, code, exportName, constantInputs, outputs } = template
   return {
     name,
     code,
@@ -82,6 +82,7 @@ function threadTemplate(template: WorkerTemplate, url: string): ThreadTemplate {
     exportName,
     constants: sharedConstants(template),
     constantInputCount: constantInputs.length,
+    outputs,
   }
 }
 

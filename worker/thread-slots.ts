@@ -4,7 +4,8 @@
  */
 import { assert, present } from '../common/assert.js'
 import { Packer } from '../common/packed.js'
-import type { CodeHash, TaskId } from '../protocol/ids.js'
+import { outputOf, type CodeHash, type TaskId } from '../protocol/ids.js'
+import { MAX_INLINE_RESULT_BYTES } from '../protocol/limits.js'
 import { createBatchRequest } from './batch-request.js'
 import type { Outcomes, WorkerEvent } from './core/events.js'
 import type { BatchTask } from './core/instructions.js'
@@ -83,29 +84,34 @@ export class ThreadSlots {
 
   #storeValues(tasks: readonly BatchTask[], { places, threw, values }: Outcomes): void {
     const { store } = this.#options
-    const idOf = (place: number): TaskId => present(tasks[place], `the task at place ${place}`).task
-    if (threw.size === 0) return store.putMany(places.map(idOf), values)
+    const ids = idsOf(tasks, places)
+    if (threw.size === 0) return store.putMany(ids, values)
     let start = 0
     for (let i = 0; i < places.length; i++) {
       const end = values.ends[i]!
-      if (!threw.has(i)) store.put(idOf(places[i]!), values.bytes.subarray(start, end))
+      if (!threw.has(i)) store.put(ids[i]!, values.bytes.subarray(start, end))
       start = end
     }
   }
 
-  /** A value that is too large to ride along stays in the store; an error is told whole. */
-  #submitLarge(thread: number, { place, threw, durationUs, value }: NonNullable<BatchReply['large']>): void {
-    const values = new Packer()
-    if (threw) values.add(value)
-    else values.add(value, 0, 0)
-    if (!threw)
-      this.#options.store.put(present(this.#slotOf(thread).tasks[place], `the task at place ${place}`).task, value)
+  /** Values that are too large to ride along stay in the store; an error is told whole. */
+  #submitLarge(thread: number, { place, threw, durationUs, values }: NonNullable<BatchReply['large']>): void {
+    const packer = new Packer()
+    for (const value of values) {
+      if (threw || value.length <= MAX_INLINE_RESULT_BYTES) packer.add(value)
+      else packer.add(value, 0, 0)
+    }
+    const places = values.map(() => place)
+    if (!threw) {
+      const ids = idsOf(this.#slotOf(thread).tasks, places)
+      values.forEach((value, i) => this.#options.store.put(ids[i]!, value))
+    }
     const outcomes: Outcomes = {
-      places: [place],
+      places,
       threw: new Set(threw ? [0] : []),
-      durationsUs: [durationUs],
-      sizes: [value.length],
-      values: values.take(),
+      durationsUs: values.map(() => durationUs),
+      sizes: values.map(({ length }) => length),
+      values: packer.take(),
     }
     this.#options.submit({ type: 'tasks-ended', thread, outcomes })
   }
@@ -113,6 +119,17 @@ export class ThreadSlots {
   #slotOf(thread: number): Slot {
     return present(this.#slots[thread], `slot ${thread}`)
   }
+}
+
+/** What the values of these places are held as: the outputs of a task, which follow each other, each as itself. */
+function idsOf(tasks: readonly BatchTask[], places: readonly number[]): TaskId[] {
+  let output = 0
+  return places.map((place, i) => {
+    const { task, template } = present(tasks[place], `the task at place ${place}`)
+    if (template.outputs === 0) return task
+    output = place === places[i - 1] ? output + 1 : 0
+    return outputOf(task, output)
+  })
 }
 
 function endEvent(thread: number, end: BatchEnd, firstUnstarted: number, culprit: number | undefined): UntimedEvent {

@@ -16,6 +16,8 @@ export const defineTemplate = message('define-template', {
   constantInputs: taskIds,
   /** Higher first. Sent with `PRIORITY_BASE` added, so that it is a whole number from 0 up. */
   priority: integer,
+  /** Into how many values its tasks' results are taken apart; 0 when a result is one value. */
+  outputs: integer,
 })
 export type DefineTemplate = Infer<typeof defineTemplate>
 export const PRIORITY_BASE = 2 ** 31
@@ -24,6 +26,9 @@ export const PRIORITY_BASE = 2 ** 31
  * New tasks, at the places `firstIndex` and up of one task array. `runs` says which template how many of them have, in
  * turn: `[template, count, …]`. `args` holds an encoded array of arguments for each. `inputCounts` has a count for each
  * task, or is empty when no task has inputs; `inputs` are those inputs end to end.
+ *
+ * A task with n outputs takes 1 + n places: its own, which no future stands for, and one for each output, which has no
+ * arguments and no inputs here. `runs` counts places.
  */
 export const submit = message('submit', {
   array,

@@ -46,6 +46,21 @@ export const tasksFinished = message('tasks-finished', {
   timings: list(timing),
 })
 export type TasksFinished = Infer<typeof tasksFinished>
+/**
+ * Tasks with several outputs ran, and the outputs are held by the sender, each under its own id (`outputOf`). `sizes` and
+ * `values` have an entry for each output, end to end; `counts` says how many there are of each task. Outputs that are
+ * together larger than `MAX_INLINE_RESULT_BYTES` stay, all of them: then their entries are empty.
+ */
+export const outputsFinished = message('outputs-finished', {
+  tasks: taskIds,
+  /** One for each task, or empty when all are 1. */
+  attempts: integers,
+  counts: integers,
+  sizes: integers,
+  values: packed,
+  timings: list(timing),
+})
+export type OutputsFinished = Infer<typeof outputsFinished>
 /** A task threw; `error` is its encoded error. */
 export const taskFailed = message('task-failed', { task, attempt: attemptNumber, error: bytes })
 export type TaskFailed = Infer<typeof taskFailed>
@@ -80,6 +95,7 @@ export const leaving = message('leaving', {})
 export const workerToScheduler = union([
   join,
   tasksFinished,
+  outputsFinished,
   taskFailed,
   taskExited,
   tasksReturned,
@@ -100,6 +116,8 @@ export const defineTemplate = message('define-template', {
   exportName: text,
   constants: bytes,
   constantInputs: taskIds,
+  /** As in the client's `define-template`. */
+  outputs: integer,
 })
 export type WorkerTemplate = Infer<typeof defineTemplate>
 /** No task will use these templates any more. */

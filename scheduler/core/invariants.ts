@@ -29,6 +29,7 @@ function checkTasks(state: SchedulerState, tasks: ReadonlySet<Task>): void {
     assert(at.type !== 'released' || task.dependants > 0, `${id} is released and has no dependants, but is still there`)
     assert(at.type !== 'released' || !isNeeded(task), `${id} is needed and nothing is done about it`)
     assert(task.array.tasks[task.index] === task, `${id} is not where it lives`)
+    checkProducer(task)
     if (at.type === 'processing') {
       assert(state.workers.get(at.worker.id) === at.worker, `${id} is processed by a worker that is gone`)
       assert(at.worker.processing.has(task), `${id} is not among the tasks of its worker`)
@@ -43,6 +44,16 @@ function checkTasks(state: SchedulerState, tasks: ReadonlySet<Task>): void {
       assert(at.holders.length > 0 || at.page !== undefined, `${id} is in memory nowhere`)
       assert(new Set(at.holders).size === at.holders.length, `${id} is held twice by one worker`)
     }
+  }
+}
+
+function checkProducer({ id, state: at, inputs, producer, template, array, index }: Task): void {
+  if (producer !== undefined) {
+    assert(inputs.length === 1 && inputs[0] === producer, `output ${id} has other inputs than its producer`)
+    assert(at.type !== 'ready' && at.type !== 'processing', `output ${id} is ${at.type}, and would be run`)
+  } else if (template.outputs > 0) {
+    assert(at.type !== 'in-memory', `${id} has outputs, and a value of its own`)
+    assert((array.flags[index]! & HELD) === 0, `${id} has outputs, and is held itself`)
   }
 }
 

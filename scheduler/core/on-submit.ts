@@ -1,10 +1,10 @@
 /** New tasks. Those without inputs stay unopened in their array; the others get a record, linked to their inputs. */
 import { entryOf, ownBytes, type Packed } from '../../common/packed.js'
 import { ARRAY_CAPACITY, templateId, type TaskId } from '../../protocol/ids.js'
-import type { ErrorCode } from '../../protocol/errors.js'
 import type { Submit } from '../../protocol/messages/client.js'
 import { hasLease, type ClientRecord } from './client-record.js'
-import { failTask, tellOne } from './outcome.js'
+import { faultOfOutputs, isProducer, openWithOutputs } from './on-outputs.js'
+import { failTask, inputReleased, refusal, tellOne } from './outcome.js'
 import { wake } from './recovery.js'
 import type { SchedulerState } from './state.js'
 import { findTask, HELD, makeTask, type Segment, type TaskArray } from './task-array.js'
@@ -16,6 +16,8 @@ export function onSubmit(state: SchedulerState, client: ClientRecord, message: S
   const count = message.args.ends.length
   const runs = runsOf(client, message.runs)
   if (runs === undefined || (runs.at(-1)?.end ?? 0) !== count) return 'its runs name unknown templates or other counts'
+  const fault = faultOfOutputs(message, runs)
+  if (fault !== undefined) return fault
   if (message.firstIndex + count > ARRAY_CAPACITY) return `an array holds ${ARRAY_CAPACITY} tasks`
   if (message.inputCounts.length !== 0 && message.inputCounts.length !== count) return 'it has other counts of inputs'
   if (!hasLease(client, message.array)) return 'its array id was not leased to this client'
@@ -62,7 +64,10 @@ export function onSubmit(state: SchedulerState, client: ClientRecord, message: S
 function isPlain(message: Submit, runs: Segment['runs']): boolean {
   if (message.inputs.length > 0 || message.keys.length > 0) return false
   return runs.every(
-    ({ template }) => template.constantInputs.length === 0 && template.priority === runs[0]!.template.priority,
+    ({ template }) =>
+      template.constantInputs.length === 0 &&
+      template.outputs === 0 &&
+      template.priority === runs[0]!.template.priority,
   )
 }
 
@@ -75,7 +80,7 @@ function openAll(state: SchedulerState, segment: Segment, message: Submit): void
   for (const { template, end } of segment.runs) {
     let shared = constants.get(template)
     if (shared === undefined) {
-      shared = template.constantInputs.map((id) => findTask(state, id))
+      shared = template.constantInputs.map((id) => inputAt(state, id))
       constants.set(template, shared)
     }
     for (let place = start; place < end; place++) {
@@ -83,7 +88,11 @@ function openAll(state: SchedulerState, segment: Segment, message: Submit): void
       const inputs: (Task | undefined)[] = []
       for (let i = 0; i < count; i++) inputs.push(inputAt(state, message.inputs[nextInput++]))
       for (const input of shared) inputs.push(input)
-      open(state, segment, place, template, inputs, keys.get(place))
+      if (template.outputs === 0) open(state, segment, place, template, inputs, keys.get(place))
+      else {
+        openWithOutputs(state, segment, place, template, inputs)
+        place += template.outputs
+      }
     }
     start = end
   }
@@ -105,21 +114,15 @@ function open(
   }
   template.statistics.tasks.released++
   const explicitKey = known === undefined ? key : undefined
-  const task = makeTask(segment, place, template, { inputs, explicitKey, state: RELEASED })
+  const task = makeTask(segment, place, template, { inputs, explicitKey, producer: undefined, state: RELEASED })
   for (const input of inputs) input.dependants++
   if (key !== undefined && known === undefined) state.keys.set(key, task)
   if (known !== undefined) {
     const reason = `Key "${key}" already stands for other work in this cluster; use another key, or release that one first.`
-    refuse(state, task, 'ERR_HEDDLE_KEY_CONFLICT', reason, key)
+    failTask(state, task, refusal('ERR_HEDDLE_KEY_CONFLICT', reason, key))
   } else if (inputs.length < found.length) {
-    const reason = 'A future among the arguments was released before this task was submitted; keep it until then.'
-    refuse(state, task, 'ERR_HEDDLE_RELEASED', reason, key)
+    failTask(state, task, inputReleased(key))
   } else wake(state, task)
-}
-
-function refuse(state: SchedulerState, task: Task, code: ErrorCode, reason: string, key: string | undefined): void {
-  const culpritKey = key ?? ''
-  failTask(state, task, { error: new Uint8Array(0), code, reason, worker: '', attempt: 0, culpritKey })
 }
 
 /** The same key, code and arguments again: one more future of the task that is there. */
@@ -146,7 +149,8 @@ function areEqual(a: Uint8Array, b: Uint8Array): boolean {
 }
 
 function inputAt(state: SchedulerState, id: TaskId | undefined): Task | undefined {
-  return id === undefined ? undefined : findTask(state, id)
+  const task = id === undefined ? undefined : findTask(state, id)
+  return task !== undefined && isProducer(task) ? undefined : task // What has outputs has no value itself.
 }
 
 function runsOf(client: ClientRecord, numbers: readonly number[]): Segment['runs'] | undefined {

@@ -7,12 +7,14 @@ import { unreachable } from '../../common/assert.js'
 import { arrayOf, indexOf, type TaskId } from '../../protocol/ids.js'
 import type {
   InputsMissing,
+  OutputsFinished,
   TaskExited,
   TaskFailed,
   TasksFinished,
   WorkerToScheduler,
 } from '../../protocol/messages/worker.js'
 import { recountLoad, reorder, unassign } from './assignment.js'
+import { finishOutputs } from './on-outputs.js'
 import { failTask, finishTask } from './outcome.js'
 import { isNeeded } from './retention.js'
 import { loseCopy, startOver } from './recovery.js'
@@ -38,6 +40,9 @@ export function onWorkerMessage(state: SchedulerState, worker: WorkerRecord, mes
   switch (message.type) {
     case 'tasks-finished':
       onTasksFinished(state, worker, message)
+      break
+    case 'outputs-finished':
+      onOutputsFinished(state, worker, message)
       break
     case 'task-failed':
       onTaskFailed(state, worker, message)
@@ -108,6 +113,21 @@ function onTasksFinished(state: SchedulerState, worker: WorkerRecord, message: T
   }
 }
 
+/** The outputs of tasks that have several. A report whose counts are others than the tasks' own is no worker of ours. */
+function onOutputsFinished(state: SchedulerState, worker: WorkerRecord, message: OutputsFinished): void {
+  const { tasks, attempts, counts } = message
+  const producers = tasks.map((id, i) => {
+    const task = currentTask(state, worker, id, attempts[i] ?? 1)
+    return task !== undefined && task.template.outputs === counts[i] ? task : undefined
+  })
+  const current = producers.filter((task) => task !== undefined)
+  for (const task of current) unassign(task, worker)
+  if (noteTimings(message, current) || worker.processing.size <= CHEAP_TO_RECOUNT) recountLoad(worker)
+  state.totals.finished += current.length
+  state.finishRate.add(current.length, state.nowMs)
+  finishOutputs(state, worker, message, producers)
+}
+
 function hasEntry({ values }: TasksFinished, place: number): boolean {
   return (values.ends[place] ?? 0) > startOf(values, place)
 }
@@ -116,7 +136,7 @@ function hasEntry({ values }: TasksFinished, place: number): boolean {
  * Times come summed up by template; the tasks tell which function each template is of. Returns true when a mean moved
  * much.
  */
-function noteTimings({ timings }: TasksFinished, tasks: readonly Task[]): boolean {
+function noteTimings({ timings }: Pick<TasksFinished, 'timings'>, tasks: readonly Task[]): boolean {
   if (timings.length === 0 || tasks.length === 0) return false
   let hasMovedMuch = false
   const statistics = new Map<number, FunctionStatistics>()

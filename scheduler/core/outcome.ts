@@ -3,7 +3,8 @@ import { leaveWaiters, letGo, noLongerPending } from './retention.js'
 import { outboxOf, type SchedulerState } from './state.js'
 import { HELD, NO_WAITERS, WANTED, type TaskArray } from './task-array.js'
 import { taskId, type TaskId } from '../../protocol/ids.js'
-import { isPending, moveTo, READY, type Failure, type Task, type TaskState } from './task.js'
+import type { ErrorCode } from '../../protocol/errors.js'
+import { isPending, moveTo, READY, RELEASED, type Failure, type Task, type TaskState } from './task.js'
 
 type InMemory = TaskState & { readonly type: 'in-memory' }
 
@@ -41,6 +42,23 @@ export function failTask(state: SchedulerState, task: Task, failure: Failure): v
     if (wasPending) noLongerPending(state, next)
     letGo(state, next)
   }
+}
+
+/** A task with several outputs ran: they have the values, and it has none. The caller finishes those that wait for it. */
+export function endProducer(state: SchedulerState, producer: Task): void {
+  moveTo(producer, RELEASED)
+  takeWaiters(producer)
+  noLongerPending(state, producer)
+}
+
+/** Why a task fails that was not taken. */
+export function refusal(code: ErrorCode, reason: string, key = ''): Failure {
+  return { error: new Uint8Array(0), code, reason, worker: '', attempt: 0, culpritKey: key }
+}
+
+export function inputReleased(key?: string): Failure {
+  const reason = 'A future among the arguments was released before this task was submitted; keep it until then.'
+  return refusal('ERR_HEDDLE_RELEASED', reason, key)
 }
 
 /** The task's inputs are all in memory: it enters the ready queue. */

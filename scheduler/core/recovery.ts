@@ -14,6 +14,12 @@ export function wake(state: SchedulerState, task: Task): void {
   wakeAll(state, [task])
 }
 
+/** The failure of an input that failed, if one did. */
+export function failureOfInputs(task: Task): Failure | undefined {
+  for (const { state } of task.inputs) if (state.type === 'failed') return state.failure
+  return undefined
+}
+
 /**
  * Takes a task (processing, or ready) to where its inputs allow: ready, waiting for inputs that are being made again, or
  * failed with one of them.
@@ -56,7 +62,8 @@ export function remake(state: SchedulerState, task: Task): void {
   else letGo(state, task)
 }
 
-function wakeAll(state: SchedulerState, work: Task[]): void {
+/** As `wake`, for many. The list is used up. */
+export function wakeAll(state: SchedulerState, work: Task[]): void {
   for (let task = work.pop(); task !== undefined; task = work.pop()) {
     if (task.state.type !== 'released') continue
     const failure = failureOfInputs(task)
@@ -95,9 +102,4 @@ function dropValue(state: SchedulerState, task: Task): void {
 
 function isHeldSomewhere({ state }: Task): boolean {
   return state.type === 'in-memory' && state.holders.length > 0
-}
-
-function failureOfInputs(task: Task): Failure | undefined {
-  for (const { state } of task.inputs) if (state.type === 'failed') return state.failure
-  return undefined
 }

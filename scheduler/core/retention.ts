@@ -4,12 +4,14 @@
  * needs goes at once, with all that only it needed. Chains may be long, so there is a work list and no recursion.
  */
 import { assert } from '../../common/assert.js'
+import { arrayOf, indexOf, outputOf, type TaskId } from '../../protocol/ids.js'
 import type { ClientRecord } from './client-record.js'
 import { noLongerProcessing } from './assignment.js'
 import { workerOutboxOf, type SchedulerState } from './state.js'
 import { HELD, leavePlace, templateAt, type TaskArray } from './task-array.js'
-import { isPending, moveTo, RELEASED, type Task } from './task.js'
+import { isHolder, isPending, moveTo, outputCountOf, RELEASED, type Task } from './task.js'
 import { forgetTask as leaveTemplate } from './templates.js'
+import type { WorkerRecord } from './worker-record.js'
 
 /** Does a client hold a future of it? */
 export function isHeld(task: Task): boolean {
@@ -75,7 +77,7 @@ function dropOutcome(state: SchedulerState, task: Task, work: Task[]): void {
       break
     case 'processing':
       noLongerProcessing(state, task, before.worker)
-      workerOutboxOf(state, before.worker).addFree(task.id)
+      freeAttempt(state, task, before.worker)
       break
     case 'ready':
       state.ready.markStale()
@@ -92,6 +94,19 @@ function dropOutcome(state: SchedulerState, task: Task, work: Task[]): void {
     input.pendingDependants--
     if (input.pendingDependants === 0) work.push(input)
   }
+}
+
+/** The worker may be at the task, or done and its report under way. What it has of earlier attempts stays. */
+export function freeAttempt(state: SchedulerState, task: Task, worker: WorkerRecord): void {
+  workerOutboxOf(state, worker).addFree(task.id)
+  for (let i = 0; i < outputCountOf(task); i++) freeUnlessHeld(state, outputOf(task.id, i), worker)
+}
+
+/** Frees what the worker may hold of the task, unless the scheduler counts on that. */
+export function freeUnlessHeld(state: SchedulerState, id: TaskId, worker: WorkerRecord): void {
+  const task = state.arrays.get(arrayOf(id))?.tasks[indexOf(id)]
+  if (task?.state.type === 'in-memory' && isHolder(task.state, worker)) return
+  workerOutboxOf(state, worker).addFree(id)
 }
 
 /** The task waits no more. Its entries in its inputs' lists of waiters are swept when they are half of a list. */

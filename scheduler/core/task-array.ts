@@ -64,7 +64,12 @@ export function expand(array: TaskArray, index: number): Task {
 
 /** As `expand`, for a caller who knows the segment and the template. */
 export function expandWith(segment: Segment, place: number, template: Template): Task {
-  return makeTask(segment, place, template, { inputs: NO_INPUTS, explicitKey: undefined, state: READY })
+  return makeTask(segment, place, template, {
+    inputs: NO_INPUTS,
+    explicitKey: undefined,
+    producer: undefined,
+    state: READY,
+  })
 }
 
 /** Puts a record in its place. The caller has counted the task in its template's statistics under `state`. */
@@ -72,7 +77,7 @@ export function makeTask(
   segment: Segment,
   place: number,
   template: Template,
-  given: { readonly inputs: readonly Task[]; readonly explicitKey: string | undefined; readonly state: TaskState },
+  given: Pick<Task, 'inputs' | 'explicitKey' | 'producer'> & { readonly state: TaskState },
 ): Task {
   const { array } = segment
   const index = segment.first + place
@@ -85,6 +90,7 @@ export function makeTask(
     place,
     inputs: given.inputs,
     explicitKey: given.explicitKey,
+    producer: given.producer,
     state: given.state,
     attempt: attempt(0),
     deaths: 0,

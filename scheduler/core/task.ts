@@ -83,6 +83,8 @@ export interface Task {
   /** Its own inputs, then its template's. */
   readonly inputs: readonly Task[]
   readonly explicitKey: string | undefined
+  /** The task that it is an output of, which is its only input: it never runs itself. See on-outputs.ts. */
+  readonly producer: Task | undefined
   state: TaskState
   /** Number of its latest start; 0 before the first. */
   attempt: Attempt
@@ -106,6 +108,11 @@ export const NO_INPUTS: readonly Task[] = Object.freeze([])
 export function isPending(task: Task): boolean {
   const { type } = task.state
   return type === 'waiting' || type === 'ready' || type === 'processing'
+}
+
+/** How many tasks stand for its outputs: none when the task has its value itself. */
+export function outputCountOf({ template, producer }: Task): number {
+  return producer === undefined ? template.outputs : 0
 }
 
 /** The only place that assigns `task.state`. The counts by function follow. */

@@ -30,6 +30,8 @@ export interface Template {
   readonly constants: Uint8Array
   readonly constantInputs: readonly TaskId[]
   readonly priority: number
+  /** How many outputs each of its tasks has, in places of their own; 0 when the task itself has the value. */
+  readonly outputs: number
   readonly statistics: FunctionStatistics
   /** Tasks, with and without a record, that have this template. */
   tasks: number

@@ -36,6 +36,7 @@ export function onDefineTemplate(state: SchedulerState, client: ClientRecord, de
     constants: ownBytes(define.constants),
     constantInputs: define.constantInputs,
     priority: define.priority - PRIORITY_BASE,
+    outputs: define.outputs,
     statistics,
     tasks: 0,
     isOpen: true,

@@ -94,7 +94,7 @@ function runTasks(state: SchedulerState, worker: WorkerRecord, tasks: readonly T
 }
 
 function introduceTemplate(state: SchedulerState, worker: WorkerRecord, task: Task, out: SchedulerToWorker[]): void {
-  const { id, name, code, exportName, constants, constantInputs } = task.template
+  const { id, name, code, exportName, constants, constantInputs, outputs } = task.template
   if (worker.templates.has(id)) return
   worker.templates.add(id)
   const record = state.codes.get(code)
@@ -102,7 +102,7 @@ function introduceTemplate(state: SchedulerState, worker: WorkerRecord, task: Ta
     worker.codes.add(code)
     out.push(record.define)
   }
-  out.push({ type: 'define-template', template: id, name, code, exportName, constants, constantInputs })
+  out.push({ type: 'define-template', template: id, name, code, exportName, constants, constantInputs, outputs })
 }
 
 /** Collects the inputs of a message's tasks, and where those are that the worker does not hold. */

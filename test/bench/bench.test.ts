@@ -13,6 +13,7 @@ const TINY = [
   { args: ['merge', '--tasks', '50'], params: { tasks: 50 }, unit: 's' },
   { args: ['tree', '--depth', '4'], params: { depth: 4 }, unit: 's' },
   { args: ['shuffle', '--partitions', '4'], params: { partitions: 4 }, unit: 's' },
+  { args: ['shuffle-outputs', '--partitions', '4'], params: { partitions: 4 }, unit: 's' },
 ] as const
 
 for (const { args, params, unit } of TINY) {
@@ -38,7 +39,10 @@ for (const { args, params, unit } of TINY) {
 
 test('wrong usage is one sentence, and exit code 2', async () => {
   const wrong: [readonly string[], string][] = [
-    [['nop-map'], 'There is no workload "nop-map"; give one of noop-map, round-trip, merge, tree, shuffle.'],
+    [
+      ['nop-map'],
+      'There is no workload "nop-map"; give one of noop-map, round-trip, merge, tree, shuffle, shuffle-outputs.',
+    ],
     [['tree', 'merge'], '"merge" is one workload too many; name one, or none to run them all.'],
     [['tree', '--deep', '3'], 'There is no option --deep; see --help.'],
     [['tree', '--tasks', '3'], 'tree has no option --tasks; it has --depth.'],

@@ -63,5 +63,13 @@ for (const name of ['README.md', 'docs/errors.md']) {
 
 test('the README has the programs that a newcomer tries first', () => {
   const names = codeOf(readPage('README.md')).programs.map(({ name }) => name)
-  assert.deepEqual(names, ['squares.mjs', 'lengths.ts', 'workers.mjs', 'digests.ts', 'errors.ts', 'lengths.test.ts'])
+  assert.deepEqual(names, [
+    'squares.mjs',
+    'lengths.ts',
+    'rests.ts',
+    'workers.mjs',
+    'digests.ts',
+    'errors.ts',
+    'lengths.test.ts',
+  ])
 })

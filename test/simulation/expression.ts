@@ -40,6 +40,15 @@ export function evaluate(operation: Operation, constant: number, argument: numbe
   }
 }
 
+/** The outputs of a task that has several are numbers, too; of a large one some are large. */
+export function outputNumber(number: number, output: number): number {
+  return (number + output * 7_919) % MODULUS
+}
+
+export function isOutputLarge(output: number): boolean {
+  return output % 2 === 0
+}
+
 /** The error of every task whose code is refused. */
 export const REFUSAL = 404
 
@@ -69,6 +78,8 @@ export interface Description {
   readonly inputs: readonly Description[]
   /** What people see; known once the task has an id. */
   readonly key: string
+  /** Which output of the task it is, if the task has several. `key` is the task's. */
+  readonly output: number | undefined
   readonly outcome: Outcome
 }
 
@@ -87,7 +98,7 @@ export function describe(given: Omit<Description, 'outcome'>): Description {
   return { ...given, outcome: outcomeOf(given) }
 }
 
-function outcomeOf({ operation, constant, argument, inputs, key }: Omit<Description, 'outcome'>): Outcome {
+function outcomeOf({ operation, constant, argument, inputs, key, output }: Omit<Description, 'outcome'>): Outcome {
   const numbers: number[] = []
   const culprits = new Set<Culprit>()
   for (const { outcome } of inputs) {
@@ -96,6 +107,8 @@ function outcomeOf({ operation, constant, argument, inputs, key }: Omit<Descript
   }
   if (culprits.size > 0) return { type: 'failure', culprits }
   const result = evaluate(operation, constant, argument, numbers)
-  if (result.type === 'value') return { type: 'value', number: result.number }
+  if (result.type === 'value') {
+    return { type: 'value', number: output === undefined ? result.number : outputNumber(result.number, output) }
+  }
   return { type: 'failure', culprits: new Set([{ key, error: result.type === 'error' ? result.number : undefined }]) }
 }

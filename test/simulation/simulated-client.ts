@@ -10,6 +10,7 @@ import {
   arrayId,
   codeHash,
   generatedKey,
+  outputOf,
   taskId,
   templateId,
   type ArrayId,
@@ -30,6 +31,7 @@ interface SimulatedTemplate {
   readonly operation: Operation
   readonly constant: number
   readonly constantInputs: readonly Future[]
+  readonly outputs: number
 }
 
 interface Future {
@@ -153,7 +155,8 @@ export class SimulatedClient {
     const name = `${operation}-${rng.pick(this.#temper.paces)!}`
     const constantInputs = rng.chance(0.3) ? this.#draw(rng.integer(1, 3)) : []
     const constant = constantInputs.length > 0 || rng.chance(0.5) ? rng.integer(1, 9) : 0
-    const template = { id: templateId(this.#templates.length + 1), name, operation, constant, constantInputs }
+    const outputs = rng.chance(0.25) ? rng.integer(1, rng.pick([3, 3, 30])!) : 0
+    const template = { id: templateId(this.#templates.length + 1), name, operation, constant, constantInputs, outputs }
     this.#templates.push(template)
     const code = codeHash(operation)
     this.#connection.send({ type: 'define-code', code, kind: 'function', source: encodeNumber(1) })
@@ -166,6 +169,7 @@ export class SimulatedClient {
       constants: constant === 0 ? new Uint8Array(0) : encodeNumber(constant),
       constantInputs: constantInputs.map(({ id }) => id),
       priority: PRIORITY_BASE + rng.integer(-1, 1),
+      outputs,
     })
   }
 
@@ -177,7 +181,7 @@ export class SimulatedClient {
     )
     const { id: array, count: firstIndex } = this.#arrayToFill()
     const size = rng.chance(0.1) ? rng.integer(1, this.#temper.maxArray) : rng.integer(1, 12)
-    const count = Math.min(size, ARRAY_CAPACITY - firstIndex)
+    const room = Math.min(size, ARRAY_CAPACITY - firstIndex)
     const withInputs = rng.chance(0.6)
     const shared = rng.chance(0.3) ? this.#draw(rng.integer(1, 3)) : []
     const args = new Packer()
@@ -187,25 +191,35 @@ export class SimulatedClient {
     const keys: { place: number; key: string }[] = []
     const made: Future[] = []
     let template = rng.pick(usable)
-    for (let place = 0; place < count; place++) {
+    for (let place = 0; place < room;) {
       if (rng.chance(0.05)) template = rng.pick(usable)
       if (template === undefined) return
-      if (runs.at(-2) === template.id) runs[runs.length - 1]!++
-      else runs.push(template.id, 1)
+      const { operation, constant, name, constantInputs, outputs } = template
+      if (place + 1 + outputs > room) break
+      if (runs.at(-2) === template.id) runs[runs.length - 1]! += 1 + outputs
+      else runs.push(template.id, 1 + outputs)
       // Small numbers, so that the same work is sometimes submitted twice under its key.
-      const isKeyed = template.constantInputs.length === 0 && rng.chance(0.02)
+      const isKeyed = constantInputs.length === 0 && outputs === 0 && rng.chance(0.02)
       const argument = isKeyed ? rng.integer(1, 5) : rng.integer(1, 1_000)
       const own = withInputs && !isKeyed ? [...this.#draw(rng.integer(0, 3)), ...shared] : []
       const id = taskId(array, firstIndex + place)
-      const { operation, constant, name, constantInputs } = template
       const key = isKeyed ? `${operation}:${constant}:${argument}` : generatedKey(name, id)
       if (isKeyed) keys.push({ place, key })
       args.add(encodeNumber(argument))
       inputCounts.push(own.length)
       inputs.push(...own.map((input) => input.id))
       const all = [...own, ...constantInputs].map(({ description }) => description)
-      made.push({ id, description: describe({ operation, constant, argument, inputs: all, key }), isWanted: false })
+      const task = { operation, constant, argument, inputs: all, key }
+      place += 1 + outputs
+      if (outputs === 0) made.push({ id, description: describe({ ...task, output: undefined }), isWanted: false })
+      for (let output = 0; output < outputs; output++) {
+        args.add(new Uint8Array(0))
+        inputCounts.push(0)
+        made.push({ id: outputOf(id, output), description: describe({ ...task, output }), isWanted: false })
+      }
     }
+    const count = inputCounts.length
+    if (count === 0) return
     this.#lastArray!.count += count
     this.#world.counts.submitted += count
     this.#connection.send({

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { entryOf, Packer } from '../../common/packed.js'
 import type { Rng } from '../../common/rng.js'
+import { outputOf, type TaskId } from '../../protocol/ids.js'
 import { MAX_INLINE_RESULT_BYTES } from '../../protocol/limits.js'
 import type { WorkerEvent } from '../../worker/core/events.js'
 import type { BatchTask } from '../../worker/core/instructions.js'
@@ -10,7 +11,9 @@ import {
   decodeNumber,
   encodeNumber,
   evaluate,
+  isOutputLarge,
   OPERATIONS,
+  outputNumber,
   type Operation,
   type Pace,
   type Result,
@@ -42,7 +45,7 @@ export interface ThreadOptions {
   readonly rng: Rng
   readonly thread: number
   readonly submit: (event: Unstamped<WorkerEvent>) => void
-  readonly keep: (task: BatchTask, value: StoredValue) => void
+  readonly keep: (id: TaskId, value: StoredValue) => void
   readonly onRun: () => void
 }
 
@@ -139,17 +142,27 @@ export class SimulatedThread {
     const values = new Packer()
     const sizes: number[] = []
     const threw = new Set<number>()
-    ended.forEach(({ place, result }, i) => {
-      const bytes = encodeNumber(result.number)
-      const isLarge = result.type === 'value' && result.isLarge
-      const sizeBytes = isLarge ? LARGE_BYTES : bytes.length
-      sizes.push(sizeBytes)
-      values.add(isLarge ? new Uint8Array(0) : bytes)
-      if (result.type === 'error') threw.add(i)
-      else this.#options.keep(this.#jobs[place]!.task, { bytes, sizeBytes })
-    })
-    const places = ended.map(({ place }) => place)
-    const durationsUs = ended.map(({ durationUs }) => durationUs)
+    const places: number[] = []
+    const durationsUs: number[] = []
+    for (const { place, durationUs, result } of ended) {
+      const { task, template } = this.#jobs[place]!.task
+      const add = (number: number, isLarge: boolean, id: TaskId | undefined): void => {
+        const bytes = encodeNumber(number)
+        const sizeBytes = isLarge ? LARGE_BYTES : bytes.length
+        places.push(place)
+        durationsUs.push(durationUs)
+        sizes.push(sizeBytes)
+        values.add(isLarge ? new Uint8Array(0) : bytes)
+        if (id !== undefined) this.#options.keep(id, { bytes, sizeBytes })
+      }
+      if (result.type === 'error') {
+        threw.add(places.length)
+        add(result.number, false, undefined)
+      } else if (template.outputs === 0) add(result.number, result.isLarge, task)
+      for (let output = 0; result.type === 'value' && output < template.outputs; output++) {
+        add(outputNumber(result.number, output), result.isLarge && isOutputLarge(output), outputOf(task, output))
+      }
+    }
     const outcomes = { places, threw, durationsUs, sizes, values: values.take() }
     this.#options.submit({ type: 'tasks-ended', thread: this.#options.thread, outcomes })
   }

@@ -54,7 +54,7 @@ export class SimulatedWorker {
         rng: this.#rng,
         thread,
         submit: (event) => this.#loop.submit(event),
-        keep: (task, value) => this.#store.set(task.task, value),
+        keep: (id, value) => this.#store.set(id, value),
         onRun: () => this.#onRun(),
       })
     })
@@ -145,6 +145,7 @@ export class SimulatedWorker {
       case 'send':
         if (instruction.message.type === 'tasks-returned') counts.returned += instruction.message.tasks.length
         if (instruction.message.type === 'task-exited') counts.exits++
+        if (instruction.message.type === 'outputs-finished') counts.split += instruction.message.tasks.length
         this.#connection?.send(instruction.message)
         break
       case 'store-code': {

@@ -33,6 +33,8 @@ export interface Counts {
   missing: number
   returned: number
   exits: number
+  /** Tasks with several outputs that ended. */
+  split: number
   workersLost: number
   lostTasks: number
 }
@@ -51,6 +53,7 @@ export function noCounts(): Counts {
     missing: 0,
     returned: 0,
     exits: 0,
+    split: 0,
     workersLost: 0,
     lostTasks: 0,
   }

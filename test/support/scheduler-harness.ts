@@ -168,7 +168,11 @@ export class TestClient {
   /** Defines a function; returns the template's number. */
   define(
     name = 'f',
-    options: { readonly priority?: number; readonly constantInputs?: readonly TaskId[] } = {},
+    options: {
+      readonly priority?: number
+      readonly constantInputs?: readonly TaskId[]
+      readonly outputs?: number
+    } = {},
   ): number {
     const template = templateId(this.#nextTemplate++)
     this.send(...defineMessages(template, name, options))
@@ -180,6 +184,14 @@ export class TestClient {
     const { message, ids } = this.submission(template, descriptions)
     this.send(message)
     return ids
+  }
+
+  /** Submits one task with `count` outputs, which its template says too; returns their ids. */
+  split(template: number, count: number, inputs: readonly TaskId[] = []): { producer: TaskId; outputs: TaskId[] } {
+    const places = Array.from({ length: count }, () => ({}))
+    const { message, ids } = this.submission(template, [{ inputs }, ...places])
+    this.send(message)
+    return { producer: ids[0]!, outputs: ids.slice(1) }
   }
 
   /** `count` independent tasks. */
@@ -242,7 +254,8 @@ export function defineMessages(
   {
     priority = 0,
     constantInputs = [],
-  }: { readonly priority?: number; readonly constantInputs?: readonly TaskId[] } = {},
+    outputs = 0,
+  }: { readonly priority?: number; readonly constantInputs?: readonly TaskId[]; readonly outputs?: number } = {},
 ): ClientToScheduler[] {
   const code = codeHash(`hash of ${name}`)
   const constants = constantInputs.length > 0 ? Uint8Array.of(9) : new Uint8Array(0)
@@ -257,6 +270,7 @@ export function defineMessages(
       constants,
       constantInputs,
       priority: PRIORITY_BASE + priority,
+      outputs,
     },
   ]
 }
@@ -312,6 +326,25 @@ export class TestWorker {
         ? []
         : [{ template: templateId(template), count: tasks.length, totalUs: us * tasks.length }]
     return { type: 'tasks-finished', tasks, attempts, sizes, values: values.take(), timings }
+  }
+
+  /** Reports tasks with so many outputs finished, each output with a small value or, with `sizeBytes`, a large one. */
+  finishOutputs(
+    tasks: readonly TaskId[],
+    count: number,
+    options: { sizeBytes?: number; attempts?: number[] } = {},
+  ): void {
+    const { sizeBytes, attempts = [] } = options
+    const values = new Packer()
+    const sizes: number[] = []
+    for (const task of tasks) {
+      for (let output = 0; output < count; output++) {
+        values.add(sizeBytes === undefined ? Uint8Array.of(7, (task + 1 + output) % 256) : NO_BYTES.bytes)
+        sizes.push(sizeBytes ?? 2)
+      }
+    }
+    const counts = tasks.map(() => count)
+    this.send({ type: 'outputs-finished', tasks, attempts, counts, sizes, values: values.take(), timings: [] })
   }
 
   fail(task: TaskId, number = 1): void {

@@ -104,7 +104,7 @@ export class WorkerHarness {
     return nextDeadlineMs(this.state)
   }
 
-  define(template: TemplateId): void {
+  define(template: TemplateId, outputs = 0): void {
     const type = 'define-template'
     this.tell({
       type,
@@ -114,6 +114,7 @@ export class WorkerHarness {
       exportName: 'default',
       constants: new Uint8Array(0),
       constantInputs: [],
+      outputs,
     })
   }
 

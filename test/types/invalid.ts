@@ -53,6 +53,18 @@ client.starmap((x: number, y: string) => x + y, [[1]])
 client.with({ retries: 3 })
 // @ts-expect-error A misspelt option.
 client.with({ priorty: 3 })
+// @ts-expect-error A task with outputs returns an array.
+client.with({ outputs: 2 }).submit((x: number) => x, 3)
+// @ts-expect-error Its outputs are futures of numbers.
+const wrongOutput: Future<string>[] = client.with({ outputs: 2 }).submit((x: number) => [x, x], 3)
+// @ts-expect-error An argument of the wrong type.
+client.with({ outputs: 2 }).map((x: number) => [x, x], ['a'])
+// @ts-expect-error One key can't stand for many values.
+client.with({ outputs: 2, key: 'k' })
+// @ts-expect-error A count is a number.
+client.with({ outputs: '2' })
+// @ts-expect-error Functions of modules come from a client without outputs.
+client.with({ outputs: 2 }).module('file:///tasks.ts')
 // @ts-expect-error No such way with errors.
 client.gather([three], { errors: 'ignore' })
 // @ts-expect-error Values are no futures.
@@ -75,4 +87,4 @@ connect(8786)
 client.scatter(3)
 // @ts-expect-error The test gets a client.
 withCluster((cluster: string) => cluster)
-void [wrongResult, wrongValue, wrongPromise]
+void [wrongResult, wrongValue, wrongPromise, wrongOutput]

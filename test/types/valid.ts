@@ -1,6 +1,17 @@
 /** Programs that must compile, and what their types must be. Compiled by test/client/types.test.ts as a user's program. */
 import { connect, LocalCluster, registerType, TimeoutError } from 'heddle'
-import type { Client, ClusterStatus, Future, FutureStatus, Input, MapOptions, RemoteModule, TaskOptions } from 'heddle'
+import type {
+  Client,
+  ClusterStatus,
+  Future,
+  FutureStatus,
+  Input,
+  MapOptions,
+  OutputOptions,
+  RemoteModule,
+  SplittingClient,
+  TaskOptions,
+} from 'heddle'
 import { withCluster } from 'heddle/testing'
 
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
@@ -131,6 +142,41 @@ exactly<Client>()(client.with(options), true)
 const mapOptions: MapOptions = { name: 'n', args: [] }
 client.map((x: number) => x, [1], { ...mapOptions, args: [] })
 
+// Several outputs: a future for each value of the array, and a tuple of them for a tuple.
+const splitter = client.with({ outputs: 2, name: 'split' })
+exactly<SplittingClient>()(splitter, true)
+exactly<SplittingClient>()(splitter.with({ priority: 1 }), true)
+exactly<Future<number>[]>()(
+  splitter.submit((x: number) => Array<number>(2).fill(x), three),
+  true,
+)
+exactly<Future<number>[]>()(
+  splitter.submit(async (x: number) => Array<number>(2).fill(x), three),
+  true,
+)
+exactly<[Future<number>, Future<string>]>()(
+  splitter.submit((x: number): [number, string] => [x, 'b'], 1),
+  true,
+)
+exactly<[Future<number>, Future<string>]>()(
+  splitter.submit((x: number) => [x, 'b'], 1),
+  true,
+)
+exactly<Future<string>[][]>()(
+  splitter.map((x: string) => x.split(','), ['a,b', text]),
+  true,
+)
+exactly<Future<string>[][]>()(
+  splitter.map((x: string, by: string) => x.split(by), ['a,b', text], { args: [','] }),
+  true,
+)
+exactly<Future<string>[][]>()(
+  splitter.starmap((x: string, by: string) => x.split(by), [['a,b', text]]),
+  true,
+)
+const many: OutputOptions = { outputs: 1_023, priority: 1 }
+exactly<SplittingClient>()(client.with(many), true)
+
 // Futures are promises to await, and more.
 async function futures(): Promise<void> {
   exactly<string>()(await text, true)
@@ -170,6 +216,12 @@ exactly<Future<number>>()(tasks.resize(text, { width: three }), true)
 exactly<Future<number>>()(client.submit(tasks.resize, text, { width: three }), true)
 exactly<Future<number>[]>()(client.map(tasks.resize, ['a', text], { args: [{ width: three }] }), true)
 exactly<Future<number>>()(text.pipe(tasks.resize, { width: 3 }), true)
+interface Splitting {
+  halve(path: string): Promise<[number, string]>
+}
+const halves = client.module<Splitting>(new URL('file:///tasks.ts'))
+exactly<[Future<number>, Future<string>]>()(splitter.submit(halves.halve, text), true)
+exactly<[Future<number>, Future<string>][]>()(splitter.map(halves.halve, ['a', text]), true)
 
 // Connecting, without any compiler option for `await using`.
 async function connecting(): Promise<ClusterStatus> {

@@ -86,6 +86,7 @@ export class WorkerSession {
         exportName: 'default',
         constants: new Uint8Array(0),
         constantInputs: [],
+        outputs: 0,
       },
     )
     return template

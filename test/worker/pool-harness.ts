@@ -33,6 +33,8 @@ export interface BatchOptions {
   readonly constants?: readonly unknown[]
   /** Explicit keys of the tasks. */
   readonly keys?: readonly string[]
+  /** How many outputs each task has. */
+  readonly outputs?: number
 }
 
 /** Stands in arguments for the value of a task. */
@@ -99,7 +101,11 @@ export class PoolHarness implements AsyncDisposable {
     )
   }
 
-  async template(run: (...args: never[]) => unknown, constants: readonly unknown[] = []): Promise<WorkerTemplate> {
+  async template(
+    run: (...args: never[]) => unknown,
+    constants: readonly unknown[] = [],
+    outputs = 0,
+  ): Promise<WorkerTemplate> {
     const code = await this.#storeCode(String(run))
     const { bytes, inputs } =
       constants.length === 0 ? { bytes: new Uint8Array(0), inputs: [] } : encodeArguments(constants)
@@ -111,6 +117,7 @@ export class PoolHarness implements AsyncDisposable {
       exportName: 'default',
       constants: bytes,
       constantInputs: inputs,
+      outputs,
     }
   }
 
@@ -120,7 +127,7 @@ export class PoolHarness implements AsyncDisposable {
     lists: readonly (readonly unknown[])[],
     options: BatchOptions = {},
   ): Promise<FinishedBatch> {
-    const template = await this.template(run, options.constants)
+    const template = await this.template(run, options.constants, options.outputs)
     return this.runTasks(tasksOf(template, lists, options.keys), options.thread)
   }
 
@@ -134,8 +141,8 @@ export class PoolHarness implements AsyncDisposable {
     this.#read(thread)
     const outcomes = this.#outcomes[thread]
     if (end.type === 'replied' && end.reply.large !== undefined) {
-      const { place, threw, value } = end.reply.large
-      outcomes.push(outcomeOf(place, threw, value))
+      const { place, threw, values } = end.reply.large
+      for (const value of values) outcomes.push(outcomeOf(place, threw, value))
     }
     return { end, outcomes, firstUnstarted: lane.takeBack(tasks.length), culprit: lane.running }
   }

@@ -43,6 +43,7 @@ suite('a slot', () => {
       exportName: 'default',
       constants: new Uint8Array(0),
       constantInputs: [],
+      outputs: 0,
     }
     let resolve = (): void => undefined
     const codeStored = new Promise<void>((stored) => (resolve = stored))

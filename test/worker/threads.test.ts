@@ -140,7 +140,7 @@ suite('a thread', { timeout: 60_000 }, () => {
       [0, 1],
     )
     assert.equal(batch.firstUnstarted, 2)
-    assert.ok(batch.end.type === 'replied' && batch.end.reply.large?.value.buffer instanceof SharedArrayBuffer)
+    assert.ok(batch.end.type === 'replied' && batch.end.reply.large?.values[0]?.buffer instanceof SharedArrayBuffer)
     assert.deepEqual(valuesOf(batch)[1], new Uint8Array(200_000).fill(1))
   })
 

@@ -186,6 +186,7 @@ suite('a worker that runs tasks', { timeout: 60_000 }, () => {
       exportName: 'default',
       constants: new Uint8Array(0),
       constantInputs: [],
+      outputs: 0,
     }
     session.send(forged, { type: 'define-template', template: 9 as never, ...other })
     const [first, second] = tasks(2)

@@ -6,6 +6,8 @@ import type { SchedulerToWorker } from '../../protocol/messages/worker.js'
 /**
  * Tasks of the batch that a thread runs have ended, in columns. `places` are their places in the batch. `values` has an
  * entry for each: the encoded value if that is at most `MAX_INLINE_RESULT_BYTES`, else nothing; an encoded error always.
+ *
+ * A task with n outputs that did not throw has n entries, one for each output, which follow each other in one event.
  */
 export interface Outcomes {
   readonly places: readonly number[]

@@ -1,9 +1,10 @@
 /** What threads say: tasks ended, a batch ended or was cut, a thread died. */
 import { assert, present } from '../../common/assert.js'
 import { entryOf, ownBytes } from '../../common/packed.js'
+import { outputOf } from '../../protocol/ids.js'
 import { isOpen, openTask, type Batch } from './batch.js'
 import { learn } from './estimates.js'
-import type { WorkerEvent } from './events.js'
+import type { Outcomes, WorkerEvent } from './events.js'
 import type { WorkerInstruction } from './instructions.js'
 import { dropUnlessHeld } from './let-go.js'
 import { holdValue } from './on-transfer.js'
@@ -22,6 +23,11 @@ export function onTasksEnded(state: WorkerState, event: Event<'tasks-ended'>, ou
     const durationUs = Math.max(0, durationsUs[i]!)
     const sizeBytes = sizes[i]!
     const hasThrown = threw.size > 0 && threw.has(i)
+    if (task.template.outputs > 0 && !hasThrown) {
+      onOutputsEnded(state, batch, task, { outcomes: event.outcomes, first: i, durationUs })
+      i += task.template.outputs - 1
+      continue
+    }
     learn(task.template, durationUs, sizeBytes)
     if (!close(state, batch, task)) {
       if (!hasThrown) dropUnlessHeld(state, task.task)
@@ -33,6 +39,35 @@ export function onTasksEnded(state: WorkerState, event: Event<'tasks-ended'>, ou
       state.report.addFinished(task, sizeBytes, values, i, durationUs)
     }
   }
+}
+
+interface EndedOutputs {
+  readonly outcomes: Outcomes
+  /** The place of the first output in the columns. */
+  readonly first: number
+  readonly durationUs: number
+}
+
+/** A task with several outputs ran: each is held as a value of its own. */
+function onOutputsEnded(
+  state: WorkerState,
+  batch: Batch,
+  task: Task,
+  { outcomes, first, durationUs }: EndedOutputs,
+): void {
+  const { outputs } = task.template
+  assert(first + outputs <= outcomes.places.length, `task ${task.task} has fewer outputs than it should`)
+  const isWanted = close(state, batch, task)
+  let allBytes = 0
+  for (let i = 0; i < outputs; i++) {
+    const output = outputOf(task.task, i)
+    const sizeBytes = outcomes.sizes[first + i]!
+    allBytes += sizeBytes
+    if (isWanted) holdValue(state, output, sizeBytes)
+    else dropUnlessHeld(state, output)
+  }
+  learn(task.template, durationUs, allBytes)
+  if (isWanted) state.report.addOutputs(task, outcomes, first, durationUs)
 }
 
 /** The thread is free. What it did not start runs elsewhere. */

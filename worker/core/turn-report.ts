@@ -3,41 +3,20 @@
  * back, new copies, and values to drop.
  */
 import { Packer, startOf, type Packed } from '../../common/packed.js'
-import type { Attempt, TaskId, TemplateId } from '../../protocol/ids.js'
+import type { TaskId } from '../../protocol/ids.js'
+import type { Outcomes } from './events.js'
 import type { HeldValues } from './held-values.js'
 import type { WorkerInstruction } from './instructions.js'
+import { OutputReport } from './output-report.js'
+import { Attempts, Timings } from './report-columns.js'
 import type { Task } from './task.js'
 
-interface Timing {
-  readonly template: TemplateId
-  count: number
-  totalUs: number
-}
-
-/** Ids of tasks with the number of the attempt of each. */
-class Attempts {
-  tasks: TaskId[] = []
-  #attempts: Attempt[] = []
-  #areAllFirst = true
-
-  add({ task, attempt }: Task): void {
-    this.tasks.push(task)
-    this.#attempts.push(attempt)
-    if (attempt !== 1) this.#areAllFirst = false
-  }
-
-  /** Empty when all are 1. */
-  get attempts(): readonly Attempt[] {
-    return this.#areAllFirst ? [] : this.#attempts
-  }
-}
-
 export class TurnReport {
+  readonly #outputs = new OutputReport()
   #finished = new Attempts()
   #sizes: number[] = []
   readonly #values = new Packer()
-  #timings = new Map<TemplateId, Timing>()
-  #lastTiming: Timing | undefined
+  readonly #timings = new Timings()
   #returned = new Attempts()
   #copies: { readonly task: TaskId; readonly sizeBytes: number }[] = []
   #dropped: TaskId[] = []
@@ -47,9 +26,12 @@ export class TurnReport {
     this.#finished.add(task)
     this.#sizes.push(sizeBytes)
     this.#values.add(values.bytes, startOf(values, place), values.ends[place]!)
-    const timing = this.#timingOf(task.template.template)
-    timing.count++
-    timing.totalUs += durationUs
+    this.#timings.add(task.template.template, durationUs)
+  }
+
+  /** The task ran; entries `first` and on of the columns are its outputs. */
+  addOutputs(task: Task, outcomes: Outcomes, first: number, durationUs: number): void {
+    this.#outputs.add(task, outcomes, first, durationUs)
   }
 
   /** The task goes back unstarted. */
@@ -70,12 +52,15 @@ export class TurnReport {
   /** Nobody is there to be told. */
   forgetNews(): void {
     this.#takeFinished()
+    this.#outputs.take()
     this.#takeReturned()
     this.#copies = []
   }
 
   flush(held: HeldValues, out: WorkerInstruction[]): void {
     if (this.#finished.tasks.length > 0) out.push(this.#takeFinished())
+    const outputs = this.#outputs.take()
+    if (outputs !== undefined) out.push({ type: 'send', message: outputs })
     if (this.#returned.tasks.length > 0) out.push(this.#takeReturned())
     if (this.#copies.length > 0) this.#flushCopies(held, out)
     if (this.#dropped.length > 0) this.#flushDropped(held, out)
@@ -83,12 +68,10 @@ export class TurnReport {
 
   #takeFinished(): WorkerInstruction {
     const { tasks, attempts } = this.#finished
-    const timings = Array.from(this.#timings.values(), (timing) => ({ ...timing, totalUs: Math.round(timing.totalUs) }))
+    const timings = this.#timings.take()
     const sizes = this.#sizes
     this.#finished = new Attempts()
     this.#sizes = []
-    this.#timings = new Map()
-    this.#lastTiming = undefined
     return {
       type: 'send',
       message: { type: 'tasks-finished', tasks, attempts, sizes, values: this.#values.take(), timings },
@@ -116,16 +99,5 @@ export class TurnReport {
     const tasks = this.#dropped.filter((task) => !held.has(task))
     this.#dropped = []
     if (tasks.length > 0) out.push({ type: 'drop', tasks })
-  }
-
-  #timingOf(template: TemplateId): Timing {
-    if (this.#lastTiming?.template === template) return this.#lastTiming
-    let timing = this.#timings.get(template)
-    if (timing === undefined) {
-      timing = { template, count: 0, totalUs: 0 }
-      this.#timings.set(template, timing)
-    }
-    this.#lastTiming = timing
-    return timing
   }
 }

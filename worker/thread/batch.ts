@@ -13,6 +13,8 @@ export interface ThreadTemplate {
   readonly constants: Uint8Array
   /** How many of a task's last inputs belong to the constants. */
   readonly constantInputCount: number
+  /** How many values a task gives, as an array; 0 when its result is one value. */
+  readonly outputs: number
 }
 
 /** Columns are plain arrays: for the few tasks of most batches, typed ones would cost more to send than all the rest. */
@@ -40,11 +42,17 @@ export interface BatchRequest {
 }
 
 /**
- * The thread is free again. A value too large for the lane ends the batch early and comes along here: the value or
- * error, encoded, of the task at `place`.
+ * The thread is free again. What is too large for the lane ends the batch early and comes along here: the value, the
+ * outputs or the error, encoded, of the task at `place`.
  */
 export interface BatchReply {
   readonly large:
-    | { readonly place: number; readonly threw: boolean; readonly durationUs: number; readonly value: Uint8Array }
+    | {
+        readonly place: number
+        readonly threw: boolean
+        readonly durationUs: number
+        /** One, unless the task has several outputs. */
+        readonly values: readonly Uint8Array[]
+      }
     | undefined
 }

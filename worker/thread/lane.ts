@@ -57,8 +57,28 @@ export class LaneWriter {
     return this.#bytes.length - this.#written >= MAX_INLINE_RESULT_BYTES + OUTCOME_HEADER_BYTES
   }
 
-  /** Writes an outcome of at most `MAX_INLINE_RESULT_BYTES`. */
-  write(place: number, threw: boolean, durationUs: number, value: Uint8Array): void {
+  /** Writes an outcome, unless it is larger than `MAX_INLINE_RESULT_BYTES`. */
+  tryWrite(place: number, threw: boolean, durationUs: number, value: Uint8Array): boolean {
+    if (value.length > MAX_INLINE_RESULT_BYTES) return false
+    this.#append(place, threw, durationUs, value)
+    this.#publish()
+    return true
+  }
+
+  /** Writes all outputs of a task, or none: when they have no room here, or one is too large for any lane. */
+  tryWriteOutputs(place: number, durationUs: number, outputs: readonly Uint8Array[]): boolean {
+    let size = outputs.length * OUTCOME_HEADER_BYTES
+    for (const { length } of outputs) {
+      if (length > MAX_INLINE_RESULT_BYTES) return false
+      size += alignUp(length)
+    }
+    if (this.#bytes.length - this.#written < size) return false
+    for (const output of outputs) this.#append(place, false, durationUs, output)
+    this.#publish()
+    return true
+  }
+
+  #append(place: number, threw: boolean, durationUs: number, value: Uint8Array): void {
     const at = this.#written
     const ints = at >> 2
     this.#ints[ints] = place
@@ -66,7 +86,11 @@ export class LaneWriter {
     this.#ints[ints + 2] = Math.min(durationUs, MAX_DURATION_US)
     this.#ints[ints + 3] = value.length
     this.#bytes.set(value, at + OUTCOME_HEADER_BYTES)
-    this.#written = at + OUTCOME_HEADER_BYTES + ((value.length + 3) & ~3)
+    this.#written = at + OUTCOME_HEADER_BYTES + alignUp(value.length)
+  }
+
+  /** What was appended counts from here on, all of it: the main thread may read it, whatever becomes of this one. */
+  #publish(): void {
     Atomics.store(this.#header, WRITTEN, this.#written)
     this.ended()
   }
@@ -136,8 +160,13 @@ export class LaneReader {
       sizes.push(size)
       values.add(this.#bytes, start, start + size)
       this.#lastPlaceRead = this.#ints[ints]!
-      this.#read = start + ((size + 3) & ~3)
+      this.#read = start + alignUp(size)
     }
     return { places, threw, durationsUs, sizes, values: values.take() }
   }
+}
+
+/** Outcomes begin at whole ints. */
+function alignUp(size: number): number {
+  return (size + 3) & ~3
 }

@@ -10,6 +10,7 @@ import type { BatchReply, BatchRequest, ThreadTemplate } from './batch.js'
 import { explainMissingPackage, type TaskFunction } from './code.js'
 import { enterTask, leaveTask } from './current-task.js'
 import { LaneWriter } from './lane.js'
+import { encodeOutputs } from './outputs.js'
 import { onSharedMemory } from './shared-memory.js'
 import { settledOrCrashed } from './uncaught.js'
 
@@ -22,6 +23,7 @@ export interface BatchHost {
   readonly ringDoorbell: (thread: number) => void
 }
 
+const NO_VALUE: Uint8Array = new Uint8Array(0)
 const RESULT = Object.freeze({ path: 'result', shared: true })
 
 /**
@@ -44,7 +46,8 @@ export async function runBatch(batch: BatchRequest, host: BatchHost): Promise<Ba
     if (place === undefined) break
     const template = templateOf[place]!
     let threw = false
-    let value: Uint8Array
+    let value = NO_VALUE
+    let outputs: readonly Uint8Array[] | undefined
     enterTask(batch, place)
     try {
       let run = functions[template]
@@ -54,7 +57,9 @@ export async function runBatch(batch: BatchRequest, host: BatchHost): Promise<Ba
       }
       let result = run(...reader.argumentsOf(place))
       if (isThenable(result)) result = await settledOrCrashed(result)
-      value = encodeValue(result, RESULT)
+      const { outputs: count } = templates[template]!
+      if (count === 0) value = encodeValue(result, RESULT)
+      else outputs = encodeOutputs(result, count)
     } catch (error) {
       threw = true
       explainMissingPackage(error)
@@ -65,16 +70,24 @@ export async function runBatch(batch: BatchRequest, host: BatchHost): Promise<Ba
     const endedAtMs = performance.now()
     const durationUs = Math.round((endedAtMs - startedAtMs) * 1000)
     startedAtMs = endedAtMs
-    if (value.length > MAX_INLINE_RESULT_BYTES) {
+    const isWritten =
+      outputs === undefined
+        ? lane.tryWrite(place, threw, durationUs, value)
+        : lane.tryWriteOutputs(place, durationUs, outputs)
+    if (!isWritten) {
       lane.ended()
-      return { large: { place, threw, durationUs, value: onSharedMemory(value) } }
+      return { large: { place, threw, durationUs, values: (outputs ?? [value]).map(forReply) } }
     }
-    lane.write(place, threw, durationUs, value)
     if (endedAtMs - rangAtMs < RING_INTERVAL_MS || place + 1 >= taskIds.length || !lane.shouldTell()) continue
     rangAtMs = endedAtMs
     ringDoorbell(thread)
   }
   return { large: undefined }
+}
+
+/** Large values go in shared memory, where they stay. */
+function forReply(value: Uint8Array): Uint8Array {
+  return value.length > MAX_INLINE_RESULT_BYTES ? onSharedMemory(value) : value
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {
