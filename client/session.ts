@@ -29,7 +29,7 @@ import { Outgoing } from './outgoing.js'
 import { ModuleSource } from './remote-module.js'
 import { Submitter, type Made } from './submitter.js'
 import type { TaskArray, Waiter } from './task-array.js'
-import { TaskFuture, type FutureOwner } from './task-future.js'
+import { TaskFuture, type FutureGroup, type FutureOwner } from './task-future.js'
 import { DEFAULT_TASK_OPTIONS, type ResolvedMapOptions, type ResolvedTaskOptions } from './task-options.js'
 import type { CodeSource } from './template.js'
 import { Templates, type TaskFunction } from './templates.js'
@@ -51,6 +51,12 @@ export interface SessionOptions {
 interface Asked {
   readonly request: number
   readonly answer: Promise<SchedulerToClient>
+}
+
+/** Tasks that follow each other in an array. */
+interface Neighbours {
+  readonly first: TaskId
+  readonly count: number
 }
 
 interface Question {
@@ -101,8 +107,11 @@ export class Session implements FutureOwner {
   readonly #submitter: Submitter
   readonly #modules = new Map<string, ModuleSource>()
   readonly #questions = new Map<number, Question>()
-  /** Must stay reachable, or nothing is collected. */
+  /** These must stay reachable, or nothing is collected. */
   readonly #collected = new FinalizationRegistry<TaskId>((id) => this.#onCollected(id))
+  readonly #collectedGroups = new FinalizationRegistry<Neighbours>((held) => this.#onGroupCollected(held))
+  /** Of futures that are watched one by one. */
+  #lastGroup: FutureGroup | undefined
   #lastRequest = 0
   #located: LocatedValues | undefined
   #onReady: { readonly resolve: () => void; readonly reject: (error: Error) => void } | undefined
@@ -117,8 +126,13 @@ export class Session implements FutureOwner {
     this.#leases = new Leases(() => connection.send({ type: 'ask-lease' }))
     this.#outgoing = new Outgoing(connection, this.#leases, this.#arrays)
     const templates = new Templates((template) => this.#outgoing.forget(template), options.onFunction)
-    const makeFuture = (array: TaskArray, index: number): Future<unknown> => this.#makeFuture(array, index)
-    this.#submitter = new Submitter({ owner: this, outgoing: this.#outgoing, templates, makeFuture })
+    this.#submitter = new Submitter({
+      owner: this,
+      outgoing: this.#outgoing,
+      templates,
+      makeFuture: (array, index) => this.#makeFuture(array, index),
+      makeGroup: (array, first, count) => this.#makeGroup(array, first, count),
+    })
     this.isReady = new Promise((resolve, reject) => (this.#onReady = { resolve, reject }))
     this.isReady.catch(() => undefined) // Whoever opens the session may have given up.
   }
@@ -225,14 +239,26 @@ export class Session implements FutureOwner {
   }
 
   #makeFuture(array: TaskArray, index: number): TaskFuture<unknown> {
-    const future = new TaskFuture<unknown>(this, array, index)
+    if (this.#lastGroup?.array !== array) this.#lastGroup = { owner: this, array }
+    const future = new TaskFuture<unknown>(this.#lastGroup, index)
     this.#collected.register(future, array.idOf(index))
     return future
+  }
+
+  /** The futures of these tasks, which the caller makes, are let go of together. */
+  #makeGroup(array: TaskArray, first: number, count: number): FutureGroup {
+    const group: FutureGroup = { owner: this, array }
+    this.#collectedGroups.register(group, { first: array.idOf(first), count })
+    return group
   }
 
   #onCollected(id: TaskId): void {
     const array = this.#find(id)
     if (array !== undefined && this.#end === undefined) this.release(array, indexOf(id))
+  }
+
+  #onGroupCollected({ first, count }: Neighbours): void {
+    for (let i = 0; i < count; i++) this.#onCollected((first + i) as TaskId)
   }
 
   /** The array of a task; `undefined` when all its futures were released. */

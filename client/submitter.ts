@@ -11,19 +11,26 @@ import type { Outgoing } from './outgoing.js'
 import { ENOUGH_BYTES } from './submission.js'
 import { SubmitSites, type SubmitSite } from './submit-site.js'
 import type { TaskArray } from './task-array.js'
-import type { FutureOwner } from './task-future.js'
+import { TaskFuture, type FutureGroup, type FutureOwner } from './task-future.js'
 import { checkKey, type ResolvedMapOptions, type ResolvedTaskOptions } from './task-options.js'
 import { NO_CONSTANTS, placesOf, type Constants, type Template } from './template.js'
 import type { TaskFunction, Templates } from './templates.js'
 
 /** A `map` over more items than these is encoded bit by bit, after the call. */
 const MAX_ITEMS_AT_ONCE = 1_000
+/**
+ * Then its futures are watched by so many neighbours, which costs each a tenth. Those of one group that are garbage keep
+ * their results until the others are garbage too, or all of them are released.
+ */
+const GROUP_SIZE = 16
 
 export interface SubmitterOptions {
   readonly owner: FutureOwner
   readonly outgoing: Outgoing
   readonly templates: Templates
   readonly makeFuture: (array: TaskArray, index: number) => Future<unknown>
+  /** For futures of `count` tasks from `first` on, that are released together when all of them are garbage. */
+  readonly makeGroup: (array: TaskArray, first: number, count: number) => FutureGroup
 }
 
 /** What one task gives: its future, or, if it has outputs, those of its outputs. */
@@ -44,14 +51,16 @@ export class Submitter {
   readonly #outgoing: Outgoing
   readonly #templates: Templates
   readonly #makeFuture: SubmitterOptions['makeFuture']
+  readonly #makeGroup: SubmitterOptions['makeGroup']
   readonly #sink: InputSink
   readonly #sites = new SubmitSites()
 
-  constructor({ owner, outgoing, templates, makeFuture }: SubmitterOptions) {
+  constructor({ owner, outgoing, templates, makeFuture, makeGroup }: SubmitterOptions) {
     this.#owner = owner
     this.#outgoing = outgoing
     this.#templates = templates
     this.#makeFuture = makeFuture
+    this.#makeGroup = makeGroup
     this.#sink = new InputSink(owner, { released: 'never' })
   }
 
@@ -130,13 +139,18 @@ export class Submitter {
   }
 
   /** Gives the next `count` tasks their places, and returns the first. */
-  #addFutures({ template, keys, site, futures }: Mapping, array: TaskArray, count: number): number {
+  #addFutures({ template, items, keys, site, futures }: Mapping, array: TaskArray, count: number): number {
     const places = placesOf(template)
     const first = addPlaces(array, count, template, site)
+    let group: FutureGroup | undefined
+    const areMany = items.values.length > MAX_ITEMS_AT_ONCE && places === 1
     for (let index = first; index < array.count; index += places) {
       const key = keys?.[futures.length]
       if (key !== undefined) array.setKey(index, key)
-      futures.push(this.#futuresAt(array, index, template))
+      if (areMany && (index - first) % GROUP_SIZE === 0) {
+        group = this.#makeGroup(array, index, Math.min(GROUP_SIZE, array.count - index))
+      }
+      futures.push(group === undefined ? this.#futuresAt(array, index, template) : new TaskFuture(group, index))
     }
     return first
   }

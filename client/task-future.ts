@@ -19,16 +19,31 @@ export interface FutureOwner {
   pipe(fn: AnyFunction, args: readonly unknown[], called: AnyFunction): Future<unknown>
 }
 
-export class TaskFuture<T> implements Future<T> {
+/**
+ * What futures of one array share, so that a future is small: a program may hold millions. Where many are made at once,
+ * a group is also what is watched for being garbage: it is when the last of its futures is.
+ */
+export interface FutureGroup {
   readonly owner: FutureOwner
   readonly array: TaskArray
+}
+
+export class TaskFuture<T> implements Future<T> {
   readonly index: number
+  readonly #group: FutureGroup
   #value: Promise<T> | undefined
 
-  constructor(owner: FutureOwner, array: TaskArray, index: number) {
-    this.owner = owner
-    this.array = array
+  constructor(group: FutureGroup, index: number) {
+    this.#group = group
     this.index = index
+  }
+
+  get owner(): FutureOwner {
+    return this.#group.owner
+  }
+
+  get array(): TaskArray {
+    return this.#group.array
   }
 
   get key(): string {

@@ -237,6 +237,25 @@ test('futures that were collected are released, many in one message', async () =
   assert.equal(kept.status, 'pending')
 })
 
+test('futures of a large map are collected by neighbours, and only with the last of them', async () => {
+  await using scheduler = await FakeScheduler.start()
+  const items = Array.from({ length: 1_100 }, (_, i) => i)
+  const kept = (() => scheduler.client.map(double, items)[20]!)()
+  const ids = await scheduler.untilSubmitted(items.length)
+  const isKept = (place: number): boolean => place >= 16 && place < 32
+  await eventually('the release of all but the neighbours of one', () => {
+    collectGarbage()
+    return scheduler.released.length === items.length - 16
+  })
+  assert.deepEqual(
+    scheduler.released.toSorted((a, b) => a - b),
+    ids.filter((_, place) => !isKept(place)),
+  )
+  kept.release()
+  await eventually('the release of the one', () => scheduler.released.includes(ids[20]!))
+  assert.equal(scheduler.released.length, items.length - 15)
+})
+
 test('an unsettled wait holds its future', async () => {
   await using scheduler = await FakeScheduler.start()
   const { client } = scheduler
