@@ -2,7 +2,7 @@
 import { connect, LocalCluster } from '../client/index.js'
 import { cpuSecondsOf } from './cpu-time.js'
 import { percentile } from './percentile.js'
-import type { Params, Run, Work, Workload } from './workload.js'
+import type { ClusterWorkload, Figures, Params, Run, Work, Workload } from './workload.js'
 
 /** The first runs compile; figures are of what comes after. */
 const WARM_UP_RUNS = 2
@@ -14,8 +14,10 @@ export interface Result {
   readonly unit: Workload['unit']
   readonly p50Ms?: number
   readonly p99Ms?: number
-  /** Of one run, as the mean of those measured, from its first call to its futures dropped. */
-  readonly cpuSeconds: CpuSeconds
+  /** Beside the value: medians of the runs. */
+  readonly figures: Figures
+  /** Of one run, as the mean of those measured, from its first call to its futures dropped. Not of what starts its own processes. */
+  readonly cpuSeconds?: CpuSeconds
 }
 
 interface CpuSeconds {
@@ -25,21 +27,32 @@ interface CpuSeconds {
   readonly workers: number
 }
 
-/**
- * One scheduler process and two worker processes of one thread, over loopback, which is what the goals are set for.
- * `onProgress` hears what is being done.
- */
 export async function measure(
   workload: Workload,
   params: Params,
   onProgress: (step: string) => void = () => {},
 ): Promise<Result> {
+  if (workload.type === 'on-cluster') return await measureOnCluster(workload, params, onProgress)
+  const { value, figures } = await workload.measure(params, onProgress)
+  return { workload: workload.name, params, value: rounded(value), unit: workload.unit, figures: allRounded(figures) }
+}
+
+/**
+ * One scheduler process and two worker processes of one thread, over loopback, which is what the goals are set for.
+ * `onProgress` hears what is being done.
+ */
+async function measureOnCluster(
+  workload: ClusterWorkload,
+  params: Params,
+  onProgress: (step: string) => void,
+): Promise<Result> {
   onProgress('starting the cluster')
   await using cluster = await LocalCluster.start({ workers: 2, threadsPerWorker: 1 })
   await using client = await connect(cluster)
   const work = workload.prepare(client, params)
-  for (let run = 1; run <= WARM_UP_RUNS; run++) {
-    onProgress(`warm-up ${run} of ${WARM_UP_RUNS}`)
+  const { warmUps = WARM_UP_RUNS } = workload
+  for (let run = 1; run <= warmUps; run++) {
+    onProgress(`warm-up ${run} of ${warmUps}`)
     await time(work)
   }
   const pids = cluster.pids
@@ -60,16 +73,17 @@ export async function measure(
     value: rounded(median(runs.map((run) => workload.valueOf(run, params)))),
     unit: workload.unit,
     ...latencies(runs.flatMap(({ latenciesMs }) => latenciesMs)),
+    figures: allRounded(medians(runs)),
     cpuSeconds: { client: perRun('client'), scheduler: perRun('scheduler'), workers: perRun('workers') },
   }
 }
 
 async function time(work: Work): Promise<Run> {
   const startedAtMs = performance.now()
-  const { latenciesMs = [], finish } = await work()
+  const { latenciesMs = [], figures = {}, finish } = await work()
   const seconds = (performance.now() - startedAtMs) / 1000
   await finish()
-  return { seconds, latenciesMs }
+  return { seconds, latenciesMs, figures }
 }
 
 /** Of the cluster's processes the scheduler is the first. */
@@ -84,6 +98,15 @@ function cpuTimes([scheduler, ...workers]: readonly number[]): CpuSeconds {
 function latencies(latenciesMs: readonly number[]): { p50Ms?: number; p99Ms?: number } {
   if (latenciesMs.length === 0) return {}
   return { p50Ms: rounded(percentile(latenciesMs, 50)), p99Ms: rounded(percentile(latenciesMs, 99)) }
+}
+
+function medians(runs: readonly Run[]): Figures {
+  const names = Object.keys(runs[0]?.figures ?? {})
+  return Object.fromEntries(names.map((name) => [name, median(runs.map(({ figures }) => figures[name] ?? NaN))]))
+}
+
+function allRounded(figures: Figures): Figures {
+  return Object.fromEntries(Object.entries(figures).map(([name, value]) => [name, rounded(value)]))
 }
 
 function median(values: readonly number[]): number {

@@ -1,7 +1,7 @@
 /** `npm run bench`: measures, and prints a line for each workload, or a table of them all. */
 import { parseArguments, UsageError, type Arguments } from './arguments.js'
 import type { Result } from './harness.js'
-import { describeResult, helpText, resultTable } from './report.js'
+import { describeResult, helpText, jsonOf, resultTable } from './report.js'
 import { WORKLOADS } from './workloads.js'
 
 const EXIT_FAILED = 1
@@ -30,7 +30,7 @@ async function run({ selected, json, help }: Arguments): Promise<void> {
     if (selected.length === 1) tell(describeResult(result))
   }
   if (selected.length > 1) tell(resultTable(results))
-  if (json || selected.length > 1) for (const result of results) console.log(JSON.stringify(result))
+  if (json || selected.length > 1) for (const result of results) console.log(jsonOf(result))
 }
 
 /** Replaces the line that the cursor is on. Only a terminal shows it. */

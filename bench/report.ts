@@ -4,12 +4,21 @@ import type { Workload } from './workload.js'
 
 /** One line. */
 export function describeResult(result: Result): string {
-  const { workload, params, p50Ms, p99Ms, cpuSeconds } = result
+  const { workload, params, p50Ms, p99Ms, figures, cpuSeconds } = result
   const options = Object.entries(params).map(([name, value]) => `--${name} ${value}`)
   const percentiles = p50Ms === undefined || p99Ms === undefined ? '' : ` (p50 ${p50Ms} ms, p99 ${p99Ms} ms)`
-  const { client, scheduler, workers } = cpuSeconds
-  const cpu = `CPU a run: client ${client} s, scheduler ${scheduler} s, workers ${workers} s`
-  return `${[workload, ...options].join(' ')}: ${valueOf(result)}${percentiles}; ${cpu}`
+  const parts = [`${[workload, ...options].join(' ')}: ${valueOf(result)}${percentiles}`]
+  for (const [name, value] of Object.entries(figures)) parts.push(`${name} ${value.toLocaleString('en')}`)
+  if (cpuSeconds !== undefined) {
+    const { client, scheduler, workers } = cpuSeconds
+    parts.push(`CPU a run: client ${client} s, scheduler ${scheduler} s, workers ${workers} s`)
+  }
+  return parts.join('; ')
+}
+
+/** One line for programs: the figures stand beside the value. */
+export function jsonOf({ figures, cpuSeconds, ...result }: Result): string {
+  return JSON.stringify({ ...result, ...figures, cpuSeconds })
 }
 
 export function resultTable(results: readonly Result[]): string {
@@ -31,9 +40,9 @@ export function resultTable(results: readonly Result[]): string {
     valueOf(result),
     String(result.p50Ms ?? ''),
     String(result.p99Ms ?? ''),
-    String(result.cpuSeconds.client),
-    String(result.cpuSeconds.scheduler),
-    String(result.cpuSeconds.workers),
+    String(result.cpuSeconds?.client ?? ''),
+    String(result.cpuSeconds?.scheduler ?? ''),
+    String(result.cpuSeconds?.workers ?? ''),
   ])
   const lines = [heads, ...rows]
   const widths = heads.map((_, column) => Math.max(...lines.map((line) => line[column]!.length)))

@@ -10,17 +10,40 @@ export interface Parameter {
 
 export type Params<Name extends string = string> = Readonly<Record<Name, number>>
 
-export interface Workload<Name extends string = string> {
+/** Figures beside the one that counts, by their names in the JSON. */
+export type Figures = Readonly<Record<string, number>>
+
+interface Described<Name extends string> {
   readonly name: string
   /** What it does, for the help. */
   readonly summary: string
-  readonly unit: 'tasks/s' | 's' | 'ms'
+  readonly unit: 'tasks/s' | 'records/s' | 'GiB/s' | 's' | 'ms' | 'us' | 'efficiency'
   readonly parameters: Readonly<Record<Name, Parameter>>
+}
+
+export type Workload<Name extends string = string> = ClusterWorkload<Name> | StandaloneWorkload<Name>
+
+/** Runs on a warm cluster that the harness starts, as often as it says. */
+export interface ClusterWorkload<Name extends string = string> extends Described<Name> {
+  readonly type: 'on-cluster'
   /** How often it is measured. The value is the median of these runs. */
   readonly runs: number
+  /** Runs before those, in which code is compiled and memory is touched for the first time; two if it does not say. */
+  readonly warmUps?: number
   /** Makes ready what is not part of the measured time, such as lists of arguments. */
   prepare(client: Client, params: Params<Name>): Work
   valueOf(run: Run, params: Params<Name>): number
+}
+
+/** Starts what it measures by itself. */
+export interface StandaloneWorkload<Name extends string = string> extends Described<Name> {
+  readonly type: 'standalone'
+  measure(params: Params<Name>, onProgress: (step: string) => void): StandaloneResult | Promise<StandaloneResult>
+}
+
+export interface StandaloneResult {
+  readonly value: number
+  readonly figures: Figures
 }
 
 /** Does the work once. Its time is taken from the call until it resolves, which is when the last value is here. */
@@ -29,6 +52,8 @@ export type Work = () => Promise<Outcome>
 export interface Outcome {
   /** Of each call, where calls go one after another. */
   readonly latenciesMs?: readonly number[]
+  /** What the work measured by itself. */
+  readonly figures?: Figures
   /**
    * Checks the answer and lets go of the futures, outside the measured time.
    *
@@ -42,6 +67,7 @@ export interface Run {
   readonly seconds: number
   /** Empty where calls don't go one after another. */
   readonly latenciesMs: readonly number[]
+  readonly figures: Figures
 }
 
 /** Releases futures, and waits until the scheduler has dropped them, so that the next run does not pay for it. */

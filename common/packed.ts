@@ -22,14 +22,17 @@ export function entryOf(packed: Packed, index: number): Uint8Array {
   return packed.bytes.subarray(startOf(packed, index), packed.ends[index] ?? 0)
 }
 
+const NO_ROOM = new Uint8Array(0)
+
 /** Packs byte strings one after another into memory that doubles as it fills. */
 export class Packer {
-  #bytes: Uint8Array
+  #bytes: Uint8Array = NO_ROOM
+  #nextCapacityBytes: number
   #length = 0
   #ends: number[] = []
 
   constructor(capacityBytes = 256) {
-    this.#bytes = new Uint8Array(capacityBytes)
+    this.#nextCapacityBytes = capacityBytes
   }
 
   get count(): number {
@@ -63,15 +66,19 @@ export class Packer {
 
   /** Gives what was packed and starts afresh. */
   take(): Packed {
-    const packed = { ends: this.#ends, bytes: this.#bytes.subarray(0, this.#length) }
-    this.#bytes = new Uint8Array(Math.min(Math.max(256, this.#length), 64 * 1024))
+    // Never the shared `NO_ROOM`: whoever gets bytes may give their memory away.
+    const bytes = this.#length === 0 ? new Uint8Array(0) : this.#bytes.subarray(0, this.#length)
+    const packed = { ends: this.#ends, bytes }
+    // Whoever packs again gets room when the first entry comes: most packers are used once.
+    this.#nextCapacityBytes = Math.min(Math.max(256, this.#length), 64 * 1024)
+    this.#bytes = NO_ROOM
     this.#length = 0
     this.#ends = []
     return packed
   }
 
   #grow(size: number): void {
-    const grown = new Uint8Array(Math.max(this.#bytes.length * 2, this.#length + size))
+    const grown = new Uint8Array(Math.max(this.#bytes.length * 2, this.#length + size, this.#nextCapacityBytes))
     grown.set(this.#bytes.subarray(0, this.#length))
     this.#bytes = grown
   }

@@ -1,8 +1,9 @@
 /** Many tasks into one: a task with as many inputs as there are tasks. */
 import assert from 'node:assert/strict'
-import { letGo, type Workload } from '../workload.js'
+import { letGo, type ClusterWorkload } from '../workload.js'
 
-export const merge: Workload<'tasks'> = {
+export const merge: ClusterWorkload<'tasks'> = {
+  type: 'on-cluster',
   name: 'merge',
   summary: 'tasks by map, and one task that gets all their values as an array',
   unit: 's',

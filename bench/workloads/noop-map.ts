@@ -1,8 +1,9 @@
 /** Many tasks that do nothing, by one `map`: what a task costs when nothing else does. */
 import assert from 'node:assert/strict'
-import { letGo, type Workload } from '../workload.js'
+import { letGo, type ClusterWorkload } from '../workload.js'
 
-export const noopMap: Workload<'tasks'> = {
+export const noopMap: ClusterWorkload<'tasks'> = {
+  type: 'on-cluster',
   name: 'noop-map',
   summary: 'tasks that return their argument, by map, all values gathered',
   unit: 'tasks/s',

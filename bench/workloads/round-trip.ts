@@ -1,9 +1,10 @@
 /** One task at a time: how long a program waits for the smallest answer. */
 import assert from 'node:assert/strict'
 import { percentile } from '../percentile.js'
-import type { Workload } from '../workload.js'
+import type { ClusterWorkload } from '../workload.js'
 
-export const roundTrip: Workload<'calls'> = {
+export const roundTrip: ClusterWorkload<'calls'> = {
+  type: 'on-cluster',
   name: 'round-trip',
   summary: 'submit a task and await it, one after another; the median call',
   unit: 'ms',

@@ -1,8 +1,9 @@
 /** All to all, as `shuffle` does it, with tasks that have an output for each of the others: no task picks a piece. */
 import assert from 'node:assert/strict'
-import { letGo, type Workload } from '../workload.js'
+import { letGo, type ClusterWorkload } from '../workload.js'
 
-export const shuffleOutputs: Workload<'partitions'> = {
+export const shuffleOutputs: ClusterWorkload<'partitions'> = {
+  type: 'on-cluster',
   name: 'shuffle-outputs',
   summary: 'n tasks with n outputs each, n that combine those meant for them',
   unit: 's',

@@ -1,9 +1,10 @@
 /** All to all: each of n tasks makes a piece for each of n others. */
 import assert from 'node:assert/strict'
 import type { Future } from '../../client/index.js'
-import { letGo, type Workload } from '../workload.js'
+import { letGo, type ClusterWorkload } from '../workload.js'
 
-export const shuffle: Workload<'partitions'> = {
+export const shuffle: ClusterWorkload<'partitions'> = {
+  type: 'on-cluster',
   name: 'shuffle',
   summary: 'n tasks that make n pieces each, n × n that pick one, n that combine those meant for them',
   unit: 's',

@@ -1,9 +1,10 @@
 /** A binary reduction: tasks that wait for two others each, level upon level, down to a single one. */
 import assert from 'node:assert/strict'
 import type { Future } from '../../client/index.js'
-import { letGo, type Workload } from '../workload.js'
+import { letGo, type ClusterWorkload } from '../workload.js'
 
-export const tree: Workload<'depth'> = {
+export const tree: ClusterWorkload<'depth'> = {
+  type: 'on-cluster',
   name: 'tree',
   summary: 'binary reduction of 2^depth leaves, each leaf and each sum a task of its own',
   unit: 's',

@@ -7,7 +7,8 @@ import type { WorkerRecord } from './worker-record.js'
 /** Sends a ready task to the worker, as a new attempt. */
 export function assign(state: SchedulerState, task: Task, worker: WorkerRecord): void {
   nextAttempt(task)
-  moveTo(task, { type: 'processing', worker })
+  worker.processingState ??= Object.freeze({ type: 'processing', worker })
+  moveTo(task, worker.processingState)
   worker.processing.add(task)
   worker.argumentBytes += argumentBytesOf(task)
   const { meanUs } = task.template.statistics

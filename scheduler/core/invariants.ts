@@ -95,6 +95,9 @@ function checkWaiters(tasks: ReadonlySet<Task>): void {
 }
 
 function checkWorkers(state: SchedulerState, tasks: ReadonlySet<Task>): void {
+  const staying = [...state.workers.values()].filter(({ isLeaving }) => !isLeaving).length
+  assert(staying === state.stayingWorkers, `${state.stayingWorkers} workers are said to stay, and ${staying} do`)
+  assert(state.workersByName.size === state.workers.size, 'a worker that is gone still has its name')
   for (const worker of state.workers.values()) {
     for (const task of worker.processing) {
       assert(tasks.has(task), `worker ${worker.id} has a task that is gone`)
@@ -104,6 +107,10 @@ function checkWorkers(state: SchedulerState, tasks: ReadonlySet<Task>): void {
       )
     }
     assert(worker.heapPlace >= 0 !== worker.isLeaving, `worker ${worker.id} is open and leaving, or neither`)
+    assert(state.workersByName.get(worker.join.name) === worker, `worker ${worker.id} is not found by its name`)
+    for (const template of worker.templates) {
+      assert(template.knownBy.has(worker), `template ${template.id} does not know that worker ${worker.id} has it`)
+    }
     assert(worker.untimed >= 0 && worker.queuedUs >= 0, `worker ${worker.id} has a negative load`)
   }
 }

@@ -17,7 +17,7 @@ export function onWorkerJoined(state: SchedulerState, id: WorkerId, join: Join):
     state.closings.push({ type: 'close-worker', worker: id, code: 'ERR_HEDDLE_INVALID_OPTION', reason })
     return
   }
-  const namesake = [...state.workers.values()].find((worker) => worker.join.name === join.name)
+  const namesake = state.workersByName.get(join.name)
   if (namesake !== undefined && namesake.join.incarnation !== join.incarnation) {
     const reason = `A worker named "${join.name}" is already in this cluster; give this one another --name.`
     state.closings.push({ type: 'close-worker', worker: id, code: 'ERR_HEDDLE_NAME_IN_USE', reason })
@@ -34,6 +34,7 @@ export function onWorkerJoined(state: SchedulerState, id: WorkerId, join: Join):
     join,
     heapPlace: -1,
     processing: new Set(),
+    processingState: undefined,
     argumentBytes: 0,
     queuedUs: 0,
     untimed: 0,
@@ -48,6 +49,8 @@ export function onWorkerJoined(state: SchedulerState, id: WorkerId, join: Join):
     isDirty: false,
   }
   state.workers.set(id, worker)
+  state.workersByName.set(join.name, worker)
+  state.stayingWorkers++
   state.open.push(worker)
   workerOutboxOf(state, worker).add({ type: 'joined', worker: id, peerSecret: state.config.peerSecret })
   answerWaits(state)
@@ -55,7 +58,7 @@ export function onWorkerJoined(state: SchedulerState, id: WorkerId, join: Join):
 
 /** Answers those who waited for so many workers. */
 export function answerWaits(state: SchedulerState): void {
-  const count = [...state.workers.values()].filter(({ isLeaving }) => !isLeaving).length
+  const count = state.stayingWorkers
   for (let i = state.workerWaits.length - 1; i >= 0; i--) {
     const wait = state.workerWaits[i]!
     if (wait.count > count) continue
@@ -68,6 +71,7 @@ export function answerWaits(state: SchedulerState): void {
 export function onLeaving(state: SchedulerState, worker: WorkerRecord): void {
   if (worker.isLeaving) return
   worker.isLeaving = true
+  state.stayingWorkers--
   state.open.remove(worker)
 }
 
@@ -83,6 +87,9 @@ export function onWorkerLeft(state: SchedulerState, id: WorkerId, reason: string
   const worker = state.workers.get(id)
   if (worker === undefined) return
   state.workers.delete(id)
+  state.workersByName.delete(worker.join.name)
+  if (!worker.isLeaving) state.stayingWorkers--
+  for (const template of worker.templates) template.knownBy.delete(worker)
   state.open.remove(worker)
   for (const held of heldBy(state, worker)) loseCopy(state, held, worker)
   for (const task of suspectsOf(worker)) task.deaths++

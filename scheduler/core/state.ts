@@ -38,6 +38,10 @@ export interface SchedulerState {
   nowMs: number
   readonly clients: Map<ClientId, ClientRecord>
   readonly workers: Map<WorkerId, WorkerRecord>
+  /** The same workers; no two have one name. */
+  readonly workersByName: Map<string, WorkerRecord>
+  /** How many of them don't want to go. */
+  stayingWorkers: number
   /** Every array with a live place. A task is in it, or nowhere. */
   readonly arrays: Map<ArrayId, TaskArray>
   /** Tasks with an explicit key. */
@@ -67,6 +71,8 @@ export function createState(config: SchedulerConfig): SchedulerState {
     nowMs: 0,
     clients: new Map(),
     workers: new Map(),
+    workersByName: new Map(),
+    stayingWorkers: 0,
     arrays: new Map(),
     keys: new Map(),
     codes: new Map(),

@@ -22,6 +22,12 @@ export interface Failure {
   readonly culpritKey: string
 }
 
+/** One object for all tasks that a worker has, so that sending a task makes none. */
+export interface Processing {
+  readonly type: 'processing'
+  readonly worker: WorkerRecord
+}
+
 /** Where a task is. Each state carries what is true only there. */
 export type TaskState =
   /** It has a description and no value, and nobody needs one: either it was let go, or it has only just been made. */
@@ -31,7 +37,7 @@ export type TaskState =
   /** Every input is in memory, and the task is in the ready queue. */
   | { readonly type: 'ready' }
   /** Sent to a worker, and in its `processing`. */
-  | { readonly type: 'processing'; readonly worker: WorkerRecord }
+  | Processing
   /** Held by `holders`, or, when they are all gone, by `page` alone (the scheduler's copy: `page.bytes[start..end]`). */
   | {
       readonly type: 'in-memory'

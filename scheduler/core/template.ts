@@ -2,6 +2,7 @@
 import type { CodeHash, TaskId, TemplateId } from '../../protocol/ids.js'
 import type { DefineCode } from '../../protocol/messages/common.js'
 import type { StateCounts } from '../../protocol/messages/status.js'
+import type { WorkerRecord } from './worker-record.js'
 
 /** A function's figures, kept as its tasks move and never counted up afterwards. */
 export interface FunctionStatistics {
@@ -35,6 +36,8 @@ export interface Template {
   readonly statistics: FunctionStatistics
   /** Tasks, with and without a record, that have this template. */
   tasks: number
+  /** Workers that it was sent to, which must hear when it goes. */
+  readonly knownBy: Set<WorkerRecord>
   /** Its client is there and may submit more tasks with it. */
   isOpen: boolean
 }

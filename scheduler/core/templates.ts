@@ -39,6 +39,7 @@ export function onDefineTemplate(state: SchedulerState, client: ClientRecord, de
     outputs: define.outputs,
     statistics,
     tasks: 0,
+    knownBy: new Set(),
     isOpen: true,
   }
   client.templates.set(define.template, template)
@@ -73,9 +74,11 @@ export function closeTemplates(state: SchedulerState, client: ClientRecord): voi
 
 function forgetIfUnused(state: SchedulerState, template: Template): void {
   if (template.tasks > 0 || template.isOpen) return
-  for (const worker of state.workers.values()) {
-    if (worker.templates.delete(template.id)) workerOutboxOf(state, worker).addForgottenTemplate(template.id)
+  for (const worker of template.knownBy) {
+    worker.templates.delete(template)
+    workerOutboxOf(state, worker).addForgottenTemplate(template.id)
   }
+  template.knownBy.clear()
   template.statistics.templates--
   const code = state.codes.get(template.code)
   if (code !== undefined) dropCodeUser(state, code)

@@ -94,9 +94,11 @@ function runTasks(state: SchedulerState, worker: WorkerRecord, tasks: readonly T
 }
 
 function introduceTemplate(state: SchedulerState, worker: WorkerRecord, task: Task, out: SchedulerToWorker[]): void {
-  const { id, name, code, exportName, constants, constantInputs, outputs } = task.template
-  if (worker.templates.has(id)) return
-  worker.templates.add(id)
+  const { template } = task
+  if (worker.templates.has(template)) return
+  worker.templates.add(template)
+  template.knownBy.add(worker)
+  const { id, name, code, exportName, constants, constantInputs, outputs } = template
   const record = state.codes.get(code)
   if (record !== undefined && !worker.codes.has(code)) {
     worker.codes.add(code)

@@ -1,8 +1,9 @@
 /** A worker as the scheduler knows it. */
 import type { HeapItem } from '../../common/heap.js'
-import type { CodeHash, TemplateId, WorkerId } from '../../protocol/ids.js'
+import type { CodeHash, WorkerId } from '../../protocol/ids.js'
 import type { Join, Pulse } from '../../protocol/messages/worker.js'
-import type { Task } from './task.js'
+import type { Processing, Task } from './task.js'
+import type { Template } from './template.js'
 import type { WorkerOutbox } from './worker-outbox.js'
 
 export interface WorkerRecord extends HeapItem {
@@ -10,6 +11,8 @@ export interface WorkerRecord extends HeapItem {
   readonly join: Join
   /** Tasks sent to it whose outcome is not known, in the order they were sent. */
   readonly processing: Set<Task>
+  /** The state of all of them, made with the first. */
+  processingState: Processing | undefined
   /** Bytes of the arguments of `processing`. */
   argumentBytes: number
   /** Estimated time of `processing`, in microseconds of one thread; tasks never timed before count nothing. */
@@ -18,7 +21,8 @@ export interface WorkerRecord extends HeapItem {
   untimed: number
   /** What it has been sent and need not be sent again. */
   readonly codes: Set<CodeHash>
-  readonly templates: Set<TemplateId>
+  /** Each knows the worker in turn, in `knownBy`. */
+  readonly templates: Set<Template>
   readonly peers: Set<WorkerId>
   /** It wants to go: nothing more is sent to it. */
   isLeaving: boolean

@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process'
 import { text } from 'node:stream/consumers'
 import test from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { WORKLOADS } from '../../bench/workloads.js'
 
 const MAIN = fileURLToPath(new URL('../../bench/main.js', import.meta.url))
 
@@ -37,12 +38,22 @@ for (const { args, params, unit } of TINY) {
   })
 }
 
+test('core is measured without a cluster, and right to the last task', async () => {
+  const { code, stdout, stderr } = await bench(['core', '--tasks', '3000', '--json'])
+  assert.equal(code, 0, stderr)
+  assert.match(stderr, /^core --tasks 3000: [\d.,]+ tasks\/s; .*bytesPerPendingTask [\d.,]+\n$/)
+  const figures = JSON.parse(stdout) as Record<string, unknown>
+  assert.deepEqual(figures['params'], { tasks: 3000 })
+  for (const name of ['value', 'eventsPerSecond', 'cpuRatio1000To10Workers', 'bytesPerPendingTask']) {
+    const value = figures[name]
+    assert.ok(typeof value === 'number' && value > 0, name)
+  }
+})
+
 test('wrong usage is one sentence, and exit code 2', async () => {
+  const names = WORKLOADS.map(({ name }) => name).join(', ')
   const wrong: [readonly string[], string][] = [
-    [
-      ['nop-map'],
-      'There is no workload "nop-map"; give one of noop-map, round-trip, merge, tree, shuffle, shuffle-outputs.',
-    ],
+    [['nop-map'], `There is no workload "nop-map"; give one of ${names}.`],
     [['tree', 'merge'], '"merge" is one workload too many; name one, or none to run them all.'],
     [['tree', '--deep', '3'], 'There is no option --deep; see --help.'],
     [['tree', '--tasks', '3'], 'tree has no option --tasks; it has --depth.'],

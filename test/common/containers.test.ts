@@ -82,6 +82,17 @@ test('a packer that was emptied does not touch what it gave', () => {
   assert.deepEqual([...first.bytes], [1, 2, 3])
 })
 
+test('an emptied packer gives nothing of its own, whatever becomes of it', () => {
+  const packer = new Packer()
+  const { bytes } = packer.take()
+  structuredClone(bytes, { transfer: [bytes.buffer as ArrayBuffer] })
+
+  packer.add(Uint8Array.of(1))
+
+  assert.deepEqual([...packer.take().bytes], [1])
+  assert.deepEqual([...new Packer().take().bytes], [])
+})
+
 test('bytes made one’s own do not pin the buffer they came in', () => {
   const frame = new Uint8Array(1_000).fill(4)
 

@@ -30,6 +30,37 @@ test('a restart of the same worker takes its name over, and its work runs again'
   assert.deepEqual(again.takeTasks(), [x])
 })
 
+test('a name is free again when its worker has left', () => {
+  const scheduler = new SchedulerHarness()
+  scheduler.worker({ name: 'big' }).leave()
+
+  const second = scheduler.worker({ name: 'big', incarnation: 'another' })
+
+  assert.deepEqual([...scheduler.state.workers.keys()], [second.id])
+})
+
+test('only workers that were sent a template hear that it is gone', () => {
+  const scheduler = new SchedulerHarness()
+  const client = scheduler.client()
+  const f = client.define()
+  const gone = scheduler.worker()
+  const busy = scheduler.worker()
+  const tasks = client.map(f, 2)
+  gone.leave()
+  const [first] = busy.takeTasks()
+  busy.finish([first!])
+  const [second] = busy.takeTasks()
+  busy.finish([second!])
+  const idle = scheduler.worker()
+  scheduler.skip()
+
+  client.release(...tasks)
+  client.send({ type: 'forget-templates', templates: [f] })
+
+  assert(!idle.unread.includes('forget-templates'))
+  assert(busy.unread.includes('forget-templates'))
+})
+
 test('a leaving worker gets nothing more, and may go when nothing of it is awaited', () => {
   const scheduler = new SchedulerHarness()
   const worker = scheduler.worker({ threads: 2 })
