@@ -14,7 +14,7 @@ import { failureOfInputs, wakeAll } from './recovery.js'
 import { freeUnlessHeld } from './retention.js'
 import type { SchedulerState } from './state.js'
 import { makeTask, type Segment } from './task-array.js'
-import { outputCountOf, RELEASED, type Task } from './task.js'
+import { addHolder, outputCountOf, RELEASED, type Task } from './task.js'
 import type { Template } from './template.js'
 import type { WorkerRecord } from './worker-record.js'
 
@@ -112,13 +112,13 @@ function finishProducer(state: SchedulerState, worker: WorkerRecord, producer: T
       const end = values.ends[entry] ?? start
       const isInline = end > start
       const copy = { page: isInline ? page : undefined, start, end }
-      finishTask(state, output, { type: 'in-memory', holders: [worker], sizeBytes, ...copy })
+      finishTask(state, output, { type: 'in-memory', holders: worker.alone, sizeBytes, ...copy })
       if (!isInline && page !== undefined) state.inline.drop(page)
       continue
     }
     if (page !== undefined) state.inline.drop(page)
     // The scheduler's own copy was all that was left of it; else what is there has been used, and stays.
-    if (output?.state.type === 'in-memory' && output.state.holders.length === 0) output.state.holders.push(worker)
+    if (output?.state.type === 'in-memory' && output.state.holders.length === 0) addHolder(output.state, worker)
     else freeUnlessHeld(state, outputOf(id, i), worker)
   }
 }

@@ -19,7 +19,7 @@ import { failTask, finishTask } from './outcome.js'
 import { isNeeded } from './retention.js'
 import { loseCopy, startOver } from './recovery.js'
 import { workerOutboxOf, type SchedulerState } from './state.js'
-import { isHolder, isPending, keyOf, type Failure, type Task } from './task.js'
+import { addHolder, isHolder, isPending, keyOf, type Failure, type Task } from './task.js'
 import type { FunctionStatistics } from './template.js'
 import type { WorkerRecord } from './worker-record.js'
 import { dismissIfDone, onLeaving } from './on-worker.js'
@@ -104,7 +104,7 @@ function onTasksFinished(state: SchedulerState, worker: WorkerRecord, message: T
     task.template.statistics.finished++
     finishTask(state, task, {
       type: 'in-memory',
-      holders: [worker],
+      holders: worker.alone,
       sizeBytes: sizes[place] ?? 0,
       page: isInline ? page : undefined,
       start: startOf(values, place),
@@ -209,7 +209,7 @@ function onInputsMissing(state: SchedulerState, worker: WorkerRecord, message: I
 function addCopy(state: SchedulerState, worker: WorkerRecord, id: TaskId, sizeBytes: number): void {
   const task = recordOf(state, id)
   if (task?.state.type === 'in-memory') {
-    if (!isHolder(task.state, worker)) task.state.holders.push(worker)
+    if (!isHolder(task.state, worker)) addHolder(task.state, worker)
     return
   }
   if (task === undefined || !isPending(task) || !isNeeded(task)) {
@@ -225,7 +225,7 @@ function addCopy(state: SchedulerState, worker: WorkerRecord, id: TaskId, sizeBy
       workerOutboxOf(state, other).addFree(id)
     } // Else it may run there all the same; an order to free it would take the copy too.
   } else if (task.state.type === 'ready') state.ready.markStale()
-  finishTask(state, task, { type: 'in-memory', holders: [worker], sizeBytes, page: undefined, start: 0, end: 0 })
+  finishTask(state, task, { type: 'in-memory', holders: worker.alone, sizeBytes, page: undefined, start: 0, end: 0 })
 }
 
 /**

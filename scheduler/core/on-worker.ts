@@ -29,9 +29,11 @@ export function onWorkerJoined(state: SchedulerState, id: WorkerId, join: Join):
     state.closings.push({ type: 'close-worker', worker: namesake.id, code: 'ERR_HEDDLE_WORKER_LOST', reason })
     onWorkerLeft(state, namesake.id, reason)
   }
+  const alone: WorkerRecord[] = []
   const worker: WorkerRecord = {
     id,
     join,
+    alone,
     heapPlace: -1,
     processing: new Set(),
     processingState: undefined,
@@ -48,6 +50,7 @@ export function onWorkerJoined(state: SchedulerState, id: WorkerId, join: Join):
     outbox: new WorkerOutbox(),
     isDirty: false,
   }
+  alone.push(worker)
   state.workers.set(id, worker)
   state.workersByName.set(join.name, worker)
   state.stayingWorkers++

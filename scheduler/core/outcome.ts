@@ -4,9 +4,7 @@ import { outboxOf, type SchedulerState } from './state.js'
 import { HELD, NO_WAITERS, WANTED, type TaskArray } from './task-array.js'
 import { taskId, type TaskId } from '../../protocol/ids.js'
 import type { ErrorCode } from '../../protocol/errors.js'
-import { isPending, moveTo, READY, RELEASED, type Failure, type Task, type TaskState } from './task.js'
-
-type InMemory = TaskState & { readonly type: 'in-memory' }
+import { isPending, moveTo, READY, RELEASED, type Failure, type InMemory, type Task } from './task.js'
 
 /** The value of a pending task is there. */
 export function finishTask(state: SchedulerState, task: Task, value: InMemory): void {

@@ -6,7 +6,7 @@ import { failTask, makeReady } from './outcome.js'
 import { isNeeded, letGo, sweepWaiters } from './retention.js'
 import type { SchedulerState } from './state.js'
 import { NO_WAITERS } from './task-array.js'
-import { moveTo, RELEASED, type Failure, type Task } from './task.js'
+import { moveTo, RELEASED, removeHolder, type Failure, type Task } from './task.js'
 import type { WorkerRecord } from './worker-record.js'
 
 /** Sets a released task going, and those released inputs that it needs, and theirs. */
@@ -46,9 +46,8 @@ export function areInputsHeld(task: Task): boolean {
 /** A copy of the value turned out to be gone. If it was the last one, and somebody needs it, it is made again. */
 export function loseCopy(state: SchedulerState, task: Task, holder: WorkerRecord): void {
   if (task.state.type !== 'in-memory') return
+  removeHolder(task.state, holder)
   const { holders, page } = task.state
-  const place = holders.indexOf(holder)
-  if (place >= 0) holders.splice(place, 1)
   if (holders.length > 0) return
   // The scheduler's own copy answers clients, but workers can't fetch it: it is enough while no task needs the value.
   if (page?.bytes !== undefined && task.pendingDependants === 0) return

@@ -41,13 +41,16 @@ export type TaskState =
   /** Held by `holders`, or, when they are all gone, by `page` alone (the scheduler's copy: `page.bytes[start..end]`). */
   | {
       readonly type: 'in-memory'
-      readonly holders: WorkerRecord[]
+      /** Nearly always one; then it is the list that all tasks of that worker share, so it is replaced and never changed. */
+      holders: readonly WorkerRecord[]
       readonly sizeBytes: number
       readonly page: InlinePage | undefined
       readonly start: number
       readonly end: number
     }
   | { readonly type: 'failed'; readonly failure: Failure }
+
+export type InMemory = TaskState & { readonly type: 'in-memory' }
 
 /** Every legal edge, and nothing else. */
 export const TASK_TRANSITIONS = {
@@ -143,8 +146,18 @@ export function nextAttempt(task: Task): Attempt {
 }
 
 /** Does the worker hold the value, as far as the scheduler knows? */
-export function isHolder(state: TaskState & { readonly type: 'in-memory' }, worker: WorkerRecord): boolean {
+export function isHolder(state: InMemory, worker: WorkerRecord): boolean {
   return state.holders.includes(worker)
+}
+
+/** The worker has a copy too. */
+export function addHolder(state: InMemory, worker: WorkerRecord): void {
+  state.holders = state.holders.length === 0 ? worker.alone : [...state.holders, worker]
+}
+
+/** The worker has no copy any more. */
+export function removeHolder(state: InMemory, worker: WorkerRecord): void {
+  if (state.holders.includes(worker)) state.holders = state.holders.filter((holder) => holder !== worker)
 }
 
 /** The size of the task's own arguments, encoded. */

@@ -9,6 +9,8 @@ import type { WorkerOutbox } from './worker-outbox.js'
 export interface WorkerRecord extends HeapItem {
   readonly id: WorkerId
   readonly join: Join
+  /** A list of this worker alone, for the many values that only it holds. */
+  readonly alone: readonly WorkerRecord[]
   /** Tasks sent to it whose outcome is not known, in the order they were sent. */
   readonly processing: Set<Task>
   /** The state of all of them, made with the first. */
