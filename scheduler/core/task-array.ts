@@ -8,7 +8,7 @@ import { NO_BYTES, type Packed } from '../../common/packed.js'
 import { arrayOf, attempt, indexOf, taskId, type ArrayId, type TaskId } from '../../protocol/ids.js'
 import type { ClientRecord } from './client-record.js'
 import type { SchedulerState } from './state.js'
-import { NO_INPUTS, READY, type Task, type TaskState } from './task.js'
+import { NO_INPUTS, READY, type Alias, type Task, type TaskState } from './task.js'
 import type { Template } from './template.js'
 
 /** The client holds the future. Without this flag, and without a record, a task is gone. */
@@ -73,41 +73,62 @@ export function expandWith(segment: Segment, place: number, template: Template):
 }
 
 /** Puts a record in its place. The caller has counted the task in its template's statistics under `state`. */
-export function makeTask(
-  segment: Segment,
-  place: number,
-  template: Template,
-  given: Pick<Task, 'inputs' | 'explicitKey' | 'producer'> & { readonly state: TaskState },
-): Task {
-  const { array } = segment
-  const index = segment.first + place
-  const task: Task = {
-    id: taskId(array.id, index),
-    array,
-    index,
-    template,
-    args: segment.args,
-    place,
-    inputs: given.inputs,
-    explicitKey: given.explicitKey,
-    producer: given.producer,
-    state: given.state,
-    attempt: attempt(0),
-    deaths: 0,
-    misses: 0,
-    waiters: NO_WAITERS,
-    staleWaiters: 0,
-    pendingDependants: 0,
-    dependants: 0,
-    aliases: undefined,
-  }
-  array.tasks[index] = task
+export function makeTask(segment: Segment, place: number, template: Template, given: Given): Task {
+  const task = new TaskRecord(segment, place, template, given)
+  segment.array.tasks[task.index] = task
   return task
 }
 
 /** Stands for an empty list of waiters, so that a task which nobody waits for needs no list of its own. */
 export const NO_WAITERS: Task[] = []
 Object.freeze(NO_WAITERS)
+
+type Given = Pick<Task, 'inputs' | 'explicitKey' | 'producer'> & { readonly state: TaskState }
+
+/** There may be millions of these: what the segment knows is read there. */
+class TaskRecord implements Task {
+  readonly #segment: Segment
+  readonly place: number
+  readonly template: Template
+  readonly inputs: readonly Task[]
+  readonly explicitKey: string | undefined
+  readonly producer: Task | undefined
+  state: TaskState
+  attempt = attempt(0)
+  deaths = 0
+  misses = 0
+  waiters = NO_WAITERS
+  staleWaiters = 0
+  pendingDependants = 0
+  dependants = 0
+  aliases: Alias[] | undefined = undefined
+
+  constructor(segment: Segment, place: number, template: Template, { inputs, explicitKey, producer, state }: Given) {
+    this.#segment = segment
+    this.place = place
+    this.template = template
+    this.inputs = inputs
+    this.explicitKey = explicitKey
+    this.producer = producer
+    this.state = state
+  }
+
+  get id(): TaskId {
+    return taskId(this.#segment.array.id, this.index)
+  }
+
+  get array(): TaskArray {
+    return this.#segment.array
+  }
+
+  get index(): number {
+    return this.#segment.first + this.place
+  }
+
+  get args(): Packed {
+    return this.#segment.args
+  }
+}
 
 /** The template of a task without a record. */
 export function templateAt(array: TaskArray, index: number): Template {
