@@ -65,6 +65,7 @@ function addWorker(program: HeddleCommand): void {
     .option('--name <name>', 'name in the cluster, which no other worker may have (default: host and process)')
     .option('--data-dir <directory>', 'where it keeps files while it runs (default: the system’s temporary directory)')
     .option('--listen <host:port>', 'where it listens for other workers (default: as the scheduler sees it, any port)')
+    .option('--no-listen', 'open no port: its values go by way of the scheduler, over the connection it has')
     .option('--advertise <url>', 'address that others use to reach it, when that is not where it listens')
     .option('--no-nanny', 'run tasks in this very process: nothing starts it again when it dies')
   addCommonOptions(command)

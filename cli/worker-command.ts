@@ -12,7 +12,8 @@ export interface WorkerArguments {
   readonly memoryLimit?: number
   readonly name?: string
   readonly dataDir?: string
-  readonly listen?: string
+  /** `false`: it opens no port. */
+  readonly listen?: string | false
   readonly advertise?: string
   readonly nanny: boolean
   readonly tokenFile?: string

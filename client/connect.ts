@@ -1,7 +1,7 @@
 /** From an address, a cluster or nothing to a client. */
 import { SchedulerUnreachableError, TimeoutError } from '../protocol/errors.js'
 import type { CodeHash } from '../protocol/ids.js'
-import { HANDSHAKE_TIMEOUT_MS } from '../protocol/limits.js'
+import { HANDSHAKE_TIMEOUT_MS, HOLDER_DIAL_TIMEOUT_MS } from '../protocol/limits.js'
 import type { Socket } from '../protocol/transport/socket.js'
 import { dial } from '../protocol/transport/websocket.js'
 import { Client } from './client.js'
@@ -119,7 +119,7 @@ function webSocketRoute(address: string, options: ResolvedOptions, close: () => 
   return {
     address,
     dialScheduler: () => dial(address, { token, timeoutMs, signal }),
-    dialHolder: (holder, giveUp) => dial(holder, { signal: giveUp }),
+    dialHolder: (holder, giveUp) => dial(holder, { signal: giveUp, timeoutMs: HOLDER_DIAL_TIMEOUT_MS }),
     close,
   }
 }

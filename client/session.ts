@@ -16,6 +16,7 @@ import type { ClusterStatus } from '../protocol/messages/status.js'
 import type { CloseReason, Connection, Handlers } from '../protocol/transport/connection.js'
 import { connectTo } from '../protocol/transport/handshake.js'
 import { CLOSED } from '../protocol/transport/link.js'
+import { RelayPort } from '../protocol/transport/relay.js'
 import type { Socket } from '../protocol/transport/socket.js'
 import type { Failure } from './failure.js'
 import type { Future } from './future.js'
@@ -112,6 +113,7 @@ export class Session implements FutureOwner {
   readonly #collectedGroups = new FinalizationRegistry<Neighbours>((held) => this.#onGroupCollected(held))
   /** Of futures that are watched one by one. */
   #lastGroup: FutureGroup | undefined
+  readonly #relays: RelayPort
   #lastRequest = 0
   #located: LocatedValues | undefined
   #onReady: { readonly resolve: () => void; readonly reject: (error: Error) => void } | undefined
@@ -123,6 +125,7 @@ export class Session implements FutureOwner {
   constructor(connection: Connection<ClientToScheduler>, options: SessionOptions) {
     this.#connection = connection
     this.#options = options
+    this.#relays = new RelayPort({ link: connection })
     this.#leases = new Leases(() => connection.send({ type: 'ask-lease' }))
     this.#outgoing = new Outgoing(connection, this.#leases, this.#arrays)
     const templates = new Templates((template) => this.#outgoing.forget(template), options.onFunction)
@@ -141,6 +144,9 @@ export class Session implements FutureOwner {
     return {
       onMessages: (messages) => {
         for (const message of messages) this.#onMessage(message)
+      },
+      onPayload: (message, payload) => {
+        if (message.type === 'relay-frame') this.#relays.onPayload(message, payload)
       },
       onClose: (reason) => this.#onEnd(errorOfClose(this.#options.address, reason)),
     }
@@ -294,6 +300,13 @@ export class Session implements FutureOwner {
         this.#questions.get(message.request)?.resolve(message)
         this.#questions.delete(message.request)
         break
+      case 'relay-opened':
+      case 'relay-offered':
+      case 'relay-closed':
+      case 'relay-frame':
+      case 'relay-taken':
+        this.#relays.onMessage(message)
+        break
       default:
         unreachable(message)
     }
@@ -312,6 +325,7 @@ export class Session implements FutureOwner {
       {
         name,
         dialHolder,
+        dialByRelay: (holder, signal) => this.#relays.dial(holder, signal),
         onValue: (task, encoded, isOwned) => this.#find(task)?.onValue(indexOf(task), encoded, isOwned),
         onMissing: (task, holder) => {
           if (this.#find(task)?.isAwaited(indexOf(task)) === true)
@@ -328,6 +342,7 @@ export class Session implements FutureOwner {
     this.#onReady?.reject(error)
     this.#outgoing.close()
     this.#located?.close()
+    this.#relays.close('The connection to the scheduler is gone.')
     for (const array of this.#arrays.values()) array.onLost(error)
     for (const { reject } of this.#questions.values()) reject(error)
     this.#questions.clear()

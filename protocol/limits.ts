@@ -39,12 +39,31 @@ export const CLOSE_TIMEOUT_MS = 2_000
 export const MAX_HOLDER_CONNECTIONS = 128
 /** How long a connection to a holder of values is kept without a request. */
 export const HOLDER_IDLE_MS = 30_000
+/** How long a dial to a holder of values may take: past this the relay is the quicker way. */
+export const HOLDER_DIAL_TIMEOUT_MS = 3_000
+/** How long a holder that could not be reached is not dialled again: its values come by a relay until then. */
+export const UNREACHABLE_MS = 60_000
+/** Holders that one process keeps in mind as out of reach. */
+export const MAX_UNREACHABLE = 1_000
+/** Relays that are open at once. Further ones wait for a place. */
+export const MAX_RELAYS = 128
+/** Relays that one client or worker has asked for at once. */
+export const MAX_RELAYS_PER_MEMBER = 4
+/** What one direction of a relay may have on its way. */
+export const MAX_RELAY_BYTES = 2 * MAX_IN_FLIGHT_BYTES
+/** How long a relay is kept without a request. */
+export const RELAY_IDLE_MS = 2_000
 export const HEARTBEAT_INTERVAL_MS = 1_000
 export const HEARTBEAT_TIMEOUT_MS = 10 * HEARTBEAT_INTERVAL_MS
 /** A client's own code may keep its loop from answering; its death is told by the socket. */
 export const CLIENT_SILENCE_MS = 300 * HEARTBEAT_INTERVAL_MS
 
 assert(CHUNK_BYTES < MAX_FRAME_BYTES, 'a chunk must fit into one frame')
+assert(
+  MAX_IN_FLIGHT_BYTES + CHUNK_BYTES <= MAX_RELAY_BYTES,
+  'what a socket may hold, and one chunk, must fit into a relay',
+)
+assert(HOLDER_DIAL_TIMEOUT_MS < HANDSHAKE_TIMEOUT_MS, 'a relay is tried before a task is given back')
 assert(MAX_INLINE_RESULT_BYTES < CHUNK_BYTES, 'an inline result must not need chunks of its own')
 assert(MAX_INLINE_RESULT_BYTES < MAX_INLINE_CACHE_BYTES, 'an inline result must fit into the cache')
 assert(CHUNK_BYTES <= MAX_IN_FLIGHT_BYTES, 'a chunk must be allowed into the socket')

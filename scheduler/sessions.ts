@@ -15,10 +15,12 @@ import { schedulerToWorker, workerToScheduler } from '../protocol/messages/worke
 import type { SchedulerToWorker, WorkerToScheduler } from '../protocol/messages/worker.js'
 import type { CloseReason, Connection, Handlers } from '../protocol/transport/connection.js'
 import { answer, type Admission } from '../protocol/transport/handshake.js'
+import { freshMemory } from '../protocol/transport/inbox.js'
 import type { LinkContract } from '../protocol/transport/link.js'
 import type { Socket } from '../protocol/transport/socket.js'
 import type { SchedulerEvent } from './core/events.js'
-import type { SchedulerInstruction } from './core/instructions.js'
+import type { MemberId, SchedulerInstruction } from './core/instructions.js'
+import { refuseLargePayload, RelaySwitch, strayPayload, type RelayEnd } from './relay-switch.js'
 
 const STOPPED: CloseReason = Object.freeze({ code: 'ERR_HEDDLE_CLOSED', message: 'The scheduler was stopped.' })
 
@@ -39,6 +41,7 @@ export class Sessions {
   readonly #workers = new Map<WorkerId, Connection<SchedulerToWorker>>()
   /** Every connection past its handshake, workers that have not joined included. */
   readonly #open = new Set<Connection<SchedulerToClient> | Connection<SchedulerToWorker>>()
+  readonly #switch = new RelaySwitch()
   #lastClient = 0
   #lastWorker = 0
   #isClosed = false
@@ -104,9 +107,15 @@ export class Sessions {
       this.#submit({ type: 'client-joined', client, name, nowMs: this.nowMs })
       this.#log.debug({ client, peer: connection.peer }, 'client connected')
       return {
-        allocate: refusePayload,
+        allocate: allocateFrame,
+        onPayload: (message, payload) => this.#onPayload(connection, message, payload),
         onMessages: (messages) => {
-          for (const message of messages) this.#submit({ type: 'client-message', client, message, nowMs: this.nowMs })
+          for (const message of messages) {
+            if (message.type === 'relay-taken') this.#switch.onTaken(connection, message)
+            else if (message.type !== 'relay-frame') {
+              this.#submit({ type: 'client-message', client, message, nowMs: this.nowMs })
+            }
+          }
         },
         onClose: (reason) => {
           this.#open.delete(connection)
@@ -126,7 +135,9 @@ export class Sessions {
       const deadline = setTimeout(() => connection.close(notJoined('it did not in time')), HANDSHAKE_TIMEOUT_MS)
       this.#open.add(connection)
       const onMessage = (message: WorkerToScheduler): void => {
-        if (worker !== undefined && message.type !== 'join') {
+        if (message.type === 'relay-taken') this.#switch.onTaken(connection, message)
+        else if (message.type === 'relay-frame') return
+        else if (worker !== undefined && message.type !== 'join') {
           this.#submit({ type: 'worker-message', worker, message, nowMs: this.nowMs })
         } else if (worker === undefined && message.type === 'join') {
           clearTimeout(deadline)
@@ -140,7 +151,8 @@ export class Sessions {
         }
       }
       return {
-        allocate: refusePayload,
+        allocate: allocateFrame,
+        onPayload: (message, payload) => this.#onPayload(connection, message, payload),
         onMessages: (messages) => messages.forEach(onMessage),
         onClose: (reason) => {
           clearTimeout(deadline)
@@ -153,6 +165,15 @@ export class Sessions {
       }
     }
     return { incoming: workerToScheduler, outgoing: schedulerToWorker, handlers }
+  }
+
+  #onPayload(connection: RelayEnd, message: ClientToScheduler | WorkerToScheduler, payload: Uint8Array): void {
+    if (message.type === 'relay-frame') this.#switch.onFrame(connection, message, payload)
+    else connection.close(strayPayload(payload.length))
+  }
+
+  #endOf(member: MemberId): RelayEnd | undefined {
+    return member.type === 'client' ? this.#clients.get(member.id) : this.#workers.get(member.id)
   }
 
   #submit(event: SchedulerEvent): void {
@@ -173,6 +194,15 @@ export class Sessions {
       case 'close-worker':
         this.#workers.get(instruction.worker)?.close({ code: instruction.code, message: instruction.reason })
         break
+      case 'connect-relay': {
+        const asker = this.#endOf(instruction.asker)
+        const holder = this.#workers.get(instruction.holder)
+        if (asker !== undefined && holder !== undefined) this.#switch.connect(instruction.relay, asker, holder)
+        break
+      }
+      case 'cut-relay':
+        this.#switch.cut(instruction.relay)
+        break
       default:
         unreachable(instruction)
     }
@@ -188,7 +218,7 @@ function notJoined(what: string): CloseReason {
   return { code: 'ERR_HEDDLE_PROTOCOL', message: `A worker says "join" first and once; ${what}.` }
 }
 
-/** Values travel between workers and clients, never through the scheduler. */
-function refusePayload(sizeBytes: number): never {
-  throw new ProtocolError('theirs', `A payload of ${sizeBytes} bytes has no business at the scheduler.`)
+function allocateFrame(sizeBytes: number): Uint8Array {
+  refuseLargePayload(sizeBytes)
+  return freshMemory(sizeBytes)
 }

@@ -2,6 +2,7 @@
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { HeddleError } from '../protocol/errors.js'
+import { HOLDER_DIAL_TIMEOUT_MS } from '../protocol/limits.js'
 import type { Socket } from '../protocol/transport/socket.js'
 import { acceptUpgrade, dial, refuseUpgrade, upgradeServer } from '../protocol/transport/websocket.js'
 import type { ListenAddress } from './options.js'
@@ -24,20 +25,23 @@ export interface Listener {
 export interface WebSocketNetworkOptions {
   readonly schedulerUrl: string
   readonly token: string | undefined
-  readonly listen: ListenAddress
+  readonly listen: ListenAddress | undefined
   readonly advertiseUrl: string | undefined
 }
 
 export function webSocketNetwork({ schedulerUrl, token, listen, advertiseUrl }: WebSocketNetworkOptions): Network {
   return {
     dialScheduler: (signal) => dial(schedulerUrl, { token, signal }),
-    dialPeer: (address, signal) => dial(address, { signal }),
+    dialPeer: (address, signal) => dial(address, { signal, timeoutMs: HOLDER_DIAL_TIMEOUT_MS }),
     listen: async (localAddress, onSocket) => {
       const server = createServer((_request, response) => {
         response.writeHead(426, { 'Content-Type': 'text/plain' }).end('This is a heddle worker; ask its scheduler.\n')
       })
       acceptUpgrades(server, onSocket)
-      const { address, port } = await listening(server, { host: listen.host ?? localAddress, port: listen.port })
+      const { address, port } = await listening(server, {
+        host: listen?.host ?? localAddress,
+        port: listen?.port ?? 0,
+      })
       const host = address.includes(':') ? `[${address}]` : address
       return { address: advertiseUrl ?? `ws://${host}:${port}`, close: () => server.close() }
     },

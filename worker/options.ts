@@ -20,8 +20,11 @@ export interface GivenWorkerOptions {
    * the machine, the container or the control group has.
    */
   readonly memoryLimitBytes?: number | undefined
-  /** `host:port` to listen on for those who fetch values; port 0 is any. Default: where the scheduler sees us, any port. */
-  readonly listen?: string | undefined
+  /**
+   * `host:port` to listen on for those who fetch values; port 0 is any. Default: where the scheduler sees us, any port.
+   * With `false` it opens no port: its values go by way of the scheduler.
+   */
+  readonly listen?: string | false | undefined
   /** The address that others use to reach it. Default: where it listens. */
   readonly advertiseUrl?: string | undefined
   /** An existing folder for what it keeps while it runs. Default: the system's temporary one. */
@@ -41,7 +44,8 @@ export interface WorkerOptions {
   readonly incarnation: string
   readonly threads: number
   readonly memoryLimitBytes: number
-  readonly listen: ListenAddress
+  /** Without it, the worker opens no port. */
+  readonly listen: ListenAddress | undefined
   readonly advertiseUrl: string | undefined
   readonly dataDir: string
 }
@@ -59,7 +63,7 @@ export function resolveWorkerOptions(given: GivenWorkerOptions): WorkerOptions {
     incarnation: given.incarnation ?? randomUUID(),
     threads: given.threads ?? availableParallelism(),
     memoryLimitBytes: given.memoryLimitBytes ?? defaultMemoryLimitBytes(),
-    listen: given.listen === undefined ? { host: undefined, port: 0 } : parseListen(given.listen),
+    listen: resolveListen(given.listen),
     advertiseUrl: given.advertiseUrl,
     dataDir: given.dataDir ?? tmpdir(),
   }
@@ -78,6 +82,11 @@ export function resolveWorkerOptions(given: GivenWorkerOptions): WorkerOptions {
   if (options.advertiseUrl !== undefined && !isWebSocketUrl(options.advertiseUrl)) {
     throw invalid(`"${options.advertiseUrl}" is no address to reach a worker at; write it like ws://10.0.0.5:9000.`)
   }
+  if (options.listen === undefined && options.advertiseUrl !== undefined) {
+    throw invalid(
+      `Nobody can reach a worker at ${options.advertiseUrl} that does not listen; leave out one of the two.`,
+    )
+  }
   return Object.freeze(options)
 }
 
@@ -92,6 +101,11 @@ export function defaultWorkerName(): string {
 /** Most of what the machine, the container or the control group has, for all workers together that run here. */
 export function defaultMemoryLimitBytes(): number {
   return Math.floor(availableMemoryBytes() * MEMORY_SHARE)
+}
+
+function resolveListen(given: string | false | undefined): ListenAddress | undefined {
+  if (given === false) return undefined
+  return given === undefined ? { host: undefined, port: 0 } : parseListen(given)
 }
 
 function parseListen(text: string): ListenAddress {

@@ -29,6 +29,8 @@ export interface SchedulerLinkOptions {
   readonly join: (socket: Socket) => Promise<Join>
   /** Messages of a scheduler, in order, the first of which is `joined`. */
   readonly onMessage: (message: SchedulerToWorker) => void
+  /** A payload, and the message that heads it. */
+  readonly onPayload: (message: SchedulerToWorker, payload: Uint8Array) => void
   /** The connection to a scheduler that had said `joined` is gone. */
   readonly onLost: (reason: CloseReason) => void
   readonly log: Log
@@ -63,6 +65,10 @@ export class SchedulerLink {
 
   send(message: WorkerToScheduler): void {
     this.#connection?.send(message)
+  }
+
+  sendPayload(message: WorkerToScheduler, payload: Uint8Array): void {
+    this.#connection?.sendPayload(message, payload)
   }
 
   /** Ends the connection; `onLost` follows if the scheduler had said `joined`. */
@@ -108,6 +114,7 @@ export class SchedulerLink {
             this.#options.onMessage(message)
           }
         },
+        onPayload: (message, payload) => this.#options.onPayload(message, payload),
         onClose: (reason) => {
           this.#connection = undefined
           if (hasJoined) this.#options.onLost(reason)

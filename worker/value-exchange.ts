@@ -2,12 +2,13 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { Log } from '../common/node/log.js'
 import { AuthenticationError } from '../protocol/errors.js'
-import type { TaskId, WorkerId } from '../protocol/ids.js'
+import { workerId, type TaskId, type WorkerId } from '../protocol/ids.js'
 import type { Hello } from '../protocol/messages/handshake.js'
 import { fromHolder, toHolder, type FromHolder } from '../protocol/messages/peer.js'
-import { CLIENT_SILENCE_MS } from '../protocol/limits.js'
+import { CLIENT_SILENCE_MS, MAX_RELAYS_PER_MEMBER, RELAY_IDLE_MS } from '../protocol/limits.js'
 import type { Connection } from '../protocol/transport/connection.js'
 import { answer, type Admission } from '../protocol/transport/handshake.js'
+import type { ValueSink } from '../protocol/transport/holder.js'
 import type { Socket } from '../protocol/transport/socket.js'
 import { ValueFetcher } from '../protocol/transport/value-fetcher.js'
 import { serveValues } from '../protocol/transport/value-server.js'
@@ -21,6 +22,8 @@ export interface ValueExchangeOptions {
   readonly store: ValueStore
   readonly log: Log
   readonly dial: (address: string, signal: AbortSignal) => Promise<Socket>
+  /** Opens a socket to a worker that leads through the scheduler. */
+  readonly dialByRelay: (holder: WorkerId, signal: AbortSignal) => Promise<Socket>
   readonly submit: (event: UntimedEvent) => void
 }
 
@@ -29,6 +32,7 @@ export class ValueExchange {
   readonly #served = new Set<Connection<FromHolder>>()
   #secret: string | undefined
   #fetcher: ValueFetcher | undefined
+  #relayFetcher: ValueFetcher | undefined
 
   constructor(options: ValueExchangeOptions) {
     this.#options = options
@@ -37,10 +41,19 @@ export class ValueExchange {
   /** The scheduler says what workers and clients show each other. Until then nobody is served. */
   useSecret(secret: string): void {
     if (secret === this.#secret) return
-    const { worker, dial } = this.#options
+    const { worker, dial, dialByRelay } = this.#options
     this.#secret = secret
     this.#fetcher?.close()
-    this.#fetcher = new ValueFetcher({ dial, hello: { role: 'peer', name: worker, secret }, allocate: allocateShared })
+    this.#relayFetcher?.close()
+    const hello = { role: 'peer', name: worker, secret } as const
+    this.#fetcher = new ValueFetcher({ dial, hello, allocate: allocateShared })
+    this.#relayFetcher = new ValueFetcher({
+      dial: (holder, signal) => dialByRelay(workerId(Number(holder)), signal),
+      hello,
+      allocate: allocateShared,
+      maxConnections: MAX_RELAYS_PER_MEMBER,
+      idleMs: RELAY_IDLE_MS,
+    })
   }
 
   /** Takes a fresh socket of somebody who wants values. */
@@ -55,8 +68,31 @@ export class ValueExchange {
 
   /** Asks for values of `holder`. Each is answered by an event. */
   fetch(holder: WorkerId, address: string, tasks: readonly TaskId[]): void {
-    const { store, log, submit } = this.#options
-    this.#fetcher?.fetch(address, tasks, {
+    this.#fetcher?.fetch(
+      address,
+      tasks,
+      this.#sink(holder, (missing, reason) => {
+        this.#options.log.warn({ address, values: missing.length }, `a worker is out of reach: ${reason}`)
+        this.#options.submit({ type: 'values-unreachable', holder, tasks: missing })
+      }),
+    )
+  }
+
+  /** As `fetch`, by way of the scheduler. */
+  fetchByRelay(holder: WorkerId, tasks: readonly TaskId[]): void {
+    this.#relayFetcher?.fetch(
+      String(holder),
+      tasks,
+      this.#sink(holder, (missing, reason) => {
+        this.#options.log.warn({ holder, values: missing.length }, `values could not be fetched: ${reason}`)
+        this.#options.submit({ type: 'values-missing', holder, tasks: missing })
+      }),
+    )
+  }
+
+  #sink(holder: WorkerId, onUnreachable: ValueSink['onUnreachable']): ValueSink {
+    const { store, submit } = this.#options
+    return {
       onValues: (found, values) => {
         store.putMany(found, values)
         const sizes = values.ends.map((end, i) => end - (i === 0 ? 0 : values.ends[i - 1]!))
@@ -67,15 +103,13 @@ export class ValueExchange {
         submit({ type: 'values-fetched', holder, tasks: [task], sizes: [value.length] })
       },
       onGone: (missing) => submit({ type: 'values-missing', holder, tasks: missing }),
-      onUnreachable: (missing, reason) => {
-        log.warn({ address, values: missing.length }, `values could not be fetched: ${reason}`)
-        submit({ type: 'values-missing', holder, tasks: missing })
-      },
-    })
+      onUnreachable,
+    }
   }
 
   close(): void {
     this.#fetcher?.close()
+    this.#relayFetcher?.close()
     for (const connection of this.#served) connection.close()
   }
 

@@ -9,9 +9,10 @@ import type { Log } from '../common/node/log.js'
 import { packageVersion } from '../common/node/package-version.js'
 import { ScratchFolder } from '../common/node/scratch-folder.js'
 import { HeddleError } from '../protocol/errors.js'
-import type { CodeHash } from '../protocol/ids.js'
+import type { CodeHash, WorkerId } from '../protocol/ids.js'
 import { HEARTBEAT_INTERVAL_MS } from '../protocol/limits.js'
 import type { DefineCode } from '../protocol/messages/common.js'
+import { isFromSwitch } from '../protocol/messages/relay.js'
 import type { Join, SchedulerToWorker } from '../protocol/messages/worker.js'
 import type { CloseReason } from '../protocol/transport/connection.js'
 import type { Socket } from '../protocol/transport/socket.js'
@@ -22,6 +23,7 @@ import type { BatchTask, WorkerInstruction } from './core/instructions.js'
 import { createWorkerMachine } from './core/machine.js'
 import { webSocketNetwork, type Listener, type Network } from './network.js'
 import type { WorkerOptions } from './options.js'
+import { RelayPort } from '../protocol/transport/relay.js'
 import { SchedulerLink } from './scheduler-link.js'
 import type { PoolHost, ThreadPool } from './thread-pool.js'
 import { ThreadSlots, type UntimedEvent } from './thread-slots.js'
@@ -45,7 +47,7 @@ export interface WorkerParts {
 
 export interface RunningWorker {
   readonly name: string
-  /** Where others fetch values. */
+  /** Where others fetch values; empty when it does not listen. */
   readonly address: string
   /** Resolves when the worker has left or was closed; rejects when it cannot go on. */
   readonly closed: Promise<void>
@@ -103,6 +105,7 @@ class Worker implements RunningWorker {
   readonly #slots: ThreadSlots
   readonly #exchange: ValueExchange
   readonly #link: SchedulerLink
+  readonly #relays: RelayPort
   readonly #loop: EventLoop<WorkerEvent, WorkerInstruction>
   readonly #stopped = new AbortController()
   /** Code that is being written to its file. */
@@ -144,15 +147,20 @@ class Worker implements RunningWorker {
     const urlOf = (code: CodeHash): string => codes.urlOf(code)
     this.#slots = new ThreadSlots({ lanes, worker: name, pool: this.#pool, store: this.#store, urlOf, submit })
     const dial = (address: string, signal: AbortSignal): Promise<Socket> => network.dialPeer(address, signal)
-    this.#exchange = new ValueExchange({ worker: name, store: this.#store, log: this.#log, dial, submit })
+    const dialByRelay = (holder: WorkerId, signal: AbortSignal): Promise<Socket> => this.#relays.dial(holder, signal)
+    this.#exchange = new ValueExchange({ worker: name, store: this.#store, log: this.#log, dial, dialByRelay, submit })
     this.#link = new SchedulerLink({
       dial: (signal) => network.dialScheduler(signal),
       hello: { role: 'worker', name },
       join: (socket) => this.#join(socket),
       onMessage: (message) => this.#onSchedulerMessage(message),
+      onPayload: (message, payload) => {
+        if (message.type === 'relay-frame') this.#relays.onPayload(message, payload)
+      },
       onLost: (reason) => this.#onSchedulerLost(reason),
       log: this.#log,
     })
+    this.#relays = new RelayPort({ link: this.#link, onSocket: (socket) => this.#exchange.accept(socket) })
   }
 
   get address(): string {
@@ -199,6 +207,9 @@ class Worker implements RunningWorker {
       case 'fetch':
         this.#exchange.fetch(instruction.holder, instruction.address, instruction.tasks)
         break
+      case 'fetch-by-relay':
+        this.#exchange.fetchByRelay(instruction.holder, instruction.tasks)
+        break
       case 'drop':
         for (const task of instruction.tasks) this.#store.drop(task)
         break
@@ -217,9 +228,9 @@ class Worker implements RunningWorker {
     this.#loop.submit({ ...event, nowMs: this.#loop.nowMs })
   }
 
-  /** The first message to a scheduler. It says where we listen, so we listen by then. */
+  /** The first message to a scheduler. It says where we listen, if we do, so we listen by then. */
   async #join({ localAddress }: Socket): Promise<Join> {
-    this.#listener ??= await this.#listen(localAddress)
+    if (this.#options.listen !== undefined) this.#listener ??= await this.#listen(localAddress)
     const { name, incarnation, threads, memoryLimitBytes } = this.#options
     return {
       type: 'join',
@@ -242,11 +253,16 @@ class Worker implements RunningWorker {
   }
 
   #onSchedulerMessage(message: SchedulerToWorker): void {
+    if (isFromSwitch(message)) {
+      this.#relays.onMessage(message)
+      return
+    }
     if (message.type === 'joined') this.#exchange.useSecret(message.peerSecret)
     this.#submit({ type: 'scheduler-message', message })
   }
 
   #onSchedulerLost({ message }: CloseReason): void {
+    this.#relays.close('The connection to the scheduler is gone.')
     if (this.#stopped.signal.aborted) return
     this.#submit({ type: 'scheduler-lost' })
     this.#log.warn({}, `the scheduler is gone, dialling again: ${message}`)

@@ -17,8 +17,8 @@ import {
   workerId,
   type TaskId,
 } from '../../protocol/ids.js'
-import { PRIORITY_BASE, type ClientToScheduler, type SchedulerToClient } from '../../protocol/messages/client.js'
-import type { SchedulerEvent } from '../../scheduler/core/events.js'
+import { PRIORITY_BASE, type SchedulerToClient } from '../../protocol/messages/client.js'
+import type { HeardFromClient, SchedulerEvent } from '../../scheduler/core/events.js'
 import type { SchedulerInstruction } from '../../scheduler/core/instructions.js'
 import { createSchedulerMachine, type SchedulerMachine } from '../../scheduler/core/machine.js'
 import { SimulatedWorker } from './simulated-worker.js'
@@ -57,7 +57,7 @@ export class SimulatedCluster {
   #pulsesDue = 0
   #nextPulse = 0
   /** What the client says in the next turn. */
-  #fromClient: ClientToScheduler[] = []
+  #fromClient: HeardFromClient[] = []
 
   constructor(taskCount: number) {
     this.#taskCount = taskCount
@@ -166,6 +166,10 @@ export class SimulatedCluster {
         if (instruction.message.type === 'run-tasks') {
           this.#workers[instruction.worker - 1]!.take(instruction.message)
         }
+        break
+      case 'connect-relay':
+      case 'cut-relay':
+        assert.fail('nobody asked for a relay')
         break
       case 'close-client':
       case 'close-worker':

@@ -1,6 +1,7 @@
 /** The link between a client and the scheduler. */
 import { bytes, integer, integers, list, message, packed, record, taskIds, text, union, type Infer } from '../schema.js'
 import { array, defineCode, hash, task, template } from './common.js'
+import { fromSwitch, toSwitch } from './relay.js'
 import { clusterStatus } from './status.js'
 
 /**
@@ -68,6 +69,7 @@ export const clientToScheduler = union([
   awaitWorkers,
   askLease,
   forgetTemplates,
+  ...toSwitch,
 ])
 export type ClientToScheduler = Infer<typeof clientToScheduler>
 
@@ -78,10 +80,17 @@ export const finished = message('finished', { tasks: taskIds })
 /** Values that were wanted, encoded. */
 export const values = message('values', { tasks: taskIds, values: packed })
 /**
- * A value that was wanted and is too large to come along; fetch it from one of these peer addresses. Holders know it as
- * `heldAs`, which is another task than `task` where somebody submitted the same work under the same key before.
+ * A value that was wanted and is too large to come along; fetch it from one of these peer addresses, or by a relay to the
+ * worker at the same place of `workers`. Holders know it as `heldAs`, which is another task than `task` where somebody
+ * submitted the same work under the same key before.
  */
-export const located = message('located', { task, heldAs: task, sizeBytes: integer, holders: list(text) })
+export const located = message('located', {
+  task,
+  heldAs: task,
+  sizeBytes: integer,
+  holders: list(text),
+  workers: integers,
+})
 /**
  * These failed for one reason: the culprit, and the tasks that needed its result. `error` is the encoded error that the
  * culprit threw; it is empty when the cluster failed the task, and then `code` (one of `ERROR_CODES`) and `reason` say why.
@@ -98,5 +107,14 @@ export const failed = message('failed', {
 export const status = message('status', { request: integer, status: clusterStatus })
 export const workersPresent = message('workers-present', { request: integer, count: integer })
 
-export const schedulerToClient = union([lease, finished, values, located, failed, status, workersPresent])
+export const schedulerToClient = union([
+  lease,
+  finished,
+  values,
+  located,
+  failed,
+  status,
+  workersPresent,
+  ...fromSwitch,
+])
 export type SchedulerToClient = Infer<typeof schedulerToClient>

@@ -14,8 +14,9 @@ import {
   type Infer,
 } from '../schema.js'
 import { attemptNumber, defineCode, hash, task, template, worker } from './common.js'
+import { fromSwitch, toSwitch } from './relay.js'
 
-/** The worker's first message. `address` is where its peers and clients fetch values. */
+/** The worker's first message. `address` is where its peers and clients fetch values; empty when it does not listen. */
 export const join = message('join', {
   name: text,
   address: text,
@@ -103,6 +104,7 @@ export const workerToScheduler = union([
   copiesHeld,
   pulse,
   leaving,
+  ...toSwitch,
 ])
 export type WorkerToScheduler = Infer<typeof workerToScheduler>
 
@@ -163,5 +165,6 @@ export const schedulerToWorker = union([
   freeTasks,
   recall,
   farewell,
+  ...fromSwitch,
 ])
 export type SchedulerToWorker = Infer<typeof schedulerToWorker>

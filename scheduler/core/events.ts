@@ -3,13 +3,18 @@ import type { ClientId, WorkerId } from '../../protocol/ids.js'
 import type { ClientToScheduler } from '../../protocol/messages/client.js'
 import type { Join, WorkerToScheduler } from '../../protocol/messages/worker.js'
 
+/** What goes through a relay is passed on by the shell, and never gets here. */
+type Passed = 'relay-frame' | 'relay-taken'
+export type HeardFromClient = Exclude<ClientToScheduler, { readonly type: Passed }>
+export type HeardFromWorker = Exclude<WorkerToScheduler, { readonly type: Passed }>
+
 export type SchedulerEvent = { readonly nowMs: number } & (
   | { readonly type: 'client-joined'; readonly client: ClientId; readonly name: string }
-  | { readonly type: 'client-message'; readonly client: ClientId; readonly message: ClientToScheduler }
+  | { readonly type: 'client-message'; readonly client: ClientId; readonly message: HeardFromClient }
   | { readonly type: 'client-left'; readonly client: ClientId }
   /** A worker's connection said `join`. The shell numbers connections; the core may refuse it by `close-worker`. */
   | { readonly type: 'worker-joined'; readonly worker: WorkerId; readonly join: Join }
-  | { readonly type: 'worker-message'; readonly worker: WorkerId; readonly message: WorkerToScheduler }
+  | { readonly type: 'worker-message'; readonly worker: WorkerId; readonly message: HeardFromWorker }
   /** The worker's connection is gone, by itself or because the core asked for it. */
   | { readonly type: 'worker-left'; readonly worker: WorkerId; readonly reason: string }
 )

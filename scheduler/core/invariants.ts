@@ -1,5 +1,6 @@
 /** What must hold between records, checked after every event in tests and in the simulator. */
 import { assert } from '../../common/assert.js'
+import { MAX_RELAYS } from '../../protocol/limits.js'
 import { isNeeded } from './retention.js'
 import type { SchedulerState } from './state.js'
 import { HELD } from './task-array.js'
@@ -14,6 +15,7 @@ export function checkInvariants(state: SchedulerState): void {
   checkArrays(state)
   checkCounts(state, tasks)
   checkInline(state, tasks)
+  checkRelays(state)
 }
 
 function allTasks(state: SchedulerState): Set<Task> {
@@ -156,6 +158,21 @@ function checkCounts(state: SchedulerState, tasks: ReadonlySet<Task>): void {
         `${statistics.name}: ${statistics.tasks[type]} ${type}, not ${counts[type]}`,
       )
     }
+  }
+}
+
+function checkRelays(state: SchedulerState): void {
+  const waiting = [...state.relays.values()].filter(({ stage }) => stage === 'waiting')
+  assert(waiting.length === state.waitingRelays.size, 'relays wait and are not in the queue, or the other way round')
+  assert(state.relays.size - waiting.length <= MAX_RELAYS, 'more relays are open than may be')
+  for (const [number, { number: own, asker, holder }] of state.relays) {
+    assert(number === own, `relay ${own} is kept as ${number}`)
+    assert(state.workers.get(holder.id) === holder, `relay ${number} leads to a worker that is gone`)
+    const isThere =
+      asker.type === 'client'
+        ? state.clients.get(asker.record.id) === asker.record
+        : state.workers.get(asker.record.id) === asker.record
+    assert(isThere, `relay ${number} comes from a member that is gone`)
   }
 }
 

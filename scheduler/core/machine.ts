@@ -11,6 +11,7 @@ import { onClientJoined, onClientLeft, onClientMessage } from './on-client.js'
 import { onWorkerMessage } from './on-task.js'
 import { dismissIfDone, onWorkerJoined, onWorkerLeft } from './on-worker.js'
 import { placeReadyTasks } from './placement.js'
+import { startRelays } from './relays.js'
 import { createState, type SchedulerConfig, type SchedulerState } from './state.js'
 import { statusOf } from './status.js'
 
@@ -53,6 +54,7 @@ export function handleEvent(state: SchedulerState, event: SchedulerEvent): reado
 export function endTurn(state: SchedulerState, nowMs: number): SchedulerInstruction[] {
   state.nowMs = nowMs
   placeReadyTasks(state)
+  startRelays(state)
   const out: SchedulerInstruction[] = []
   for (const worker of state.workersToFlush) {
     dismissIfDone(state, worker) // Its last tasks may have been let go in this turn.
@@ -65,10 +67,10 @@ export function endTurn(state: SchedulerState, nowMs: number): SchedulerInstruct
     if (!state.clients.has(client.id)) continue
     for (const message of client.outbox.take()) out.push({ type: 'to-client', client: client.id, message })
   }
-  out.push(...state.closings)
+  out.push(...state.orders)
   state.workersToFlush.length = 0
   state.clientsToFlush.length = 0
-  state.closings.length = 0
+  state.orders.length = 0
   return out
 }
 

@@ -1,14 +1,15 @@
 /** Clients come, ask, let go, and are gone. */
 import { unreachable } from '../../common/assert.js'
 import { arrayId, ARRAY_LEASE, arrayOf, indexOf, templateId, type ClientId, type TaskId } from '../../protocol/ids.js'
-import type { ClientToScheduler } from '../../protocol/messages/client.js'
 import { ClientOutbox } from './client-outbox.js'
 import type { ClientRecord } from './client-record.js'
+import type { HeardFromClient } from './events.js'
 import { onSubmit } from './on-submit.js'
 import { onMissing } from './on-task.js'
 import { answerWaits } from './on-worker.js'
 import { wantValue } from './outcome.js'
 import { remake } from './recovery.js'
+import { endRelaysOf, onRelayMessage } from './relays.js'
 import { releaseAll, releaseFuture } from './retention.js'
 import { outboxOf, type SchedulerState } from './state.js'
 import { statusOf } from './status.js'
@@ -38,6 +39,7 @@ export function onClientLeft(state: SchedulerState, id: ClientId): void {
   const client = state.clients.get(id)
   if (client === undefined) return
   state.clients.delete(id)
+  endRelaysOf(state, { type: 'client', record: client }, `Client ${client.name} is gone.`)
   releaseAll(state, client)
   closeTemplates(state, client)
   for (let i = state.workerWaits.length - 1; i >= 0; i--) {
@@ -45,7 +47,7 @@ export function onClientLeft(state: SchedulerState, id: ClientId): void {
   }
 }
 
-export function onClientMessage(state: SchedulerState, client: ClientRecord, message: ClientToScheduler): void {
+export function onClientMessage(state: SchedulerState, client: ClientRecord, message: HeardFromClient): void {
   switch (message.type) {
     case 'define-code':
       onDefineCode(state, client, message)
@@ -86,6 +88,11 @@ export function onClientMessage(state: SchedulerState, client: ClientRecord, mes
     case 'forget-templates':
       for (const number of message.templates) onForgetTemplate(state, client, templateId(number))
       break
+    case 'open-relay':
+    case 'accept-relay':
+    case 'close-relay':
+      onRelayMessage(state, { type: 'client', record: client }, message)
+      break
     default:
       unreachable(message)
   }
@@ -123,6 +130,6 @@ function release(state: SchedulerState, client: ClientRecord, id: TaskId): void 
 /** The client's messages make no sense: the connection ends, and with it all that the client holds. */
 function refuse(state: SchedulerState, client: ClientRecord, fault: string): void {
   const reason = `A message of client "${client.name}" makes no sense (${fault}); use the same version of heddle on both sides.`
-  state.closings.push({ type: 'close-client', client: client.id, code: 'ERR_HEDDLE_PROTOCOL', reason })
+  state.orders.push({ type: 'close-client', client: client.id, code: 'ERR_HEDDLE_PROTOCOL', reason })
   onClientLeft(state, client.id)
 }

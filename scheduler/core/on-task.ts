@@ -11,13 +11,14 @@ import type {
   TaskExited,
   TaskFailed,
   TasksFinished,
-  WorkerToScheduler,
 } from '../../protocol/messages/worker.js'
+import type { HeardFromWorker } from './events.js'
 import { recountLoad, reorder, unassign } from './assignment.js'
 import { finishOutputs } from './on-outputs.js'
 import { failTask, finishTask } from './outcome.js'
 import { isNeeded } from './retention.js'
 import { loseCopy, startOver } from './recovery.js'
+import { onRelayMessage } from './relays.js'
 import { workerOutboxOf, type SchedulerState } from './state.js'
 import { addHolder, isHolder, isPending, keyOf, type Failure, type Task } from './task.js'
 import type { FunctionStatistics } from './template.js'
@@ -35,7 +36,7 @@ const MUCH = 0.2
 /** With so few tasks a worker's load is counted afresh after every report. */
 const CHEAP_TO_RECOUNT = 64
 
-export function onWorkerMessage(state: SchedulerState, worker: WorkerRecord, message: WorkerToScheduler): void {
+export function onWorkerMessage(state: SchedulerState, worker: WorkerRecord, message: HeardFromWorker): void {
   worker.heardAtMs = state.nowMs
   switch (message.type) {
     case 'tasks-finished':
@@ -64,6 +65,11 @@ export function onWorkerMessage(state: SchedulerState, worker: WorkerRecord, mes
       break
     case 'leaving':
       onLeaving(state, worker)
+      break
+    case 'open-relay':
+    case 'accept-relay':
+    case 'close-relay':
+      onRelayMessage(state, { type: 'worker', record: worker }, message)
       break
     case 'join':
       break // The session turns the first one into an event of its own; a second one says nothing new.
@@ -201,7 +207,7 @@ function onInputsMissing(state: SchedulerState, worker: WorkerRecord, message: I
   }
   const reason =
     `Task ${keyOf(task)} could not get its inputs in ${MAX_MISSES} attempts; ` +
-    'check that the workers can reach each other at the addresses that "heddle status" shows.'
+    'neither at the addresses that "heddle status" shows nor by way of the scheduler; see the log of that worker for why.'
   failTask(state, task, { ...failureOf(task, worker), error: NO_ERROR, code: 'ERR_HEDDLE_WORKER_LOST', reason })
 }
 
@@ -260,7 +266,7 @@ export function onMissing(task: Task, address: string): Failure | undefined {
   task.misses = 0
   const reason =
     `The value of ${keyOf(task)} could not be fetched in ${MAX_MISSES} attempts, last from ${address}; ` +
-    'check that this client can reach the workers at the addresses that "heddle status" shows.'
+    'neither there nor by way of the scheduler; check that this client can reach the workers.'
   const worker = task.state.holders.find(({ join }) => join.address === address)?.join.name ?? ''
   const code = 'ERR_HEDDLE_WORKER_LOST'
   return { error: NO_ERROR, code, reason, worker, attempt: task.attempt, culpritKey: keyOf(task) }

@@ -3,6 +3,7 @@ import type { WorkerId } from '../../protocol/ids.js'
 import type { Join } from '../../protocol/messages/worker.js'
 import { failTask } from './outcome.js'
 import { loseCopy, startOver } from './recovery.js'
+import { endRelaysOf } from './relays.js'
 import { outboxOf, workerOutboxOf, type SchedulerState } from './state.js'
 import { isHolder, keyOf, type Task } from './task.js'
 import { WorkerOutbox } from './worker-outbox.js'
@@ -14,19 +15,19 @@ const ALLOWED_DEATHS = 3
 export function onWorkerJoined(state: SchedulerState, id: WorkerId, join: Join): void {
   if (join.threads < 1) {
     const reason = `Worker "${join.name}" has no threads; start it with --threads 1 or more.`
-    state.closings.push({ type: 'close-worker', worker: id, code: 'ERR_HEDDLE_INVALID_OPTION', reason })
+    state.orders.push({ type: 'close-worker', worker: id, code: 'ERR_HEDDLE_INVALID_OPTION', reason })
     return
   }
   const namesake = state.workersByName.get(join.name)
   if (namesake !== undefined && namesake.join.incarnation !== join.incarnation) {
     const reason = `A worker named "${join.name}" is already in this cluster; give this one another --name.`
-    state.closings.push({ type: 'close-worker', worker: id, code: 'ERR_HEDDLE_NAME_IN_USE', reason })
+    state.orders.push({ type: 'close-worker', worker: id, code: 'ERR_HEDDLE_NAME_IN_USE', reason })
     return
   }
   if (namesake !== undefined) {
     // The same worker, started again before its old connection was seen to end.
     const reason = `Worker "${join.name}" was started again.`
-    state.closings.push({ type: 'close-worker', worker: namesake.id, code: 'ERR_HEDDLE_WORKER_LOST', reason })
+    state.orders.push({ type: 'close-worker', worker: namesake.id, code: 'ERR_HEDDLE_WORKER_LOST', reason })
     onWorkerLeft(state, namesake.id, reason)
   }
   const alone: WorkerRecord[] = []
@@ -94,6 +95,7 @@ export function onWorkerLeft(state: SchedulerState, id: WorkerId, reason: string
   if (!worker.isLeaving) state.stayingWorkers--
   for (const template of worker.templates) template.knownBy.delete(worker)
   state.open.remove(worker)
+  endRelaysOf(state, { type: 'worker', record: worker }, `Worker ${worker.join.name} is gone.`)
   for (const held of heldBy(state, worker)) loseCopy(state, held, worker)
   for (const task of suspectsOf(worker)) task.deaths++
   for (const task of worker.processing) {

@@ -110,5 +110,6 @@ function tellValue(state: SchedulerState, array: TaskArray, id: TaskId, task: Ta
     return
   }
   const holders = value.holders.map(({ join }) => join.address)
-  outbox.add({ type: 'located', task: id, heldAs: task.id, sizeBytes: value.sizeBytes, holders })
+  const workers = value.holders.map(({ id: worker }) => worker)
+  outbox.add({ type: 'located', task: id, heldAs: task.id, sizeBytes: value.sizeBytes, holders, workers })
 }

@@ -7,6 +7,7 @@ import type { ClientRecord } from './client-record.js'
 import { InlineCache } from './inline-cache.js'
 import type { SchedulerInstruction } from './instructions.js'
 import { ReadyQueue } from './ready-queue.js'
+import type { Relay } from './relays.js'
 import type { TaskArray } from './task-array.js'
 import type { Task } from './task.js'
 import type { CodeRecord, FunctionStatistics } from './template.js'
@@ -61,8 +62,13 @@ export interface SchedulerState {
   /** Who has something in the outbox. */
   readonly clientsToFlush: ClientRecord[]
   readonly workersToFlush: WorkerRecord[]
-  /** Instructions that are not messages: connections to close. */
-  readonly closings: SchedulerInstruction[]
+  /** Instructions that are not messages: connections to close, relays to connect. */
+  readonly orders: SchedulerInstruction[]
+  /** By number. */
+  readonly relays: Map<number, Relay>
+  /** Those of `relays` for which there is no place yet, the next one first. */
+  readonly waitingRelays: Set<Relay>
+  nextRelay: number
 }
 
 export function createState(config: SchedulerConfig): SchedulerState {
@@ -87,7 +93,10 @@ export function createState(config: SchedulerConfig): SchedulerState {
     nextTemplate: 1,
     clientsToFlush: [],
     workersToFlush: [],
-    closings: [],
+    orders: [],
+    relays: new Map(),
+    waitingRelays: new Set(),
+    nextRelay: 1,
   }
 }
 

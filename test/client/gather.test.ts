@@ -98,7 +98,7 @@ test('a large value is fetched from the worker that holds it', async () => {
   const other = taskId(arrayId(7), 3)
   held.set(other, encodeValue(large, { path: 'result' }))
   held.set(ids[1]!, encodeValue('small', { path: 'result' }))
-  const location = { type: 'located', sizeBytes: 800_000, holders: ['ws://w1'] } as const
+  const location = { type: 'located', sizeBytes: 800_000, holders: ['ws://w1'], workers: [1] } as const
   scheduler.send({ ...location, task: ids[0]!, heldAs: other })
   scheduler.send({ ...location, task: ids[1]!, heldAs: ids[1]! })
   // The same work under the same key is held once, and comes once.
@@ -118,12 +118,16 @@ test('a value that its holder does not have is reported missing, and fetched whe
   const [task] = scheduler.submitted
   held.set(task!, encodeValue('found', { path: 'result' }))
   const locate = (holder: string): void =>
-    scheduler.send({ type: 'located', task: task!, heldAs: task!, sizeBytes: 100_000, holders: [holder] })
+    scheduler.send({ type: 'located', task: task!, heldAs: task!, sizeBytes: 100_000, holders: [holder], workers: [1] })
 
   locate('ws://w1')
   const [first] = await scheduler.until('missing', 1)
   assert.deepEqual(first, { type: 'missing', task, holder: 'ws://w1' })
   locate('ws://w2')
+  // Nobody answers there, and the scheduler has no other way.
+  const [asked] = await scheduler.until('open-relay', 1)
+  const request = asked!.request
+  scheduler.send({ type: 'relay-closed', request, relay: 0, reason: 'There is no worker 1.' })
   const [, second] = await scheduler.until('missing', 2)
   assert.deepEqual(second, { type: 'missing', task, holder: 'ws://w2' })
   locate('ws://w3')

@@ -44,6 +44,7 @@ test('a large value is fetched from its holder', () => {
     heldAs: x,
     sizeBytes: 1_000_000,
     holders: ['ws://w1'],
+    workers: [worker.id],
   })
 })
 

@@ -13,14 +13,17 @@ import {
   outputOf,
   taskId,
   templateId,
+  workerId,
   type ArrayId,
   type TaskId,
   type TemplateId,
 } from '../../protocol/ids.js'
 import { PRIORITY_BASE, type ClientToScheduler, type SchedulerToClient } from '../../protocol/messages/client.js'
 import { decodeNumber, describe, encodeNumber, type Description, type Operation, type Pace } from './expression.js'
+import { SimulatedRelays } from './simulated-relays.js'
 import type { Connection } from './simulated-scheduler.js'
-import type { World } from './world.js'
+import type { StoredValue } from './simulated-thread.js'
+import { canReach, type World } from './world.js'
 
 type Failed = SchedulerToClient & { readonly type: 'failed' }
 type Located = SchedulerToClient & { readonly type: 'located' }
@@ -56,7 +59,12 @@ export class SimulatedClient {
   readonly #world: World
   readonly #rng: Rng
   readonly #temper: Temper
+  readonly #name: string
   readonly #connection: Connection<ClientToScheduler>
+  readonly #relays = new SimulatedRelays((message) => {
+    this.#connection.send(message)
+    this.#connection.flush()
+  })
   readonly #templates: SimulatedTemplate[] = []
   /** Those it holds. */
   readonly #futures = new Map<TaskId, Future>()
@@ -70,6 +78,7 @@ export class SimulatedClient {
     this.#world = world
     this.#rng = world.rng.fork()
     this.#temper = temper
+    this.#name = name
     this.#connection = world.scheduler.connectClient(name, {
       receive: (messages) => messages.forEach((message) => this.#receive(message)),
       connectionLost: () => assert(this.#hasLeft, 'a client lost its connection'),
@@ -133,6 +142,12 @@ export class SimulatedClient {
       case 'status':
       case 'workers-present':
         break
+      case 'relay-opened':
+      case 'relay-offered':
+      case 'relay-closed':
+      case 'relay-frame':
+      case 'relay-taken':
+        this.#relays.receive(message)
     }
   }
 
@@ -280,24 +295,43 @@ export class SimulatedClient {
   }
 
   /** A value is too large to come along: the client fetches it from its holder, or says that it could not. */
-  #fetch({ task, heldAs, holders }: Located): void {
-    const { agenda, counts, workers, fetchFailure } = this.#world
+  #fetch({ task, heldAs, holders, workers: ids }: Located): void {
+    const { agenda, counts, workers, fetchFailure, scheduler } = this.#world
     assert(this.#futures.get(task)?.isWanted !== false, `${task} is located though nobody asked`)
     counts.located++
-    const holder = this.#rng.pick(holders) ?? ''
+    const place = this.#rng.integer(0, holders.length - 1)
+    const holder = holders[place] ?? ''
+    if (holder === '' || !canReach(this.#world, this.#name, holder)) {
+      counts.relayed++
+      const worker = workerId(ids[place]!)
+      let value: StoredValue | undefined
+      this.#relays.ask({
+        holder: worker,
+        failed: () => this.#fetched(task, undefined, holder),
+        opened: (finish) => {
+          if (!this.#rng.chance(fetchFailure)) value = workers.get(scheduler.addressOf(worker))?.valueOf(heldAs)
+          agenda.in(this.#rng.between(0.1, 10), () => {
+            if (finish()) this.#fetched(task, value, holder)
+          })
+        },
+      })
+      return
+    }
     agenda.in(this.#rng.between(0.1, 10), () => {
       const value = this.#rng.chance(fetchFailure) ? undefined : workers.get(holder)?.valueOf(heldAs)
-      agenda.in(this.#rng.between(0.1, 10), () => {
-        if (this.#hasLeft || !this.#futures.has(task)) return
-        if (value !== undefined) {
-          this.#settle(task, decodeNumber(value.bytes))
-          return
-        }
-        counts.missing++
-        this.#connection.send({ type: 'missing', task, holder })
-        this.#connection.flush()
-      })
+      agenda.in(this.#rng.between(0.1, 10), () => this.#fetched(task, value, holder))
     })
+  }
+
+  #fetched(task: TaskId, value: StoredValue | undefined, holder: string): void {
+    if (this.#hasLeft || !this.#futures.has(task)) return
+    if (value !== undefined) {
+      this.#settle(task, decodeNumber(value.bytes))
+      return
+    }
+    this.#world.counts.missing++
+    this.#connection.send({ type: 'missing', task, holder })
+    this.#connection.flush()
   }
 
   #settle(task: TaskId, number: number): void {

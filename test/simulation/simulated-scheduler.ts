@@ -94,6 +94,7 @@ export class SimulatedScheduler {
   connectWorker(peer: Peer<SchedulerToWorker>): Connection<WorkerToScheduler> {
     const worker = workerId(this.#nextId++)
     const receive = (message: WorkerToScheduler): void => {
+      if (message.type === 'relay-frame' || message.type === 'relay-taken') return
       if (message.type === 'join') this.#loop.submit({ type: 'worker-joined', worker, join: message })
       else this.#loop.submit({ type: 'worker-message', worker, message })
     }
@@ -114,13 +115,21 @@ export class SimulatedScheduler {
       downField: schedulerToClient,
       upField: clientToScheduler,
       peer,
-      receive: (message: ClientToScheduler) => this.#loop.submit({ type: 'client-message', client, message }),
+      receive: (message: ClientToScheduler) => {
+        if (message.type === 'relay-frame' || message.type === 'relay-taken') return
+        this.#loop.submit({ type: 'client-message', client, message })
+      },
       sessions: this.#clients,
       id: client,
       onLost: () => this.#loop.submit({ type: 'client-left', client }),
     })
     this.#loop.submit({ type: 'client-joined', client, name })
     return connection
+  }
+
+  /** Where the values of a worker are, whether it listens there or not. */
+  addressOf(worker: WorkerId): string {
+    return `ws://${this.state.workers.get(worker)?.join.name ?? ''}`
   }
 
   #connect<Down, Up, Id>({
@@ -160,6 +169,9 @@ export class SimulatedScheduler {
       case 'close-worker':
         this.#workers.get(instruction.worker)?.cut()
         break
+      case 'connect-relay':
+      case 'cut-relay':
+        break // What goes through relays is told by word of mouth here.
       case 'close-client':
         assert.fail(`a client was refused: ${instruction.reason}`)
     }
@@ -180,6 +192,7 @@ export class SimulatedScheduler {
   /** Nothing is left of any client. */
   checkHoldsNoClients(): void {
     assert.equal(this.state.clients.size, 0, 'the scheduler has clients left')
+    assert.equal(this.state.relays.size, 0, 'the scheduler has relays left')
     assert.equal(this.state.codes.size, 0, 'the scheduler has code left')
     for (const { name, templates } of this.state.functions.values()) {
       assert.equal(templates, 0, `the scheduler has templates of ${name} left`)

@@ -6,14 +6,20 @@ import type { Join, SchedulerToWorker, WorkerToScheduler } from '../../protocol/
 import type { WorkerEvent } from '../../worker/core/events.js'
 import type { BatchTask, WorkerInstruction } from '../../worker/core/instructions.js'
 import { checkInvariants } from '../../worker/core/invariants.js'
+import { isFromSwitch } from '../../protocol/messages/relay.js'
 import { createWorkerMachine, type WorkerMachine } from '../../worker/core/machine.js'
 import { encodeNumber, REFUSAL } from './expression.js'
 import { Loop } from './loop.js'
 import type { Connection } from './simulated-scheduler.js'
+import { SimulatedRelays } from './simulated-relays.js'
 import { SimulatedThread, type StoredValue } from './simulated-thread.js'
-import type { World } from './world.js'
+import { canReach, type World } from './world.js'
 
 type Fetch = WorkerInstruction & { readonly type: 'fetch' }
+type RelayedFetch = WorkerInstruction & { readonly type: 'fetch-by-relay' }
+
+/** A process has so long to answer a dial. */
+const DIAL_TIMEOUT_MS = 30
 
 export class SimulatedWorker {
   readonly name: string
@@ -24,6 +30,11 @@ export class SimulatedWorker {
   readonly #loop: Loop<WorkerEvent, WorkerInstruction>
   readonly #threads: readonly SimulatedThread[]
   readonly #store = new Map<TaskId, StoredValue>()
+  readonly #listens: boolean
+  readonly #relays = new SimulatedRelays((message) => {
+    this.#connection?.send(message)
+    this.#connection?.flush()
+  })
   #connection: Connection<WorkerToScheduler> | undefined
   #isGone = false
 
@@ -32,6 +43,7 @@ export class SimulatedWorker {
     this.#rng = world.rng.fork()
     this.name = name
     this.address = `ws://${name}`
+    this.#listens = !world.separationRng.chance(world.separation / 2)
     this.#machine = createWorkerMachine({ threads })
     const { agenda } = world
     const { state } = this.#machine
@@ -125,17 +137,21 @@ export class SimulatedWorker {
     if (this.#isGone) return
     const connection = this.#world.scheduler.connectWorker({
       receive: (messages: readonly SchedulerToWorker[]) => {
-        for (const message of messages) this.#loop.submit({ type: 'scheduler-message', message })
+        for (const message of messages) {
+          if (isFromSwitch(message)) this.#relays.receive(message)
+          else this.#loop.submit({ type: 'scheduler-message', message })
+        }
       },
       connectionLost: () => {
         if (this.#connection !== connection) return
         this.#connection = undefined
+        this.#relays.reset()
         this.#loop.submit({ type: 'scheduler-lost' })
         this.#world.agenda.in(this.#rng.between(0, 100), () => this.#dial())
       },
     })
     this.#connection = connection
-    connection.send(joinOf(this.name, this.address, this.#threads.length))
+    connection.send(joinOf(this.name, this.#listens ? this.address : '', this.#threads.length))
     connection.flush()
   }
 
@@ -168,6 +184,9 @@ export class SimulatedWorker {
       case 'fetch':
         this.#fetch(instruction)
         break
+      case 'fetch-by-relay':
+        this.#fetchByRelay(instruction)
+        break
       case 'drop':
         for (const task of instruction.tasks) this.#store.delete(task)
         break
@@ -191,6 +210,12 @@ export class SimulatedWorker {
   #fetch({ holder, address, tasks }: Fetch): void {
     const { agenda, counts } = this.#world
     counts.fetches += tasks.length
+    if (!canReach(this.#world, this.address, address)) {
+      agenda.in(this.#rng.between(0.05, DIAL_TIMEOUT_MS), () => {
+        if (!this.#isGone) this.#loop.submit({ type: 'values-unreachable', holder, tasks })
+      })
+      return
+    }
     agenda.in(this.#rng.between(0.05, 5), () => {
       const parts = Math.min(tasks.length, this.#rng.integer(1, 3))
       for (let part = 0; part < parts; part++) {
@@ -198,6 +223,27 @@ export class SimulatedWorker {
         const answers = asked.map((task) => ({ task, value: this.#ask(address, task) }))
         agenda.in(this.#rng.between(0.05, 20), () => this.#answered(holder, answers))
       }
+    })
+  }
+
+  /** The scheduler is asked for a way to the peer, which may close at any time. */
+  #fetchByRelay({ holder, tasks }: RelayedFetch): void {
+    const { agenda, counts, scheduler } = this.#world
+    counts.relayed += tasks.length
+    const failed = (): void =>
+      this.#answered(
+        holder,
+        tasks.map((task) => ({ task, value: undefined })),
+      )
+    this.#relays.ask({
+      holder,
+      failed,
+      opened: (finish) => {
+        const answers = tasks.map((task) => ({ task, value: this.#ask(scheduler.addressOf(holder), task) }))
+        agenda.in(this.#rng.between(0.1, 40), () => {
+          if (finish()) this.#answered(holder, answers)
+        })
+      },
     })
   }
 

@@ -24,12 +24,15 @@ export interface SimulationReport {
   readonly virtualMs: number
 }
 
+/** Seeds of who is out of reach, apart from all others. */
+const SEPARATION_SEEDS = 2 ** 24
 /** More than any simulation needs that comes to an end. */
 const MAX_STEPS = 2_000_000
 
 /** Runs one simulation. @throws When a promise of the cluster is broken. */
 export function simulate({ seed, faults }: SimulationOptions): SimulationReport {
   const rng = new Rng(seed)
+  const separationRng = new Rng(seed + SEPARATION_SEEDS)
   const agenda = new Agenda()
   const scheduler = new SimulatedScheduler(agenda, rng.fork(), rng.pick([0, 100, 2_000, 2 ** 28])!)
   const world: World = {
@@ -39,6 +42,9 @@ export function simulate({ seed, faults }: SimulationOptions): SimulationReport 
     workers: new Map(),
     counts: noCounts(),
     fetchFailure: faults ? rng.pick([0, 0.02, 0.1])! : 0,
+    separation: separationRng.pick([0, 0, 0.2, 1])!,
+    separationRng,
+    reach: new Map(),
     hasDeaths: faults,
     strikesAtRun: new Set(),
   }

@@ -8,11 +8,17 @@ export interface World {
   readonly agenda: Agenda
   readonly rng: Rng
   readonly scheduler: SimulatedScheduler
-  /** By the address at which its values are fetched; gone when it died or left. */
+  /** By the address at which its values would be fetched, if it listens; gone when it died or left. */
   readonly workers: Map<string, SimulatedWorker>
   readonly counts: Counts
   /** The probability that a value which is there can't be fetched. */
   readonly fetchFailure: number
+  /** The probability that a worker or a client can't reach a certain worker, and that a worker does not listen at all. */
+  readonly separation: number
+  /** Draws who is out of reach, so that nothing else is drawn otherwise for it. */
+  readonly separationRng: Rng
+  /** Pairs that were drawn, by both names: can the first reach the second? */
+  readonly reach: Map<string, boolean>
   /** Do workers die, so that tasks may fail with them? */
   readonly hasDeaths: boolean
   /** At these counts of runs, the worker that runs the task is struck by a fault: so faults come when there is work. */
@@ -30,6 +36,7 @@ export interface Counts {
   takeBacks: number
   cutTasks: number
   fetches: number
+  relayed: number
   missing: number
   returned: number
   exits: number
@@ -50,6 +57,7 @@ export function noCounts(): Counts {
     takeBacks: 0,
     cutTasks: 0,
     fetches: 0,
+    relayed: 0,
     missing: 0,
     returned: 0,
     exits: 0,
@@ -57,6 +65,18 @@ export function noCounts(): Counts {
     workersLost: 0,
     lostTasks: 0,
   }
+}
+
+/** Can one process dial another? It stays as it is. */
+export function canReach({ separationRng, reach, separation }: World, from: string, to: string): boolean {
+  if (separation === 0) return true
+  const pair = `${from} ${to}`
+  let isReachable = reach.get(pair)
+  if (isReachable === undefined) {
+    isReachable = !separationRng.chance(separation)
+    reach.set(pair, isReachable)
+  }
+  return isReachable
 }
 
 export function addCounts(total: Counts, more: Counts): void {

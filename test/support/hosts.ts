@@ -29,3 +29,38 @@ export function makeHosts(): Hosts {
     [Symbol.dispose]: () => names.forEach((name) => ip('netns', 'del', name)),
   }
 }
+
+/** Three hosts: two on cables of their own to the one in the middle, which passes nothing on between them. */
+export interface Star extends Disposable {
+  on(host: 'middle' | 'left' | 'right'): { readonly command: string; readonly args: readonly string[] }
+  /** Addresses of the middle, as each of the others sees it. */
+  readonly middle: { readonly left: string; readonly right: string }
+}
+
+export function makeStar(): Star {
+  const name = (host: string): string => `heddle-${process.pid}-${host}`
+  const ip = (...args: string[]): Buffer => execFileSync('ip', args)
+  const middle = { left: '10.213.8.1', right: '10.213.9.1' } as const
+  for (const host of ['middle', 'left', 'right']) {
+    ip('netns', 'add', name(host))
+    ip('-n', name(host), 'link', 'set', 'lo', 'up')
+  }
+  for (const side of ['left', 'right'] as const) {
+    const cables = [`hs${process.pid}${side[0]}a`, `hs${process.pid}${side[0]}b`] as const
+    const outer = middle[side].replace(/1$/, '2')
+    ip('link', 'add', cables[0], 'type', 'veth', 'peer', 'name', cables[1])
+    ip('link', 'set', cables[0], 'netns', name('middle'))
+    ip('link', 'set', cables[1], 'netns', name(side))
+    ip('-n', name('middle'), 'addr', 'add', `${middle[side]}/24`, 'dev', cables[0])
+    ip('-n', name(side), 'addr', 'add', `${outer}/24`, 'dev', cables[1])
+    ip('-n', name('middle'), 'link', 'set', cables[0], 'up')
+    ip('-n', name(side), 'link', 'set', cables[1], 'up')
+    // So the other side's packets have a way, and are dropped there without a word: a dial there runs into its time-out.
+    ip('-n', name(side), 'route', 'add', 'default', 'via', middle[side])
+  }
+  return {
+    middle,
+    on: (host) => ({ command: 'ip', args: ['netns', 'exec', name(host)] }),
+    [Symbol.dispose]: () => ['middle', 'left', 'right'].forEach((host) => ip('netns', 'del', name(host))),
+  }
+}

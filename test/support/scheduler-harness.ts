@@ -18,8 +18,9 @@ import {
   type TaskId,
   type WorkerId,
 } from '../../protocol/ids.js'
-import { PRIORITY_BASE, type ClientToScheduler, type SchedulerToClient } from '../../protocol/messages/client.js'
-import type { Join, SchedulerToWorker, WorkerToScheduler } from '../../protocol/messages/worker.js'
+import { PRIORITY_BASE, type SchedulerToClient } from '../../protocol/messages/client.js'
+import type { Join, SchedulerToWorker } from '../../protocol/messages/worker.js'
+import type { HeardFromClient, HeardFromWorker } from '../../scheduler/core/events.js'
 import type { SchedulerInstruction } from '../../scheduler/core/instructions.js'
 import { checkInvariants } from '../../scheduler/core/invariants.js'
 import { endTurn, handleEvent } from '../../scheduler/core/machine.js'
@@ -101,6 +102,13 @@ export class SchedulerHarness {
     return this.#unread.splice(place, 1)[0] as never
   }
 
+  /** Removes and returns the oldest unread instruction of the type, which is no message. */
+  takeOrder<T extends SchedulerInstruction['type']>(type: T): Extract<SchedulerInstruction, { readonly type: T }> {
+    const place = this.#unread.findIndex((instruction) => instruction.type === type)
+    assert.notEqual(place, -1, `no ${type}`)
+    return this.#unread.splice(place, 1)[0] as never
+  }
+
   /** The types of all unread messages to a worker or a client. */
   unreadTypes(to: WorkerId | ClientId, kind: 'to-worker' | 'to-client'): string[] {
     return this.#unread.flatMap((i) => {
@@ -161,7 +169,7 @@ export class TestClient {
     this.#nextArray = firstArray
   }
 
-  send(...messages: ClientToScheduler[]): void {
+  send(...messages: HeardFromClient[]): void {
     this.#harness.turn(...messages.map((message) => ({ type: 'client-message', client: this.id, message }) as const))
   }
 
@@ -208,7 +216,7 @@ export class TestClient {
     const args = new Packer()
     descriptions.forEach(({ arg }, i) => args.add(Uint8Array.of(1, arg ?? i % 256)))
     const hasInputs = descriptions.some(({ inputs }) => inputs !== undefined)
-    const message: ClientToScheduler = {
+    const message: HeardFromClient = {
       type: 'submit',
       array,
       firstIndex: 0,
@@ -256,7 +264,7 @@ export function defineMessages(
     constantInputs = [],
     outputs = 0,
   }: { readonly priority?: number; readonly constantInputs?: readonly TaskId[]; readonly outputs?: number } = {},
-): ClientToScheduler[] {
+): HeardFromClient[] {
   const code = codeHash(`hash of ${name}`)
   const constants = constantInputs.length > 0 ? Uint8Array.of(9) : new Uint8Array(0)
   return [
@@ -286,7 +294,7 @@ export class TestWorker {
     this.join = join
   }
 
-  send(...messages: WorkerToScheduler[]): void {
+  send(...messages: HeardFromWorker[]): void {
     this.#harness.turn(...messages.map((message) => ({ type: 'worker-message', worker: this.id, message }) as const))
   }
 
@@ -317,7 +325,7 @@ export class TestWorker {
       template,
       us = 10,
     }: { sizeBytes?: number; attempts?: number[]; template?: number; us?: number } = {},
-  ): WorkerToScheduler {
+  ): HeardFromWorker {
     const values = new Packer()
     for (const task of tasks) values.add(sizeBytes === undefined ? Uint8Array.of(7, task % 256) : NO_BYTES.bytes)
     const sizes = tasks.map(() => sizeBytes ?? 2)

@@ -16,8 +16,8 @@ import {
   type WorkerId,
 } from '../../protocol/ids.js'
 import { MAX_INLINE_RESULT_BYTES } from '../../protocol/limits.js'
-import type { RunTasks, SchedulerToWorker, WorkerToScheduler } from '../../protocol/messages/worker.js'
-import type { Outcomes, WorkerEvent } from '../../worker/core/events.js'
+import type { RunTasks, WorkerToScheduler } from '../../protocol/messages/worker.js'
+import type { Heard, Outcomes, WorkerEvent } from '../../worker/core/events.js'
 import type { WorkerInstruction } from '../../worker/core/instructions.js'
 import { checkInvariants } from '../../worker/core/invariants.js'
 import { endTurn, handleEvent, nextDeadlineMs } from '../../worker/core/machine.js'
@@ -80,7 +80,7 @@ export class WorkerHarness {
   }
 
   /** The scheduler says something. */
-  tell(message: SchedulerToWorker): void {
+  tell(message: Heard): void {
     this.send({ type: 'scheduler-message', message })
   }
 

@@ -298,7 +298,7 @@ suite('workers that exchange values', { timeout: 60_000 }, () => {
     assert.match(String(await fetchValue(scene.worker.address, id!, undefined)), /members of its own cluster/)
   })
 
-  test('say when a peer cannot be reached', async () => {
+  test('ask for a relay to a peer that cannot be reached, and say when there is none', async () => {
     await using scene = await Scene.begin()
     const { session } = scene
     const [gone, id] = tasks(2)
@@ -312,6 +312,9 @@ suite('workers that exchange values', { timeout: 60_000 }, () => {
         remote,
       ),
     )
+    const asked = await session.hear('open-relay')
+    assert.equal(asked.holder, workerId(7))
+    session.send({ type: 'relay-closed', request: asked.request, relay: 0, reason: 'There is no worker 7.' })
     const { task, inputs, holder } = await session.hear('inputs-missing')
     assert.deepEqual([task, inputs, holder], [id, [gone], workerId(7)])
   })

@@ -1,6 +1,7 @@
 /** What can happen to a worker, as its core sees it. Each event carries the time; the core has no clock. */
 import type { Packed } from '../../common/packed.js'
 import type { CodeHash, TaskId, WorkerId } from '../../protocol/ids.js'
+import type { FromSwitch } from '../../protocol/messages/relay.js'
 import type { SchedulerToWorker } from '../../protocol/messages/worker.js'
 
 /**
@@ -19,10 +20,13 @@ export interface Outcomes {
   readonly values: Packed
 }
 
+/** Messages about relays are the business of the shell's link. */
+export type Heard = Exclude<SchedulerToWorker, FromSwitch>
+
 export type WorkerEvent = { readonly nowMs: number } &
   /** What the scheduler says, in order, `joined` first. */
   (
-    | { readonly type: 'scheduler-message'; readonly message: SchedulerToWorker }
+    | { readonly type: 'scheduler-message'; readonly message: Heard }
     /** The connection to the scheduler is gone; the shell dials again by itself. */
     | { readonly type: 'scheduler-lost' }
     /** Tasks of the batch that `thread` runs. Their values, but not their errors, are in the value store already. */
@@ -47,8 +51,10 @@ export type WorkerEvent = { readonly nowMs: number } &
         readonly tasks: readonly TaskId[]
         readonly sizes: readonly number[]
       }
-    /** The peer does not hold these, or could not be reached. */
+    /** The peer does not hold these, or could not be reached by a relay either. */
     | { readonly type: 'values-missing'; readonly holder: WorkerId; readonly tasks: readonly TaskId[] }
+    /** The peer could not be reached at its address, or the connection to it broke. */
+    | { readonly type: 'values-unreachable'; readonly holder: WorkerId; readonly tasks: readonly TaskId[] }
     /** The code cannot be kept here; its tasks fail with `error` (encoded). */
     | { readonly type: 'code-refused'; readonly code: CodeHash; readonly error: Uint8Array }
     /** The worker was asked to go (SIGTERM). */

@@ -66,6 +66,16 @@ export class FetchPlan {
     return fetch.waiters
   }
 
+  /** `holder` was not reached: it is the next to be asked, on another way. */
+  askAgain(input: TaskId, holder: WorkerId): void {
+    const fetch = this.#fetches.get(input)
+    if (fetch?.asked !== holder) return
+    fetch.asked = undefined
+    if (fetch.waiters.size === 0) return this.#remove(fetch)
+    fetch.holders.unshift(holder)
+    this.#planned.add(fetch)
+  }
+
   /** Fetches for which somebody has to be asked now. */
   get planned(): Iterable<Fetch> {
     return this.#planned

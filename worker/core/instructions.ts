@@ -26,8 +26,10 @@ export type WorkerInstruction =
   | { readonly type: 'run-batch'; readonly thread: number; readonly tasks: readonly BatchTask[] }
   /** Keep the thread from starting more of its batch; answered by `batch-cut`. */
   | { readonly type: 'take-back'; readonly thread: number }
-  /** Get values from a peer; answered, in parts, by `values-fetched` and `values-missing`. */
+  /** Get values from a peer; answered, in parts, by `values-fetched`, `values-missing` and `values-unreachable`. */
   | { readonly type: 'fetch'; readonly holder: WorkerId; readonly address: string; readonly tasks: readonly TaskId[] }
+  /** As `fetch`, by way of the scheduler; answered by `values-fetched` and `values-missing` only. */
+  | { readonly type: 'fetch-by-relay'; readonly holder: WorkerId; readonly tasks: readonly TaskId[] }
   /** Drop these from the value store. */
   | { readonly type: 'drop'; readonly tasks: readonly TaskId[] }
   /** The scheduler broke the protocol: close the connection to it with this reason, and dial again. */

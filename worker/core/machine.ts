@@ -9,7 +9,7 @@ import type { WorkerInstruction } from './instructions.js'
 import { onLeave, onPulse, onSchedulerLost } from './on-link.js'
 import { onSchedulerMessage } from './on-scheduler-message.js'
 import { onBatchCut, onBatchEnded, onTasksEnded, onThreadExited } from './on-thread.js'
-import { askForInputs, onCodeRefused, onValuesFetched, onValuesMissing } from './on-transfer.js'
+import { askForInputs, onCodeRefused, onValuesFetched, onValuesMissing, onValuesUnreachable } from './on-transfer.js'
 import { createWorkerState, type WorkerConfig, type WorkerState } from './state.js'
 
 /** Applies one event. */
@@ -41,6 +41,9 @@ export function handleEvent(state: WorkerState, event: WorkerEvent): WorkerInstr
     case 'values-missing':
       onValuesMissing(state, event.holder, event.tasks, out)
       break
+    case 'values-unreachable':
+      onValuesUnreachable(state, event)
+      break
     case 'code-refused':
       onCodeRefused(state, event.code, event.error, out)
       break
@@ -62,7 +65,7 @@ export function endTurn(state: WorkerState, nowMs: number): WorkerInstruction[] 
   if (state.link.type === 'closed') return out
   startBatches(state, nowMs, out)
   takeBackTails(state, nowMs, out)
-  askForInputs(state, out)
+  askForInputs(state, nowMs, out)
   state.report.flush(state.held, out)
   return out
 }

@@ -75,6 +75,7 @@ function forgetAll(state: WorkerState): void {
   state.templates.clear()
   state.refusedCode.clear()
   state.peers.clear()
+  state.unreachable.clear()
   takeBackAll(state)
 }
 

@@ -1,14 +1,14 @@
 /** What the scheduler says. Late or needless news is an ordinary case here, never an assertion. */
 import { unreachable } from '../../common/assert.js'
 import type { TaskId, TemplateId, WorkerId } from '../../protocol/ids.js'
-import type { SchedulerToWorker } from '../../protocol/messages/worker.js'
+import type { Heard } from './events.js'
 import type { WorkerInstruction } from './instructions.js'
 import { dropValue, forgetTask, returnTask } from './let-go.js'
 import { onFarewell, onJoined } from './on-link.js'
 import { onRunTasks } from './on-run-tasks.js'
 import type { WorkerState } from './state.js'
 
-export function onSchedulerMessage(state: WorkerState, message: SchedulerToWorker, out: WorkerInstruction[]): void {
+export function onSchedulerMessage(state: WorkerState, message: Heard, out: WorkerInstruction[]): void {
   if (state.link.type === 'absent' && message.type !== 'joined') return // Said before it knew us: not for us.
   switch (message.type) {
     case 'joined':

@@ -1,5 +1,6 @@
 /** Values that come from other workers, or don't; and code that can't be kept. */
 import type { CodeHash, TaskId, WorkerId } from '../../protocol/ids.js'
+import type { WorkerEvent } from './events.js'
 import type { WorkerInstruction } from './instructions.js'
 import { dropUnlessHeld, forgetTask, giveBackWithoutInputs } from './let-go.js'
 import type { WorkerState } from './state.js'
@@ -53,8 +54,17 @@ export function onValuesMissing(
   for (const [task, inputs] of missing) giveBackWithoutInputs(state, task, { inputs, holder }, out)
 }
 
+/** The peer is asked again, by way of the scheduler; and so is everything else for a while, without dialling first. */
+export function onValuesUnreachable(
+  state: WorkerState,
+  { nowMs, holder, tasks }: Extract<WorkerEvent, { readonly type: 'values-unreachable' }>,
+): void {
+  state.unreachable.add(holder, nowMs)
+  for (const value of tasks) state.fetches.askAgain(value, holder)
+}
+
 /** At the end of a turn: asks each holder once for all that it is needed for. */
-export function askForInputs(state: WorkerState, out: WorkerInstruction[]): void {
+export function askForInputs(state: WorkerState, nowMs: number, out: WorkerInstruction[]): void {
   const asks = new Map<WorkerId, TaskId[]>()
   for (const fetch of state.fetches.planned) {
     const { input, holders } = fetch
@@ -73,7 +83,11 @@ export function askForInputs(state: WorkerState, out: WorkerInstruction[]): void
     if (asked === undefined) asks.set(holder, [input])
     else asked.push(input)
   }
-  for (const [holder, tasks] of asks) out.push({ type: 'fetch', holder, address: state.peers.get(holder)!, tasks })
+  for (const [holder, tasks] of asks) {
+    const address = state.peers.get(holder) ?? ''
+    const isByRelay = address === '' || state.unreachable.has(holder, nowMs)
+    out.push(isByRelay ? { type: 'fetch-by-relay', holder, tasks } : { type: 'fetch', holder, address, tasks })
+  }
 }
 
 /** Tasks of code that can't be kept fail, those that come later too (see `onRunTasks`). */

@@ -1,6 +1,8 @@
 /** All that a worker's core knows. */
 import { assert } from '../../common/assert.js'
+import { ExpiringSet } from '../../common/expiring-set.js'
 import type { CodeHash, TaskId, TemplateId, WorkerId } from '../../protocol/ids.js'
+import { MAX_UNREACHABLE, UNREACHABLE_MS } from '../../protocol/limits.js'
 import type { Batch } from './batch.js'
 import type { Template } from './estimates.js'
 import { FetchPlan } from './fetch-plan.js'
@@ -37,8 +39,10 @@ export interface WorkerState {
   readonly templates: Map<TemplateId, Template>
   /** Code that can't be kept here, with the encoded error that its tasks fail with. */
   readonly refusedCode: Map<CodeHash, Uint8Array>
-  /** Addresses of other workers. */
+  /** Addresses of other workers; empty of those that do not listen. */
   readonly peers: Map<WorkerId, string>
+  /** Those that were dialled in vain a short while ago. */
+  readonly unreachable: ExpiringSet<WorkerId>
   readonly report: TurnReport
 }
 
@@ -60,6 +64,7 @@ export function createWorkerState(config: WorkerConfig): WorkerState {
     templates: new Map(),
     refusedCode: new Map(),
     peers: new Map(),
+    unreachable: new ExpiringSet(MAX_UNREACHABLE, UNREACHABLE_MS),
     report: new TurnReport(),
   }
 }

@@ -1,0 +1,91 @@
+/** Who may exchange values through the scheduler, and when. */
+import assert from 'node:assert/strict'
+import test from 'node:test'
+import { workerId } from '../../protocol/ids.js'
+import { MAX_RELAYS, MAX_RELAYS_PER_MEMBER } from '../../protocol/limits.js'
+import { SchedulerHarness, type TestWorker } from '../support/scheduler-harness.js'
+
+test('a relay is there once its holder has accepted it, and gone for both when one end closes it', () => {
+  const scheduler = new SchedulerHarness()
+  const holder = scheduler.worker()
+  const asker = scheduler.worker()
+  asker.send({ type: 'open-relay', request: 5, holder: holder.id })
+  const offered = holder.take('relay-offered')
+  assert.equal(offered.from, 'w2')
+  assert.ok(!asker.unread.includes('relay-opened'))
+  assert.deepEqual(scheduler.takeOrder('connect-relay'), {
+    type: 'connect-relay',
+    relay: offered.relay,
+    asker: { type: 'worker', id: asker.id },
+    holder: holder.id,
+  })
+
+  holder.send({ type: 'accept-relay', relay: offered.relay })
+  assert.deepEqual(asker.take('relay-opened'), { type: 'relay-opened', request: 5, relay: offered.relay })
+
+  asker.send({ type: 'close-relay', relay: offered.relay })
+  assert.equal(holder.take('relay-closed').relay, offered.relay)
+  assert.equal(asker.take('relay-closed').relay, offered.relay)
+  assert.equal(scheduler.takeOrder('cut-relay').relay, offered.relay)
+  assert.equal(scheduler.state.relays.size, 0)
+})
+
+test('a relay to a worker that is gone is refused, and one whose holder goes is closed', () => {
+  const scheduler = new SchedulerHarness()
+  const holder = scheduler.worker()
+  const client = scheduler.client()
+  client.send({ type: 'open-relay', request: 1, holder: workerId(99) })
+  assert.match(client.take('relay-closed').reason, /no worker 99/)
+
+  client.send({ type: 'open-relay', request: 2, holder: holder.id })
+  holder.leave()
+  const { request, relay } = client.take('relay-closed')
+  assert.deepEqual([request, relay], [2, 0])
+  assert.equal(scheduler.state.relays.size, 0)
+})
+
+test('a client takes its relays along', () => {
+  const scheduler = new SchedulerHarness()
+  const holder = scheduler.worker()
+  const client = scheduler.client()
+  client.send({ type: 'open-relay', request: 1, holder: holder.id })
+  client.leave()
+  assert.equal(holder.take('relay-closed').relay, holder.take('relay-offered').relay)
+  assert.equal(scheduler.state.relays.size, 0)
+})
+
+test('nobody closes or accepts the relays of others', () => {
+  const scheduler = new SchedulerHarness()
+  const holder = scheduler.worker()
+  const asker = scheduler.worker()
+  const stranger = scheduler.worker()
+  asker.send({ type: 'open-relay', request: 1, holder: holder.id })
+  const { relay } = holder.take('relay-offered')
+  scheduler.skip()
+  stranger.send({ type: 'accept-relay', relay }, { type: 'close-relay', relay })
+  asker.send({ type: 'accept-relay', relay })
+  scheduler.expectSilence()
+})
+
+test('a member has only so many relays, and all together have only so many: the others wait their turn', () => {
+  const scheduler = new SchedulerHarness()
+  const holder = scheduler.worker()
+  const askers: TestWorker[] = []
+  for (let i = 0; i * MAX_RELAYS_PER_MEMBER <= MAX_RELAYS; i++) askers.push(scheduler.worker())
+  for (const asker of askers) {
+    for (let request = 1; request <= MAX_RELAYS_PER_MEMBER; request++) {
+      asker.send({ type: 'open-relay', request, holder: holder.id })
+    }
+  }
+  askers[0]!.send({ type: 'open-relay', request: 9, holder: holder.id })
+  assert.match(askers[0]!.take('relay-closed').reason, /which is the limit/)
+  const offers = holder.unread.filter((type) => type === 'relay-offered').length
+  assert.equal(offers, MAX_RELAYS)
+  assert.equal(scheduler.state.waitingRelays.size, MAX_RELAYS_PER_MEMBER)
+
+  const { relay } = holder.take('relay-offered')
+  scheduler.skip()
+  askers[0]!.send({ type: 'close-relay', relay })
+  assert.equal(holder.take('relay-offered').from, askers.at(-1)!.join.name)
+  assert.equal(scheduler.state.waitingRelays.size, MAX_RELAYS_PER_MEMBER - 1)
+})
