@@ -1,11 +1,31 @@
 /** All workloads, in the order in which they run. */
 import { core } from './core/core.js'
 import type { Workload } from './workload.js'
+import { cpuScaling } from './workloads/cpu-scaling.js'
 import { merge } from './workloads/merge.js'
+import { metg } from './workloads/metg.js'
 import { noopMap } from './workloads/noop-map.js'
+import { records } from './workloads/records.js'
 import { roundTrip } from './workloads/round-trip.js'
+import { scatterGather } from './workloads/scatter-gather.js'
 import { shuffle } from './workloads/shuffle.js'
 import { shuffleOutputs } from './workloads/shuffle-outputs.js'
+import { startup } from './workloads/startup.js'
+import { transfer } from './workloads/transfer.js'
 import { tree } from './workloads/tree.js'
 
-export const WORKLOADS: readonly Workload[] = [noopMap, roundTrip, merge, tree, shuffle, shuffleOutputs, core]
+export const WORKLOADS: readonly Workload[] = [
+  noopMap,
+  roundTrip,
+  merge,
+  tree,
+  shuffle,
+  shuffleOutputs,
+  records,
+  transfer,
+  scatterGather,
+  metg,
+  cpuScaling,
+  startup,
+  core,
+]

@@ -8,16 +8,44 @@ import { WORKLOADS } from '../../bench/workloads.js'
 
 const MAIN = fileURLToPath(new URL('../../bench/main.js', import.meta.url))
 
-const TINY = [
+interface Tiny {
+  readonly args: readonly [string, ...string[]]
+  readonly params: Readonly<Record<string, number>>
+  readonly unit: string
+  /** What the JSON has beside the value. */
+  readonly figures?: readonly string[]
+}
+
+const TINY: readonly Tiny[] = [
   { args: ['noop-map', '--tasks', '50'], params: { tasks: 50 }, unit: 'tasks/s' },
   { args: ['round-trip', '--calls', '20'], params: { calls: 20 }, unit: 'ms' },
   { args: ['merge', '--tasks', '50'], params: { tasks: 50 }, unit: 's' },
   { args: ['tree', '--depth', '4'], params: { depth: 4 }, unit: 's' },
   { args: ['shuffle', '--partitions', '4'], params: { partitions: 4 }, unit: 's' },
   { args: ['shuffle-outputs', '--partitions', '4'], params: { partitions: 4 }, unit: 's' },
-] as const
+  { args: ['records', '--records', '20'], params: { records: 20 }, unit: 'records/s' },
+  { args: ['transfer', '--mib', '1'], params: { mib: 1 }, unit: 'GiB/s', figures: ['transferMs'] },
+  {
+    args: ['scatter-gather', '--mib', '1'],
+    params: { mib: 1 },
+    unit: 'GiB/s',
+    figures: ['scatterGibPerSecond', 'gatherGibPerSecond'],
+  },
+  {
+    args: ['metg', '--steps', '2'],
+    params: { steps: 2 },
+    unit: 'us',
+    figures: ['kernelUs', 'granularityUs', 'efficiency'],
+  },
+  {
+    args: ['cpu-scaling', '--tasks', '4', '--ms', '2'],
+    params: { tasks: 4, ms: 2 },
+    unit: 'efficiency',
+    figures: ['aloneMs', 'wallMs', 'efficiency'],
+  },
+]
 
-for (const { args, params, unit } of TINY) {
+for (const { args, params, unit, figures = [] } of TINY) {
   test(`${args[0]} is measured, told in one line, and given as one line of JSON`, async () => {
     const { code, stdout, stderr } = await bench([...args, '--json'])
     assert.equal(code, 0, stderr)
@@ -28,7 +56,9 @@ for (const { args, params, unit } of TINY) {
     assert.match(stdout, /^[^\n]*\n$/)
 
     const { value, cpuSeconds, p50Ms, p99Ms, ...rest } = JSON.parse(stdout) as Record<string, unknown>
-    assert.deepEqual(rest, { workload: args[0], params, unit })
+    for (const name of figures) assert.ok(Number(rest[name]) > 0, name)
+    assert.deepEqual(Object.keys(rest).sort(), ['workload', 'params', 'unit', ...figures].sort())
+    assert.deepEqual({ ...rest, ...{ workload: args[0], params, unit } }, rest)
     assert.ok(typeof value === 'number' && value > 0)
     assert.deepEqual(Object.keys(cpuSeconds as object), ['client', 'scheduler', 'workers'])
     for (const seconds of Object.values(cpuSeconds as object)) assert.ok(typeof seconds === 'number' && seconds >= 0)
@@ -48,6 +78,13 @@ test('core is measured without a cluster, and right to the last task', async () 
     const value = figures[name]
     assert.ok(typeof value === 'number' && value > 0, name)
   }
+})
+
+test('startup is measured in processes of its own', async () => {
+  const { code, stdout, stderr } = await bench(['startup', '--runs', '1', '--json'])
+  assert.equal(code, 0, stderr)
+  const { value, connectMs } = JSON.parse(stdout) as Record<string, number>
+  assert.ok(connectMs! > 0 && value! * 1000 >= connectMs!)
 })
 
 test('wrong usage is one sentence, and exit code 2', async () => {
@@ -70,7 +107,7 @@ test('wrong usage is one sentence, and exit code 2', async () => {
 test('--help names every workload with its options', async () => {
   const { code, stdout } = await bench(['--help'])
   assert.equal(code, 0)
-  for (const { args } of TINY) assert.match(stdout, new RegExp(`^  ${args[0]} ${args[1]} \\d+$`, 'm'))
+  for (const { args } of TINY) assert.match(stdout, new RegExp(`^  ${args[0]} ${args[1]} \\d+`, 'm'))
 })
 
 async function bench(args: readonly string[]): Promise<{ code: number | null; stdout: string; stderr: string }> {

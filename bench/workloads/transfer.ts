@@ -1,0 +1,58 @@
+/** A large value from one worker to the other. */
+import assert from 'node:assert/strict'
+import { letGo, type ClusterWorkload } from '../workload.js'
+
+const MIB = 2 ** 20
+const GIB = 2 ** 30
+/** So long the maker's thread is busy, which sends the consumer to the other worker: longer than any transfer takes. */
+const BUSY_MS = 1_000
+/** The consumer looks at every page of memory, and so has all of it. */
+const ITEMS_PER_PAGE = 512
+
+export const transfer: ClusterWorkload<'mib'> = {
+  type: 'on-cluster',
+  name: 'transfer',
+  summary: 'an array that one worker made, into a task on the other; from its submission to its result',
+  unit: 'GiB/s',
+  parameters: { mib: { initial: 64, lowest: 1, highest: 1_024 } },
+  runs: 7,
+  warmUps: 3,
+  prepare: (client, { mib }) => {
+    const length = (mib * MIB) / 8
+    const make = (count: number) => {
+      const numbers = new Float64Array(count)
+      for (let i = 0; i < count; i++) numbers[i] = i
+      return numbers
+    }
+    const locate = (_: Float64Array): number => process.pid
+    const keepBusy = (_: Float64Array, ms: number): number => {
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
+      return process.pid
+    }
+    const consume = (numbers: Float64Array, step: number): { sum: number; length: number; pid: number } => {
+      let sum = 0
+      for (let i = 0; i < numbers.length; i += step) sum += numbers[i]!
+      return { sum, length: numbers.length, pid: process.pid }
+    }
+    const pages = Math.ceil(length / ITEMS_PER_PAGE)
+    const expectedSum = (ITEMS_PER_PAGE * pages * (pages - 1)) / 2
+    return async () => {
+      const made = client.submit(make, length)
+      const located = client.submit(locate, made)
+      const makerPid = await located
+      const busy = client.submit(keepBusy, made, BUSY_MS)
+      const startedAtMs = performance.now()
+      const consumed = client.submit(consume, made, ITEMS_PER_PAGE)
+      const { sum, length: consumedLength, pid } = await consumed
+      const transferMs = performance.now() - startedAtMs
+      const finish = async (): Promise<void> => {
+        assert.deepEqual({ sum, length: consumedLength }, { sum: expectedSum, length })
+        assert.equal(await busy, makerPid)
+        assert.notEqual(pid, makerPid, 'the value did not have to move')
+        await letGo(client, [made, located, busy, consumed])
+      }
+      return { figures: { transferMs }, finish }
+    }
+  },
+  valueOf: ({ figures }, { mib }) => (mib * MIB) / GIB / (figures['transferMs']! / 1000),
+}
