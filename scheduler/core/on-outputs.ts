@@ -9,7 +9,7 @@ import { arrayOf, indexOf, outputOf, type TaskId } from '../../protocol/ids.js'
 import type { Submit } from '../../protocol/messages/client.js'
 import type { OutputsFinished } from '../../protocol/messages/worker.js'
 import type { InlinePage } from './inline-cache.js'
-import { endProducer, failTask, finishTask, inputReleased } from './outcome.js'
+import { countFailure, endProducer, failTask, finishTask, inputReleased } from './outcome.js'
 import { failureOfInputs, wakeAll } from './recovery.js'
 import { freeUnlessHeld } from './retention.js'
 import type { SchedulerState } from './state.js'
@@ -56,8 +56,12 @@ export function openWithOutputs(
   const outputs: Task[] = []
   for (let i = 1; i <= count; i++) outputs.push(makeTask(segment, place + i, template, ofOutput))
   const failure = inputs.length < found.length ? inputReleased() : failureOfInputs(producer)
-  if (failure === undefined) wakeAll(state, outputs)
-  else for (const output of outputs) failTask(state, output, failure)
+  if (failure === undefined) {
+    wakeAll(state, outputs)
+    return
+  }
+  countFailure(state, producer)
+  for (const output of outputs) failTask(state, output, failure)
 }
 
 /** Has it outputs, so that it never has a value itself? */

@@ -43,10 +43,10 @@ export function onSubmit(state: SchedulerState, client: ClientRecord, message: S
   array.segments.push(segment)
   array.live += count
   array.flags.fill(HELD, segment.first, segment.first + count)
-  state.totals.submitted += count
   let start = 0
   for (const { template, end } of runs) {
     template.tasks += end - start
+    state.totals.submitted += (end - start) / (1 + template.outputs)
     start = end
   }
   if (isPlain(message, runs)) {

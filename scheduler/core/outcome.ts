@@ -33,13 +33,18 @@ export function failTask(state: SchedulerState, task: Task, failure: Failure): v
     if (next.state.type === 'ready') state.ready.markStale()
     moveTo(next, { type: 'failed', failure })
     if (wasWaiting) leaveWaiters(next)
-    next.template.statistics.failed++
-    state.totals.failed++
+    // Totals count runs: the outputs of one that fails are no further failures.
+    if (next.producer === undefined) countFailure(state, next)
     for (const waiter of takeWaiters(next)) if (waiter.state.type === 'waiting') work.push(waiter)
     tell(state, next)
     if (wasPending) noLongerPending(state, next)
     letGo(state, next)
   }
+}
+
+export function countFailure(state: SchedulerState, task: Task): void {
+  task.template.statistics.failed++
+  state.totals.failed++
 }
 
 /** A task with several outputs ran: they have the values, and it has none. The caller finishes those that wait for it. */

@@ -1,6 +1,7 @@
 /** Tasks with several outputs: who waits, who is told, what is kept, and what is made again. */
 import assert from 'node:assert/strict'
 import test from 'node:test'
+import { statusOf } from '../../scheduler/core/status.js'
 import { SchedulerHarness, type TestClient, type TestWorker } from '../support/scheduler-harness.js'
 
 const LARGE = { sizeBytes: 100_000 }
@@ -34,6 +35,21 @@ test('a task with outputs runs once, and its outputs are in memory where it ran'
   client.want(outputs[1]!)
   const { task, sizeBytes, holders } = client.take('located')
   assert.deepEqual([task, sizeBytes, holders], [outputs[1], LARGE.sizeBytes, [worker.join.address]])
+})
+
+test('totals count the tasks and not their outputs', () => {
+  const { scheduler, client, worker, split, plain } = start()
+  const good = client.split(split, 3)
+  worker.finishOutputs([good.producer], 3)
+  const bad = client.split(split, 3)
+  worker.fail(bad.producer)
+  const [x] = client.map(plain, 1)
+  client.release(x!)
+  client.split(split, 3, [x!])
+
+  assert.deepEqual(statusOf(scheduler.state).totals, { submitted: 4, finished: 1, failed: 2 })
+  const { finished, failed } = statusOf(scheduler.state).functions.find(({ name }) => name === 'split')!
+  assert.deepEqual([finished, failed], [1, 2])
 })
 
 test('small outputs come along, each under its own id', () => {
