@@ -19,6 +19,8 @@ import { placesOf, type CodeSource, type Template } from './template.js'
 
 /** How long encoding may keep other work of the program waiting. */
 const TURN_MS = 10
+/** A message that names so many tasks is large enough: lists of a million are slow to make, and to take apart. */
+const ENOUGH_IDS = 8_192
 /** With so much on its way to the scheduler, the next items of a `map` wait. */
 const ENOUGH_QUEUED_BYTES = 4 * MAX_IN_FLIGHT_BYTES
 
@@ -231,19 +233,22 @@ export class Outgoing {
 
   /** Asks for the values of tasks that the scheduler was told of; the others' turn comes. */
   #sendAsks(): void {
-    const ids: TaskId[] = []
+    let ids: TaskId[] = []
     const later: TaskArray[] = []
     for (const array of this.#asks) {
       if (array.isAbandoned) continue
       if (array.sentCount < array.count) later.push(array)
       else array.takeAsks(ids)
+      if (ids.length < ENOUGH_IDS) continue
+      this.#connection.send({ type: 'want', tasks: ids })
+      ids = []
     }
     this.#asks = later
     if (ids.length > 0) this.#connection.send({ type: 'want', tasks: ids })
   }
 
   #sendReleases(): void {
-    const ids: TaskId[] = []
+    let ids: TaskId[] = []
     const later: TaskArray[] = []
     for (const array of this.#releases) {
       // An array that gets more tasks must not end before.
@@ -254,6 +259,9 @@ export class Outgoing {
       if (array.isAbandoned) array.takeReleases([])
       else array.takeReleases(ids)
       if (array.liveCount === 0) this.#arrays.delete(array.id)
+      if (ids.length < ENOUGH_IDS) continue
+      this.#connection.send({ type: 'release', tasks: ids })
+      ids = []
     }
     this.#releases = later
     if (ids.length > 0) this.#connection.send({ type: 'release', tasks: ids })

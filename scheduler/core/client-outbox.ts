@@ -1,8 +1,16 @@
 /** What a client is told at the end of the turn: many outcomes in few messages. */
 import { Packer } from '../../common/packed.js'
 import type { TaskId } from '../../protocol/ids.js'
+import { CHUNK_BYTES } from '../../protocol/limits.js'
 import type { SchedulerToClient } from '../../protocol/messages/client.js'
 import type { Failure } from './task.js'
+
+/**
+ * A message with so many values is large enough. Someone who gathers a million would else cost lists that grow to that
+ * size, and buffers to match, on both sides.
+ */
+const ENOUGH_VALUES = 8_192
+const ENOUGH_BYTES = CHUNK_BYTES / 2
 
 export class ClientOutbox {
   #finished: TaskId[] = []
@@ -18,6 +26,7 @@ export class ClientOutbox {
   addValue(id: TaskId, bytes: Uint8Array, start: number, end: number): void {
     this.#withValue.push(id)
     this.#values.add(bytes, start, end)
+    if (this.#withValue.length >= ENOUGH_VALUES || this.#values.sizeBytes >= ENOUGH_BYTES) this.#closeValues()
   }
 
   addFailed(id: TaskId, failure: Failure): void {
@@ -31,12 +40,9 @@ export class ClientOutbox {
   }
 
   take(): SchedulerToClient[] {
+    if (this.#withValue.length > 0) this.#closeValues()
     const messages = this.#others
     this.#others = []
-    if (this.#withValue.length > 0) {
-      messages.push({ type: 'values', tasks: this.#withValue, values: this.#values.take() })
-      this.#withValue = []
-    }
     if (this.#finished.length > 0) {
       messages.push({ type: 'finished', tasks: this.#finished })
       this.#finished = []
@@ -44,5 +50,9 @@ export class ClientOutbox {
     for (const [failure, tasks] of this.#failed) messages.push({ type: 'failed', tasks, ...failure })
     if (this.#failed.size > 0) this.#failed = new Map()
     return messages
+  }
+  #closeValues(): void {
+    this.#others.push({ type: 'values', tasks: this.#withValue, values: this.#values.take() })
+    this.#withValue = []
   }
 }

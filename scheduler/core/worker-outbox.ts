@@ -11,6 +11,9 @@ import type { WorkerRecord } from './worker-record.js'
 /** With arguments of this size a message is large enough: further tasks go into the next one. */
 const ENOUGH_BYTES = CHUNK_BYTES / 2
 
+/** A message that names so many tasks is large enough, too. */
+const ENOUGH_IDS = 8_192
+
 export class WorkerOutbox {
   #free: TaskId[] = []
   #tasks: Task[] = []
@@ -19,6 +22,7 @@ export class WorkerOutbox {
 
   addFree(id: TaskId): void {
     this.#free.push(id)
+    if (this.#free.length >= ENOUGH_IDS) this.#closeFree()
   }
 
   /** The task is sent when the turn ends, with what it needs and the worker has not got. */
@@ -35,11 +39,10 @@ export class WorkerOutbox {
   }
 
   take(state: SchedulerState, worker: WorkerRecord): SchedulerToWorker[] {
+    if (this.#free.length > 0) this.#closeFree()
     const messages = this.#others
     this.#others = []
-    if (this.#free.length > 0) messages.push({ type: 'free-tasks', tasks: this.#free })
     if (this.#forgotten.length > 0) messages.push({ type: 'forget-templates', templates: this.#forgotten })
-    this.#free = []
     this.#forgotten = []
     let start = 0
     while (start < this.#tasks.length) {
@@ -55,6 +58,11 @@ export class WorkerOutbox {
     }
     if (this.#tasks.length > 0) this.#tasks = []
     return messages
+  }
+
+  #closeFree(): void {
+    this.#others.push({ type: 'free-tasks', tasks: this.#free })
+    this.#free = []
   }
 }
 

@@ -142,6 +142,22 @@ test('a million outcomes of one turn are one message a client', () => {
   assert.deepEqual(client.unread, ['finished'])
 })
 
+test('thousands of values for one client are several messages of a good size', () => {
+  const scheduler = new SchedulerHarness()
+  const worker = scheduler.worker({ threads: 10_000 })
+  const client = scheduler.client()
+  const tasks = client.map(client.define(), 10_000)
+  worker.finish(tasks)
+  scheduler.skip()
+
+  client.want(...tasks)
+  assert.deepEqual(client.unread, ['values', 'values'])
+  assert.deepEqual([client.takeValues().size, client.takeValues().size], [8_192, 1_808])
+
+  client.release(...tasks)
+  assert.deepEqual(worker.unread, ['free-tasks', 'free-tasks'])
+})
+
 test('malformed news from a worker is no reason to stop', () => {
   const scheduler = new SchedulerHarness()
   const worker = scheduler.worker()
