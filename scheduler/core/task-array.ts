@@ -85,32 +85,39 @@ Object.freeze(NO_WAITERS)
 
 type Given = Pick<Task, 'inputs' | 'explicitKey' | 'producer'> & { readonly state: TaskState }
 
-/** There may be millions of these: what the segment knows is read there. */
+/** What few tasks have. */
+interface Rarities {
+  readonly explicitKey: string | undefined
+  deaths: number
+  misses: number
+  aliases: Alias[] | undefined
+}
+
+const NO_RARITIES: Rarities = Object.freeze({ explicitKey: undefined, deaths: 0, misses: 0, aliases: undefined })
+
+/** There may be millions of these: what the segment knows is read there, and what few have is an object of its own. */
 class TaskRecord implements Task {
   readonly #segment: Segment
   readonly place: number
   readonly template: Template
   readonly inputs: readonly Task[]
-  readonly explicitKey: string | undefined
   readonly producer: Task | undefined
   state: TaskState
   attempt = attempt(0)
-  deaths = 0
-  misses = 0
   waiters = NO_WAITERS
   staleWaiters = 0
   pendingDependants = 0
   dependants = 0
-  aliases: Alias[] | undefined = undefined
+  #rarities: Rarities | undefined
 
   constructor(segment: Segment, place: number, template: Template, { inputs, explicitKey, producer, state }: Given) {
     this.#segment = segment
     this.place = place
     this.template = template
     this.inputs = inputs
-    this.explicitKey = explicitKey
     this.producer = producer
     this.state = state
+    this.#rarities = explicitKey === undefined ? undefined : { ...NO_RARITIES, explicitKey }
   }
 
   get id(): TaskId {
@@ -127,6 +134,38 @@ class TaskRecord implements Task {
 
   get args(): Packed {
     return this.#segment.args
+  }
+
+  get explicitKey(): string | undefined {
+    return this.#rarities?.explicitKey
+  }
+
+  get deaths(): number {
+    return this.#rarities === undefined ? 0 : this.#rarities.deaths
+  }
+
+  set deaths(deaths: number) {
+    if (deaths !== this.deaths) this.#makeRarities().deaths = deaths
+  }
+
+  get misses(): number {
+    return this.#rarities === undefined ? 0 : this.#rarities.misses
+  }
+
+  set misses(misses: number) {
+    if (misses !== this.misses) this.#makeRarities().misses = misses
+  }
+
+  get aliases(): Alias[] | undefined {
+    return this.#rarities?.aliases
+  }
+
+  set aliases(aliases: Alias[] | undefined) {
+    if (aliases !== this.aliases) this.#makeRarities().aliases = aliases
+  }
+
+  #makeRarities(): Rarities {
+    return (this.#rarities ??= { ...NO_RARITIES })
   }
 }
 
