@@ -1,4 +1,5 @@
 /** The client: what a program talks to a cluster with. */
+import { WorkerLostError } from '../protocol/errors.js'
 import type { ClusterStatus } from '../protocol/messages/status.js'
 import type { Future, Input, Inputs } from './future.js'
 import type { ErrorMode } from './gather.js'
@@ -28,6 +29,15 @@ export interface GatherOptions<M extends ErrorMode = ErrorMode> {
    */
   readonly errors?: M | undefined
 }
+
+/** Options of {@link Client.replicate}. */
+export interface ReplicateOptions {
+  /** How many workers shall hold each value. Default, and at most: all that are there. */
+  readonly copies?: number | undefined
+}
+
+/** More than there are workers. */
+const MAX_COPIES = Number.MAX_SAFE_INTEGER
 
 /** Options of {@link Client.waitForWorkers}. */
 export interface WaitForWorkersOptions {
@@ -215,6 +225,31 @@ export class Client implements AsyncDisposable {
    */
   release(futures: Iterable<Future<unknown>>): void {
     for (const future of this.#own('client.release()', [...futures])) future.release()
+  }
+
+  /**
+   * Has several workers hold each of these values, for work that will need them in many places and so that the death of a
+   * worker loses none. The values spread as a tree: who has a copy gives it on. Resolves when all copies are there; values
+   * that are not finished yet are waited for, and futures that fail are left out.
+   *
+   * @throws {WorkerLostError} when a value could not be copied to so many workers.
+   * @example
+   * ```ts
+   * const table = client.submit(() => new Float64Array(1_000_000))
+   * await client.replicate([table], { copies: 2 })
+   * ```
+   */
+  async replicate(futures: readonly Future<unknown>[], options: ReplicateOptions = {}): Promise<void> {
+    this.#session.checkOpen()
+    checkOptionNames('client.replicate()', options, ['copies'])
+    const { copies = MAX_COPIES } = options
+    if (!Number.isSafeInteger(copies) || copies < 1) {
+      throw invalidOption(`copies is ${describe(copies)}; give a whole number from 1 up.`)
+    }
+    const missing = await this.#session.replicate(this.#own('client.replicate()', futures), copies)
+    if (missing === 0) return
+    const message = `${missing} of ${futures.length} values could not be copied to ${copies} workers; see their logs for why.`
+    throw new WorkerLostError(message)
   }
 
   /**

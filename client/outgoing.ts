@@ -37,6 +37,8 @@ export class Outgoing {
   #asks: TaskArray[] = []
   #releases: TaskArray[] = []
   #closedTemplates: Template[] = []
+  /** What is to be said once all that was submitted before has been sent. */
+  #afterwards: (() => void)[] = []
   readonly #definedCodes = new Set<CodeHash>()
   /** Tasks that failed here. What was encoded before and needs them is still in the queue. */
   readonly #failures = new Map<TaskId, Failure>()
@@ -102,6 +104,12 @@ export class Outgoing {
     this.flushSoon()
   }
 
+  /** Calls back once all that was submitted has been sent. */
+  whenSubmitted(say: () => void): void {
+    this.#afterwards.push(say)
+    this.flushSoon()
+  }
+
   /** Nothing new will use the template. */
   forget(template: Template): void {
     this.#closedTemplates.push(template)
@@ -145,8 +153,16 @@ export class Outgoing {
     this.#sendAsks()
     if (this.#queue.length > 0) return
     this.#failures.clear()
+    this.#sayAfterwards()
     this.#sendReleases()
     this.#forgetTemplates()
+  }
+
+  #sayAfterwards(): void {
+    if (this.#afterwards.length === 0) return
+    const afterwards = this.#afterwards
+    this.#afterwards = []
+    for (const say of afterwards) say()
   }
 
   #sendQueued(deadlineMs: number): void {

@@ -217,6 +217,15 @@ export class Session implements FutureOwner {
     return answer.status
   }
 
+  /** Returns how many values could not be copied often enough. */
+  async replicate(futures: readonly TaskFuture<unknown>[], copies: number): Promise<number> {
+    const tasks = futures.map(({ array, index }) => array.idOf(index))
+    const question = (request: number): ClientToScheduler => ({ type: 'replicate', request, tasks, copies })
+    const answer = await this.#ask(question, (say) => this.#outgoing.whenSubmitted(say)).answer
+    if (answer.type !== 'replicated') throw unexpected(answer)
+    return answer.missing
+  }
+
   async waitForWorkers(count: number, timeoutMs?: number, signal?: AbortSignal): Promise<void> {
     const timedOut = (): Error => {
       const message = `Fewer than ${count} workers joined ${this.#options.address} in ${timeoutMs} ms; start more, or wait longer.`
@@ -233,13 +242,13 @@ export class Session implements FutureOwner {
     }
   }
 
-  #ask(question: (request: number) => ClientToScheduler): Asked {
+  #ask(question: (request: number) => ClientToScheduler, when = (say: () => void): void => say()): Asked {
     this.checkOpen()
     this.#lastRequest += 1
     const request = this.#lastRequest
     const answer = new Promise<SchedulerToClient>((resolve, reject) => {
       this.#questions.set(request, { resolve, reject })
-      this.#connection.send(question(request))
+      when(() => this.#connection.send(question(request)))
     })
     return { request, answer }
   }
@@ -297,6 +306,7 @@ export class Session implements FutureOwner {
       }
       case 'status':
       case 'workers-present':
+      case 'replicated':
         this.#questions.get(message.request)?.resolve(message)
         this.#questions.delete(message.request)
         break

@@ -45,6 +45,8 @@ export const HOLDER_DIAL_TIMEOUT_MS = 3_000
 export const UNREACHABLE_MS = 60_000
 /** Holders that one process keeps in mind as out of reach. */
 export const MAX_UNREACHABLE = 1_000
+/** Large values that one holder gives at once for copies; each new holder gives on what it has. */
+export const MAX_COPIES_AT_ONCE = 3
 /** Relays that are open at once. Further ones wait for a place. */
 export const MAX_RELAYS = 128
 /** Relays that one client or worker has asked for at once. */

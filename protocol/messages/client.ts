@@ -58,6 +58,10 @@ export const askLease = message('ask-lease', {})
 /** The client submits no more tasks of these templates: they go with the last task that has them. */
 export const forgetTemplates = message('forget-templates', { templates: integers })
 
+/** So many workers shall hold each of these values, or all workers, if there are fewer. Answered by `replicated`. */
+export const replicate = message('replicate', { request: integer, tasks: taskIds, copies: integer })
+export type Replicate = Infer<typeof replicate>
+
 export const clientToScheduler = union([
   defineCode,
   defineTemplate,
@@ -69,6 +73,7 @@ export const clientToScheduler = union([
   awaitWorkers,
   askLease,
   forgetTemplates,
+  replicate,
   ...toSwitch,
 ])
 export type ClientToScheduler = Infer<typeof clientToScheduler>
@@ -107,6 +112,9 @@ export const failed = message('failed', {
 export const status = message('status', { request: integer, status: clusterStatus })
 export const workersPresent = message('workers-present', { request: integer, count: integer })
 
+/** The values have their copies, but for `missing` of them: those could not be copied often enough. */
+export const replicated = message('replicated', { request: integer, missing: integer })
+
 export const schedulerToClient = union([
   lease,
   finished,
@@ -115,6 +123,7 @@ export const schedulerToClient = union([
   failed,
   status,
   workersPresent,
+  replicated,
   ...fromSwitch,
 ])
 export type SchedulerToClient = Infer<typeof schedulerToClient>

@@ -93,6 +93,9 @@ export type Pulse = Infer<typeof pulse>
 /** The worker wants to go: send nothing more. It ends what runs, gives back the rest, and waits for `farewell`. */
 export const leaving = message('leaving', {})
 
+/** Copies that `fetch-copies` asked for could not be had. */
+export const copiesMissing = message('copies-missing', { tasks: taskIds })
+
 export const workerToScheduler = union([
   join,
   tasksFinished,
@@ -104,6 +107,7 @@ export const workerToScheduler = union([
   copiesHeld,
   pulse,
   leaving,
+  copiesMissing,
   ...toSwitch,
 ])
 export type WorkerToScheduler = Infer<typeof workerToScheduler>
@@ -155,6 +159,13 @@ export const recall = message('recall', { tasks: taskIds })
 /** Nothing is expected of the worker any more: it may close. */
 export const farewell = message('farewell', {})
 
+/**
+ * Keep copies of these, whether a task here needs them or not: who holds each, and its size. Each is answered by
+ * `copies-held` or `copies-missing`.
+ */
+export const fetchCopies = message('fetch-copies', { tasks: taskIds, holders: integers, sizes: integers })
+export type FetchCopies = Infer<typeof fetchCopies>
+
 export const schedulerToWorker = union([
   joined,
   defineCode,
@@ -165,6 +176,7 @@ export const schedulerToWorker = union([
   freeTasks,
   recall,
   farewell,
+  fetchCopies,
   ...fromSwitch,
 ])
 export type SchedulerToWorker = Infer<typeof schedulerToWorker>

@@ -6,6 +6,7 @@ import type { SchedulerState } from './state.js'
 import { HELD } from './task-array.js'
 import { isPending, type Task, type TaskState } from './task.js'
 import type { FunctionStatistics } from './template.js'
+import type { WorkerRecord } from './worker-record.js'
 
 export function checkInvariants(state: SchedulerState): void {
   const tasks = allTasks(state)
@@ -16,6 +17,7 @@ export function checkInvariants(state: SchedulerState): void {
   checkCounts(state, tasks)
   checkInline(state, tasks)
   checkRelays(state)
+  checkCopying(state)
 }
 
 function allTasks(state: SchedulerState): Set<Task> {
@@ -158,6 +160,23 @@ function checkCounts(state: SchedulerState, tasks: ReadonlySet<Task>): void {
         `${statistics.name}: ${statistics.tasks[type]} ${type}, not ${counts[type]}`,
       )
     }
+  }
+}
+
+function checkCopying(state: SchedulerState): void {
+  const serving = new Map<WorkerRecord, number>()
+  for (const [id, copying] of state.copying) {
+    assert(copying.size > 0, `nobody gets a copy of ${id}, and it is noted`)
+    for (const [receiver, { holder }] of copying) {
+      assert(state.workers.get(receiver.id) === receiver, `a worker that is gone gets a copy of ${id}`)
+      serving.set(holder, (serving.get(holder) ?? 0) + 1)
+    }
+  }
+  for (const worker of state.workers.values()) {
+    assert(worker.serving.count === (serving.get(worker) ?? 0), `worker ${worker.id} serves ${worker.serving.count}`)
+  }
+  for (const { client } of state.replications) {
+    assert(state.clients.get(client.id) === client, 'a client that is gone waits for copies')
   }
 }
 

@@ -12,6 +12,7 @@ import { onWorkerMessage } from './on-task.js'
 import { dismissIfDone, onWorkerJoined, onWorkerLeft } from './on-worker.js'
 import { placeReadyTasks } from './placement.js'
 import { startRelays } from './relays.js'
+import { replicate } from './replication.js'
 import { createState, type SchedulerConfig, type SchedulerState } from './state.js'
 import { statusOf } from './status.js'
 
@@ -55,6 +56,7 @@ export function endTurn(state: SchedulerState, nowMs: number): SchedulerInstruct
   state.nowMs = nowMs
   placeReadyTasks(state)
   startRelays(state)
+  replicate(state)
   const out: SchedulerInstruction[] = []
   for (const worker of state.workersToFlush) {
     dismissIfDone(state, worker) // Its last tasks may have been let go in this turn.

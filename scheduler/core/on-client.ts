@@ -10,6 +10,7 @@ import { answerWaits } from './on-worker.js'
 import { wantValue } from './outcome.js'
 import { remake } from './recovery.js'
 import { endRelaysOf, onRelayMessage } from './relays.js'
+import { forgetReplications, onReplicate } from './replication.js'
 import { releaseAll, releaseFuture } from './retention.js'
 import { outboxOf, type SchedulerState } from './state.js'
 import { statusOf } from './status.js'
@@ -39,6 +40,7 @@ export function onClientLeft(state: SchedulerState, id: ClientId): void {
   const client = state.clients.get(id)
   if (client === undefined) return
   state.clients.delete(id)
+  forgetReplications(state, client)
   endRelaysOf(state, { type: 'client', record: client }, `Client ${client.name} is gone.`)
   releaseAll(state, client)
   closeTemplates(state, client)
@@ -87,6 +89,9 @@ export function onClientMessage(state: SchedulerState, client: ClientRecord, mes
       break
     case 'forget-templates':
       for (const number of message.templates) onForgetTemplate(state, client, templateId(number))
+      break
+    case 'replicate':
+      onReplicate(state, client, message)
       break
     case 'open-relay':
     case 'accept-relay':

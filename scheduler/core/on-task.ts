@@ -19,6 +19,7 @@ import { failTask, finishTask } from './outcome.js'
 import { isNeeded } from './retention.js'
 import { loseCopy, startOver } from './recovery.js'
 import { onRelayMessage } from './relays.js'
+import { endCopying, onCopyMissing } from './replication.js'
 import { workerOutboxOf, type SchedulerState } from './state.js'
 import { addHolder, isHolder, isPending, keyOf, type Failure, type Task } from './task.js'
 import type { FunctionStatistics } from './template.js'
@@ -65,6 +66,9 @@ export function onWorkerMessage(state: SchedulerState, worker: WorkerRecord, mes
       break
     case 'leaving':
       onLeaving(state, worker)
+      break
+    case 'copies-missing':
+      for (const id of message.tasks) onCopyMissing(state, id, worker)
       break
     case 'open-relay':
     case 'accept-relay':
@@ -213,6 +217,7 @@ function onInputsMissing(state: SchedulerState, worker: WorkerRecord, message: I
 
 /** The worker fetched a value and keeps the copy. */
 function addCopy(state: SchedulerState, worker: WorkerRecord, id: TaskId, sizeBytes: number): void {
+  if (state.copying.size > 0) endCopying(state, id, worker)
   const task = recordOf(state, id)
   if (task?.state.type === 'in-memory') {
     if (!isHolder(task.state, worker)) addHolder(task.state, worker)

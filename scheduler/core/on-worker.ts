@@ -4,6 +4,7 @@ import type { Join } from '../../protocol/messages/worker.js'
 import { failTask } from './outcome.js'
 import { loseCopy, startOver } from './recovery.js'
 import { endRelaysOf } from './relays.js'
+import { endCopyingOf } from './replication.js'
 import { outboxOf, workerOutboxOf, type SchedulerState } from './state.js'
 import { isHolder, keyOf, type Task } from './task.js'
 import { WorkerOutbox } from './worker-outbox.js'
@@ -47,6 +48,7 @@ export function onWorkerJoined(state: SchedulerState, id: WorkerId, join: Join):
     isLeaving: false,
     isDismissed: false,
     heardAtMs: state.nowMs,
+    serving: { count: 0, sizeBytes: 0 },
     pulse: undefined,
     outbox: new WorkerOutbox(),
     isDirty: false,
@@ -95,6 +97,7 @@ export function onWorkerLeft(state: SchedulerState, id: WorkerId, reason: string
   if (!worker.isLeaving) state.stayingWorkers--
   for (const template of worker.templates) template.knownBy.delete(worker)
   state.open.remove(worker)
+  endCopyingOf(state, worker)
   endRelaysOf(state, { type: 'worker', record: worker }, `Worker ${worker.join.name} is gone.`)
   for (const held of heldBy(state, worker)) loseCopy(state, held, worker)
   for (const task of suspectsOf(worker)) task.deaths++

@@ -8,6 +8,7 @@ import { InlineCache } from './inline-cache.js'
 import type { SchedulerInstruction } from './instructions.js'
 import { ReadyQueue } from './ready-queue.js'
 import type { Relay } from './relays.js'
+import type { CopiesUnderWay, Replication } from './replication.js'
 import type { TaskArray } from './task-array.js'
 import type { Task } from './task.js'
 import type { CodeRecord, FunctionStatistics } from './template.js'
@@ -64,6 +65,9 @@ export interface SchedulerState {
   readonly workersToFlush: WorkerRecord[]
   /** Instructions that are not messages: connections to close, relays to connect. */
   readonly orders: SchedulerInstruction[]
+  /** Copies that clients asked for and wait for. */
+  readonly replications: Set<Replication>
+  readonly copying: CopiesUnderWay
   /** By number. */
   readonly relays: Map<number, Relay>
   /** Those of `relays` for which there is no place yet, the next one first. */
@@ -94,6 +98,8 @@ export function createState(config: SchedulerConfig): SchedulerState {
     clientsToFlush: [],
     workersToFlush: [],
     orders: [],
+    replications: new Set(),
+    copying: new Map(),
     relays: new Map(),
     waitingRelays: new Set(),
     nextRelay: 1,

@@ -31,6 +31,8 @@ export interface WorkerRecord extends HeapItem {
   /** Nothing is expected of it any more, and it has been told. */
   isDismissed: boolean
   heardAtMs: number
+  /** Copies of its values that others are fetching by order, and their bytes. */
+  readonly serving: { count: number; sizeBytes: number }
   pulse: Pulse | undefined
   readonly outbox: WorkerOutbox
   /** Is it in `state.workersToFlush`? */

@@ -72,6 +72,8 @@ export class SimulatedClient {
   #recent: Future[] = []
   #lease: { next: ArrayId; readonly end: number } | undefined
   #lastArray: { readonly id: ArrayId; count: number } | undefined
+  /** Questions for copies that were not answered. */
+  #replications = 0
   #hasLeft = false
 
   constructor(world: World, name: string, temper: Temper) {
@@ -116,6 +118,7 @@ export class SimulatedClient {
       [],
       'wanted futures never settled',
     )
+    assert.equal(this.#replications, 0, 'copies were never made')
   }
 
   #receive(message: SchedulerToClient): void {
@@ -142,6 +145,9 @@ export class SimulatedClient {
       case 'status':
       case 'workers-present':
         break
+      case 'replicated':
+        this.#replications--
+        break
       case 'relay-opened':
       case 'relay-offered':
       case 'relay-closed':
@@ -161,6 +167,7 @@ export class SimulatedClient {
       else if (dice < 0.8) this.#want(this.#draw(rng.integer(1, 20)))
       else this.#release(this.#draw(rng.chance(0.1) ? 1_000 : rng.integer(1, 20)))
     }
+    if (this.#world.separationRng.chance(this.#world.replicating)) this.#replicate()
     this.#connection.flush()
   }
 
@@ -286,6 +293,16 @@ export class SimulatedClient {
     if (wanted.length === 0) return
     for (const future of wanted) future.isWanted = true
     this.#connection.send({ type: 'want', tasks: wanted.map(({ id }) => id) })
+  }
+
+  #replicate(): void {
+    const rng = this.#world.separationRng
+    const held = [...this.#futures.keys()]
+    const tasks = Array.from({ length: Math.min(held.length, rng.integer(1, 5)) }, () => rng.pick(held)!)
+    if (tasks.length === 0) return
+    this.#world.counts.replicated += tasks.length
+    this.#replications++
+    this.#connection.send({ type: 'replicate', request: 1, tasks, copies: rng.integer(1, 9) })
   }
 
   #release(futures: readonly Future[]): void {

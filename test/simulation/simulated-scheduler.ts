@@ -192,6 +192,8 @@ export class SimulatedScheduler {
   /** Nothing is left of any client. */
   checkHoldsNoClients(): void {
     assert.equal(this.state.clients.size, 0, 'the scheduler has clients left')
+    assert.equal(this.state.replications.size, 0, 'the scheduler has questions for copies left')
+    assert.equal(this.state.copying.size, 0, 'the scheduler waits for copies')
     assert.equal(this.state.relays.size, 0, 'the scheduler has relays left')
     assert.equal(this.state.codes.size, 0, 'the scheduler has code left')
     for (const { name, templates } of this.state.functions.values()) {

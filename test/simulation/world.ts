@@ -17,6 +17,8 @@ export interface World {
   readonly separation: number
   /** Draws who is out of reach, so that nothing else is drawn otherwise for it. */
   readonly separationRng: Rng
+  /** The probability that a client asks for copies when it acts. */
+  readonly replicating: number
   /** Pairs that were drawn, by both names: can the first reach the second? */
   readonly reach: Map<string, boolean>
   /** Do workers die, so that tasks may fail with them? */
@@ -37,6 +39,7 @@ export interface Counts {
   cutTasks: number
   fetches: number
   relayed: number
+  replicated: number
   missing: number
   returned: number
   exits: number
@@ -58,6 +61,7 @@ export function noCounts(): Counts {
     cutTasks: 0,
     fetches: 0,
     relayed: 0,
+    replicated: 0,
     missing: 0,
     returned: 0,
     exits: 0,

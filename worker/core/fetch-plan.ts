@@ -10,10 +10,17 @@ export interface Fetch {
   readonly input: TaskId
   /** All in state `waiting`. */
   readonly waiters: Set<Task>
+  /** The scheduler ordered a copy, and waits for word of it: it is fetched even when no task waits. */
+  isOrdered: boolean
   /** Who may hold it and was not asked, the next one first. */
   readonly holders: WorkerId[]
   /** Whose answer is awaited; `undefined` until the end of the turn in which the fetch was planned. */
   asked: WorkerId | undefined
+}
+
+/** Does a task wait for it, or the scheduler? */
+export function isWanted({ waiters, isOrdered }: Fetch): boolean {
+  return waiters.size > 0 || isOrdered
 }
 
 export class FetchPlan {
@@ -26,7 +33,7 @@ export class FetchPlan {
     let fetch = this.#fetches.get(input)
     if (fetch === undefined) {
       if (holders.length === 0) return false
-      fetch = { input, waiters: new Set(), holders: [], asked: undefined }
+      fetch = { input, waiters: new Set(), isOrdered: false, holders: [], asked: undefined }
       this.#fetches.set(input, fetch)
       this.#planned.add(fetch)
     }
@@ -37,12 +44,37 @@ export class FetchPlan {
     return true
   }
 
+  /** The scheduler wants a copy of `input` here, which `holder` has. */
+  order(input: TaskId, holder: WorkerId): void {
+    let fetch = this.#fetches.get(input)
+    if (fetch === undefined) {
+      fetch = { input, waiters: new Set(), isOrdered: true, holders: [], asked: undefined }
+      this.#fetches.set(input, fetch)
+      this.#planned.add(fetch)
+    }
+    fetch.isOrdered = true
+    if (holder !== fetch.asked && !fetch.holders.includes(holder)) fetch.holders.push(holder)
+  }
+
+  /** Nobody waits for word of copies any more. */
+  forgetOrders(): void {
+    for (const fetch of [...this.#fetches.values()]) {
+      fetch.isOrdered = false
+      if (!isWanted(fetch) && fetch.asked === undefined) this.#remove(fetch)
+    }
+  }
+
+  /** Nobody can be asked for it. */
+  giveUp(fetch: Fetch): void {
+    this.#remove(fetch)
+  }
+
   /** The task does not wait for `input` any more. */
   stopWaiting(input: TaskId, task: Task): void {
     const fetch = this.#fetches.get(input)
     if (fetch === undefined) return
     fetch.waiters.delete(task)
-    if (fetch.waiters.size === 0 && fetch.asked === undefined) this.#remove(fetch)
+    if (!isWanted(fetch) && fetch.asked === undefined) this.#remove(fetch)
   }
 
   /** The value is here. Returns who waited for it, or `undefined` if it was not being fetched. */
@@ -58,7 +90,7 @@ export class FetchPlan {
     const fetch = this.#fetches.get(input)
     if (fetch?.asked !== holder) return undefined
     fetch.asked = undefined
-    if (fetch.waiters.size > 0 && fetch.holders.length > 0) {
+    if (isWanted(fetch) && fetch.holders.length > 0) {
       this.#planned.add(fetch)
       return undefined
     }
@@ -71,7 +103,7 @@ export class FetchPlan {
     const fetch = this.#fetches.get(input)
     if (fetch?.asked !== holder) return
     fetch.asked = undefined
-    if (fetch.waiters.size === 0) return this.#remove(fetch)
+    if (!isWanted(fetch)) return this.#remove(fetch)
     fetch.holders.unshift(holder)
     this.#planned.add(fetch)
   }

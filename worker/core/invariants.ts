@@ -1,6 +1,7 @@
 /** What must hold between the records of a worker: checked after every event in tests and in the simulator. */
 import { assert } from '../../common/assert.js'
 import { isOpen, type Batch } from './batch.js'
+import { isWanted } from './fetch-plan.js'
 import type { WorkerState } from './state.js'
 
 export function checkInvariants(state: WorkerState): void {
@@ -56,7 +57,7 @@ function checkFetches(state: WorkerState): void {
     const { input, waiters, asked, holders } = fetch
     assert(planned.has(fetch) === (asked === undefined), `the fetch of ${input} is planned and asked for`)
     if (asked === undefined)
-      assert(waiters.size > 0 && holders.length > 0, `the fetch of ${input} is planned for nothing`)
+      assert(isWanted(fetch) && holders.length > 0, `the fetch of ${input} is planned for nothing`)
     for (const task of waiters) {
       assert(state.tasks.get(task.task) === task, `task ${task.task} is gone and waits for ${input}`)
       assert(task.state.type === 'waiting' && task.state.missing.has(input), `task ${task.task} has ${input} already`)

@@ -70,6 +70,7 @@ function close(state: WorkerState, out: WorkerInstruction[]): void {
 /** Also what only this scheduler's numbers name: templates and peers are numbered anew by the next. */
 function forgetAll(state: WorkerState): void {
   for (const task of state.tasks.values()) forgetTask(state, task)
+  state.fetches.forgetOrders()
   for (const task of state.held.tasks) dropValue(state, task)
   state.report.forgetNews()
   state.templates.clear()

@@ -6,6 +6,7 @@ import type { WorkerInstruction } from './instructions.js'
 import { dropValue, forgetTask, returnTask } from './let-go.js'
 import { onFarewell, onJoined } from './on-link.js'
 import { onRunTasks } from './on-run-tasks.js'
+import { onFetchCopies } from './on-transfer.js'
 import type { WorkerState } from './state.js'
 
 export function onSchedulerMessage(state: WorkerState, message: Heard, out: WorkerInstruction[]): void {
@@ -35,6 +36,9 @@ export function onSchedulerMessage(state: WorkerState, message: Heard, out: Work
       break
     case 'recall':
       for (const task of message.tasks) recallTask(state, task)
+      break
+    case 'fetch-copies':
+      onFetchCopies(state, message)
       break
     case 'farewell':
       onFarewell(state, out)

@@ -1,6 +1,8 @@
 /** Values that come from other workers, or don't; and code that can't be kept. */
 import type { CodeHash, TaskId, WorkerId } from '../../protocol/ids.js'
 import type { WorkerEvent } from './events.js'
+import type { FetchCopies } from '../../protocol/messages/worker.js'
+import { isWanted } from './fetch-plan.js'
 import type { WorkerInstruction } from './instructions.js'
 import { dropUnlessHeld, forgetTask, giveBackWithoutInputs } from './let-go.js'
 import type { WorkerState } from './state.js'
@@ -9,6 +11,8 @@ import { moveTo, READY, type Task } from './task.js'
 /** A value is in the store: tasks that waited for it may go on. */
 export function holdValue(state: WorkerState, value: TaskId, sizeBytes: number): void {
   state.held.add(value, sizeBytes)
+  if (state.fetches.size === 0) return
+  if (state.fetches.find(value)?.isOrdered === true) state.report.addOrderedCopy(value, sizeBytes)
   const waiters = state.fetches.arrived(value)
   if (waiters === undefined) return
   for (const task of waiters) {
@@ -25,14 +29,14 @@ export function onValuesFetched(state: WorkerState, tasks: readonly TaskId[], si
   tasks.forEach((value, i) => {
     if (state.held.has(value)) return // Made here meanwhile.
     const fetch = state.fetches.find(value)
-    if (fetch === undefined || fetch.waiters.size === 0) {
+    if (fetch === undefined || !isWanted(fetch)) {
       state.fetches.arrived(value)
       dropUnlessHeld(state, value)
       return
     }
     const sizeBytes = sizes[i] ?? 0
+    if (!fetch.isOrdered) state.report.addCopy(value, sizeBytes)
     holdValue(state, value, sizeBytes)
-    state.report.addCopy(value, sizeBytes)
   })
 }
 
@@ -45,7 +49,11 @@ export function onValuesMissing(
 ): void {
   const missing = new Map<Task, TaskId[]>()
   for (const value of tasks) {
-    for (const task of state.fetches.missing(value, holder) ?? []) {
+    const isOrdered = state.fetches.find(value)?.isOrdered === true
+    const waiters = state.fetches.missing(value, holder)
+    if (waiters === undefined) continue // Another holder will be asked, or this one was not.
+    if (isOrdered) state.report.addMissingCopy(value)
+    for (const task of waiters) {
       const inputs = missing.get(task)
       if (inputs === undefined) missing.set(task, [value])
       else inputs.push(value)
@@ -63,6 +71,14 @@ export function onValuesUnreachable(
   for (const value of tasks) state.fetches.askAgain(value, holder)
 }
 
+/** The scheduler wants copies here: of what is here already, it is told. */
+export function onFetchCopies(state: WorkerState, { tasks, holders, sizes }: FetchCopies): void {
+  tasks.forEach((value, i) => {
+    if (state.held.has(value)) state.report.addOrderedCopy(value, sizes[i] ?? 0)
+    else state.fetches.order(value, holders[i] as WorkerId)
+  })
+}
+
 /** At the end of a turn: asks each holder once for all that it is needed for. */
 export function askForInputs(state: WorkerState, nowMs: number, out: WorkerInstruction[]): void {
   const asks = new Map<WorkerId, TaskId[]>()
@@ -76,6 +92,10 @@ export function askForInputs(state: WorkerState, nowMs: number, out: WorkerInstr
     }
     if (holder === undefined) {
       for (const task of fetch.waiters) giveBackWithoutInputs(state, task, { inputs: [input], holder: unknown! }, out)
+      if (fetch.isOrdered) {
+        state.fetches.giveUp(fetch)
+        state.report.addMissingCopy(input)
+      }
       continue
     }
     state.fetches.markAsked(fetch, holder)

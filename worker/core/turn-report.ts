@@ -18,7 +18,8 @@ export class TurnReport {
   readonly #values = new Packer()
   readonly #timings = new Timings()
   #returned = new Attempts()
-  #copies: { readonly task: TaskId; readonly sizeBytes: number }[] = []
+  #copies: { readonly task: TaskId; readonly sizeBytes: number; readonly isOrdered: boolean }[] = []
+  #missingCopies: TaskId[] = []
   #dropped: TaskId[] = []
 
   /** The task ran; entry `place` of `values` is its value, or is empty when that stays here. */
@@ -41,7 +42,17 @@ export class TurnReport {
 
   /** A value that a peer gave is held from now on. */
   addCopy(task: TaskId, sizeBytes: number): void {
-    this.#copies.push({ task, sizeBytes })
+    this.#copies.push({ task, sizeBytes, isOrdered: false })
+  }
+
+  /** As `addCopy`, and the scheduler waits for word of it. */
+  addOrderedCopy(task: TaskId, sizeBytes: number): void {
+    this.#copies.push({ task, sizeBytes, isOrdered: true })
+  }
+
+  /** A copy that the scheduler ordered could not be had. */
+  addMissingCopy(task: TaskId): void {
+    this.#missingCopies.push(task)
   }
 
   /** The value is of no use here, unless it is held again before the turn ends. */
@@ -55,6 +66,7 @@ export class TurnReport {
     this.#outputs.take()
     this.#takeReturned()
     this.#copies = []
+    this.#missingCopies = []
   }
 
   flush(held: HeldValues, out: WorkerInstruction[]): void {
@@ -63,6 +75,10 @@ export class TurnReport {
     if (outputs !== undefined) out.push({ type: 'send', message: outputs })
     if (this.#returned.tasks.length > 0) out.push(this.#takeReturned())
     if (this.#copies.length > 0) this.#flushCopies(held, out)
+    if (this.#missingCopies.length > 0) {
+      out.push({ type: 'send', message: { type: 'copies-missing', tasks: this.#missingCopies } })
+      this.#missingCopies = []
+    }
     if (this.#dropped.length > 0) this.#flushDropped(held, out)
   }
 
@@ -87,6 +103,7 @@ export class TurnReport {
   /** A copy may have been freed in the turn that brought it. */
   #flushCopies(held: HeldValues, out: WorkerInstruction[]): void {
     const copies = this.#copies.filter(({ task }) => held.has(task))
+    for (const { task, isOrdered } of this.#copies) if (isOrdered && !held.has(task)) this.#missingCopies.push(task)
     this.#copies = []
     if (copies.length === 0) return
     const tasks = copies.map(({ task }) => task)
