@@ -6,6 +6,7 @@ import type { ErrorMode } from './gather.js'
 import type { Items } from './map-slice.js'
 import { checkOptionNames, describe, invalidOption } from './options.js'
 import { remoteModule, type RemoteModule } from './remote-module.js'
+import { resolveScatterOptions } from './scattered-value.js'
 import type { Session } from './session.js'
 import type { SplittingClient } from './splitting-client.js'
 import { TaskFuture } from './task-future.js'
@@ -38,6 +39,14 @@ export interface ReplicateOptions {
 
 /** More than there are workers. */
 const MAX_COPIES = Number.MAX_SAFE_INTEGER
+
+/** Options of {@link Client.scatter}. */
+export interface ScatterOptions {
+  /** Brings a copy to every worker that is there; the future is finished when all have it. Default: one worker gets it. */
+  readonly broadcast?: boolean | undefined
+  /** Names or addresses of the workers that may have it. Default: any. It waits until one of them is there. */
+  readonly workers?: readonly string[] | undefined
+}
 
 /** Options of {@link Client.waitForWorkers}. */
 export interface WaitForWorkersOptions {
@@ -134,6 +143,26 @@ export class Client implements AsyncDisposable {
       throw invalidOption(`argTuples[${wrong}] is ${found}; client.starmap() takes a list of arguments for each task.`)
     }
     return this.#map(fn, { values, are: 'arguments' }, options, this.starmap)
+  }
+
+  /**
+   * Brings a value of this program to the cluster, straight to a worker, and gives one future for it, whatever the value.
+   * Give the future to as many tasks as you like: the value travels once. It is encoded before the call returns, so it may
+   * change afterwards.
+   *
+   * Nothing can make the value again: if every worker that has it is lost, tasks that need it fail with a
+   * `WorkerLostError`.
+   *
+   * @throws {NotSerializableError} when the value can't be sent; `path` says which part.
+   * @example
+   * ```ts
+   * const table = client.scatter(new Float64Array(1_000_000), { broadcast: true })
+   * const sums = client.map((row: number, all: Float64Array) => all[row], [1, 2, 3], { args: [table] })
+   * ```
+   */
+  scatter<T>(value: T, options: ScatterOptions = {}): Future<Awaited<T>> {
+    // What it is a future of is what was given.
+    return this.#session.scatter(value, resolveScatterOptions(options)) as Future<Awaited<T>>
   }
 
   /**

@@ -1,6 +1,6 @@
 /**
  * Fetches values that are too large for the scheduler to keep from the workers that hold them: straight, or by a relay
- * from those that this client can't reach.
+ * from those that this client can't reach. Brings them values in the same ways.
  */
 import { ExpiringSet } from '../common/expiring-set.js'
 import { entryOf } from '../common/packed.js'
@@ -30,6 +30,8 @@ export interface LocatedValuesOptions {
   onValue(task: TaskId, encoded: Uint8Array, isOwned: boolean): void
   /** The value could not be had from `holder`. */
   onMissing(task: TaskId, holder: string): void
+  /** A value could not be brought to the worker. */
+  onNotPut(task: TaskId, worker: number): void
 }
 
 /** What is to be fetched from one worker: by the task under which it is held, the tasks of ours. */
@@ -73,6 +75,20 @@ export class LocatedValues {
     const tasks = due.tasks.get(heldAs)
     if (tasks === undefined) due.tasks.set(heldAs, [task])
     else tasks.push(task)
+  }
+
+  /** Brings a value to the worker, whose address may be empty. */
+  put(worker: number, address: string, task: TaskId, value: Uint8Array): void {
+    const putByRelay = (): void => {
+      const onFailed = (): void => this.#options.onNotPut(task, worker)
+      this.#relayed.put(String(worker), { task, value, onFailed })
+    }
+    if (address === '' || this.#unreachable.has(address, performance.now())) return putByRelay()
+    const onFailed = (): void => {
+      this.#unreachable.add(address, performance.now())
+      putByRelay()
+    }
+    this.#direct.put(address, { task, value, onFailed })
   }
 
   close(): void {

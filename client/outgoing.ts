@@ -13,6 +13,7 @@ import type { Connection } from '../protocol/transport/connection.js'
 import type { Failure } from './failure.js'
 import type { Leases } from './leases.js'
 import type { MapSlice } from './map-slice.js'
+import { ScatteredValue } from './scattered-value.js'
 import { Submission } from './submission.js'
 import { TaskArray } from './task-array.js'
 import { placesOf, type CodeSource, type Template } from './template.js'
@@ -28,7 +29,7 @@ export class Outgoing {
   readonly #connection: Connection<ClientToScheduler>
   readonly #leases: Leases
   readonly #arrays: Map<number, TaskArray>
-  readonly #queue = new Fifo<Submission | MapSlice>()
+  readonly #queue = new Fifo<Submission | MapSlice | ScatteredValue>()
   /** Where the next task goes. */
   #open: Submission | undefined
   /** The code that all tasks of the open submission share, when it is not there yet: the whole array may fail. */
@@ -90,6 +91,13 @@ export class Outgoing {
 
   addSlice(slice: MapSlice): void {
     this.#queue.push(slice)
+  }
+
+  /** Gives a scattered value its place behind all that was submitted, in an array of its own. */
+  addScattered(value: (array: TaskArray) => ScatteredValue): void {
+    this.#closeOpen()
+    this.#queue.push(value(this.newArray()))
+    this.flushSoon()
   }
 
   /** The values of tasks of this array are to be asked for. */
@@ -167,6 +175,12 @@ export class Outgoing {
 
   #sendQueued(deadlineMs: number): void {
     for (let next = this.#queue.peek(); next !== undefined; next = this.#queue.peek()) {
+      if (next instanceof ScatteredValue) {
+        next.array.sentCount = 1
+        this.#connection.send(next.toMessage())
+        this.#queue.shift()
+        continue
+      }
       const { state } = sourceOf(next)
       if (state.type === 'bundling') return // Whoever bundles flushes again.
       if (performance.now() >= deadlineMs) {

@@ -2,7 +2,7 @@
  * One client's link to its scheduler: the task arrays it has, what the scheduler says of them, and the questions that are
  * open. All views of a client (`client.with(…)`) share one session.
  */
-import { unreachable } from '../common/assert.js'
+import { present, unreachable } from '../common/assert.js'
 import { entryOf, ownBytes, type Packed } from '../common/packed.js'
 import { HeddleError, SchedulerUnreachableError, TimeoutError } from '../protocol/errors.js'
 import { arrayOf, indexOf, type CodeHash, type TaskId } from '../protocol/ids.js'
@@ -10,6 +10,7 @@ import {
   clientToScheduler,
   schedulerToClient,
   type ClientToScheduler,
+  type ScatterTo,
   type SchedulerToClient,
 } from '../protocol/messages/client.js'
 import type { ClusterStatus } from '../protocol/messages/status.js'
@@ -18,6 +19,7 @@ import { connectTo } from '../protocol/transport/handshake.js'
 import { CLOSED } from '../protocol/transport/link.js'
 import { RelayPort } from '../protocol/transport/relay.js'
 import type { Socket } from '../protocol/transport/socket.js'
+import { encodeValue } from '../protocol/values/encode.js'
 import type { Failure } from './failure.js'
 import type { Future } from './future.js'
 import { gather, type ErrorMode } from './gather.js'
@@ -28,6 +30,7 @@ import type { Items } from './map-slice.js'
 import { checkTimeout } from './options.js'
 import { Outgoing } from './outgoing.js'
 import { ModuleSource } from './remote-module.js'
+import { ScatteredValue, ScatteredValues, type ResolvedScatterOptions } from './scattered-value.js'
 import { Submitter, type Made } from './submitter.js'
 import type { TaskArray, Waiter } from './task-array.js'
 import { TaskFuture, type FutureGroup, type FutureOwner } from './task-future.js'
@@ -114,6 +117,7 @@ export class Session implements FutureOwner {
   /** Of futures that are watched one by one. */
   #lastGroup: FutureGroup | undefined
   readonly #relays: RelayPort
+  readonly #scattered = new ScatteredValues()
   #lastRequest = 0
   #located: LocatedValues | undefined
   #onReady: { readonly resolve: () => void; readonly reject: (error: Error) => void } | undefined
@@ -183,6 +187,19 @@ export class Session implements FutureOwner {
   map(fn: TaskFunction, items: Items, options: ResolvedMapOptions, called: TaskFunction): Made[] {
     this.checkOpen()
     return this.#submitter.map(fn, items, options, called)
+  }
+
+  /** Encodes the value now, and has it brought to where the scheduler says. */
+  scatter(value: unknown, options: ResolvedScatterOptions): Future<unknown> {
+    this.checkOpen()
+    const encoded = encodeValue(value, { path: 'value' })
+    let future: Future<unknown> | undefined
+    this.#outgoing.addScattered((array) => {
+      const index = this.#scattered.add(array, encoded)
+      future = this.#makeFuture(array, index)
+      return new ScatteredValue(array, encoded.length, options)
+    })
+    return present(future, 'the future of a scattered value')
   }
 
   /** Code of a module. It is bundled once, when it is first asked for. */
@@ -293,6 +310,12 @@ export class Session implements FutureOwner {
       case 'finished':
         for (const id of message.tasks) this.#find(id)?.onFinished(indexOf(id))
         break
+      case 'scattered':
+        for (const id of message.tasks) this.#scattered.settle(id)
+        break
+      case 'scatter-to':
+        this.#putScattered(message)
+        break
       case 'values':
         this.#onValues(message.tasks, message.values)
         break
@@ -329,6 +352,12 @@ export class Session implements FutureOwner {
     }
   }
 
+  #putScattered({ task, workers, addresses }: ScatterTo): void {
+    const value = this.#scattered.get(task)
+    if (value === undefined) return
+    workers.forEach((worker, i) => this.#located?.put(worker, addresses[i] ?? '', task, value))
+  }
+
   #locatedValues(secret: string): LocatedValues {
     const { name, dialHolder } = this.#options
     return new LocatedValues(
@@ -341,6 +370,9 @@ export class Session implements FutureOwner {
           if (this.#find(task)?.isAwaited(indexOf(task)) === true)
             this.#connection.send({ type: 'missing', task, holder })
         },
+        onNotPut: (task, worker) => {
+          if (this.#scattered.get(task) !== undefined) this.#connection.send({ type: 'not-scattered', task, worker })
+        },
       },
       secret,
     )
@@ -351,6 +383,7 @@ export class Session implements FutureOwner {
     this.#end = error
     this.#onReady?.reject(error)
     this.#outgoing.close()
+    this.#scattered.clear()
     this.#located?.close()
     this.#relays.close('The connection to the scheduler is gone.')
     for (const array of this.#arrays.values()) array.onLost(error)

@@ -123,11 +123,17 @@ export class ValueExchange {
       maxSilenceMs: role === 'client' ? CLIENT_SILENCE_MS : undefined,
       handlers: (connection: Connection<FromHolder>) => {
         this.#served.add(connection)
-        return serveValues(
-          connection,
-          (task) => this.#options.store.get(task),
-          () => this.#served.delete(connection),
-        )
+        const { store, submit } = this.#options
+        return serveValues(connection, (task) => store.get(task), {
+          onClose: () => this.#served.delete(connection),
+          puts: {
+            allocate: allocateShared,
+            onPut: (task, value) => {
+              store.put(task, value)
+              submit({ type: 'value-put', task, sizeBytes: value.length })
+            },
+          },
+        })
       },
     }
   }

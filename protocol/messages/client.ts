@@ -1,5 +1,18 @@
 /** The link between a client and the scheduler. */
-import { bytes, integer, integers, list, message, packed, record, taskIds, text, union, type Infer } from '../schema.js'
+import {
+  bytes,
+  integer,
+  integers,
+  list,
+  message,
+  oneOf,
+  packed,
+  record,
+  taskIds,
+  text,
+  union,
+  type Infer,
+} from '../schema.js'
 import { array, defineCode, hash, task, template } from './common.js'
 import { fromSwitch, toSwitch } from './relay.js'
 import { clusterStatus } from './status.js'
@@ -43,6 +56,20 @@ export const submit = message('submit', {
 })
 export type Submit = Infer<typeof submit>
 
+/**
+ * A value that the client has and gives to workers itself: the one task of a new array. The scheduler answers with
+ * `scatter-to`. `workers` are names or addresses of those that may have it; empty for any.
+ */
+export const scatter = message('scatter', {
+  array,
+  sizeBytes: integer,
+  copies: oneOf('one', 'every'),
+  workers: list(text),
+})
+export type ScatterMessage = Infer<typeof scatter>
+/** A scattered value could not be brought to this worker. Answered by another `scatter-to`, or `failed`. */
+export const notScattered = message('not-scattered', { task, worker: integer })
+
 /** The client waits for these values: each is answered by `values`, `located` or `failed`, now or when it settles. */
 export const want = message('want', { tasks: taskIds })
 /** The client let go of these futures. */
@@ -66,6 +93,8 @@ export const clientToScheduler = union([
   defineCode,
   defineTemplate,
   submit,
+  scatter,
+  notScattered,
   want,
   release,
   missing,
@@ -80,6 +109,14 @@ export type ClientToScheduler = Infer<typeof clientToScheduler>
 
 /** Array ids for the client's own use: `count` of them, from `first` up. The first lease follows the handshake. */
 export const lease = message('lease', { first: array, count: integer, peerSecret: text })
+/**
+ * Where a scattered value shall go: to each of `workers`, whose peer address is at the same place of `addresses`; it is
+ * empty for one that only relays reach.
+ */
+export const scatterTo = message('scatter-to', { task, workers: integers, addresses: list(text) })
+export type ScatterTo = Infer<typeof scatterTo>
+/** The client need not keep these scattered values any more: workers hold them, or nobody wants them. */
+export const scattered = message('scattered', { tasks: taskIds })
 /** These are finished, and nobody asked for their values yet. */
 export const finished = message('finished', { tasks: taskIds })
 /** Values that were wanted, encoded. */
@@ -117,6 +154,8 @@ export const replicated = message('replicated', { request: integer, missing: int
 
 export const schedulerToClient = union([
   lease,
+  scatterTo,
+  scattered,
   finished,
   values,
   located,

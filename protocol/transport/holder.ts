@@ -21,6 +21,14 @@ export interface ValueSink {
   onUnreachable(tasks: readonly TaskId[], reason: string): void
 }
 
+/** A value to be held there. */
+export interface Put {
+  readonly task: TaskId
+  readonly value: Uint8Array
+  /** It could not be brought there, as far as is known. */
+  onFailed(reason: string): void
+}
+
 export interface HolderOptions {
   readonly hello: Introduction
   readonly dial: (signal: AbortSignal) => Promise<Socket>
@@ -47,6 +55,8 @@ type State =
 export class Holder {
   readonly #options: HolderOptions
   readonly #requests = new Map<number, Request>()
+  /** Values under way to it. */
+  readonly #puts = new Map<TaskId, Put>()
   #lastRequest = 0
   #state: State = { type: 'waiting' }
 
@@ -58,6 +68,12 @@ export class Holder {
     this.#lastRequest += 1
     this.#requests.set(this.#lastRequest, { sink, owed: new Set(tasks) })
     if (this.#state.type === 'open') this.#send(this.#state.connection, this.#lastRequest)
+  }
+
+  put(put: Put): void {
+    this.#puts.set(put.task, put)
+    if (this.#state.type === 'open')
+      this.#state.connection.sendPayload({ type: 'put-value', task: put.task }, put.value)
   }
 
   connect(): void {
@@ -91,6 +107,7 @@ export class Holder {
   #handlers(connection: Connection<ToHolder>): Handlers<FromHolder> {
     this.#state = { type: 'open', connection }
     for (const request of this.#requests.keys()) this.#send(connection, request)
+    for (const { task, value } of this.#puts.values()) connection.sendPayload({ type: 'put-value', task }, value)
     const { allocate } = this.#options
     return {
       onMessages: (messages) => {
@@ -117,6 +134,9 @@ export class Holder {
       }
       case 'gone':
         this.#settle(connection, message.request, message.tasks)?.onGone(message.tasks)
+        break
+      case 'put-held':
+        if (!this.#puts.delete(message.task)) return this.#refuse(connection)
         break
       case 'large-value':
         return this.#refuse(connection)
@@ -150,15 +170,18 @@ export class Holder {
   }
 
   #checkIdle(): void {
-    if (this.#requests.size === 0 && this.#state.type === 'open') this.#options.onIdle()
+    if (this.#requests.size + this.#puts.size === 0 && this.#state.type === 'open') this.#options.onIdle()
   }
 
   #end(reason: string): void {
     if (this.#state.type === 'closed') return
     this.#state = { type: 'closed' }
     const unanswered = [...this.#requests.values()]
+    const unheld = [...this.#puts.values()]
     this.#requests.clear()
+    this.#puts.clear()
     this.#options.onClose()
+    for (const put of unheld) put.onFailed(reason)
     for (const { sink, owed } of unanswered) sink.onUnreachable([...owed], reason)
   }
 }

@@ -6,7 +6,7 @@
 import { HOLDER_IDLE_MS, MAX_HOLDER_CONNECTIONS } from '../limits.js'
 import type { TaskId } from '../ids.js'
 import type { Introduction } from './handshake.js'
-import { Holder, type ValueSink } from './holder.js'
+import { Holder, type Put, type ValueSink } from './holder.js'
 import type { Socket } from './socket.js'
 import { systemTimers, type Timers } from './timers.js'
 
@@ -50,12 +50,17 @@ export class ValueFetcher {
       queueMicrotask(() => sink.onUnreachable(tasks, 'This process is closing.'))
       return
     }
-    const holder = this.#holders.get(address) ?? this.#addHolder(address)
-    this.#holders.delete(address)
-    this.#holders.set(address, holder)
-    this.#idle.get(holder)?.()
-    this.#idle.delete(holder)
-    holder.ask(tasks, sink)
+    this.#use(address).ask(tasks, sink)
+    this.#connectWaiting()
+  }
+
+  /** Brings a value to the process at `address`, which is to hold it. It must not change meanwhile. */
+  put(address: string, put: Put): void {
+    if (this.#isClosed) {
+      queueMicrotask(() => put.onFailed('This process is closing.'))
+      return
+    }
+    this.#use(address).put(put)
     this.#connectWaiting()
   }
 
@@ -63,6 +68,16 @@ export class ValueFetcher {
   close(): void {
     this.#isClosed = true
     for (const holder of [...this.#holders.values()]) holder.close('This process is closing.')
+  }
+
+  /** The holder at this address, as the one most recently asked. */
+  #use(address: string): Holder {
+    const holder = this.#holders.get(address) ?? this.#addHolder(address)
+    this.#holders.delete(address)
+    this.#holders.set(address, holder)
+    this.#idle.get(holder)?.()
+    this.#idle.delete(holder)
+    return holder
   }
 
   #addHolder(address: string): Holder {

@@ -11,6 +11,11 @@ import type { CloseReason, Connection, Handlers } from './connection.js'
 /** A message of small values is sent once it is this large: with its ids and sizes it still fits into one frame. */
 const ENOUGH_BYTES = CHUNK_BYTES / 2
 
+const UNEXPECTED: CloseReason = Object.freeze({
+  code: 'ERR_HEDDLE_PROTOCOL',
+  message: 'A value was put in a way that is not known here.',
+})
+
 interface Request {
   readonly number: number
   readonly tasks: readonly TaskId[]
@@ -18,14 +23,23 @@ interface Request {
   next: number
 }
 
+export interface ServeOptions {
+  readonly onClose?: (reason: CloseReason) => void
+  /** Takes values that others put here; without it they are refused. */
+  readonly puts?: {
+    readonly allocate: (sizeBytes: number) => Uint8Array
+    readonly onPut: (task: TaskId, value: Uint8Array) => void
+  }
+}
+
 /**
- * Handlers for a connection over which values are asked for. `lookup` gives the encoded value of a task, which must not
- * change while it is sent, or `undefined` when it is not held here.
+ * Handlers for a connection over which values are asked for, and put where the service takes any. `lookup` gives the
+ * encoded value of a task, which must not change while it is sent, or `undefined` when it is not held here.
  */
 export function serveValues(
   connection: Connection<FromHolder>,
   lookup: (task: TaskId) => Uint8Array | undefined,
-  onClose: (reason: CloseReason) => void = () => undefined,
+  { onClose = () => undefined, puts }: ServeOptions = {},
 ): Handlers<ToHolder> {
   const requests: Request[] = []
   let isServing = false
@@ -44,9 +58,21 @@ export function serveValues(
 
   return {
     onMessages: (messages) => {
-      for (const { request, tasks } of messages) requests.push({ number: request, tasks, next: 0 })
+      for (const message of messages) {
+        if (message.type === 'get-values') requests.push({ number: message.request, tasks: message.tasks, next: 0 })
+        else connection.close(UNEXPECTED)
+      }
       if (!isServing) void serve()
     },
+    onPayload: (message, payload) => {
+      if (message.type !== 'put-value' || puts === undefined || payload.length === 0) {
+        connection.close(UNEXPECTED)
+        return
+      }
+      puts.onPut(message.task, payload)
+      connection.send({ type: 'put-held', task: message.task })
+    },
+    ...(puts && { allocate: puts.allocate }),
     onClose: (reason) => {
       isClosed = true
       onClose(reason)

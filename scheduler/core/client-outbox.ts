@@ -14,6 +14,7 @@ const ENOUGH_BYTES = CHUNK_BYTES / 2
 
 export class ClientOutbox {
   #finished: TaskId[] = []
+  #scattered: TaskId[] = []
   #withValue: TaskId[] = []
   readonly #values = new Packer()
   #failed = new Map<Failure, TaskId[]>()
@@ -21,6 +22,10 @@ export class ClientOutbox {
 
   addFinished(id: TaskId): void {
     this.#finished.push(id)
+  }
+
+  addScattered(id: TaskId): void {
+    this.#scattered.push(id)
   }
 
   addValue(id: TaskId, bytes: Uint8Array, start: number, end: number): void {
@@ -46,6 +51,10 @@ export class ClientOutbox {
     if (this.#finished.length > 0) {
       messages.push({ type: 'finished', tasks: this.#finished })
       this.#finished = []
+    }
+    if (this.#scattered.length > 0) {
+      messages.push({ type: 'scattered', tasks: this.#scattered })
+      this.#scattered = []
     }
     for (const [failure, tasks] of this.#failed) messages.push({ type: 'failed', tasks, ...failure })
     if (this.#failed.size > 0) this.#failed = new Map()

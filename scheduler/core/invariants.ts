@@ -18,6 +18,7 @@ export function checkInvariants(state: SchedulerState): void {
   checkInline(state, tasks)
   checkRelays(state)
   checkCopying(state)
+  checkScatters(state, tasks)
 }
 
 function allTasks(state: SchedulerState): Set<Task> {
@@ -92,7 +93,7 @@ function checkWaiters(tasks: ReadonlySet<Task>): void {
     }
   }
   for (const task of tasks) {
-    if (task.state.type !== 'waiting') continue
+    if (task.state.type !== 'waiting' || task.template.isScattered) continue
     const known = entries.get(task) ?? 0
     assert(known === task.state.missing, `${task.id} waits for ${task.state.missing} inputs, and ${known} know of it`)
   }
@@ -192,6 +193,21 @@ function checkRelays(state: SchedulerState): void {
         ? state.clients.get(asker.record.id) === asker.record
         : state.workers.get(asker.record.id) === asker.record
     assert(isThere, `relay ${number} comes from a member that is gone`)
+  }
+}
+
+function checkScatters(state: SchedulerState, tasks: ReadonlySet<Task>): void {
+  for (const task of tasks) {
+    if (!task.template.isScattered) continue
+    const { type } = task.state
+    assert(type !== 'ready' && type !== 'processing', `the scattered value ${task.id} is to run`)
+    assert((type === 'waiting') === state.scatters.has(task.id), `${task.id} is ${type}, and its scatter is not known`)
+  }
+  for (const [id, { task, targets, holders }] of state.scatters) {
+    assert(tasks.has(task) && task.id === id, `the scatter ${id} is of a task that is gone`)
+    for (const worker of [...targets, ...holders]) {
+      assert(state.workers.get(worker.id) === worker, `the scatter ${id} goes to a worker that is gone`)
+    }
   }
 }
 

@@ -13,6 +13,7 @@ import { dismissIfDone, onWorkerJoined, onWorkerLeft } from './on-worker.js'
 import { placeReadyTasks } from './placement.js'
 import { startRelays } from './relays.js'
 import { replicate } from './replication.js'
+import { placeScatters } from './scatter.js'
 import { createState, type SchedulerConfig, type SchedulerState } from './state.js'
 import { statusOf } from './status.js'
 
@@ -54,6 +55,7 @@ export function handleEvent(state: SchedulerState, event: SchedulerEvent): reado
 /** Sends what is ready to workers with room, and gives out all that this turn's events led to. */
 export function endTurn(state: SchedulerState, nowMs: number): SchedulerInstruction[] {
   state.nowMs = nowMs
+  if (state.scattersToPlace.size > 0) placeScatters(state)
   placeReadyTasks(state)
   startRelays(state)
   replicate(state)

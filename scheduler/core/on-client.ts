@@ -12,6 +12,7 @@ import { remake } from './recovery.js'
 import { endRelaysOf, onRelayMessage } from './relays.js'
 import { forgetReplications, onReplicate } from './replication.js'
 import { releaseAll, releaseFuture } from './retention.js'
+import { loseScatterer, onNotScattered, onScatter } from './scatter.js'
 import { outboxOf, type SchedulerState } from './state.js'
 import { statusOf } from './status.js'
 import { HELD } from './task-array.js'
@@ -43,6 +44,7 @@ export function onClientLeft(state: SchedulerState, id: ClientId): void {
   forgetReplications(state, client)
   endRelaysOf(state, { type: 'client', record: client }, `Client ${client.name} is gone.`)
   releaseAll(state, client)
+  loseScatterer(state, client)
   closeTemplates(state, client)
   for (let i = state.workerWaits.length - 1; i >= 0; i--) {
     if (state.workerWaits[i]!.client === client) state.workerWaits.splice(i, 1)
@@ -63,6 +65,14 @@ export function onClientMessage(state: SchedulerState, client: ClientRecord, mes
       if (fault !== undefined) refuse(state, client, fault)
       break
     }
+    case 'scatter': {
+      const fault = onScatter(state, client, message)
+      if (fault !== undefined) refuse(state, client, fault)
+      break
+    }
+    case 'not-scattered':
+      onNotScattered(state, client, message.task, message.worker)
+      break
     case 'want':
       for (const id of message.tasks) want(state, client, id)
       break

@@ -20,6 +20,7 @@ import { isNeeded } from './retention.js'
 import { loseCopy, startOver } from './recovery.js'
 import { onRelayMessage } from './relays.js'
 import { endCopying, onCopyMissing } from './replication.js'
+import { onScattered } from './scatter.js'
 import { workerOutboxOf, type SchedulerState } from './state.js'
 import { addHolder, isHolder, isPending, keyOf, type Failure, type Task } from './task.js'
 import type { FunctionStatistics } from './template.js'
@@ -215,9 +216,14 @@ function onInputsMissing(state: SchedulerState, worker: WorkerRecord, message: I
   failTask(state, task, { ...failureOf(task, worker), error: NO_ERROR, code: 'ERR_HEDDLE_WORKER_LOST', reason })
 }
 
-/** The worker fetched a value and keeps the copy. */
+/** The worker fetched a value, or was brought one, and keeps the copy. */
 function addCopy(state: SchedulerState, worker: WorkerRecord, id: TaskId, sizeBytes: number): void {
   if (state.copying.size > 0) endCopying(state, id, worker)
+  const scatter = state.scatters.get(id)
+  if (scatter !== undefined) {
+    onScattered(state, scatter, worker)
+    return
+  }
   const task = recordOf(state, id)
   if (task?.state.type === 'in-memory') {
     if (!isHolder(task.state, worker)) addHolder(task.state, worker)

@@ -5,6 +5,7 @@ import { failTask } from './outcome.js'
 import { loseCopy, startOver } from './recovery.js'
 import { endRelaysOf } from './relays.js'
 import { endCopyingOf } from './replication.js'
+import { loseScatterTarget, retryScatters } from './scatter.js'
 import { outboxOf, workerOutboxOf, type SchedulerState } from './state.js'
 import { isHolder, keyOf, type Task } from './task.js'
 import { WorkerOutbox } from './worker-outbox.js'
@@ -58,6 +59,7 @@ export function onWorkerJoined(state: SchedulerState, id: WorkerId, join: Join):
   state.workersByName.set(join.name, worker)
   state.stayingWorkers++
   state.open.push(worker)
+  retryScatters(state)
   workerOutboxOf(state, worker).add({ type: 'joined', worker: id, peerSecret: state.config.peerSecret })
   answerWaits(state)
 }
@@ -99,6 +101,7 @@ export function onWorkerLeft(state: SchedulerState, id: WorkerId, reason: string
   state.open.remove(worker)
   endCopyingOf(state, worker)
   endRelaysOf(state, { type: 'worker', record: worker }, `Worker ${worker.join.name} is gone.`)
+  loseScatterTarget(state, worker)
   for (const held of heldBy(state, worker)) loseCopy(state, held, worker)
   for (const task of suspectsOf(worker)) task.deaths++
   for (const task of worker.processing) {

@@ -6,7 +6,7 @@ import { failTask, makeReady } from './outcome.js'
 import { isNeeded, letGo, sweepWaiters } from './retention.js'
 import type { SchedulerState } from './state.js'
 import { NO_WAITERS } from './task-array.js'
-import { moveTo, RELEASED, removeHolder, type Failure, type Task } from './task.js'
+import { type Failure, keyOf, moveTo, RELEASED, removeHolder, type Task } from './task.js'
 import type { WorkerRecord } from './worker-record.js'
 
 /** Sets a released task going, and those released inputs that it needs, and theirs. */
@@ -70,6 +70,10 @@ export function wakeAll(state: SchedulerState, work: Task[]): void {
       failTask(state, task, failure)
       continue
     }
+    if (task.template.isScattered) {
+      failTask(state, task, failureOfLost(task))
+      continue
+    }
     for (const input of task.inputs) input.pendingDependants++
     const missing = awaitInputs(state, task, work)
     if (missing > 0) moveTo(task, { type: 'waiting', missing })
@@ -97,6 +101,15 @@ function dropValue(state: SchedulerState, task: Task): void {
   if (task.state.type !== 'in-memory') return
   if (task.state.page !== undefined) state.inline.drop(task.state.page)
   moveTo(task, RELEASED)
+}
+
+/** A scattered value came from a client, and nothing here can make it again. */
+export function failureOfLost(task: Task): Failure {
+  const key = keyOf(task)
+  const reason =
+    `The scattered value ${key} was only on workers that are gone, or was released before it was needed again; ` +
+    'scatter it once more, or with { broadcast: true }.'
+  return { error: new Uint8Array(0), code: 'ERR_HEDDLE_WORKER_LOST', reason, worker: '', attempt: 0, culpritKey: key }
 }
 
 function isHeldSomewhere({ state }: Task): boolean {

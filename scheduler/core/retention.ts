@@ -7,7 +7,7 @@ import { assert } from '../../common/assert.js'
 import { arrayOf, indexOf, outputOf, type TaskId } from '../../protocol/ids.js'
 import type { ClientRecord } from './client-record.js'
 import { noLongerProcessing } from './assignment.js'
-import { workerOutboxOf, type SchedulerState } from './state.js'
+import { outboxOf, workerOutboxOf, type SchedulerState } from './state.js'
 import { HELD, leavePlace, templateAt, type TaskArray } from './task-array.js'
 import { isHolder, isPending, moveTo, outputCountOf, RELEASED, type Task } from './task.js'
 import { forgetTask as leaveTemplate } from './templates.js'
@@ -83,6 +83,8 @@ function dropOutcome(state: SchedulerState, task: Task, work: Task[]): void {
       state.ready.markStale()
       break
     case 'waiting':
+      if (task.template.isScattered) dropScatter(state, task)
+      break
     case 'failed':
     case 'released':
       break
@@ -107,6 +109,18 @@ export function freeUnlessHeld(state: SchedulerState, id: TaskId, worker: Worker
   const task = state.arrays.get(arrayOf(id))?.tasks[indexOf(id)]
   if (task?.state.type === 'in-memory' && isHolder(task.state, worker)) return
   workerOutboxOf(state, worker).addFree(id)
+}
+
+/** Nobody is to bring this value any more. A worker that it still reaches says so, and is told to free it. */
+export function dropScatter(state: SchedulerState, task: Task): void {
+  for (const worker of state.scatters.get(task.id)?.holders ?? []) workerOutboxOf(state, worker).addFree(task.id)
+  endScatter(state, task)
+}
+
+/** The client need not keep its value any more. */
+export function endScatter(state: SchedulerState, task: Task): void {
+  state.scatters.delete(task.id)
+  outboxOf(state, task.array.client).addScattered(task.id)
 }
 
 /** The task waits no more. Its entries in its inputs' lists of waiters are swept when they are half of a list. */

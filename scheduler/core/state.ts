@@ -2,13 +2,14 @@
 import { Heap } from '../../common/heap.js'
 import { Rate } from '../../common/rate.js'
 import { MAX_INLINE_CACHE_BYTES } from '../../protocol/limits.js'
-import type { ArrayId, ClientId, CodeHash, WorkerId } from '../../protocol/ids.js'
+import type { ArrayId, ClientId, CodeHash, TaskId, WorkerId } from '../../protocol/ids.js'
 import type { ClientRecord } from './client-record.js'
 import { InlineCache } from './inline-cache.js'
 import type { SchedulerInstruction } from './instructions.js'
 import { ReadyQueue } from './ready-queue.js'
 import type { Relay } from './relays.js'
 import type { CopiesUnderWay, Replication } from './replication.js'
+import type { Scatter } from './scatter.js'
 import type { TaskArray } from './task-array.js'
 import type { Task } from './task.js'
 import type { CodeRecord, FunctionStatistics } from './template.js'
@@ -56,10 +57,16 @@ export interface SchedulerState {
   readonly open: Heap<WorkerRecord>
   readonly inline: InlineCache
   readonly workerWaits: WorkerWait[]
+  /** Values that clients are bringing to workers. */
+  readonly scatters: Map<TaskId, Scatter>
+  /** Those of them that need a place; looked at when the turn ends. */
+  readonly scattersToPlace: Set<Scatter>
   readonly totals: { submitted: number; finished: number; failed: number }
   readonly finishRate: Rate
   nextArray: number
   nextTemplate: number
+  /** Takes workers in turn. */
+  nextScatter: number
   /** Who has something in the outbox. */
   readonly clientsToFlush: ClientRecord[]
   readonly workersToFlush: WorkerRecord[]
@@ -91,10 +98,13 @@ export function createState(config: SchedulerConfig): SchedulerState {
     open: new Heap(isLessLoaded),
     inline: new InlineCache(config.maxInlineCacheBytes ?? MAX_INLINE_CACHE_BYTES),
     workerWaits: [],
+    scatters: new Map(),
+    scattersToPlace: new Set(),
     totals: { submitted: 0, finished: 0, failed: 0 },
     finishRate: new Rate(),
     nextArray: config.firstArray,
     nextTemplate: 1,
+    nextScatter: 0,
     clientsToFlush: [],
     workersToFlush: [],
     orders: [],

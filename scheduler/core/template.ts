@@ -34,6 +34,8 @@ export interface Template {
   /** How many outputs each of its tasks has, in places of their own; 0 when the task itself has the value. */
   readonly outputs: number
   readonly statistics: FunctionStatistics
+  /** Its one task never runs: a client brings the value. See scatter.ts. */
+  readonly isScattered: boolean
   /** Tasks, with and without a record, that have this template. */
   tasks: number
   /** Workers that it was sent to, which must hear when it goes. */

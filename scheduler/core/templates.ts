@@ -38,12 +38,35 @@ export function onDefineTemplate(state: SchedulerState, client: ClientRecord, de
     priority: define.priority - PRIORITY_BASE,
     outputs: define.outputs,
     statistics,
+    isScattered: false,
     tasks: 0,
     knownBy: new Set(),
     isOpen: true,
   }
   client.templates.set(define.template, template)
   return true
+}
+
+/** The template of one scattered value: it has no code, and no worker ever hears of it. */
+export function scatterTemplate(state: SchedulerState): Template {
+  const code = '' as CodeHash
+  const statistics = statisticsOf(state, { code, exportName: '', name: 'scatter' })
+  statistics.templates++
+  return {
+    id: templateId(state.nextTemplate++),
+    name: 'scatter',
+    code,
+    exportName: '',
+    constants: new Uint8Array(0),
+    constantInputs: [],
+    priority: 0,
+    statistics,
+    isScattered: true,
+    knownBy: new Set(),
+    outputs: 0,
+    tasks: 1,
+    isOpen: false,
+  }
 }
 
 /** The client submits nothing more with this template: it stays only as long as tasks need it. */

@@ -26,6 +26,7 @@ import type { StoredValue } from './simulated-thread.js'
 import { canReach, type World } from './world.js'
 
 type Failed = SchedulerToClient & { readonly type: 'failed' }
+type ScatterTo = SchedulerToClient & { readonly type: 'scatter-to' }
 type Located = SchedulerToClient & { readonly type: 'located' }
 
 interface SimulatedTemplate {
@@ -43,6 +44,9 @@ interface Future {
   /** Asked for, and not answered yet. */
   isWanted: boolean
 }
+
+/** What a scattered value counts as. */
+const LARGE_BYTES = 1_000_000
 
 /** What a client is like: how much of each thing it does. */
 export interface Temper {
@@ -74,6 +78,8 @@ export class SimulatedClient {
   #lastArray: { readonly id: ArrayId; count: number } | undefined
   /** Questions for copies that were not answered. */
   #replications = 0
+  /** What it brings to workers, until the scheduler says that it need not be kept. */
+  readonly #scattered = new Map<TaskId, number>()
   #hasLeft = false
 
   constructor(world: World, name: string, temper: Temper) {
@@ -112,6 +118,7 @@ export class SimulatedClient {
   /** Everything it asked for was answered. */
   checkSettled(): void {
     if (this.#hasLeft) return
+    assert.equal(this.#scattered.size, 0, 'scattered values are kept for ever')
     const waiting = [...this.#futures.values()].filter(({ isWanted }) => isWanted)
     assert.deepEqual(
       waiting.map(({ id }) => id),
@@ -135,6 +142,12 @@ export class SimulatedClient {
         break
       case 'values':
         message.tasks.forEach((task, i) => this.#settle(task, decodeNumber(entryOf(message.values, i))))
+        break
+      case 'scatter-to':
+        this.#put(message)
+        break
+      case 'scattered':
+        for (const task of message.tasks) this.#scattered.delete(task)
         break
       case 'located':
         this.#fetch(message)
@@ -163,6 +176,7 @@ export class SimulatedClient {
     for (let more = true; more; more = rng.chance(0.3)) {
       const dice = rng.next()
       if (this.#templates.length === 0 || dice < 0.1) this.#define()
+      else if (dice < 0.15) this.#scatter()
       else if (dice < 0.6) this.#submit()
       else if (dice < 0.8) this.#want(this.#draw(rng.integer(1, 20)))
       else this.#release(this.#draw(rng.chance(0.1) ? 1_000 : rng.integer(1, 20)))
@@ -261,6 +275,28 @@ export class SimulatedClient {
     if (rng.chance(0.3)) this.#want(made)
   }
 
+  /** A number of its own, for one worker or all, or for one of those that may be there some day. */
+  #scatter(): void {
+    const rng = this.#rng
+    const lease = this.#lease!
+    const array = lease.next
+    lease.next = arrayId(lease.next + 1)
+    const id = taskId(array, 0)
+    const argument = rng.integer(1, 1_000)
+    const key = generatedKey('scatter', id)
+    const description = describe({ operation: 'sum', constant: 0, argument, inputs: [], key, output: undefined })
+    const future: Future = { id, description, isWanted: false }
+    const copies = rng.chance(0.3) ? 'every' : 'one'
+    // The first worker may die for good: then it must be another one's.
+    const workers = rng.chance(0.2) && !this.#world.hasDeaths ? ['worker-0'] : []
+    this.#connection.send({ type: 'scatter', array, sizeBytes: LARGE_BYTES, copies, workers })
+    this.#world.counts.scattered++
+    this.#scattered.set(id, argument)
+    this.#futures.set(id, future)
+    this.#recent.push(future)
+    if (rng.chance(0.3)) this.#want([future])
+  }
+
   /** The last array, or a new one. */
   #arrayToFill(): { readonly id: ArrayId; count: number } {
     if (this.#lastArray !== undefined && this.#lastArray.count < ARRAY_CAPACITY && this.#rng.chance(0.2)) {
@@ -341,7 +377,8 @@ export class SimulatedClient {
   }
 
   #fetched(task: TaskId, value: StoredValue | undefined, holder: string): void {
-    if (this.#hasLeft || !this.#futures.has(task)) return
+    // A scattered value may have been lost with its last holder meanwhile, and failed.
+    if (this.#hasLeft || this.#futures.get(task)?.isWanted !== true) return
     if (value !== undefined) {
       this.#settle(task, decodeNumber(value.bytes))
       return
@@ -349,6 +386,24 @@ export class SimulatedClient {
     this.#world.counts.missing++
     this.#connection.send({ type: 'missing', task, holder })
     this.#connection.flush()
+  }
+
+  /** It brings a scattered value to each of these workers, straight or by a relay, or can't. */
+  #put({ task, workers: ids }: ScatterTo): void {
+    const { agenda, workers, fetchFailure, scheduler } = this.#world
+    for (const id of ids) {
+      agenda.in(this.#rng.between(0.1, 20), () => {
+        const number = this.#scattered.get(task)
+        if (this.#hasLeft || number === undefined) return
+        const worker = this.#rng.chance(fetchFailure) ? undefined : workers.get(scheduler.addressOf(workerId(id)))
+        if (worker === undefined) {
+          this.#connection.send({ type: 'not-scattered', task, worker: id })
+          this.#connection.flush()
+        } else {
+          worker.put(task, { bytes: encodeNumber(number), sizeBytes: LARGE_BYTES })
+        }
+      })
+    }
   }
 
   #settle(task: TaskId, number: number): void {

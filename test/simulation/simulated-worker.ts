@@ -109,6 +109,13 @@ export class SimulatedWorker {
     return this.#store.get(task)
   }
 
+  /** A client brings a value. */
+  put(task: TaskId, value: StoredValue): void {
+    if (this.#isGone) return
+    this.#store.set(task, value)
+    this.#loop.submit({ type: 'value-put', task, sizeBytes: value.sizeBytes })
+  }
+
   /** Nothing is left of any task. */
   checkHoldsNothing(): void {
     const { tasks, held, fetches, ready, batches } = this.#machine.state

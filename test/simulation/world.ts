@@ -32,6 +32,7 @@ export interface Counts {
   submitted: number
   values: number
   located: number
+  scattered: number
   failures: number
   runs: number
   batches: number
@@ -54,6 +55,7 @@ export function noCounts(): Counts {
     submitted: 0,
     values: 0,
     located: 0,
+    scattered: 0,
     failures: 0,
     runs: 0,
     batches: 0,

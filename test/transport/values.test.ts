@@ -35,7 +35,7 @@ class Holders {
         this.maxQueuedBytes = Math.max(this.maxQueuedBytes, connection.queuedBytes)
         return this.values.get(wanted)
       },
-      (reason) => this.ended.push(reason),
+      { onClose: (reason) => this.ended.push(reason) },
     )
 
   fetcher(settings: Partial<ValueFetcherOptions> = {}): ValueFetcher {

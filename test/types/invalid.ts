@@ -83,8 +83,10 @@ new Client()
 connect('ws://127.0.0.1:8786', { tokn: 'x' })
 // @ts-expect-error A number is no address.
 connect(8786)
+// @ts-expect-error Workers are named in a list.
+client.scatter(3, { workers: 'a' })
 // @ts-expect-error Planned, and not there yet.
-client.scatter(3)
+client.publish('three', three)
 // @ts-expect-error The test gets a client.
 withCluster((cluster: string) => cluster)
 void [wrongResult, wrongValue, wrongPromise, wrongOutput]

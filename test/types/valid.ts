@@ -223,6 +223,10 @@ const halves = client.module<Splitting>(new URL('file:///tasks.ts'))
 exactly<[Future<number>, Future<string>]>()(splitter.submit(halves.halve, text), true)
 exactly<[Future<number>, Future<string>][]>()(splitter.map(halves.halve, ['a', text]), true)
 
+// Values of the program's own.
+exactly<Future<Float64Array<ArrayBuffer>>>()(client.scatter(new Float64Array(3), { broadcast: true }), true)
+exactly<Future<number>>()(client.scatter(3, { workers: ['a'] }), true)
+
 // Connecting, without any compiler option for `await using`.
 async function connecting(): Promise<ClusterStatus> {
   await using cluster = await LocalCluster.start({ workers: 2, threadsPerWorker: 1, memoryLimit: '2GiB' })

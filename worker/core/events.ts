@@ -52,6 +52,9 @@ export type WorkerEvent = { readonly nowMs: number } &
         readonly sizes: readonly number[]
       }
     /** The peer does not hold these, or could not be reached by a relay either. */
+    /** A client put a value of its own into the value store. */
+    | { readonly type: 'value-put'; readonly task: TaskId; readonly sizeBytes: number }
+    /** The peer does not hold these, or could not be reached. */
     | { readonly type: 'values-missing'; readonly holder: WorkerId; readonly tasks: readonly TaskId[] }
     /** The peer could not be reached at its address, or the connection to it broke. */
     | { readonly type: 'values-unreachable'; readonly holder: WorkerId; readonly tasks: readonly TaskId[] }

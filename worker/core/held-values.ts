@@ -31,6 +31,10 @@ export class HeldValues {
     return true
   }
 
+  get entries(): Iterable<readonly [TaskId, number]> {
+    return this.#sizes
+  }
+
   get tasks(): Iterable<TaskId> {
     return this.#sizes.keys()
   }

@@ -16,7 +16,6 @@ export function checkInvariants(state: WorkerState): void {
   assert(sizeBytes === state.held.sizeBytes, `${sizeBytes} bytes are held and ${state.held.sizeBytes} are counted`)
   if (state.link.type !== 'absent') return
   assert(state.tasks.size === 0, 'tasks without a scheduler')
-  assert(state.held.count === 0, 'values without a scheduler')
   assert(state.templates.size === 0, 'templates without a scheduler')
 }
 

@@ -9,7 +9,14 @@ import type { WorkerInstruction } from './instructions.js'
 import { onLeave, onPulse, onSchedulerLost } from './on-link.js'
 import { onSchedulerMessage } from './on-scheduler-message.js'
 import { onBatchCut, onBatchEnded, onTasksEnded, onThreadExited } from './on-thread.js'
-import { askForInputs, onCodeRefused, onValuesFetched, onValuesMissing, onValuesUnreachable } from './on-transfer.js'
+import {
+  askForInputs,
+  onCodeRefused,
+  onValuePut,
+  onValuesFetched,
+  onValuesMissing,
+  onValuesUnreachable,
+} from './on-transfer.js'
 import { createWorkerState, type WorkerConfig, type WorkerState } from './state.js'
 
 /** Applies one event. */
@@ -37,6 +44,9 @@ export function handleEvent(state: WorkerState, event: WorkerEvent): WorkerInstr
       break
     case 'values-fetched':
       onValuesFetched(state, event.tasks, event.sizes)
+      break
+    case 'value-put':
+      onValuePut(state, event.task, event.sizeBytes)
       break
     case 'values-missing':
       onValuesMissing(state, event.holder, event.tasks, out)

@@ -7,7 +7,9 @@ import { dropValue, forgetTask, returnTask } from './let-go.js'
 import type { WorkerState } from './state.js'
 
 export function onJoined(state: WorkerState, worker: WorkerId): void {
-  if (state.link.type === 'absent') state.link = { type: 'joined', worker }
+  if (state.link.type !== 'absent') return
+  state.link = { type: 'joined', worker }
+  for (const [task, sizeBytes] of state.held.entries) state.report.addCopy(task, sizeBytes)
 }
 
 /**

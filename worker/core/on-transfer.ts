@@ -40,6 +40,15 @@ export function onValuesFetched(state: WorkerState, tasks: readonly TaskId[], si
   })
 }
 
+/**
+ * A client brought a value. The scheduler knows whether anybody wants it, and says so if not. The client may be faster
+ * than the scheduler's `joined`: then the value is reported when that has come.
+ */
+export function onValuePut(state: WorkerState, value: TaskId, sizeBytes: number): void {
+  holdValue(state, value, sizeBytes)
+  if (state.link.type !== 'absent') state.report.addCopy(value, sizeBytes)
+}
+
 /** Tasks for which no other holder is known go back, each in one message with all that it misses. */
 export function onValuesMissing(
   state: WorkerState,

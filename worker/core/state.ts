@@ -18,7 +18,7 @@ export interface WorkerConfig {
 
 /** The worker's place in the cluster. */
 export type Link =
-  /** No scheduler has said `joined`. Then there are no tasks and no values. */
+  /** No scheduler has said `joined`. Then there are no tasks, and no values but those that clients just brought. */
   | { readonly type: 'absent' }
   | { readonly type: 'joined'; readonly worker: WorkerId }
   /** It wants to go: what runs may end, and nothing starts. */

@@ -1,0 +1,83 @@
+/** Values that this client brings to workers itself: what the scheduler is told of them, and their bytes until it is done. */
+import { templateId, type TaskId } from '../protocol/ids.js'
+import type { ScatterMessage } from '../protocol/messages/client.js'
+import { checkOptionNames, describe, invalidOption } from './options.js'
+import type { TaskArray } from './task-array.js'
+import { NO_CONSTANTS, type Template } from './template.js'
+
+export interface ResolvedScatterOptions {
+  readonly copies: 'one' | 'every'
+  readonly workers: readonly string[]
+}
+
+/** Lends scattered values the name in their keys. The scheduler never hears of it. */
+const SCATTER_TEMPLATE: Template = {
+  id: templateId(0),
+  name: 'scatter',
+  source: { name: 'scatter', state: { type: 'bundling' } },
+  exportName: '',
+  priority: 0,
+  constants: NO_CONSTANTS,
+  outputs: 0,
+  standing: 'new',
+  unsent: 0,
+  isClosed: true,
+}
+
+/** One on its way to be announced. */
+export class ScatteredValue {
+  readonly array: TaskArray
+  readonly #sizeBytes: number
+  readonly #options: ResolvedScatterOptions
+
+  constructor(array: TaskArray, sizeBytes: number, options: ResolvedScatterOptions) {
+    this.array = array
+    this.#sizeBytes = sizeBytes
+    this.#options = options
+  }
+
+  toMessage(): ScatterMessage {
+    return { type: 'scatter', array: this.array.id, sizeBytes: this.#sizeBytes, ...this.#options }
+  }
+}
+
+/** The bytes of those that the scheduler may still want brought somewhere: a released one too, for tasks may need it. */
+export class ScatteredValues {
+  readonly #values = new Map<TaskId, Uint8Array>()
+
+  /** Makes the value the one task of its array. Returns its place there. */
+  add(array: TaskArray, encoded: Uint8Array): number {
+    const index = array.add(1, SCATTER_TEMPLATE, undefined)
+    this.#values.set(array.idOf(index), encoded)
+    return index
+  }
+
+  get(task: TaskId): Uint8Array | undefined {
+    return this.#values.get(task)
+  }
+
+  /** The scheduler says that it need not be kept. */
+  settle(task: TaskId): void {
+    this.#values.delete(task)
+  }
+
+  clear(): void {
+    this.#values.clear()
+  }
+}
+
+export function resolveScatterOptions(options: {
+  readonly broadcast?: boolean | undefined
+  readonly workers?: readonly string[] | undefined
+}): ResolvedScatterOptions {
+  checkOptionNames('client.scatter()', options, ['broadcast', 'workers'])
+  const broadcast: unknown = options.broadcast ?? false
+  const workers: unknown = options.workers ?? []
+  if (typeof broadcast !== 'boolean') throw invalidOption(`broadcast is ${describe(broadcast)}; give true or false.`)
+  const areNames = (given: unknown): given is readonly string[] =>
+    Array.isArray(given) && given.every((name) => typeof name === 'string')
+  if (!areNames(workers) || (options.workers !== undefined && workers.length === 0)) {
+    throw invalidOption(`workers is ${describe(workers)}; give a list of names or addresses of workers.`)
+  }
+  return { copies: broadcast ? 'every' : 'one', workers }
+}

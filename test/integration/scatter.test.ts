@@ -1,0 +1,40 @@
+import assert from 'node:assert/strict'
+import test from 'node:test'
+import { connect } from '../../client/connect.js'
+import { Command, startSchedulerCommand } from '../cli/command.js'
+import { eventually } from '../support/eventually.js'
+
+const LENGTH = 2_000_000
+
+test('a scattered value goes straight to workers, to all of them if told so, and dies with the last', async () => {
+  await using scheduler = await startSchedulerCommand()
+  const join = ['worker', 'join', scheduler.address, '--threads', '1', '--no-nanny', '--log-format', 'json']
+  await using a = new Command([...join, '--name', 'a'])
+  await using _b = new Command([...join, '--name', 'b'])
+  await using client = await connect(scheduler.address)
+  await client.waitForWorkers(2)
+  const values = Float64Array.from({ length: LENGTH }, (_, i) => i % 1_000)
+  const sum = (given: Float64Array): number => given.reduce((x, y) => x + y, 0)
+  const expected = sum(values)
+
+  const onlyAtA = client.scatter(values, { workers: ['a'] })
+  const everywhere = client.scatter(values, { broadcast: true })
+  values.fill(0)
+  assert.deepEqual(await client.gather([client.submit(sum, onlyAtA), client.submit(sum, everywhere)]), [
+    expected,
+    expected,
+  ])
+  await eventually('both workers have said that they hold it', async () => {
+    const { workers } = await client.info()
+    return workers.every(({ storedBytes }) => storedBytes >= LENGTH * 8)
+  })
+  assert.deepEqual((await everywhere).slice(0, 3), new Float64Array([0, 1, 2]))
+
+  a.process.kill('SIGKILL')
+  await assert.rejects(client.submit(sum, onlyAtA).result({ timeoutMs: 30_000 }), (error: Error) => {
+    assert.equal((error as { code?: string }).code, 'ERR_HEDDLE_WORKER_LOST')
+    assert.match(error.message, /scattered value/)
+    return true
+  })
+  assert.equal(await client.submit(sum, everywhere), expected)
+})
