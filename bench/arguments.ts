@@ -7,6 +7,8 @@ export interface Arguments {
   /** Only JSON goes to standard output. */
   readonly json: boolean
   readonly help: boolean
+  /** Beside other systems. */
+  readonly peers: boolean
 }
 
 export interface Selection {
@@ -27,6 +29,7 @@ export function parseArguments(args: readonly string[], workloads: readonly Work
     options: {
       json: { type: 'boolean' },
       help: { type: 'boolean', short: 'h' },
+      peers: { type: 'boolean' },
       ...Object.fromEntries([...parameterNames].map((name) => [name, { type: 'string' as const }])),
     },
     tokens: true,
@@ -58,11 +61,13 @@ export function parseArguments(args: readonly string[], workloads: readonly Work
     selected: (workload === undefined ? workloads : [workload]).map((each) => select(each, texts)),
     json: flags.has('json'),
     help: flags.has('help'),
+    peers: flags.has('peers'),
   }
 }
 
 function flagOf(name: string, rawName: string, value: string | undefined): string {
-  if (name !== 'json' && name !== 'help') throw new UsageError(`There is no option ${rawName}; see --help.`)
+  if (name !== 'json' && name !== 'help' && name !== 'peers')
+    throw new UsageError(`There is no option ${rawName}; see --help.`)
   if (value !== undefined) throw new UsageError(`${rawName} takes no value; leave "${value}" out.`)
   return name
 }

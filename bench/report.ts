@@ -64,11 +64,13 @@ export function helpText(workloads: readonly Workload[]): string {
   return [
     'Measures workloads on one scheduler and two workers of one thread on this machine, or all when none is named.',
     '',
-    'Usage: npm run bench -- [WORKLOAD [OPTIONS]] [--json]',
+    'Usage: npm run bench -- [WORKLOAD [OPTIONS]] [--json] [--peers]',
     '',
     ...lines,
     '',
     'With --json, standard output has one line of JSON for each workload and nothing else.',
+    'With --peers, each is measured in turn with those of Piscina, Dask, Ray and BullMQ that are installed; a run of all',
+    'workloads draws docs/benchmarks.svg.',
     'Example: npm run --silent bench -- noop-map --tasks 1000000 --json',
   ].join('\n')
 }

@@ -17,7 +17,7 @@ export const core: StandaloneWorkload<'tasks'> = {
   name: 'core',
   summary: "the scheduler's core alone: tasks through it with 10 simulated workers, and with 1,000",
   unit: 'tasks/s',
-  parameters: { tasks: { initial: 1_000_000, lowest: 1, highest: 10_000_000 } },
+  parameters: { tasks: { initial: 1_000_000, lowest: 10_000, highest: 10_000_000 } },
   measure: ({ tasks }, onProgress) => {
     onProgress('warm-up')
     for (const workers of [FEW_WORKERS, MANY_WORKERS]) runAll(WARM_UP_TASKS, workers)

@@ -73,7 +73,9 @@ export const ZONES: readonly Zone[] = [
   },
 
   // What a user could have written: the public API, which measurements take from the tree that they measure.
-  { folder: 'bench', mayImport: ['client/index.ts', 'bench/core'] },
+  { folder: 'bench', mayImport: ['client/index.ts', 'bench/core', 'bench/peers'] },
+  // Other systems run the same workloads.
+  { folder: 'bench/peers', mayImport: ['bench'], packages: ['piscina'] },
   // The one part that no user could have written: it measures the scheduler's core alone.
   { folder: 'bench/core', mayImport: [...PROTOCOL, 'scheduler/core', 'bench'] },
   { folder: 'examples', mayImport: [], packages: ['heddle'] },

@@ -1,0 +1,75 @@
+/** The systems that heddle is measured beside: each is a program that runs one workload and prints `{"value":…}`. */
+import { execFile } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+
+const execute = promisify(execFile)
+/** The sources, from where this file is built to. */
+const SOURCES = new URL('../../../bench/peers/', import.meta.url)
+/** Where a distribution's packages for Python are found, whatever else is first on the path. */
+const SYSTEM_PYTHON = '/usr/bin/python3'
+
+export interface Peer {
+  readonly name: string
+  readonly command: string
+  readonly args: readonly string[]
+  readonly howToInstall: string
+}
+
+export const PEERS: readonly Peer[] = [
+  {
+    name: 'Piscina',
+    command: process.execPath,
+    args: [fileURLToPath(new URL('./piscina-peer.js', import.meta.url))],
+    howToInstall: 'npm install',
+  },
+  {
+    name: 'Dask',
+    command: SYSTEM_PYTHON,
+    args: ['-B', fileURLToPath(new URL('dask_peer.py', SOURCES))],
+    howToInstall: "Debian's python3-distributed",
+  },
+  {
+    name: 'Ray',
+    command: 'python3',
+    args: ['-B', fileURLToPath(new URL('ray_peer.py', SOURCES))],
+    howToInstall: 'pip install ray',
+  },
+  {
+    name: 'BullMQ',
+    command: process.execPath,
+    args: [fileURLToPath(new URL('bullmq/peer.mjs', SOURCES))],
+    howToInstall: 'redis-server, and npm install in bench/peers/bullmq',
+  },
+]
+
+/** The workloads that every peer has; `workloads.py` and `promise-workloads.ts` have the same. */
+export const PEER_WORKLOADS: ReadonlySet<string> = new Set([
+  'noop-map',
+  'round-trip',
+  'merge',
+  'tree',
+  'records',
+  'cpu-scaling',
+])
+
+export async function isInstalled({ command, args }: Peer): Promise<boolean> {
+  try {
+    await execute(command, [...args, '--check'])
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** Runs one workload on the peer. @throws what the program says, when it fails. */
+export async function measurePeer(
+  { name, command, args }: Peer,
+  workload: string,
+  params: Readonly<Record<string, number>>,
+): Promise<number> {
+  const { stdout } = await execute(command, [...args, workload, JSON.stringify(params)])
+  const { value } = JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as { value?: unknown }
+  if (typeof value !== 'number') throw new Error(`${name} printed no value for ${workload}: ${stdout}`)
+  return value
+}
