@@ -10,7 +10,7 @@ const PAGE_BYTES = 4_096
 export const scatterGather: ClusterWorkload<'mib'> = {
   type: 'on-cluster',
   name: 'scatter-gather',
-  summary: 'a buffer as argument of a task, and one as result of another; the slower way of the two',
+  summary: 'a buffer scattered into a task, and one gathered from another; the slower way of the two',
   unit: 'GiB/s',
   parameters: { mib: { initial: 256, lowest: 1, highest: 1_024 } },
   runs: 5,
@@ -30,7 +30,8 @@ export const scatterGather: ClusterWorkload<'mib'> = {
     const expected = sumOf(sent, PAGE_BYTES)
     return async () => {
       const scatteredAtMs = performance.now()
-      const summed = client.submit(sumOf, sent, PAGE_BYTES)
+      const scattered = client.scatter(sent)
+      const summed = client.submit(sumOf, scattered, PAGE_BYTES)
       const sum = await summed
       const scatterMs = performance.now() - scatteredAtMs
 
@@ -44,7 +45,7 @@ export const scatterGather: ClusterWorkload<'mib'> = {
         assert.equal(sum, expected)
         assert.equal(received.length, length)
         assert.equal(sumOf(received, PAGE_BYTES), expected)
-        await letGo(client, [summed, made, located])
+        await letGo(client, [scattered, summed, made, located])
       }
       return { figures: { scatterGibPerSecond: rate(mib, scatterMs), gatherGibPerSecond: rate(mib, gatherMs) }, finish }
     }
