@@ -45,6 +45,8 @@ export const HOLDER_DIAL_TIMEOUT_MS = 3_000
 export const UNREACHABLE_MS = 60_000
 /** Holders that one process keeps in mind as out of reach. */
 export const MAX_UNREACHABLE = 1_000
+/** What a worker fetches from others at once, all together; and one value, whatever its size. */
+export const MAX_FETCH_BYTES = 256 * MIB
 /** Large values that one holder gives at once for copies; each new holder gives on what it has. */
 export const MAX_COPIES_AT_ONCE = 3
 /** Relays that are open at once. Further ones wait for a place. */

@@ -10,7 +10,7 @@ import { packageVersion } from '../common/node/package-version.js'
 import { ScratchFolder } from '../common/node/scratch-folder.js'
 import { HeddleError } from '../protocol/errors.js'
 import type { CodeHash, WorkerId } from '../protocol/ids.js'
-import { HEARTBEAT_INTERVAL_MS } from '../protocol/limits.js'
+import { HEARTBEAT_INTERVAL_MS, MAX_FETCH_BYTES } from '../protocol/limits.js'
 import type { DefineCode } from '../protocol/messages/common.js'
 import { isFromSwitch } from '../protocol/messages/relay.js'
 import type { Join, SchedulerToWorker } from '../protocol/messages/worker.js'
@@ -31,6 +31,9 @@ import { LaneReader } from './thread/lane.js'
 import type { ThreadMessage } from './thread/thread-message.js'
 import { ValueExchange } from './value-exchange.js'
 import { ValueStore } from './value-store.js'
+
+/** What of its memory a worker lets values on their way take. */
+const FETCH_MEMORY_SHARE = 1 / 8
 
 /** What a worker is put together from. */
 export interface WorkerParts {
@@ -130,7 +133,10 @@ class Worker implements RunningWorker {
     this.closed.catch(() => undefined)
     this.#settleClosed = settle
     this.#loop = new EventLoop({
-      machine: createWorkerMachine({ threads }),
+      machine: createWorkerMachine({
+        threads,
+        maxFetchBytes: Math.min(MAX_FETCH_BYTES, options.memoryLimitBytes * FETCH_MEMORY_SHARE),
+      }),
       perform: (instruction) => this.#perform(instruction),
       onCrash: (error) => this.#crash(error),
     })

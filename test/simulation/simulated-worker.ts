@@ -44,7 +44,7 @@ export class SimulatedWorker {
     this.name = name
     this.address = `ws://${name}`
     this.#listens = !world.separationRng.chance(world.separation / 2)
-    this.#machine = createWorkerMachine({ threads })
+    this.#machine = createWorkerMachine({ threads, maxFetchBytes: world.maxFetchBytes })
     const { agenda } = world
     const { state } = this.#machine
     this.#loop = new Loop({

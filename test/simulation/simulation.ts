@@ -44,6 +44,7 @@ export function simulate({ seed, faults }: SimulationOptions): SimulationReport 
     fetchFailure: faults ? rng.pick([0, 0.02, 0.1])! : 0,
     separation: separationRng.pick([0, 0, 0.2, 1])!,
     separationRng,
+    maxFetchBytes: separationRng.pick([1, 100_000, 2 ** 28])!,
     replicating: separationRng.pick([0, 0, 0.5])!,
     reach: new Map(),
     hasDeaths: faults,

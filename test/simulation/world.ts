@@ -19,6 +19,8 @@ export interface World {
   readonly separationRng: Rng
   /** The probability that a client asks for copies when it acts. */
   readonly replicating: number
+  /** What a worker fetches at once. */
+  readonly maxFetchBytes: number
   /** Pairs that were drawn, by both names: can the first reach the second? */
   readonly reach: Map<string, boolean>
   /** Do workers die, so that tasks may fail with them? */

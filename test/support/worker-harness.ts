@@ -62,8 +62,8 @@ export class WorkerHarness {
   #unread: WorkerInstruction[] = []
 
   /** A worker that a scheduler and two peers know, and that knows the template `PLAIN`. */
-  constructor(threads = 1) {
-    this.state = createWorkerState({ threads })
+  constructor(threads = 1, maxFetchBytes?: number) {
+    this.state = createWorkerState({ threads, ...(maxFetchBytes !== undefined && { maxFetchBytes }) })
     this.join()
   }
 

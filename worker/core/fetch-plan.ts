@@ -8,6 +8,8 @@ import type { Task } from './task.js'
 
 export interface Fetch {
   readonly input: TaskId
+  /** As the scheduler said when it was first wanted. */
+  readonly sizeBytes: number
   /** All in state `waiting`. */
   readonly waiters: Set<Task>
   /** The scheduler ordered a copy, and waits for word of it: it is fetched even when no task waits. */
@@ -16,6 +18,12 @@ export interface Fetch {
   readonly holders: WorkerId[]
   /** Whose answer is awaited; `undefined` until the end of the turn in which the fetch was planned. */
   asked: WorkerId | undefined
+}
+
+/** Where an input is, and how large. */
+export interface Source {
+  readonly holders: readonly WorkerId[]
+  readonly sizeBytes: number
 }
 
 /** Does a task wait for it, or the scheduler? */
@@ -27,13 +35,19 @@ export class FetchPlan {
   readonly #fetches = new Map<TaskId, Fetch>()
   /** Those of `#fetches` that nobody was asked for. */
   readonly #planned = new Set<Fetch>()
+  #askedBytes = 0
+
+  /** Bytes of the values whose holders were asked and have not answered. */
+  get askedBytes(): number {
+    return this.#askedBytes
+  }
 
   /** A task waits for `input`. Returns false, and notes nothing, when nobody is known to hold it. */
-  want(input: TaskId, task: Task, holders: readonly WorkerId[]): boolean {
+  want(input: TaskId, task: Task, { holders, sizeBytes }: Source): boolean {
     let fetch = this.#fetches.get(input)
     if (fetch === undefined) {
       if (holders.length === 0) return false
-      fetch = { input, waiters: new Set(), isOrdered: false, holders: [], asked: undefined }
+      fetch = { input, sizeBytes, waiters: new Set(), isOrdered: false, holders: [], asked: undefined }
       this.#fetches.set(input, fetch)
       this.#planned.add(fetch)
     }
@@ -45,10 +59,10 @@ export class FetchPlan {
   }
 
   /** The scheduler wants a copy of `input` here, which `holder` has. */
-  order(input: TaskId, holder: WorkerId): void {
+  order(input: TaskId, holder: WorkerId, sizeBytes: number): void {
     let fetch = this.#fetches.get(input)
     if (fetch === undefined) {
-      fetch = { input, waiters: new Set(), isOrdered: true, holders: [], asked: undefined }
+      fetch = { input, sizeBytes, waiters: new Set(), isOrdered: true, holders: [], asked: undefined }
       this.#fetches.set(input, fetch)
       this.#planned.add(fetch)
     }
@@ -89,7 +103,7 @@ export class FetchPlan {
   missing(input: TaskId, holder: WorkerId): ReadonlySet<Task> | undefined {
     const fetch = this.#fetches.get(input)
     if (fetch?.asked !== holder) return undefined
-    fetch.asked = undefined
+    this.#unask(fetch)
     if (isWanted(fetch) && fetch.holders.length > 0) {
       this.#planned.add(fetch)
       return undefined
@@ -102,20 +116,21 @@ export class FetchPlan {
   askAgain(input: TaskId, holder: WorkerId): void {
     const fetch = this.#fetches.get(input)
     if (fetch?.asked !== holder) return
-    fetch.asked = undefined
+    this.#unask(fetch)
     if (!isWanted(fetch)) return this.#remove(fetch)
     fetch.holders.unshift(holder)
     this.#planned.add(fetch)
   }
 
-  /** Fetches for which somebody has to be asked now. */
-  get planned(): Iterable<Fetch> {
+  /** Fetches for which somebody has to be asked, in the order they were wanted. */
+  get planned(): ReadonlySet<Fetch> {
     return this.#planned
   }
 
   /** `holder` is being asked. */
   markAsked(fetch: Fetch, holder: WorkerId): void {
     fetch.asked = holder
+    this.#askedBytes += fetch.sizeBytes
     this.#planned.delete(fetch)
   }
 
@@ -132,7 +147,14 @@ export class FetchPlan {
     return this.#fetches.size
   }
 
+  #unask(fetch: Fetch): void {
+    if (fetch.asked === undefined) return
+    fetch.asked = undefined
+    this.#askedBytes -= fetch.sizeBytes
+  }
+
   #remove(fetch: Fetch): void {
+    this.#unask(fetch)
     this.#fetches.delete(fetch.input)
     this.#planned.delete(fetch)
   }

@@ -51,9 +51,11 @@ function checkTasks(state: WorkerState): void {
 }
 
 function checkFetches(state: WorkerState): void {
-  const planned = new Set(state.fetches.planned)
+  const { planned } = state.fetches
+  let askedBytes = 0
   for (const fetch of state.fetches.all) {
     const { input, waiters, asked, holders } = fetch
+    if (asked !== undefined) askedBytes += fetch.sizeBytes
     assert(planned.has(fetch) === (asked === undefined), `the fetch of ${input} is planned and asked for`)
     if (asked === undefined)
       assert(isWanted(fetch) && holders.length > 0, `the fetch of ${input} is planned for nothing`)
@@ -62,6 +64,7 @@ function checkFetches(state: WorkerState): void {
       assert(task.state.type === 'waiting' && task.state.missing.has(input), `task ${task.task} has ${input} already`)
     }
   }
+  assert(askedBytes === state.fetches.askedBytes, `${askedBytes} bytes are asked for, not ${state.fetches.askedBytes}`)
 }
 
 function checkBatch(state: WorkerState, batch: Batch, thread: number): void {

@@ -5,6 +5,7 @@
 import { attempt, type TaskId, type WorkerId } from '../../protocol/ids.js'
 import type { RunTasks } from '../../protocol/messages/worker.js'
 import type { Template } from './estimates.js'
+import type { Source } from './fetch-plan.js'
 import type { WorkerInstruction } from './instructions.js'
 import { forgetTask, giveBackWithoutInputs } from './let-go.js'
 import { ownId, type WorkerState } from './state.js'
@@ -12,9 +13,9 @@ import { READY, type Task } from './task.js'
 
 const FIRST_ATTEMPT = attempt(1)
 const NO_INPUTS: readonly TaskId[] = Object.freeze([])
-const NOBODY: readonly WorkerId[] = []
+const NOWHERE: Source = { holders: [], sizeBytes: 0 }
 
-type Holders = ReadonlyMap<TaskId, readonly WorkerId[]>
+type Sources = ReadonlyMap<TaskId, Source>
 
 export function onRunTasks(state: WorkerState, message: RunTasks, out: WorkerInstruction[]): void {
   const fault = findFault(state, message)
@@ -23,7 +24,7 @@ export function onRunTasks(state: WorkerState, message: RunTasks, out: WorkerIns
     return
   }
   const { tasks, attempts, runs, priority, args, inputCounts, inputs } = message
-  const holders = holdersOf(message)
+  const sources = sourcesOf(message)
   const keys = message.keys.length === 0 ? undefined : new Map(message.keys.map(({ place, key }) => [place, key]))
   let place = 0
   let firstInput = 0
@@ -48,7 +49,7 @@ export function onRunTasks(state: WorkerState, message: RunTasks, out: WorkerIns
       if (!mayBegin(state, task, out)) continue
       state.tasks.set(task.task, task)
       if (missing === undefined) state.ready.push(task)
-      else fetchInputs(state, task, { missing, holders }, out)
+      else fetchInputs(state, task, { missing, sources }, out)
     }
   }
 }
@@ -81,22 +82,22 @@ function mayBegin(state: WorkerState, task: Task, out: WorkerInstruction[]): boo
 function fetchInputs(
   state: WorkerState,
   task: Task,
-  { missing, holders }: { readonly missing: ReadonlySet<TaskId>; readonly holders: Holders },
+  { missing, sources }: { readonly missing: ReadonlySet<TaskId>; readonly sources: Sources },
   out: WorkerInstruction[],
 ): void {
-  const inputs = [...missing].filter((input) => !state.fetches.want(input, task, holders.get(input) ?? NOBODY))
+  const inputs = [...missing].filter((input) => !state.fetches.want(input, task, sources.get(input) ?? NOWHERE))
   if (inputs.length > 0) giveBackWithoutInputs(state, task, { inputs, holder: ownId(state) }, out)
 }
 
-function holdersOf({ remoteInputs, remoteHolders }: RunTasks): Holders {
-  const holders = new Map<TaskId, WorkerId[]>()
+function sourcesOf({ remoteInputs, remoteHolders, remoteSizes }: RunTasks): Sources {
+  const sources = new Map<TaskId, Source & { readonly holders: WorkerId[] }>()
   remoteInputs.forEach((input, i) => {
-    const known = holders.get(input)
+    const known = sources.get(input)
     const holder = remoteHolders[i] as WorkerId
-    if (known === undefined) holders.set(input, [holder])
-    else known.push(holder)
+    if (known === undefined) sources.set(input, { holders: [holder], sizeBytes: remoteSizes[i] ?? 0 })
+    else known.holders.push(holder)
   })
-  return holders
+  return sources
 }
 
 /** The columns of a message must fit each other: its schema checks each alone. */

@@ -1,8 +1,9 @@
 /** Values that come from other workers, or don't; and code that can't be kept. */
 import type { CodeHash, TaskId, WorkerId } from '../../protocol/ids.js'
+import { MAX_FETCH_BYTES } from '../../protocol/limits.js'
 import type { WorkerEvent } from './events.js'
 import type { FetchCopies } from '../../protocol/messages/worker.js'
-import { isWanted } from './fetch-plan.js'
+import { isWanted, type Fetch } from './fetch-plan.js'
 import type { WorkerInstruction } from './instructions.js'
 import { dropUnlessHeld, forgetTask, giveBackWithoutInputs } from './let-go.js'
 import type { WorkerState } from './state.js'
@@ -84,15 +85,20 @@ export function onValuesUnreachable(
 export function onFetchCopies(state: WorkerState, { tasks, holders, sizes }: FetchCopies): void {
   tasks.forEach((value, i) => {
     if (state.held.has(value)) state.report.addOrderedCopy(value, sizes[i] ?? 0)
-    else state.fetches.order(value, holders[i] as WorkerId)
+    else state.fetches.order(value, holders[i] as WorkerId, sizes[i] ?? 0)
   })
 }
 
 /** At the end of a turn: asks each holder once for all that it is needed for. */
 export function askForInputs(state: WorkerState, nowMs: number, out: WorkerInstruction[]): void {
+  if (state.fetches.planned.size === 0) return
+  const maxBytes = state.config.maxFetchBytes ?? MAX_FETCH_BYTES
   const asks = new Map<WorkerId, TaskId[]>()
-  for (const fetch of state.fetches.planned) {
-    const { input, holders } = fetch
+  for (const fetch of inOrderOfUrgency(state, maxBytes)) {
+    const { input, holders, sizeBytes } = fetch
+    // One value is fetched whatever its size; behind one that has to wait, no other may overtake it for ever.
+    const { askedBytes } = state.fetches
+    if (askedBytes > 0 && askedBytes + sizeBytes > maxBytes) break
     let holder = holders.shift()
     let unknown = holder
     while (holder !== undefined && !state.peers.has(holder)) {
@@ -117,6 +123,21 @@ export function askForInputs(state: WorkerState, nowMs: number, out: WorkerInstr
     const isByRelay = address === '' || state.unreachable.has(holder, nowMs)
     out.push(isByRelay ? { type: 'fetch-by-relay', holder, tasks } : { type: 'fetch', holder, address, tasks })
   }
+}
+
+/** If not all can be asked for at once: those first whose tasks are the most urgent, and copies for nobody's task last. */
+function inOrderOfUrgency({ fetches }: WorkerState, maxBytes: number): Iterable<Fetch> {
+  let totalBytes = fetches.askedBytes
+  for (const { sizeBytes } of fetches.planned) totalBytes += sizeBytes
+  if (totalBytes <= maxBytes) return fetches.planned
+  const withUrgency = Array.from(fetches.planned, (fetch) => ({ fetch, urgency: urgencyOf(fetch) }))
+  return withUrgency.sort((a, b) => b.urgency - a.urgency).map(({ fetch }) => fetch)
+}
+
+function urgencyOf({ waiters }: Fetch): number {
+  let urgency = -Infinity
+  for (const { priority } of waiters) urgency = Math.max(urgency, priority)
+  return urgency === -Infinity ? -1 : urgency
 }
 
 /** Tasks of code that can't be kept fail, those that come later too (see `onRunTasks`). */

@@ -14,6 +14,8 @@ import { TurnReport } from './turn-report.js'
 export interface WorkerConfig {
   /** How many tasks run at once. */
   readonly threads: number
+  /** What may be under way from other workers at once. Default: `MAX_FETCH_BYTES`. */
+  readonly maxFetchBytes?: number
 }
 
 /** The worker's place in the cluster. */
