@@ -59,7 +59,12 @@ function addWorker(program: HeddleCommand): void {
     )
     .option(
       '--memory-limit <size>',
-      'memory meant for the worker, such as 4GiB; shown on the status page, not enforced yet (default: most of the machine)',
+      'memory meant for the worker, such as 4GiB; past 60 % of it values go to disk (default: most of the machine)',
+      size,
+    )
+    .option(
+      '--disk-limit <size>',
+      'what values may take on disk, such as 100GiB (default: half of what is free in the data directory)',
       size,
     )
     .option('--name <name>', 'name in the cluster, which no other worker may have (default: host and process)')

@@ -10,6 +10,8 @@ export interface WorkerArguments {
   readonly threads?: number
   /** In bytes. */
   readonly memoryLimit?: number
+  /** In bytes. */
+  readonly diskLimit?: number
   readonly name?: string
   readonly dataDir?: string
   /** `false`: it opens no port. */
@@ -22,13 +24,14 @@ export interface WorkerArguments {
 }
 
 export async function runWorker(address: string | undefined, given: WorkerArguments): Promise<void> {
-  const { threads, memoryLimit, name, dataDir, listen, advertise, tokenFile, logLevel, logFormat } = given
+  const { threads, memoryLimit, diskLimit, name, dataDir, listen, advertise, tokenFile, logLevel, logFormat } = given
   const asGiven = {
     schedulerUrl: schedulerAddress(address),
     token: await readToken(tokenFile),
     name,
     threads,
     memoryLimitBytes: memoryLimit,
+    diskLimitBytes: diskLimit,
     listen,
     advertiseUrl: advertise,
     dataDir,

@@ -4,13 +4,13 @@
  */
 import { randomUUID } from 'node:crypto'
 import { createServer, type AddressInfo, type Server } from 'node:net'
-import { availableParallelism, hostname } from 'node:os'
+import { availableParallelism, hostname, tmpdir } from 'node:os'
 import { Child, describeExit, type ChildExit } from '../common/node/child-process.js'
 import { createLog } from '../common/node/log.js'
 import type { Supervisor } from '../common/node/supervisor.js'
 import { ERROR_CODES, HeddleError, TimeoutError, type ErrorCode } from '../protocol/errors.js'
 import { superviseWorker } from '../worker/nanny.js'
-import { defaultMemoryLimitBytes } from '../worker/options.js'
+import { defaultDiskLimitBytes, defaultMemoryLimitBytes } from '../worker/options.js'
 import { askScheduler } from './ask-scheduler.js'
 import { resolveLocalOptions, type LocalClusterOptions, type ResolvedLocalOptions } from './local-options.js'
 
@@ -164,6 +164,8 @@ function startWorkers(address: string, options: ResolvedLocalOptions): Superviso
         name: workerName,
         threads: count,
         memoryLimitBytes,
+        // Workers share the disk.
+        diskLimitBytes: options.diskLimitBytes ?? Math.floor(defaultDiskLimitBytes(tmpdir()) / threads.length),
         incarnation: randomUUID(),
         logLevel,
         logFormat: 'text',

@@ -10,10 +10,12 @@ export interface LocalClusterOptions {
   /** How many threads each has. Default: as many as cores, spread over the workers. */
   readonly threadsPerWorker?: number
   /**
-   * Memory meant for each worker, such as `'2GiB'` or a number of bytes. It is shown on the status page; nothing enforces
-   * it yet. Default: an equal share of most of the machine.
+   * Memory meant for each worker, such as `'2GiB'` or a number of bytes: past 60 % of it values go to disk. Default: an
+   * equal share of most of the machine.
    */
   readonly memoryLimit?: string | number
+  /** What each worker may write to disk of its values. Default: a share of what is free. */
+  readonly diskLimit?: string | number
   /** What the workers' names begin with. Default: `local`. */
   readonly name?: string
   /** What the processes write to standard error. Default: `warn` and worse, and what tasks print. */
@@ -28,6 +30,7 @@ export interface ResolvedLocalOptions {
   /** The threads of each worker. */
   readonly threads: readonly number[]
   readonly memoryLimitBytes: number | undefined
+  readonly diskLimitBytes: number | undefined
   readonly name: string
   readonly logLevel: LogLevel
   readonly timeoutMs: number
@@ -43,6 +46,7 @@ const KNOWN_OPTIONS: ReadonlySet<string> = new Set([
   'workers',
   'threadsPerWorker',
   'memoryLimit',
+  'diskLimit',
   'name',
   'logLevel',
   'timeoutMs',
@@ -73,7 +77,8 @@ export function resolveLocalOptions(given: LocalClusterOptions, cores: number): 
   return Object.freeze({
     threads:
       threadsPerWorker === undefined ? shareOut(cores, workers) : new Array<number>(workers).fill(threadsPerWorker),
-    memoryLimitBytes: given.memoryLimit === undefined ? undefined : bytesOf(given.memoryLimit),
+    memoryLimitBytes: given.memoryLimit === undefined ? undefined : bytesOf('memoryLimit', given.memoryLimit),
+    diskLimitBytes: given.diskLimit === undefined ? undefined : bytesOf('diskLimit', given.diskLimit),
     name,
     logLevel,
     timeoutMs,
@@ -92,10 +97,10 @@ function checkCount(name: string, value: number, highest: number): void {
   throw invalid(`${name} is ${describe(value)}; give a whole number from 1 to ${highest}.`)
 }
 
-function bytesOf(memoryLimit: string | number): number {
-  const bytes = typeof memoryLimit === 'string' ? bytesOrNothing(memoryLimit) : memoryLimit
+function bytesOf(option: string, limit: string | number): number {
+  const bytes = typeof limit === 'string' ? bytesOrNothing(limit) : limit
   if (Number.isSafeInteger(bytes) && bytes > 0) return bytes
-  throw invalid(`memoryLimit is ${describe(memoryLimit)}; write it like "2GiB".`)
+  throw invalid(`${option} is ${describe(limit)}; write it like "2GiB".`)
 }
 
 function bytesOrNothing(text: string): number {

@@ -1,5 +1,6 @@
 /** What a worker can be told, and the one place where that is checked and completed. */
 import { randomUUID } from 'node:crypto'
+import { statfsSync } from 'node:fs'
 import { availableParallelism, hostname, tmpdir } from 'node:os'
 import { HeddleError } from '../protocol/errors.js'
 import { availableMemoryBytes } from './memory-limit.js'
@@ -16,8 +17,8 @@ export interface GivenWorkerOptions {
   /** How many tasks run at once. Default: as many as cores. */
   readonly threads?: number | undefined
   /**
-   * Memory that the worker is meant to use. It is shown on the status page; nothing enforces it yet. Default: most of what
-   * the machine, the container or the control group has.
+   * Memory that the worker is meant to use. Past 60 % of it values go to disk, the least recently used first; past 80 % the
+   * worker does one task at a time. Default: most of what the machine, the container or the control group has.
    */
   readonly memoryLimitBytes?: number | undefined
   /**
@@ -25,6 +26,8 @@ export interface GivenWorkerOptions {
    * With `false` it opens no port: its values go by way of the scheduler.
    */
   readonly listen?: string | false | undefined
+  /** What spilled values may take on disk. Default: half of what is free where the data directory is. */
+  readonly diskLimitBytes?: number | undefined
   /** The address that others use to reach it. Default: where it listens. */
   readonly advertiseUrl?: string | undefined
   /** An existing folder for what it keeps while it runs. Default: the system's temporary one. */
@@ -46,6 +49,7 @@ export interface WorkerOptions {
   readonly memoryLimitBytes: number
   /** Without it, the worker opens no port. */
   readonly listen: ListenAddress | undefined
+  readonly diskLimitBytes: number
   readonly advertiseUrl: string | undefined
   readonly dataDir: string
 }
@@ -53,9 +57,12 @@ export interface WorkerOptions {
 const MAX_THREADS = 1024
 /** What of the available memory a worker takes for itself unless told otherwise: others live there, too. */
 const MEMORY_SHARE = 0.9
+/** What of the free disk. */
+const DISK_SHARE = 0.5
 
 /** @throws {HeddleError} `ERR_HEDDLE_INVALID_OPTION`, naming the option, its value and what would be right. */
 export function resolveWorkerOptions(given: GivenWorkerOptions): WorkerOptions {
+  const dataDir = given.dataDir ?? tmpdir()
   const options = {
     schedulerUrl: given.schedulerUrl,
     token: given.token,
@@ -65,7 +72,8 @@ export function resolveWorkerOptions(given: GivenWorkerOptions): WorkerOptions {
     memoryLimitBytes: given.memoryLimitBytes ?? defaultMemoryLimitBytes(),
     listen: resolveListen(given.listen),
     advertiseUrl: given.advertiseUrl,
-    dataDir: given.dataDir ?? tmpdir(),
+    diskLimitBytes: given.diskLimitBytes ?? defaultDiskLimitBytes(dataDir),
+    dataDir,
   }
   if (!isWebSocketUrl(options.schedulerUrl)) {
     throw invalid(`"${options.schedulerUrl}" is no address of a scheduler; write it like ws://127.0.0.1:8786.`)
@@ -78,6 +86,9 @@ export function resolveWorkerOptions(given: GivenWorkerOptions): WorkerOptions {
   }
   if (!Number.isSafeInteger(options.memoryLimitBytes) || options.memoryLimitBytes < 1) {
     throw invalid(`memoryLimitBytes is ${options.memoryLimitBytes}; give a whole number of bytes.`)
+  }
+  if (!Number.isSafeInteger(options.diskLimitBytes) || options.diskLimitBytes < 0) {
+    throw invalid(`diskLimitBytes is ${options.diskLimitBytes}; give a whole number of bytes.`)
   }
   if (options.advertiseUrl !== undefined && !isWebSocketUrl(options.advertiseUrl)) {
     throw invalid(`"${options.advertiseUrl}" is no address to reach a worker at; write it like ws://10.0.0.5:9000.`)
@@ -106,6 +117,16 @@ export function defaultMemoryLimitBytes(): number {
 function resolveListen(given: string | false | undefined): ListenAddress | undefined {
   if (given === false) return undefined
   return given === undefined ? { host: undefined, port: 0 } : parseListen(given)
+}
+
+/** A share of what is free now: others write to the same disk. A folder that isn't there is an error later, when it is used. */
+export function defaultDiskLimitBytes(folder: string): number {
+  try {
+    const { bavail, bsize } = statfsSync(folder)
+    return Math.floor(bavail * bsize * DISK_SHARE)
+  } catch {
+    return 0
+  }
 }
 
 function parseListen(text: string): ListenAddress {

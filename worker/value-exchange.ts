@@ -20,6 +20,8 @@ export interface ValueExchangeOptions {
   /** The worker's name. */
   readonly worker: string
   readonly store: ValueStore
+  /** A held value, wherever it is. */
+  readonly lookup: (task: TaskId) => Uint8Array | Promise<Uint8Array | undefined> | undefined
   readonly log: Log
   readonly dial: (address: string, signal: AbortSignal) => Promise<Socket>
   /** Opens a socket to a worker that leads through the scheduler. */
@@ -123,8 +125,8 @@ export class ValueExchange {
       maxSilenceMs: role === 'client' ? CLIENT_SILENCE_MS : undefined,
       handlers: (connection: Connection<FromHolder>) => {
         this.#served.add(connection)
-        const { store, submit } = this.#options
-        return serveValues(connection, (task) => store.get(task), {
+        const { store, lookup, submit } = this.#options
+        return serveValues(connection, lookup, {
           onClose: () => this.#served.delete(connection),
           puts: {
             allocate: allocateShared,

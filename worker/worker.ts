@@ -26,6 +26,7 @@ import type { WorkerOptions } from './options.js'
 import { RelayPort } from '../protocol/transport/relay.js'
 import { SchedulerLink } from './scheduler-link.js'
 import type { PoolHost, ThreadPool } from './thread-pool.js'
+import { Spiller } from './spiller.js'
 import { ThreadSlots, type UntimedEvent } from './thread-slots.js'
 import { LaneReader } from './thread/lane.js'
 import type { ThreadMessage } from './thread/thread-message.js'
@@ -106,6 +107,7 @@ class Worker implements RunningWorker {
   readonly #store = new ValueStore()
   readonly #pool: ThreadPool
   readonly #slots: ThreadSlots
+  readonly #spiller: Spiller
   readonly #exchange: ValueExchange
   readonly #link: SchedulerLink
   readonly #relays: RelayPort
@@ -119,7 +121,7 @@ class Worker implements RunningWorker {
   #closing: Promise<void> | undefined
 
   constructor({ options, parts, network, createPool, scratch, codes }: WorkerBelongings) {
-    const { name, threads } = options
+    const { name, threads, memoryLimitBytes, diskLimitBytes } = options
     this.name = name
     this.#options = options
     this.#network = network
@@ -135,7 +137,9 @@ class Worker implements RunningWorker {
     this.#loop = new EventLoop({
       machine: createWorkerMachine({
         threads,
-        maxFetchBytes: Math.min(MAX_FETCH_BYTES, options.memoryLimitBytes * FETCH_MEMORY_SHARE),
+        memoryLimitBytes,
+        diskLimitBytes,
+        maxFetchBytes: Math.min(MAX_FETCH_BYTES, memoryLimitBytes * FETCH_MEMORY_SHARE),
       }),
       perform: (instruction) => this.#perform(instruction),
       onCrash: (error) => this.#crash(error),
@@ -154,7 +158,10 @@ class Worker implements RunningWorker {
     this.#slots = new ThreadSlots({ lanes, worker: name, pool: this.#pool, store: this.#store, urlOf, submit })
     const dial = (address: string, signal: AbortSignal): Promise<Socket> => network.dialPeer(address, signal)
     const dialByRelay = (holder: WorkerId, signal: AbortSignal): Promise<Socket> => this.#relays.dial(holder, signal)
-    this.#exchange = new ValueExchange({ worker: name, store: this.#store, log: this.#log, dial, dialByRelay, submit })
+    this.#spiller = new Spiller({ scratch: scratch.path, store: this.#store, log: this.#log, submit })
+    const lookup: Spiller['lookup'] = (task) => this.#spiller.lookup(task)
+    const values = { store: this.#store, lookup }
+    this.#exchange = new ValueExchange({ worker: name, ...values, log: this.#log, dial, dialByRelay, submit })
     this.#link = new SchedulerLink({
       dial: (signal) => network.dialScheduler(signal),
       hello: { role: 'worker', name },
@@ -218,6 +225,22 @@ class Worker implements RunningWorker {
         break
       case 'drop':
         for (const task of instruction.tasks) this.#store.drop(task)
+        this.#spiller.forget(instruction.tasks)
+        break
+      case 'spill':
+        this.#spiller.spill(instruction.task, instruction.file)
+        break
+      case 'evict':
+        this.#spiller.evict(instruction.task, instruction.file)
+        break
+      case 'load':
+        this.#spiller.load(instruction.task, instruction.file)
+        break
+      case 'discard-files':
+        this.#spiller.discard(instruction.files)
+        break
+      case 'tell-disk-full':
+        this.#spiller.tellFullDisk(instruction.reason)
         break
       case 'hang-up':
         this.#link.close({ code: 'ERR_HEDDLE_PROTOCOL', message: instruction.reason })

@@ -67,6 +67,9 @@ export class SimulatedWorker {
       cpuSeconds: 1,
       storedCount: 0,
       storedBytes: 0,
+      spilledBytes: 0,
+      isPaused: false,
+      isDiskFull: false,
       running,
       runningForMs: running.map(() => 0),
     }

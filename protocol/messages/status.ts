@@ -1,5 +1,5 @@
 /** What a cluster is doing, as `client.info()`, `/api/v1/status`, `heddle status` and the status page show it. */
-import { integer, list, real, record, text, type Infer } from '../schema.js'
+import { flag, integer, list, real, record, text, type Infer } from '../schema.js'
 
 /** How many tasks are in each state now, each task once. The names are those of the scheduler's task states. */
 export const stateCounts = record({
@@ -26,6 +26,12 @@ export const workerStatus = record({
   processing: integer,
   storedCount: integer,
   storedBytes: integer,
+  /** Of the stored bytes, those that are on disk. */
+  spilledBytes: integer,
+  /** Its values take so much memory that it does one task at a time. */
+  isPaused: flag,
+  /** It can't spill values for want of room on disk. */
+  isDiskFull: flag,
   /** Milliseconds since it was last heard of. */
   silentForMs: integer,
   packageVersion: text,

@@ -1,6 +1,7 @@
 /** The link between a worker and the scheduler. */
 import {
   bytes,
+  flag,
   integer,
   integers,
   list,
@@ -80,12 +81,20 @@ export const inputsMissing = message('inputs-missing', {
 export type InputsMissing = Infer<typeof inputsMissing>
 /** The worker keeps copies of values that it fetched from peers. */
 export const copiesHeld = message('copies-held', { tasks: taskIds, sizes: integers })
+/** Copies that the worker held can't be had any more: their spill files can't be read. */
+export const valuesLost = message('values-lost', { tasks: taskIds })
 /** Every heartbeat: how the worker is. A long task is a fact here, never taken for silence. */
 export const pulse = message('pulse', {
   memoryBytes: integer,
   cpuSeconds: real,
   storedCount: integer,
   storedBytes: integer,
+  /** Of the stored values, what is on disk, and in memory no more. */
+  spilledBytes: integer,
+  /** Values take so much memory that it does one task at a time. */
+  isPaused: flag,
+  /** Values can't be spilled for want of room. */
+  isDiskFull: flag,
   running: taskIds,
   runningForMs: integers,
 })
@@ -105,6 +114,7 @@ export const workerToScheduler = union([
   tasksReturned,
   inputsMissing,
   copiesHeld,
+  valuesLost,
   pulse,
   leaving,
   copiesMissing,

@@ -23,6 +23,8 @@ interface Request {
   next: number
 }
 
+type Lookup = (task: TaskId) => Uint8Array | Promise<Uint8Array | undefined> | undefined
+
 export interface ServeOptions {
   readonly onClose?: (reason: CloseReason) => void
   /** Takes values that others put here; without it they are refused. */
@@ -34,11 +36,12 @@ export interface ServeOptions {
 
 /**
  * Handlers for a connection over which values are asked for, and put where the service takes any. `lookup` gives the
- * encoded value of a task, which must not change while it is sent, or `undefined` when it is not held here.
+ * encoded value of a task, which must not change while it is sent, or `undefined` when it is not held here; later, where
+ * it must be read first.
  */
 export function serveValues(
   connection: Connection<FromHolder>,
-  lookup: (task: TaskId) => Uint8Array | undefined,
+  lookup: Lookup,
   { onClose = () => undefined, puts }: ServeOptions = {},
 ): Handlers<ToHolder> {
   const requests: Request[] = []
@@ -48,7 +51,8 @@ export function serveValues(
   const serve = async (): Promise<void> => {
     isServing = true
     for (let request = requests.shift(); request !== undefined; request = requests.shift()) {
-      serveSome(connection, request, lookup)
+      await serveSome(connection, request, lookup)
+      if (isClosed) break
       if (request.next < request.tasks.length) requests.push(request)
       if (connection.queuedBytes >= MAX_IN_FLIGHT_BYTES) await connection.whenDrained()
       if (isClosed) break
@@ -81,18 +85,15 @@ export function serveValues(
 }
 
 /** Answers as many tasks as make one message of a good size, or one large value. */
-function serveSome(
-  connection: Connection<FromHolder>,
-  request: Request,
-  lookup: (task: TaskId) => Uint8Array | undefined,
-): void {
+async function serveSome(connection: Connection<FromHolder>, request: Request, lookup: Lookup): Promise<void> {
   const packer = new Packer()
   const found: TaskId[] = []
   const gone: TaskId[] = []
   while (request.next < request.tasks.length && packer.sizeBytes < ENOUGH_BYTES) {
     const task = request.tasks[request.next]!
     request.next += 1
-    const value = lookup(task)
+    const held = lookup(task)
+    const value = held instanceof Promise ? await held : held
     if (value === undefined) {
       gone.push(task)
     } else if (value.length > MAX_INLINE_RESULT_BYTES) {

@@ -62,6 +62,9 @@ export function onWorkerMessage(state: SchedulerState, worker: WorkerRecord, mes
     case 'copies-held':
       for (let i = 0; i < message.tasks.length; i++) addCopy(state, worker, message.tasks[i]!, message.sizes[i] ?? 0)
       break
+    case 'values-lost':
+      for (const id of message.tasks) onValueLost(state, worker, id)
+      break
     case 'pulse':
       worker.pulse = message
       break
@@ -214,6 +217,12 @@ function onInputsMissing(state: SchedulerState, worker: WorkerRecord, message: I
     `Task ${keyOf(task)} could not get its inputs in ${MAX_MISSES} attempts; ` +
     'neither at the addresses that "heddle status" shows nor by way of the scheduler; see the log of that worker for why.'
   failTask(state, task, { ...failureOf(task, worker), error: NO_ERROR, code: 'ERR_HEDDLE_WORKER_LOST', reason })
+}
+
+/** The worker has the value no more: it could not read it back from its disk. */
+function onValueLost(state: SchedulerState, worker: WorkerRecord, id: TaskId): void {
+  const task = recordOf(state, id)
+  if (task?.state.type === 'in-memory' && isHolder(task.state, worker)) loseCopy(state, task, worker)
 }
 
 /** The worker fetched a value, or was brought one, and keeps the copy. */

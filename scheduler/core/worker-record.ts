@@ -49,17 +49,24 @@ export function loadOf(worker: WorkerRecord): number {
 }
 
 /**
- * Order of the heap of open workers: those with an idle thread on top, whatever their other threads do; then the least
+ * Order of the heap of open workers: those with an idle thread on top, whatever their other threads do; paused ones last; then the least
  * loaded; the older one breaks a tie, so that a run can be repeated.
  */
 export function isLessLoaded(a: WorkerRecord, b: WorkerRecord): boolean {
   const isIdle = hasIdleThread(a)
   if (isIdle !== hasIdleThread(b)) return isIdle
+  if (isPaused(a) !== isPaused(b)) return isPaused(b)
   const left = loadOf(a)
   const right = loadOf(b)
   return left === right ? a.id < b.id : left < right
 }
 
-export function hasIdleThread({ processing, join }: WorkerRecord): boolean {
-  return processing.size < join.threads
+/** A paused worker does one task at a time: what it is given may be what uses its values up. */
+export function hasIdleThread(worker: WorkerRecord): boolean {
+  return worker.processing.size < (isPaused(worker) ? 1 : worker.join.threads)
+}
+
+/** Do the values of the worker take so much of its memory that it begins nothing beside what runs? */
+export function isPaused({ pulse }: WorkerRecord): boolean {
+  return pulse?.isPaused === true
 }

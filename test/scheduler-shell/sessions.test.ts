@@ -31,6 +31,9 @@ const PULSE: WorkerToScheduler = {
   cpuSeconds: 1,
   storedCount: 0,
   storedBytes: 0,
+  spilledBytes: 0,
+  isPaused: false,
+  isDiskFull: false,
   running: [],
   runningForMs: [],
 }

@@ -264,4 +264,13 @@ test('a task with outputs that kills its workers fails with all of them', () => 
 })
 
 const NO_TASKS = { waiting: 0, ready: 0, processing: 0, 'in-memory': 0, failed: 0, released: 0 }
-const PULSE = { type: 'pulse' as const, memoryBytes: 0, cpuSeconds: 0, storedCount: 0, storedBytes: 0 }
+const PULSE = {
+  type: 'pulse' as const,
+  memoryBytes: 0,
+  cpuSeconds: 0,
+  storedCount: 0,
+  storedBytes: 0,
+  spilledBytes: 0,
+  isPaused: false,
+  isDiskFull: false,
+}

@@ -9,10 +9,11 @@ import { checkInvariants } from '../../worker/core/invariants.js'
 import { isFromSwitch } from '../../protocol/messages/relay.js'
 import { createWorkerMachine, type WorkerMachine } from '../../worker/core/machine.js'
 import { encodeNumber, REFUSAL } from './expression.js'
-import { Loop } from './loop.js'
+import { Loop, type Unstamped } from './loop.js'
+import { SimulatedDisk } from './simulated-disk.js'
 import type { Connection } from './simulated-scheduler.js'
 import { SimulatedRelays } from './simulated-relays.js'
-import { SimulatedThread, type StoredValue } from './simulated-thread.js'
+import { LARGE_BYTES, SimulatedThread, type StoredValue } from './simulated-thread.js'
 import { canReach, type World } from './world.js'
 
 type Fetch = WorkerInstruction & { readonly type: 'fetch' }
@@ -35,6 +36,7 @@ export class SimulatedWorker {
     this.#connection?.send(message)
     this.#connection?.flush()
   })
+  readonly #disk: SimulatedDisk
   #connection: Connection<WorkerToScheduler> | undefined
   #isGone = false
 
@@ -44,7 +46,12 @@ export class SimulatedWorker {
     this.name = name
     this.address = `ws://${name}`
     this.#listens = !world.separationRng.chance(world.separation / 2)
-    this.#machine = createWorkerMachine({ threads, maxFetchBytes: world.maxFetchBytes })
+    this.#machine = createWorkerMachine({
+      threads,
+      maxFetchBytes: world.maxFetchBytes,
+      memoryLimitBytes: world.memoryRng.pick(world.memoryLimits)! * LARGE_BYTES,
+      diskLimitBytes: world.memoryRng.pick(world.diskLimits)! * LARGE_BYTES,
+    })
     const { agenda } = world
     const { state } = this.#machine
     this.#loop = new Loop({
@@ -70,6 +77,8 @@ export class SimulatedWorker {
         onRun: () => this.#onRun(),
       })
     })
+    const submit = (event: Unstamped<WorkerEvent>): void => this.#loop.submit(event)
+    this.#disk = new SimulatedDisk({ world, rng: world.memoryRng.fork(), store: this.#store, submit })
     world.workers.set(this.address, this)
     this.#dial()
   }
@@ -106,7 +115,7 @@ export class SimulatedWorker {
 
   /** What a peer or a client gets who asks for a value. */
   valueOf(task: TaskId): StoredValue | undefined {
-    return this.#store.get(task)
+    return this.#store.get(task) ?? this.#disk.valueOf(task)
   }
 
   /** A client brings a value. */
@@ -122,6 +131,7 @@ export class SimulatedWorker {
     assert.deepEqual([...tasks.keys()], [], `${this.name} has tasks left`)
     assert.deepEqual([...held.tasks], [], `${this.name} has values left`)
     assert.deepEqual([...this.#store.keys()], [], `${this.name} has values in its store that its core does not know`)
+    this.#disk.checkEmpty(this.name)
     assert.equal(fetches.size, 0, `${this.name} has fetches left`)
     assert.equal(ready.length, 0, `${this.name} has ready tasks left`)
     assert.ok(
@@ -196,6 +206,21 @@ export class SimulatedWorker {
         break
       case 'drop':
         for (const task of instruction.tasks) this.#store.delete(task)
+        this.#disk.forget(instruction.tasks)
+        break
+      case 'spill':
+        this.#disk.spill(instruction.task, instruction.file)
+        break
+      case 'evict':
+        this.#disk.evict(instruction.task, instruction.file)
+        break
+      case 'load':
+        this.#disk.load(instruction.task, instruction.file)
+        break
+      case 'discard-files':
+        this.#disk.discard(instruction.files)
+        break
+      case 'tell-disk-full':
         break
       case 'hang-up':
         assert.fail(`${this.name} hung up: ${instruction.reason}`)

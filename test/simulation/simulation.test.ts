@@ -38,7 +38,8 @@ for (let part = 0; part < PARTS; part++) {
 }
 
 test('simulations go where they are meant to', { skip: SEEDS < 500 }, () => {
-  const { workersLost, returned, lostTasks, ...expected } = counts
+  // What only faults lead to; and a file that is given up while it is read may be missed or not.
+  const { workersLost, returned, lostTasks, spillFailures, unreadable: _, ...expected } = counts
   for (const [name, count] of Object.entries(expected)) assert.ok(count > 0, `no simulation had any ${name}`)
-  assert.deepEqual({ workersLost, returned, lostTasks }, { workersLost: 0, returned: 0, lostTasks: 0 })
+  assert.deepEqual([workersLost, returned, lostTasks, spillFailures], [0, 0, 0, 0])
 })

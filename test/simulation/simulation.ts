@@ -33,6 +33,7 @@ const MAX_STEPS = 2_000_000
 export function simulate({ seed, faults }: SimulationOptions): SimulationReport {
   const rng = new Rng(seed)
   const separationRng = new Rng(seed + SEPARATION_SEEDS)
+  const memoryRng = new Rng(seed + 1_000_000_007)
   const agenda = new Agenda()
   const scheduler = new SimulatedScheduler(agenda, rng.fork(), rng.pick([0, 100, 2_000, 2 ** 28])!)
   const world: World = {
@@ -47,6 +48,10 @@ export function simulate({ seed, faults }: SimulationOptions): SimulationReport 
     maxFetchBytes: separationRng.pick([1, 100_000, 2 ** 28])!,
     replicating: separationRng.pick([0, 0, 0.5])!,
     reach: new Map(),
+    memoryRng,
+    memoryLimits: memoryRng.pick([[2 ** 20], [2 ** 20, 4], [3, 6, 20], [1, 2]])!,
+    diskLimits: memoryRng.pick([[2 ** 20], [0, 2, 2 ** 20]])!,
+    spillFailure: faults ? memoryRng.pick([0, 0.05, 0.3])! : 0,
     hasDeaths: faults,
     strikesAtRun: new Set(),
   }

@@ -23,6 +23,13 @@ export interface World {
   readonly maxFetchBytes: number
   /** Pairs that were drawn, by both names: can the first reach the second? */
   readonly reach: Map<string, boolean>
+  /** For memory and disks: their troubles leave the other parts' random numbers as they are. */
+  readonly memoryRng: Rng
+  /** Memory and disk of a worker, counted in large values. */
+  readonly memoryLimits: readonly number[]
+  readonly diskLimits: readonly number[]
+  /** The probability that a value can't be spilled, or that its file can't be read. */
+  readonly spillFailure: number
   /** Do workers die, so that tasks may fail with them? */
   readonly hasDeaths: boolean
   /** At these counts of runs, the worker that runs the task is struck by a fault: so faults come when there is work. */
@@ -48,6 +55,10 @@ export interface Counts {
   exits: number
   /** Tasks with several outputs that ended. */
   split: number
+  spilled: number
+  loaded: number
+  spillFailures: number
+  unreadable: number
   workersLost: number
   lostTasks: number
 }
@@ -70,6 +81,10 @@ export function noCounts(): Counts {
     returned: 0,
     exits: 0,
     split: 0,
+    spilled: 0,
+    loaded: 0,
+    spillFailures: 0,
+    unreadable: 0,
     workersLost: 0,
     lostTasks: 0,
   }

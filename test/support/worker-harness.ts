@@ -21,7 +21,8 @@ import type { Heard, Outcomes, WorkerEvent } from '../../worker/core/events.js'
 import type { WorkerInstruction } from '../../worker/core/instructions.js'
 import { checkInvariants } from '../../worker/core/invariants.js'
 import { endTurn, handleEvent, nextDeadlineMs } from '../../worker/core/machine.js'
-import { createWorkerState, type WorkerState } from '../../worker/core/state.js'
+import { isPaused } from '../../worker/core/memory.js'
+import { createWorkerState, type WorkerConfig, type WorkerState } from '../../worker/core/state.js'
 
 type Unstamped<E> = E extends unknown ? Omit<E, 'nowMs'> : never
 type Message<T extends WorkerToScheduler['type']> = Extract<WorkerToScheduler, { readonly type: T }>
@@ -62,8 +63,20 @@ export class WorkerHarness {
   #unread: WorkerInstruction[] = []
 
   /** A worker that a scheduler and two peers know, and that knows the template `PLAIN`. */
-  constructor(threads = 1, maxFetchBytes?: number) {
-    this.state = createWorkerState({ threads, ...(maxFetchBytes !== undefined && { maxFetchBytes }) })
+  constructor(
+    threads = 1,
+    {
+      memoryLimitBytes = 2 ** 40,
+      diskLimitBytes = 2 ** 40,
+      maxFetchBytes,
+    }: Partial<Omit<WorkerConfig, 'threads'>> = {},
+  ) {
+    this.state = createWorkerState({
+      threads,
+      memoryLimitBytes,
+      diskLimitBytes,
+      ...(maxFetchBytes !== undefined && { maxFetchBytes }),
+    })
     this.join()
   }
 
@@ -87,7 +100,7 @@ export class WorkerHarness {
   endTurn(): void {
     this.#unread.push(...endTurn(this.state, this.nowMs))
     checkInvariants(this.state)
-    const isIdle = this.state.batches.includes(undefined)
+    const isIdle = this.state.batches.includes(undefined) && !isPaused(this.state)
     if (isIdle && this.state.link.type !== 'closed')
       assert.equal(this.state.ready.length, 0, 'an idle thread beside a ready task')
   }

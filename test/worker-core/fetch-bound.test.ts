@@ -7,7 +7,7 @@ import { OTHER_PEER, PEER, task, tasks, WorkerHarness } from '../support/worker-
 const [x, y, z] = [task(100), task(101), task(102)]
 
 test('only so many bytes are under way at once; the rest follows as values come', () => {
-  const worker = new WorkerHarness(1, 16)
+  const worker = new WorkerHarness(1, { maxFetchBytes: 16 })
   const remote = [x, y, z].map((input) => [input, PEER] as const)
   worker.run([task(0)], { inputs: [x, y, z], remote })
   assert.deepEqual(worker.takeInstruction('fetch').tasks, [x, y])
@@ -20,7 +20,7 @@ test('only so many bytes are under way at once; the rest follows as values come'
 })
 
 test('a value larger than the bound comes alone', () => {
-  const worker = new WorkerHarness(1, 4)
+  const worker = new WorkerHarness(1, { maxFetchBytes: 4 })
   worker.run([task(0)], {
     inputs: [x, y],
     remote: [
@@ -38,7 +38,7 @@ test('a value larger than the bound comes alone', () => {
 })
 
 test('inputs of urgent tasks come first', () => {
-  const worker = new WorkerHarness(1, 8)
+  const worker = new WorkerHarness(1, { maxFetchBytes: 8 })
   worker.queue([task(0)], { inputs: [x], remote: [[x, PEER]], priority: 1 })
   worker.queue([task(1)], { inputs: [y], remote: [[y, PEER]], priority: 3 })
   worker.run([task(2)], { inputs: [z], remote: [[z, PEER]], priority: 2 })

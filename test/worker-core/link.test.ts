@@ -45,7 +45,7 @@ test('results of the turn in which the scheduler was lost are not reported', () 
 })
 
 test('nothing is sent to a scheduler that is not there', () => {
-  const state = createWorkerState({ threads: 1 })
+  const state = createWorkerState({ threads: 1, memoryLimitBytes: 2 ** 40, diskLimitBytes: 2 ** 40 })
   assert.deepEqual(handleEvent(state, { type: 'pulse', nowMs: 0, memoryBytes: 1, cpuSeconds: 1 }), [])
   const message = { type: 'free-tasks', tasks: [x] } as const
   assert.deepEqual(handleEvent(state, { type: 'scheduler-message', nowMs: 0, message }), [])
@@ -135,6 +135,9 @@ test('a pulse tells what runs and for how long', () => {
     cpuSeconds: 2.5,
     storedCount: 3,
     storedBytes: 12,
+    spilledBytes: 0,
+    isPaused: false,
+    isDiskFull: false,
     running: [task(0)],
     runningForMs: [101],
   })

@@ -1,16 +1,23 @@
 /** Who runs what: done once a turn, when all that happened in it is known. */
-import { ARRAY_CAPACITY } from '../../protocol/ids.js'
+import { ARRAY_CAPACITY, type TaskId } from '../../protocol/ids.js'
 import { createBatch, hasTail, type Batch } from './batch.js'
 import { BATCH_US, shareOfBatchUs } from './estimates.js'
+import type { Source } from './fetch-plan.js'
 import type { WorkerInstruction } from './instructions.js'
-import { giveBackWithoutInputs } from './let-go.js'
-import { missingInputs } from './on-run-tasks.js'
-import { ownId, type WorkerState } from './state.js'
+import { isPaused } from './memory.js'
+import { fetchInputs, missingInputs } from './on-run-tasks.js'
+import type { WorkerState } from './state.js'
 import { moveTo, type Task } from './task.js'
+
+const NO_SOURCES: ReadonlyMap<TaskId, Source> = new Map()
 
 /** Gives every idle thread its part of what is ready. */
 export function startBatches(state: WorkerState, nowMs: number, out: WorkerInstruction[]): void {
-  const maxCount = Math.min(ARRAY_CAPACITY, Math.ceil(state.ready.length / state.config.threads))
+  if (state.ready.length === 0) return
+  const isOneByOne = isPaused(state)
+  if (isOneByOne && state.batches.some((batch) => batch !== undefined)) return
+  const share = Math.min(ARRAY_CAPACITY, Math.ceil(state.ready.length / state.config.threads))
+  const maxCount = isOneByOne ? 1 : share
   for (let thread = 0; thread < state.config.threads && state.ready.length > 0; thread++) {
     if (state.batches[thread] !== undefined) continue
     const { tasks, estimateUs } = takeTasks(state, maxCount, out)
@@ -20,6 +27,7 @@ export function startBatches(state: WorkerState, nowMs: number, out: WorkerInstr
     for (const task of tasks) moveTo(task, batched)
     state.batches[thread] = batch
     out.push({ type: 'run-batch', thread, tasks })
+    if (isOneByOne) return
   }
 }
 
@@ -42,11 +50,13 @@ function takeTasks(
   return { tasks, estimateUs }
 }
 
-/** An input may have been freed since it came. A task without it goes back. */
+/** An input may have been freed or spilled since it came. A task without it goes back, or waits for it again. */
 function hasInputs(state: WorkerState, task: Task, out: WorkerInstruction[]): boolean {
   const missing = missingInputs(state, task.inputs)
   if (missing === undefined) return true
-  giveBackWithoutInputs(state, task, { inputs: [...missing], holder: ownId(state) }, out)
+  moveTo(task, { type: 'waiting', missing })
+  state.ready.markStale()
+  fetchInputs(state, task, { missing, sources: NO_SOURCES }, out)
   return false
 }
 

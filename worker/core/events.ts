@@ -58,6 +58,14 @@ export type WorkerEvent = { readonly nowMs: number } &
     | { readonly type: 'values-missing'; readonly holder: WorkerId; readonly tasks: readonly TaskId[] }
     /** The peer could not be reached at its address, or the connection to it broke. */
     | { readonly type: 'values-unreachable'; readonly holder: WorkerId; readonly tasks: readonly TaskId[] }
+    /** The value is in its file, and in memory still. */
+    | { readonly type: 'value-spilled'; readonly task: TaskId; readonly file: number }
+    /** The file could not be written: the disk is full, or broken. */
+    | { readonly type: 'spill-failed'; readonly task: TaskId; readonly file: number; readonly reason: string }
+    /** A spilled value is in the value store again. */
+    | { readonly type: 'value-loaded'; readonly task: TaskId; readonly file: number }
+    /** A spill file is gone, or is not what was written. */
+    | { readonly type: 'value-unreadable'; readonly task: TaskId; readonly file: number }
     /** The code cannot be kept here; its tasks fail with `error` (encoded). */
     | { readonly type: 'code-refused'; readonly code: CodeHash; readonly error: Uint8Array }
     /** The worker was asked to go (SIGTERM). */

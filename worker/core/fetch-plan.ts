@@ -3,8 +3,11 @@
  * that is under way is never asked for a second time, so a fetch stays here until its answer, even when nobody waits for
  * it any more.
  */
-import type { TaskId, WorkerId } from '../../protocol/ids.js'
+import { workerId, type TaskId, type WorkerId } from '../../protocol/ids.js'
 import type { Task } from './task.js'
+
+/** Stands among holders for our own disk, whatever number the scheduler gave us. */
+export const OWN_DISK = workerId(-1)
 
 export interface Fetch {
   readonly input: TaskId

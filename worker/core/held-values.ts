@@ -17,6 +17,10 @@ export class HeldValues {
     return this.#sizes.has(task)
   }
 
+  sizeOf(task: TaskId): number | undefined {
+    return this.#sizes.get(task)
+  }
+
   add(task: TaskId, sizeBytes: number): void {
     this.#sizeBytes += sizeBytes - (this.#sizes.get(task) ?? 0)
     this.#sizes.set(task, sizeBytes)

@@ -32,6 +32,16 @@ export type WorkerInstruction =
   | { readonly type: 'fetch-by-relay'; readonly holder: WorkerId; readonly tasks: readonly TaskId[] }
   /** Drop these from the value store. */
   | { readonly type: 'drop'; readonly tasks: readonly TaskId[] }
+  /** Write the value to this file in the background; answered by `value-spilled` or `spill-failed`. */
+  | { readonly type: 'spill'; readonly task: TaskId; readonly file: number }
+  /** Give up the memory of a value that was spilled, unless the store got another copy of it since. */
+  | { readonly type: 'evict'; readonly task: TaskId; readonly file: number }
+  /** Read the value back into the value store; answered by `value-loaded` or `value-unreadable`. */
+  | { readonly type: 'load'; readonly task: TaskId; readonly file: number }
+  /** Nobody needs these spill files any more. */
+  | { readonly type: 'discard-files'; readonly files: readonly number[] }
+  /** Values can't be spilled: whoever runs the worker should know. */
+  | { readonly type: 'tell-disk-full'; readonly reason: string }
   /** The scheduler broke the protocol: close the connection to it with this reason, and dial again. */
   | { readonly type: 'hang-up'; readonly reason: string }
   /** Everything is done and said: close. */

@@ -2,6 +2,7 @@
 import { assert } from '../../common/assert.js'
 import { isOpen, type Batch } from './batch.js'
 import { isWanted } from './fetch-plan.js'
+import { MAX_INLINE_RESULT_BYTES } from '../../protocol/limits.js'
 import type { WorkerState } from './state.js'
 
 export function checkInvariants(state: WorkerState): void {
@@ -14,9 +15,33 @@ export function checkInvariants(state: WorkerState): void {
   let sizeBytes = 0
   for (const size of state.held.sizes) sizeBytes += size
   assert(sizeBytes === state.held.sizeBytes, `${sizeBytes} bytes are held and ${state.held.sizeBytes} are counted`)
+  checkSpills(state)
   if (state.link.type !== 'absent') return
   assert(state.tasks.size === 0, 'tasks without a scheduler')
   assert(state.templates.size === 0, 'templates without a scheduler')
+}
+
+/** Every large value is counted, once, where it is. */
+function checkSpills({ held, spills }: WorkerState): void {
+  let count = 0
+  const bytes = { memory: 0, spilling: 0, disk: 0, loading: 0 }
+  for (const { task, sizeBytes, place, pins } of spills.values) {
+    count++
+    bytes[place] += sizeBytes
+    assert(
+      held.sizeOf(task) === sizeBytes,
+      `${task} is held as ${held.sizeOf(task)} bytes, and planned as ${sizeBytes}`,
+    )
+    assert(pins >= 0, `${task} is unpinned more often than pinned`)
+    assert(place !== 'disk' || pins === 0, `${task} is in use and on disk`)
+  }
+  let large = 0
+  for (const sizeBytes of held.sizes) if (sizeBytes > MAX_INLINE_RESULT_BYTES) large++
+  assert(count === large, `${large} large values are held and ${count} are planned`)
+  assert(bytes.disk === spills.diskBytes, `${bytes.disk} bytes are on disk and ${spills.diskBytes} are counted`)
+  assert(bytes.spilling === spills.spillingBytes, 'bytes that are being spilled are miscounted')
+  assert(bytes.loading === spills.loadingBytes, 'bytes that are being loaded are miscounted')
+  assert(bytes.disk + bytes.spilling + bytes.loading === spills.fileBytes, 'bytes of files are miscounted')
 }
 
 function checkTasks(state: WorkerState): void {
@@ -27,7 +52,7 @@ function checkTasks(state: WorkerState): void {
       case 'waiting':
         assert(task.state.missing.size > 0, `task ${id} waits for nothing`)
         for (const input of task.state.missing) {
-          assert(!state.held.has(input), `task ${id} waits for ${input}, which is here`)
+          assert(!state.held.has(input) || state.spills.isAway(input), `task ${id} waits for ${input}, which is here`)
           assert(
             state.fetches.find(input)?.waiters.has(task) === true,
             `task ${id} waits for ${input}, which nobody fetches`,

@@ -11,10 +11,12 @@ export function forgetTask(state: WorkerState, task: Task): void {
     case 'waiting':
       for (const input of task.state.missing) state.fetches.stopWaiting(input, task)
       moveTo(task, GONE)
+      state.spills.unpin(task)
       break
     case 'ready':
       moveTo(task, GONE)
       state.ready.markStale()
+      state.spills.unpin(task)
       break
     case 'batched':
       task.state.batch.abandoned++
@@ -46,9 +48,13 @@ export function giveBackWithoutInputs(
 
 /** The value is in the shell's store and nobody asked for it under this attempt: out with it, unless it is held under another attempt. */
 export function dropUnlessHeld(state: WorkerState, task: TaskId): void {
-  if (!state.held.has(task)) state.report.addDropped(task)
+  const sizeBytes = state.held.sizeOf(task)
+  if (sizeBytes === undefined) state.report.addDropped(task)
+  else state.spills.arrived(task, sizeBytes)
 }
 
 export function dropValue(state: WorkerState, task: TaskId): void {
-  if (state.held.remove(task)) state.report.addDropped(task)
+  if (!state.held.remove(task)) return
+  state.spills.removed(task)
+  state.report.addDropped(task)
 }

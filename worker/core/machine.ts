@@ -7,6 +7,7 @@ import { nextOverdueMs, startBatches, takeBackTails } from './dispatch.js'
 import type { WorkerEvent } from './events.js'
 import type { WorkerInstruction } from './instructions.js'
 import { onLeave, onPulse, onSchedulerLost } from './on-link.js'
+import { onSpillFailed, onValueLoaded, onValueSpilled, onValueUnreadable, planSpills } from './on-memory.js'
 import { onSchedulerMessage } from './on-scheduler-message.js'
 import { onBatchCut, onBatchEnded, onTasksEnded, onThreadExited } from './on-thread.js'
 import {
@@ -54,6 +55,18 @@ export function handleEvent(state: WorkerState, event: WorkerEvent): WorkerInstr
     case 'values-unreachable':
       onValuesUnreachable(state, event)
       break
+    case 'value-spilled':
+      onValueSpilled(state, event.task, event.file, out)
+      break
+    case 'spill-failed':
+      onSpillFailed(state, event, out)
+      break
+    case 'value-loaded':
+      onValueLoaded(state, event.task, event.file, out)
+      break
+    case 'value-unreadable':
+      onValueUnreadable(state, event.task, event.file, out)
+      break
     case 'code-refused':
       onCodeRefused(state, event.code, event.error, out)
       break
@@ -77,6 +90,7 @@ export function endTurn(state: WorkerState, nowMs: number): WorkerInstruction[] 
   takeBackTails(state, nowMs, out)
   askForInputs(state, nowMs, out)
   state.report.flush(state.held, out)
+  planSpills(state, nowMs, out)
   return out
 }
 

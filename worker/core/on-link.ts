@@ -4,6 +4,7 @@ import { runningTask } from './batch.js'
 import type { WorkerEvent } from './events.js'
 import type { WorkerInstruction } from './instructions.js'
 import { dropValue, forgetTask, returnTask } from './let-go.js'
+import { isPaused } from './memory.js'
 import type { WorkerState } from './state.js'
 
 export function onJoined(state: WorkerState, worker: WorkerId): void {
@@ -58,6 +59,9 @@ export function onPulse(
       cpuSeconds,
       storedCount: state.held.count,
       storedBytes: state.held.sizeBytes,
+      spilledBytes: state.spills.diskBytes,
+      isPaused: isPaused(state),
+      isDiskFull: state.isDiskFull,
       running: running.map(({ task }) => task),
       runningForMs: running.map(({ sinceMs }) => Math.max(0, Math.round(nowMs - sinceMs))),
     },

@@ -5,7 +5,7 @@
 import { attempt, type TaskId, type WorkerId } from '../../protocol/ids.js'
 import type { RunTasks } from '../../protocol/messages/worker.js'
 import type { Template } from './estimates.js'
-import type { Source } from './fetch-plan.js'
+import { OWN_DISK, type Source } from './fetch-plan.js'
 import type { WorkerInstruction } from './instructions.js'
 import { forgetTask, giveBackWithoutInputs } from './let-go.js'
 import { ownId, type WorkerState } from './state.js'
@@ -14,6 +14,7 @@ import { READY, type Task } from './task.js'
 const FIRST_ATTEMPT = attempt(1)
 const NO_INPUTS: readonly TaskId[] = Object.freeze([])
 const NOWHERE: Source = { holders: [], sizeBytes: 0 }
+const FROM_DISK: Source = Object.freeze({ holders: [OWN_DISK], sizeBytes: 0 })
 
 type Sources = ReadonlyMap<TaskId, Source>
 
@@ -48,16 +49,18 @@ export function onRunTasks(state: WorkerState, message: RunTasks, out: WorkerIns
       }
       if (!mayBegin(state, task, out)) continue
       state.tasks.set(task.task, task)
+      for (const input of taskInputs) if (missing?.has(input) !== true) state.spills.pin(task, input)
       if (missing === undefined) state.ready.push(task)
       else fetchInputs(state, task, { missing, sources }, out)
     }
   }
 }
 
-/** Which inputs are not in the store; `undefined` when all are. */
+/** Which inputs are not in memory; `undefined` when all are. */
 export function missingInputs(state: WorkerState, inputs: readonly TaskId[]): Set<TaskId> | undefined {
   let missing: Set<TaskId> | undefined
-  for (const input of inputs) if (!state.held.has(input)) (missing ??= new Set()).add(input)
+  for (const input of inputs)
+    if (!state.held.has(input) || state.spills.isAway(input)) (missing ??= new Set()).add(input)
   return missing
 }
 
@@ -79,14 +82,19 @@ function mayBegin(state: WorkerState, task: Task, out: WorkerInstruction[]): boo
 }
 
 /** Where no holder is named, the scheduler believes that the input is here: it must learn that it isn't. */
-function fetchInputs(
+export function fetchInputs(
   state: WorkerState,
   task: Task,
   { missing, sources }: { readonly missing: ReadonlySet<TaskId>; readonly sources: Sources },
   out: WorkerInstruction[],
 ): void {
-  const inputs = [...missing].filter((input) => !state.fetches.want(input, task, sources.get(input) ?? NOWHERE))
+  const inputs = [...missing].filter((input) => !state.fetches.want(input, task, sourceOf(state, input, sources)))
   if (inputs.length > 0) giveBackWithoutInputs(state, task, { inputs, holder: ownId(state) }, out)
+}
+
+/** A value that was spilled is had from ourselves, and takes nothing of what may be under way from others. */
+function sourceOf(state: WorkerState, input: TaskId, sources: Sources): Source {
+  return state.held.has(input) ? FROM_DISK : (sources.get(input) ?? NOWHERE)
 }
 
 function sourcesOf({ remoteInputs, remoteHolders, remoteSizes }: RunTasks): Sources {

@@ -6,8 +6,7 @@ import { isOpen, openTask, type Batch } from './batch.js'
 import { learn } from './estimates.js'
 import type { Outcomes, WorkerEvent } from './events.js'
 import type { WorkerInstruction } from './instructions.js'
-import { dropUnlessHeld } from './let-go.js'
-import { holdValue } from './on-transfer.js'
+import { holdValue, keepIfHeld } from './on-transfer.js'
 import type { WorkerState } from './state.js'
 import { GONE, moveTo, READY, type Task } from './task.js'
 
@@ -30,7 +29,7 @@ export function onTasksEnded(state: WorkerState, event: Event<'tasks-ended'>, ou
     }
     learn(task.template, durationUs, sizeBytes)
     if (!close(state, batch, task)) {
-      if (!hasThrown) dropUnlessHeld(state, task.task)
+      if (!hasThrown) keepIfHeld(state, task.task)
     } else if (hasThrown) {
       const error = ownBytes(entryOf(values, i))
       out.push({ type: 'send', message: { type: 'task-failed', task: task.task, attempt: task.attempt, error } })
@@ -64,7 +63,7 @@ function onOutputsEnded(
     const sizeBytes = outcomes.sizes[first + i]!
     allBytes += sizeBytes
     if (isWanted) holdValue(state, output, sizeBytes)
-    else dropUnlessHeld(state, output)
+    else keepIfHeld(state, output)
   }
   learn(task.template, durationUs, allBytes)
   if (isWanted) state.report.addOutputs(task, outcomes, first, durationUs)
@@ -107,6 +106,7 @@ function close(state: WorkerState, batch: Batch, task: Task): boolean {
   if (isWanted) state.tasks.delete(task.task)
   else batch.abandoned--
   moveTo(task, GONE)
+  state.spills.unpin(task)
   return isWanted
 }
 

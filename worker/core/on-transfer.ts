@@ -1,24 +1,39 @@
 /** Values that come from other workers, or don't; and code that can't be kept. */
+import { present } from '../../common/assert.js'
 import type { CodeHash, TaskId, WorkerId } from '../../protocol/ids.js'
 import { MAX_FETCH_BYTES } from '../../protocol/limits.js'
 import type { WorkerEvent } from './events.js'
 import type { FetchCopies } from '../../protocol/messages/worker.js'
-import { isWanted, type Fetch } from './fetch-plan.js'
 import type { WorkerInstruction } from './instructions.js'
 import { dropUnlessHeld, forgetTask, giveBackWithoutInputs } from './let-go.js'
-import type { WorkerState } from './state.js'
+import { isWanted, OWN_DISK, type Fetch } from './fetch-plan.js'
+import { mayLoad } from './memory.js'
+import { ownId, type WorkerState } from './state.js'
 import { moveTo, READY, type Task } from './task.js'
 
-/** A value is in the store: tasks that waited for it may go on. */
+/** A value is in the store, in memory. */
 export function holdValue(state: WorkerState, value: TaskId, sizeBytes: number): void {
   state.held.add(value, sizeBytes)
+  state.spills.arrived(value, sizeBytes)
   if (state.fetches.size === 0) return
   if (state.fetches.find(value)?.isOrdered === true) state.report.addOrderedCopy(value, sizeBytes)
+  hearOfValue(state, value)
+}
+
+/** The store got a value that is of use only if it is held: then it is in memory now, even if it was spilled before. */
+export function keepIfHeld(state: WorkerState, value: TaskId): void {
+  dropUnlessHeld(state, value)
+  if (state.held.has(value)) hearOfValue(state, value)
+}
+
+/** A held value is in memory: tasks that waited for it may go on. */
+export function hearOfValue(state: WorkerState, value: TaskId): void {
   const waiters = state.fetches.arrived(value)
   if (waiters === undefined) return
   for (const task of waiters) {
     if (task.state.type !== 'waiting') continue
     task.state.missing.delete(value)
+    state.spills.pin(task, value)
     if (task.state.missing.size > 0) continue
     moveTo(task, READY)
     state.ready.push(task)
@@ -28,7 +43,10 @@ export function holdValue(state: WorkerState, value: TaskId, sizeBytes: number):
 /** A value that nobody waits for any more is not kept: the scheduler would not know that we have it. */
 export function onValuesFetched(state: WorkerState, tasks: readonly TaskId[], sizes: readonly number[]): void {
   tasks.forEach((value, i) => {
-    if (state.held.has(value)) return // Made here meanwhile.
+    if (state.held.has(value)) {
+      keepIfHeld(state, value) // Made here meanwhile.
+      return
+    }
     const fetch = state.fetches.find(value)
     if (fetch === undefined || !isWanted(fetch)) {
       state.fetches.arrived(value)
@@ -94,11 +112,21 @@ export function askForInputs(state: WorkerState, nowMs: number, out: WorkerInstr
   if (state.fetches.planned.size === 0) return
   const maxBytes = state.config.maxFetchBytes ?? MAX_FETCH_BYTES
   const asks = new Map<WorkerId, TaskId[]>()
+  let mayFetch = true
   for (const fetch of inOrderOfUrgency(state, maxBytes)) {
+    // A task that went back for want of another input may have been the last to wait for this one.
+    if (!state.fetches.planned.has(fetch)) continue
     const { input, holders, sizeBytes } = fetch
+    if (state.held.has(input)) {
+      loadInput(state, fetch, out)
+      continue
+    }
     // One value is fetched whatever its size; behind one that has to wait, no other may overtake it for ever.
     const { askedBytes } = state.fetches
-    if (askedBytes > 0 && askedBytes + sizeBytes > maxBytes) break
+    if (!mayFetch || (askedBytes > 0 && askedBytes + sizeBytes > maxBytes)) {
+      mayFetch = false
+      continue
+    }
     let holder = holders.shift()
     let unknown = holder
     while (holder !== undefined && !state.peers.has(holder)) {
@@ -106,7 +134,8 @@ export function askForInputs(state: WorkerState, nowMs: number, out: WorkerInstr
       holder = holders.shift()
     }
     if (holder === undefined) {
-      for (const task of fetch.waiters) giveBackWithoutInputs(state, task, { inputs: [input], holder: unknown! }, out)
+      const holder = unknown === OWN_DISK ? ownId(state) : unknown!
+      for (const task of fetch.waiters) giveBackWithoutInputs(state, task, { inputs: [input], holder }, out)
       if (fetch.isOrdered) {
         state.fetches.giveUp(fetch)
         state.report.addMissingCopy(input)
@@ -138,6 +167,15 @@ function urgencyOf({ waiters }: Fetch): number {
   let urgency = -Infinity
   for (const { priority } of waiters) urgency = Math.max(urgency, priority)
   return urgency === -Infinity ? -1 : urgency
+}
+
+/** An input that was spilled is read back as soon as memory allows. */
+function loadInput(state: WorkerState, fetch: Fetch, out: WorkerInstruction[]): void {
+  const value = present(state.spills.find(fetch.input), 'a spilled input')
+  if (value.place !== 'disk' || !mayLoad(state, value.sizeBytes)) return
+  state.spills.startLoad(value)
+  state.fetches.markAsked(fetch, OWN_DISK)
+  out.push({ type: 'load', task: value.task, file: value.file })
 }
 
 /** Tasks of code that can't be kept fail, those that come later too (see `onRunTasks`). */

@@ -8,6 +8,7 @@ import type { Template } from './estimates.js'
 import { FetchPlan } from './fetch-plan.js'
 import { HeldValues } from './held-values.js'
 import { ReadyQueue } from './ready-queue.js'
+import { SpillPlan } from './spill-plan.js'
 import type { Task } from './task.js'
 import { TurnReport } from './turn-report.js'
 
@@ -16,6 +17,10 @@ export interface WorkerConfig {
   readonly threads: number
   /** What may be under way from other workers at once. Default: `MAX_FETCH_BYTES`. */
   readonly maxFetchBytes?: number
+  /** Memory that the process is meant to use at most. Values take a part of it. */
+  readonly memoryLimitBytes: number
+  /** What spilled values may take on disk. */
+  readonly diskLimitBytes: number
 }
 
 /** The worker's place in the cluster. */
@@ -36,6 +41,12 @@ export interface WorkerState {
   readonly ready: ReadyQueue
   readonly fetches: FetchPlan
   readonly held: HeldValues
+  /** Where the large ones of `held` are. */
+  readonly spills: SpillPlan
+  /** Nothing could be spilled when it was last tried. */
+  isDiskFull: boolean
+  /** Nothing is spilled before. */
+  diskFullUntilMs: number
   /** By thread: what it runs, or `undefined` when it is idle. */
   readonly batches: (Batch | undefined)[]
   readonly templates: Map<TemplateId, Template>
@@ -62,6 +73,9 @@ export function createWorkerState(config: WorkerConfig): WorkerState {
     ready: new ReadyQueue(),
     fetches: new FetchPlan(),
     held: new HeldValues(),
+    spills: new SpillPlan(),
+    isDiskFull: false,
+    diskFullUntilMs: -Infinity,
     batches: new Array<Batch | undefined>(config.threads).fill(undefined),
     templates: new Map(),
     refusedCode: new Map(),

@@ -11,7 +11,7 @@ import type { BatchTask } from './instructions.js'
 
 /** Where a task is. Each state carries what is true only there. */
 export type TaskState =
-  /** Some inputs are not in the value store; each has a fetch in which this task is a waiter. */
+  /** Some inputs are not in the memory of the value store; each has a fetch in which this task is a waiter. */
   | { readonly type: 'waiting'; readonly missing: Set<TaskId> }
   /** In the ready queue. */
   | { readonly type: 'ready' }
@@ -25,7 +25,7 @@ export type TaskState =
 /** Every legal edge, and nothing else. */
 export const TASK_TRANSITIONS = {
   waiting: ['ready', 'gone'],
-  ready: ['batched', 'gone'],
+  ready: ['batched', 'waiting', 'gone'],
   batched: ['ready', 'abandoned', 'gone'],
   abandoned: ['gone'],
   gone: [],

@@ -1,0 +1,148 @@
+import assert from 'node:assert/strict'
+import test from 'node:test'
+import { MAX_INLINE_RESULT_BYTES } from '../../protocol/limits.js'
+import { OURSELVES, task, WorkerHarness } from '../support/worker-harness.js'
+
+const LARGE = MAX_INLINE_RESULT_BYTES + 1
+const [a, b, c, d] = [task(1), task(2), task(3), task(4)]
+
+/** Room for five large values: spills past three, down to two and a half; pauses past four. */
+function smallWorker(options: { diskLimitBytes?: number } = {}): WorkerHarness {
+  return new WorkerHarness(1, { memoryLimitBytes: 5 * LARGE, ...options })
+}
+
+function make(worker: WorkerHarness, ...ids: readonly ReturnType<typeof task>[]): void {
+  for (const id of ids) {
+    worker.run([id])
+    worker.takeBatch()
+    worker.finish(0, 1, { sizeBytes: LARGE })
+    worker.takeMessage('tasks-finished')
+  }
+}
+
+/** Makes four values, and has the first two spilled. */
+function spillTwo(worker: WorkerHarness): void {
+  make(worker, a, b, c, d)
+  const spills = [worker.takeInstruction('spill'), worker.takeInstruction('spill')]
+  assert.deepEqual(
+    spills.map((spill) => spill.task),
+    [a, b],
+  )
+  for (const { task: id, file } of spills) {
+    worker.send({ type: 'value-spilled', task: id, file })
+    assert.equal(worker.takeInstruction('evict').task, id)
+  }
+  worker.endTurn()
+  worker.expectSilence()
+}
+
+test('past the high mark the values used least recently are spilled, until the low mark', () => {
+  const worker = smallWorker()
+  spillTwo(worker)
+  assert.equal(worker.state.spills.diskBytes, 2 * LARGE)
+})
+
+test('small values are never spilled', () => {
+  const worker = new WorkerHarness(1, { memoryLimitBytes: 10 })
+  worker.hold(a)
+  worker.hold(b)
+  worker.expectSilence()
+})
+
+test('a task whose input was spilled waits for it to be loaded', () => {
+  const worker = smallWorker()
+  spillTwo(worker)
+  worker.run([task(9)], { inputs: [a] })
+  const { task: loaded, file } = worker.takeInstruction('load')
+  assert.equal(loaded, a)
+  worker.expectSilence()
+  worker.send({ type: 'value-loaded', task: a, file })
+  worker.endTurn()
+  assert.deepEqual(worker.takeBatch().tasks, [task(9)])
+  assert.deepEqual(worker.takeInstruction('discard-files').files, [file])
+  worker.expectSilence()
+})
+
+test('a value that came to be used while it was written stays in memory', () => {
+  const worker = smallWorker()
+  make(worker, a, b, c, d)
+  const { file } = worker.takeInstruction('spill')
+  worker.run([task(9)], { inputs: [a] })
+  worker.takeInstruction('spill')
+  worker.takeBatch()
+  worker.send({ type: 'value-spilled', task: a, file })
+  worker.endTurn()
+  assert.deepEqual(worker.takeInstruction('discard-files').files, [file])
+})
+
+test('a spill file that cannot be read is a lost copy, and the task that waits goes back', () => {
+  const worker = smallWorker()
+  spillTwo(worker)
+  worker.run([task(9)], { inputs: [a] })
+  const { file } = worker.takeInstruction('load')
+  worker.send({ type: 'value-unreadable', task: a, file })
+  worker.endTurn()
+  assert.deepEqual(worker.takeMessage('values-lost').tasks, [a])
+  const back = worker.takeMessage('inputs-missing')
+  assert.deepEqual([back.task, back.inputs, back.holder], [task(9), [a], OURSELVES])
+  assert.deepEqual(worker.takeInstruction('drop').tasks, [a])
+  assert.deepEqual(worker.takeInstruction('discard-files').files, [file])
+})
+
+test('a dropped value takes its file along', () => {
+  const worker = smallWorker()
+  spillTwo(worker)
+  worker.tell({ type: 'free-tasks', tasks: [a] })
+  worker.endTurn()
+  assert.deepEqual(worker.takeInstruction('drop').tasks, [a])
+  assert.equal(worker.takeInstruction('discard-files').files.length, 1)
+  worker.expectSilence()
+})
+
+test('a full disk is told once, tasks run one at a time, and spilling is tried again later', () => {
+  const worker = smallWorker()
+  make(worker, a, b, c, d)
+  const first = worker.takeInstruction('spill')
+  const second = worker.takeInstruction('spill')
+  worker.send({ type: 'spill-failed', task: a, file: first.file, reason: 'ENOSPC' })
+  worker.send({ type: 'spill-failed', task: b, file: second.file, reason: 'ENOSPC' })
+  assert.equal(worker.takeInstruction('tell-disk-full').reason, 'ENOSPC')
+  worker.endTurn()
+  worker.send({ type: 'pulse', memoryBytes: 1, cpuSeconds: 1 })
+  const pulse = worker.takeMessage('pulse')
+  assert.deepEqual([pulse.isPaused, pulse.isDiskFull], [false, true])
+  worker.nowMs += 60_000
+  worker.endTurn()
+  worker.takeInstruction('spill')
+})
+
+test('the disk limit holds, and room on disk is used again', () => {
+  const worker = smallWorker({ diskLimitBytes: LARGE })
+  make(worker, a, b, c, d)
+  const { file } = worker.takeInstruction('spill')
+  assert.match(worker.takeInstruction('tell-disk-full').reason, /limit of 65537 bytes/)
+  worker.send({ type: 'value-spilled', task: a, file })
+  worker.takeInstruction('evict')
+  worker.endTurn()
+  worker.nowMs += 60_000
+  make(worker, task(5))
+  worker.takeInstruction('tell-disk-full')
+  worker.tell({ type: 'free-tasks', tasks: [a] })
+  worker.endTurn()
+  worker.takeInstruction('drop')
+  worker.takeInstruction('discard-files')
+  assert.equal(worker.takeInstruction('spill').task, b)
+})
+
+test('a paused worker runs one task at a time', () => {
+  const worker = new WorkerHarness(2, { memoryLimitBytes: LARGE, diskLimitBytes: 0 })
+  make(worker, a)
+  worker.takeInstruction('tell-disk-full')
+  worker.run([task(8), task(9)])
+  assert.equal(worker.takeBatch().tasks.length, 1)
+  worker.expectSilence()
+  worker.finish(0)
+  assert.equal(worker.takeBatch().tasks.length, 1)
+  worker.takeMessage('tasks-finished')
+  worker.expectSilence()
+})

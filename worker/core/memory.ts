@@ -1,0 +1,26 @@
+/** How much memory values take, and what that allows. */
+import type { WorkerState } from './state.js'
+
+/** Parts of the memory limit. Between low and high lies some time without spilling. */
+export const HIGH_MARK = 0.6
+export const LOW_MARK = 0.5
+const PAUSE_MARK = 0.8
+
+/** Bytes of memory that held values take, also those that are being spilled or loaded. */
+export function memoryBytesOf({ held, spills }: WorkerState): number {
+  return held.sizeBytes - spills.diskBytes
+}
+
+/** Do values take so much memory that no new work is to be begun beside what runs? */
+export function isPaused(state: WorkerState): boolean {
+  return memoryBytesOf(state) > state.config.memoryLimitBytes * PAUSE_MARK
+}
+
+/**
+ * May a value of this size be loaded now? Not past the high mark, but for one when nothing runs or comes: else nothing
+ * might ever run again.
+ */
+export function mayLoad(state: WorkerState, sizeBytes: number): boolean {
+  const isIdle = state.spills.loadingBytes === 0 && state.batches.every((batch) => batch === undefined)
+  return isIdle || memoryBytesOf(state) + sizeBytes <= state.config.memoryLimitBytes * HIGH_MARK
+}

@@ -1,0 +1,84 @@
+/**
+ * Memory that values take: past the high mark the least recently used go to disk until the low mark; past the pause mark,
+ * where that does not help, the worker does one thing at a time until it does. What is on disk comes back when a task
+ * needs it: that is a fetch, from ourselves.
+ */
+import type { TaskId } from '../../protocol/ids.js'
+import type { WorkerInstruction } from './instructions.js'
+import { OWN_DISK } from './fetch-plan.js'
+import { dropValue, giveBackWithoutInputs } from './let-go.js'
+import { hearOfValue, keepIfHeld } from './on-transfer.js'
+import { HIGH_MARK, LOW_MARK, memoryBytesOf } from './memory.js'
+import { ownId, type WorkerState } from './state.js'
+
+/** How long nothing is written to a disk that was full, unless files are given up before. */
+const FULL_DISK_PAUSE_MS = 2_000
+
+/** At the end of a turn: spills what was used least recently, and gives up files that nobody needs. */
+export function planSpills(state: WorkerState, nowMs: number, out: WorkerInstruction[]): void {
+  const discarded = state.spills.takeDiscarded()
+  if (discarded.length > 0) {
+    out.push({ type: 'discard-files', files: discarded })
+    state.diskFullUntilMs = -Infinity
+  }
+  const { memoryLimitBytes, diskLimitBytes } = state.config
+  if (memoryBytesOf(state) <= memoryLimitBytes * HIGH_MARK || nowMs < state.diskFullUntilMs) return
+  let excessBytes = memoryBytesOf(state) - state.spills.spillingBytes - memoryLimitBytes * LOW_MARK
+  for (const value of state.spills.values) {
+    if (excessBytes <= 0) return
+    if (value.place !== 'memory' || value.pins > 0) continue
+    if (state.spills.fileBytes + value.sizeBytes > diskLimitBytes) {
+      noteFullDisk(state, nowMs, `the limit of ${diskLimitBytes} bytes for spilled values is reached`, out)
+      return
+    }
+    state.spills.startSpill(value)
+    excessBytes -= value.sizeBytes
+    out.push({ type: 'spill', task: value.task, file: value.file })
+  }
+}
+
+export function onValueSpilled(state: WorkerState, task: TaskId, file: number, out: WorkerInstruction[]): void {
+  if (!state.spills.spilled(task, file)) return
+  state.isDiskFull = false
+  out.push({ type: 'evict', task, file })
+}
+
+export function onSpillFailed(
+  state: WorkerState,
+  { task, file, reason, nowMs }: { task: TaskId; file: number; reason: string; nowMs: number },
+  out: WorkerInstruction[],
+): void {
+  if (state.spills.spillFailed(task, file)) noteFullDisk(state, nowMs, reason, out)
+}
+
+export function onValueLoaded(state: WorkerState, task: TaskId, file: number, out: WorkerInstruction[]): void {
+  if (state.spills.loaded(task, file)) {
+    hearOfValue(state, task)
+    return
+  }
+  keepIfHeld(state, task)
+  if (!state.held.has(task)) forgetLoad(state, task, out)
+}
+
+/** The file can't be read back: a copy is lost, and the value is made again if somebody needs it. */
+export function onValueUnreadable(state: WorkerState, task: TaskId, file: number, out: WorkerInstruction[]): void {
+  if (state.spills.isOnlyCopy(task, file)) {
+    dropValue(state, task)
+    out.push({ type: 'send', message: { type: 'values-lost', tasks: [task] } })
+  } else if (state.held.has(task)) return // It was an older file; the value has been made again since.
+  forgetLoad(state, task, out)
+}
+
+/** What was to be loaded is not there: whoever waited for it goes back. */
+function forgetLoad(state: WorkerState, task: TaskId, out: WorkerInstruction[]): void {
+  for (const waiter of state.fetches.missing(task, OWN_DISK) ?? []) {
+    giveBackWithoutInputs(state, waiter, { inputs: [task], holder: ownId(state) }, out)
+  }
+}
+
+/** Told once until something could be written again. */
+function noteFullDisk(state: WorkerState, nowMs: number, reason: string, out: WorkerInstruction[]): void {
+  state.diskFullUntilMs = nowMs + FULL_DISK_PAUSE_MS
+  if (!state.isDiskFull) out.push({ type: 'tell-disk-full', reason })
+  state.isDiskFull = true
+}

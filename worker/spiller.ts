@@ -1,0 +1,108 @@
+/** Carries out what the core wants spilled and loaded: moves values between the store and their files. */
+import type { Log } from '../common/node/log.js'
+import type { TaskId } from '../protocol/ids.js'
+import { SpillFiles } from './spill-files.js'
+import type { UntimedEvent } from './thread-slots.js'
+import type { ValueStore } from './value-store.js'
+
+export interface SpillerOptions {
+  /** Where files may be, for as long as the worker lives. */
+  readonly scratch: string
+  readonly store: ValueStore
+  readonly log: Log
+  readonly submit: (event: UntimedEvent) => void
+}
+
+export class Spiller {
+  readonly #options: SpillerOptions
+  readonly #files: SpillFiles
+  /** Files that are being written, or whose values are in memory still, with the bytes that were written. */
+  readonly #written = new Map<number, Uint8Array>()
+  /** Values that are on disk only, by the number of their file. */
+  readonly #away = new Map<TaskId, number>()
+  /** Files whose writing goes on. */
+  readonly #writing = new Map<number, Promise<void>>()
+
+  constructor(options: SpillerOptions) {
+    this.#options = options
+    this.#files = new SpillFiles(options.scratch)
+  }
+
+  spill(task: TaskId, file: number): void {
+    const { store, submit } = this.#options
+    const bytes = store.get(task)
+    if (bytes === undefined) {
+      submit({ type: 'spill-failed', task, file, reason: 'the value is not in memory' })
+      return
+    }
+    this.#written.set(file, bytes)
+    const writing = this.#files.write(file, bytes).then(
+      () => submit({ type: 'value-spilled', task, file }),
+      (error: unknown) => {
+        this.#written.delete(file)
+        submit({ type: 'spill-failed', task, file, reason: (error as Error).message })
+      },
+    )
+    this.#writing.set(file, writing)
+    void writing.then(() => this.#writing.delete(file))
+  }
+
+  /** A copy that came since the file was written is news that the core is yet to hear: it stays. */
+  evict(task: TaskId, file: number): void {
+    const { store } = this.#options
+    if (store.get(task) === this.#written.get(file)) {
+      store.drop(task)
+      this.#away.set(task, file)
+    }
+    this.#written.delete(file)
+  }
+
+  load(task: TaskId, file: number): void {
+    const { store, log, submit } = this.#options
+    this.#files.read(file).then(
+      (bytes) => {
+        store.put(task, bytes)
+        this.#away.delete(task)
+        submit({ type: 'value-loaded', task, file })
+      },
+      (error: unknown) => {
+        log.error({ err: error, task }, 'a spilled value cannot be read back; it is made again if it is needed')
+        submit({ type: 'value-unreadable', task, file })
+      },
+    )
+  }
+
+  discard(files: readonly number[]): void {
+    for (const file of files) {
+      this.#written.delete(file)
+      void (this.#writing.get(file) ?? Promise.resolve()).then(() => this.#files.discard(file))
+    }
+  }
+
+  /** The store is to hold these no more. */
+  forget(tasks: readonly TaskId[]): void {
+    if (this.#away.size > 0) for (const task of tasks) this.#away.delete(task)
+  }
+
+  tellFullDisk(reason: string): void {
+    this.#options.log.error(
+      {},
+      `values cannot be spilled to disk: ${reason}; the worker does one task at a time while its memory is full, ` +
+        'and goes on when there is room. Give it more with --disk-limit, --data-dir or --memory-limit.',
+    )
+  }
+
+  /** A value of the store, or one that was spilled: that is read for the asker alone. */
+  lookup(task: TaskId): Uint8Array | Promise<Uint8Array | undefined> | undefined {
+    const { store, submit } = this.#options
+    const bytes = store.get(task)
+    if (bytes !== undefined) return bytes
+    const file = this.#away.get(task)
+    if (file === undefined) return undefined
+    return this.#files.read(file).catch(() => {
+      // It may have been loaded or let go while we waited for our turn; else its file is broken.
+      if (this.#away.get(task) === file) submit({ type: 'value-unreadable', task, file })
+      return store.get(task)
+    })
+  }
+}
