@@ -64,7 +64,8 @@ export function remake(state: SchedulerState, task: Task): void {
 /** As `wake`, for many. The list is used up. */
 export function wakeAll(state: SchedulerState, work: Task[]): void {
   for (let task = work.pop(); task !== undefined; task = work.pop()) {
-    if (task.state.type !== 'released') continue
+    // What needed it may have failed since it came onto the list, for want of another input.
+    if (task.state.type !== 'released' || !isNeeded(task)) continue
     const failure = failureOfInputs(task)
     if (failure !== undefined) {
       failTask(state, task, failure)

@@ -113,6 +113,26 @@ test('a scattered value that is lost fails the tasks that need it, with a reason
   assert.match(failed.reason, /scattered value scatter-.* only on workers that are gone/)
 })
 
+test('what is needed only together with a lost scattered value is not made again', () => {
+  const scheduler = new SchedulerHarness()
+  const [a, client] = [scheduler.worker(), scheduler.client()]
+  const x = scatter(client)
+  a.send(held(x))
+  const template = client.define()
+  const [made] = client.submit(template, [{}])
+  a.finish([made!], { sizeBytes: SIZE_BYTES })
+  const [y] = client.submit(template, [{ inputs: [made!, x] }])
+  a.finish([y!], { sizeBytes: SIZE_BYTES })
+  client.release(x, made!)
+  scheduler.worker()
+  scheduler.skip()
+
+  a.leave()
+
+  assert.deepEqual(client.take('failed').tasks, [y])
+  assert.deepEqual([scheduler.tasks.waiting, scheduler.tasks.ready, scheduler.tasks.processing], [0, 0, 0])
+})
+
 test('what is let go while it is being brought is freed where it arrives', () => {
   const scheduler = new SchedulerHarness()
   const [a, client] = [scheduler.worker(), scheduler.client()]
