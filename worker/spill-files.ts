@@ -22,7 +22,6 @@ export class SpillFiles {
   readonly #files = new Map<number, SpilledFile>()
   readonly #waiting: (() => void)[] = []
   #open = 0
-  #made: Promise<unknown> | undefined
 
   constructor(scratch: string) {
     this.#folder = path.join(scratch, 'spilled')
@@ -31,8 +30,8 @@ export class SpillFiles {
   /** @throws What the file system says: `ENOSPC` when the disk is full. Nothing is left of the file then. */
   async write(file: number, bytes: Uint8Array): Promise<void> {
     await this.#inTurn(async () => {
-      this.#made ??= mkdir(this.#folder, { recursive: true })
-      await this.#made
+      // Each time: a folder that could not be made on a full disk can be made later.
+      await mkdir(this.#folder, { recursive: true })
       try {
         await writeFile(this.#pathOf(file), bytes)
       } catch (error) {
