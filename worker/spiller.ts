@@ -1,6 +1,8 @@
 /** Carries out what the core wants spilled and loaded: moves values between the store and their files. */
 import type { Log } from '../common/node/log.js'
 import type { TaskId } from '../protocol/ids.js'
+import { MAX_INLINE_RESULT_BYTES } from '../protocol/limits.js'
+import type { SpilledFile } from './core/instructions.js'
 import { SpillFiles } from './spill-files.js'
 import type { UntimedEvent } from './thread-slots.js'
 import type { ValueStore } from './value-store.js'
@@ -59,22 +61,27 @@ export class Spiller {
 
   load(task: TaskId, file: number): void {
     const { store, log, submit } = this.#options
+    // Meanwhile the value may be let go, or made again, so that nobody needs what is read.
+    const isNeeded = (): boolean => this.#away.get(task) === file
     this.#files.read(file).then(
       (bytes) => {
+        if (!isNeeded()) return submit({ type: 'value-unreadable', task, file })
         store.put(task, bytes)
         this.#away.delete(task)
-        submit({ type: 'value-loaded', task, file })
+        submit({ type: 'value-loaded', task, file, sizeBytes: bytes.length })
       },
       (error: unknown) => {
-        log.error({ err: error, task }, 'a spilled value cannot be read back; it is made again if it is needed')
+        if (isNeeded())
+          log.error({ err: error, task }, 'a spilled value cannot be read back; it is made again if it is needed')
         submit({ type: 'value-unreadable', task, file })
       },
     )
   }
 
-  discard(files: readonly number[]): void {
-    for (const file of files) {
+  discard(files: readonly SpilledFile[]): void {
+    for (const { task, file } of files) {
       this.#written.delete(file)
+      if (this.#away.get(task) === file) this.#away.delete(task)
       void (this.#writing.get(file) ?? Promise.resolve()).then(() => this.#files.discard(file))
     }
   }
@@ -96,7 +103,10 @@ export class Spiller {
   lookup(task: TaskId): Uint8Array | Promise<Uint8Array | undefined> | undefined {
     const { store, submit } = this.#options
     const bytes = store.get(task)
-    if (bytes !== undefined) return bytes
+    if (bytes !== undefined) {
+      if (bytes.length > MAX_INLINE_RESULT_BYTES) submit({ type: 'value-served', task })
+      return bytes
+    }
     const file = this.#away.get(task)
     if (file === undefined) return undefined
     return this.#files.read(file).catch(() => {

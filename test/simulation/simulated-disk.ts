@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import type { Rng } from '../../common/rng.js'
 import type { TaskId } from '../../protocol/ids.js'
 import type { WorkerEvent } from '../../worker/core/events.js'
+import type { SpilledFile } from '../../worker/core/instructions.js'
 import type { Unstamped } from './loop.js'
 import type { StoredValue } from './simulated-thread.js'
 import type { World } from './world.js'
@@ -51,7 +52,8 @@ export class SimulatedDisk {
     const { world, rng, store, submit } = this.#options
     world.agenda.in(rng.between(0.1, 20), () => {
       const value = this.#files.get(file)
-      if (value === undefined || rng.chance(world.spillFailure)) {
+      const hasFailed = value === undefined || rng.chance(world.spillFailure)
+      if (hasFailed || this.#away.get(task) !== file) {
         world.counts.unreadable++
         submit({ type: 'value-unreadable', task, file })
         return
@@ -59,12 +61,13 @@ export class SimulatedDisk {
       world.counts.loaded++
       store.set(task, { ...value })
       this.#away.delete(task)
-      submit({ type: 'value-loaded', task, file })
+      submit({ type: 'value-loaded', task, file, sizeBytes: value.sizeBytes })
     })
   }
 
-  discard(files: readonly number[]): void {
-    for (const file of files) {
+  discard(files: readonly SpilledFile[]): void {
+    for (const { task, file } of files) {
+      if (this.#away.get(task) === file) this.#away.delete(task)
       this.#files.delete(file)
       this.#discarded.add(file)
     }

@@ -115,7 +115,10 @@ export class SimulatedWorker {
 
   /** What a peer or a client gets who asks for a value. */
   valueOf(task: TaskId): StoredValue | undefined {
-    return this.#store.get(task) ?? this.#disk.valueOf(task)
+    const value = this.#store.get(task)
+    if (value === undefined) return this.#disk.valueOf(task)
+    if (value.sizeBytes === LARGE_BYTES) this.#loop.submit({ type: 'value-served', task })
+    return value
   }
 
   /** A client brings a value. */

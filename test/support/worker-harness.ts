@@ -21,7 +21,7 @@ import type { Heard, Outcomes, WorkerEvent } from '../../worker/core/events.js'
 import type { WorkerInstruction } from '../../worker/core/instructions.js'
 import { checkInvariants } from '../../worker/core/invariants.js'
 import { endTurn, handleEvent, nextDeadlineMs } from '../../worker/core/machine.js'
-import { isPaused } from '../../worker/core/memory.js'
+import { isPaused, runsNothing } from '../../worker/core/memory.js'
 import { createWorkerState, type WorkerConfig, type WorkerState } from '../../worker/core/state.js'
 
 type Unstamped<E> = E extends unknown ? Omit<E, 'nowMs'> : never
@@ -47,6 +47,8 @@ export interface RunOptions {
   readonly inputs?: readonly TaskId[]
   /** Who holds which input. */
   readonly remote?: readonly (readonly [input: TaskId, holder: WorkerId])[]
+  /** How large each of `remote` is. */
+  readonly remoteBytes?: number
   readonly keys?: RunTasks['keys']
 }
 
@@ -100,7 +102,7 @@ export class WorkerHarness {
   endTurn(): void {
     this.#unread.push(...endTurn(this.state, this.nowMs))
     checkInvariants(this.state)
-    const isIdle = this.state.batches.includes(undefined) && !isPaused(this.state)
+    const isIdle = isPaused(this.state) ? runsNothing(this.state) : this.state.batches.includes(undefined)
     if (isIdle && this.state.link.type !== 'closed')
       assert.equal(this.state.ready.length, 0, 'an idle thread beside a ready task')
   }
@@ -148,7 +150,7 @@ export class WorkerHarness {
       inputs: ids.flatMap(() => inputs),
       remoteInputs: remote.map(([input]) => input),
       remoteHolders: remote.map(([, holder]) => holder),
-      remoteSizes: remote.map(() => 8),
+      remoteSizes: remote.map(() => options.remoteBytes ?? 8),
       keys: options.keys ?? [],
     })
   }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import { MAX_INLINE_RESULT_BYTES } from '../../protocol/limits.js'
-import { OURSELVES, task, WorkerHarness } from '../support/worker-harness.js'
+import { OURSELVES, PEER, task, WorkerHarness } from '../support/worker-harness.js'
 
 const LARGE = MAX_INLINE_RESULT_BYTES + 1
 const [a, b, c, d] = [task(1), task(2), task(3), task(4)]
@@ -56,10 +56,10 @@ test('a task whose input was spilled waits for it to be loaded', () => {
   const { task: loaded, file } = worker.takeInstruction('load')
   assert.equal(loaded, a)
   worker.expectSilence()
-  worker.send({ type: 'value-loaded', task: a, file })
+  worker.send({ type: 'value-loaded', task: a, file, sizeBytes: LARGE })
   worker.endTurn()
   assert.deepEqual(worker.takeBatch().tasks, [task(9)])
-  assert.deepEqual(worker.takeInstruction('discard-files').files, [file])
+  assert.deepEqual(worker.takeInstruction('discard-files').files, [{ task: a, file }])
   worker.expectSilence()
 })
 
@@ -72,7 +72,7 @@ test('a value that came to be used while it was written stays in memory', () => 
   worker.takeBatch()
   worker.send({ type: 'value-spilled', task: a, file })
   worker.endTurn()
-  assert.deepEqual(worker.takeInstruction('discard-files').files, [file])
+  assert.deepEqual(worker.takeInstruction('discard-files').files, [{ task: a, file }])
 })
 
 test('a spill file that cannot be read is a lost copy, and the task that waits goes back', () => {
@@ -86,7 +86,7 @@ test('a spill file that cannot be read is a lost copy, and the task that waits g
   const back = worker.takeMessage('inputs-missing')
   assert.deepEqual([back.task, back.inputs, back.holder], [task(9), [a], OURSELVES])
   assert.deepEqual(worker.takeInstruction('drop').tasks, [a])
-  assert.deepEqual(worker.takeInstruction('discard-files').files, [file])
+  assert.deepEqual(worker.takeInstruction('discard-files').files, [{ task: a, file }])
 })
 
 test('a dropped value takes its file along', () => {
@@ -145,4 +145,115 @@ test('a paused worker runs one task at a time', () => {
   assert.equal(worker.takeBatch().tasks.length, 1)
   worker.takeMessage('tasks-finished')
   worker.expectSilence()
+})
+
+const x = [task(100), task(101), task(102), task(103)] as const
+
+/** A task for each of these inputs of a large size, which a peer has. */
+function runWithRemote(worker: WorkerHarness, inputs: readonly ReturnType<typeof task>[]): void {
+  inputs.forEach((input, n) =>
+    worker.queue([task(50 + n)], { inputs: [input], remote: [[input, PEER]], remoteBytes: LARGE }),
+  )
+  worker.endTurn()
+}
+
+function fetched(worker: WorkerHarness, ids: readonly ReturnType<typeof task>[]): void {
+  worker.send({ type: 'values-fetched', holder: PEER, tasks: ids, sizes: ids.map(() => LARGE) })
+}
+
+test('no more inputs come from peers than memory has room for; values that wait make room for them', () => {
+  const worker = new WorkerHarness(1, { memoryLimitBytes: 5 * LARGE + 100 })
+  runWithRemote(worker, x)
+  assert.deepEqual(worker.takeInstruction('fetch').tasks, [x[0], x[1], x[2]])
+  fetched(worker, [x[0], x[1], x[2]])
+  worker.endTurn()
+  assert.deepEqual(worker.takeBatch().tasks, [task(50)])
+  worker.takeMessage('copies-held')
+  worker.expectSilence()
+  // The first is done with its input: that goes to disk, and the last one comes.
+  worker.finish(0)
+  assert.deepEqual(worker.takeBatch().tasks, [task(51), task(52)])
+  worker.takeMessage('tasks-finished')
+  const { task: spilled, file } = worker.takeInstruction('spill')
+  assert.equal(spilled, x[0])
+  worker.expectSilence()
+  worker.send({ type: 'value-spilled', task: spilled, file })
+  worker.takeInstruction('evict')
+  worker.endTurn()
+  assert.deepEqual(worker.takeInstruction('fetch').tasks, [x[3]])
+  worker.expectSilence()
+})
+
+test('an input for which there is no room comes when nothing else goes on', () => {
+  const worker = new WorkerHarness(1, { memoryLimitBytes: LARGE, diskLimitBytes: 0 })
+  runWithRemote(worker, [x[0], x[1]])
+  assert.deepEqual(worker.takeInstruction('fetch').tasks, [x[0]])
+  worker.expectSilence()
+  fetched(worker, [x[0]])
+  worker.endTurn()
+  assert.deepEqual(worker.takeBatch().tasks, [task(50)])
+  worker.takeMessage('copies-held')
+  worker.expectSilence()
+  worker.finish(0)
+  assert.deepEqual(worker.takeInstruction('fetch').tasks, [x[1]])
+})
+
+test('small inputs come even when memory is full', () => {
+  const worker = new WorkerHarness(2, { memoryLimitBytes: LARGE, diskLimitBytes: 0 })
+  make(worker, a)
+  worker.takeInstruction('tell-disk-full')
+  worker.run([task(8)])
+  worker.takeBatch()
+  worker.run([task(9)], { inputs: [x[0]], remote: [[x[0], PEER]] })
+  assert.deepEqual(worker.takeInstruction('fetch').tasks, [x[0]])
+})
+
+test('nothing is loaded past the mark while a value is on its way from a peer', () => {
+  const worker = smallWorker()
+  spillTwo(worker)
+  worker.queue([task(50)], { inputs: [x[0]], remote: [[x[0], PEER]], remoteBytes: LARGE, priority: 1 })
+  worker.run([task(51)], { inputs: [a] })
+  assert.deepEqual(worker.takeInstruction('fetch').tasks, [x[0]])
+  assert.equal(worker.takeInstruction('spill').task, c)
+  worker.expectSilence()
+  fetched(worker, [x[0]])
+  worker.endTurn()
+  worker.takeBatch()
+})
+
+test('a task that nobody wants and that never ends keeps a paused worker from nothing', () => {
+  const worker = new WorkerHarness(2, { memoryLimitBytes: LARGE, diskLimitBytes: 0 })
+  worker.run([b])
+  worker.takeBatch()
+  worker.tell({ type: 'free-tasks', tasks: [b] })
+  worker.run([a])
+  worker.takeBatch()
+  worker.finish(1, 1, { sizeBytes: LARGE })
+  worker.takeMessage('tasks-finished')
+  worker.takeInstruction('tell-disk-full')
+  worker.run([task(9)])
+  assert.deepEqual(worker.takeBatch(), { thread: 1, tasks: [task(9)] })
+})
+
+test('a value that is made again with another size is counted, and spilled, with that size', () => {
+  const worker = smallWorker()
+  make(worker, a, b)
+  worker.run([a], { attempt: 2 })
+  worker.takeBatch()
+  worker.finish(0, 1, { sizeBytes: 3 * LARGE })
+  worker.takeMessage('tasks-finished')
+  assert.deepEqual([worker.takeInstruction('spill').task, worker.takeInstruction('spill').task], [b, a])
+  assert.equal(worker.state.spills.spillingBytes, 4 * LARGE)
+  worker.run([a], { attempt: 3 })
+  worker.takeBatch()
+  worker.finish(0, 1, { sizeBytes: 8 })
+  assert.equal(worker.state.spills.find(a), undefined)
+})
+
+test('a value that is given to somebody is not the next to be spilled', () => {
+  const worker = smallWorker()
+  make(worker, a, b, c)
+  worker.send({ type: 'value-served', task: a })
+  make(worker, d)
+  assert.deepEqual([worker.takeInstruction('spill').task, worker.takeInstruction('spill').task], [b, c])
 })

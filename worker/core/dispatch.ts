@@ -4,7 +4,7 @@ import { createBatch, hasTail, type Batch } from './batch.js'
 import { BATCH_US, shareOfBatchUs } from './estimates.js'
 import type { Source } from './fetch-plan.js'
 import type { WorkerInstruction } from './instructions.js'
-import { isPaused } from './memory.js'
+import { isPaused, runsNothing } from './memory.js'
 import { fetchInputs, missingInputs } from './on-run-tasks.js'
 import type { WorkerState } from './state.js'
 import { moveTo, type Task } from './task.js'
@@ -15,7 +15,7 @@ const NO_SOURCES: ReadonlyMap<TaskId, Source> = new Map()
 export function startBatches(state: WorkerState, nowMs: number, out: WorkerInstruction[]): void {
   if (state.ready.length === 0) return
   const isOneByOne = isPaused(state)
-  if (isOneByOne && state.batches.some((batch) => batch !== undefined)) return
+  if (isOneByOne && !runsNothing(state)) return
   const share = Math.min(ARRAY_CAPACITY, Math.ceil(state.ready.length / state.config.threads))
   const maxCount = isOneByOne ? 1 : share
   for (let thread = 0; thread < state.config.threads && state.ready.length > 0; thread++) {

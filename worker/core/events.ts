@@ -51,10 +51,9 @@ export type WorkerEvent = { readonly nowMs: number } &
         readonly tasks: readonly TaskId[]
         readonly sizes: readonly number[]
       }
-    /** The peer does not hold these, or could not be reached by a relay either. */
     /** A client put a value of its own into the value store. */
     | { readonly type: 'value-put'; readonly task: TaskId; readonly sizeBytes: number }
-    /** The peer does not hold these, or could not be reached. */
+    /** The peer does not hold these, or could not be reached by a relay either. */
     | { readonly type: 'values-missing'; readonly holder: WorkerId; readonly tasks: readonly TaskId[] }
     /** The peer could not be reached at its address, or the connection to it broke. */
     | { readonly type: 'values-unreachable'; readonly holder: WorkerId; readonly tasks: readonly TaskId[] }
@@ -63,8 +62,10 @@ export type WorkerEvent = { readonly nowMs: number } &
     /** The file could not be written: the disk is full, or broken. */
     | { readonly type: 'spill-failed'; readonly task: TaskId; readonly file: number; readonly reason: string }
     /** A spilled value is in the value store again. */
-    | { readonly type: 'value-loaded'; readonly task: TaskId; readonly file: number }
-    /** A spill file is gone, or is not what was written. */
+    | { readonly type: 'value-loaded'; readonly task: TaskId; readonly file: number; readonly sizeBytes: number }
+    /** A peer or a client was given a large value. */
+    | { readonly type: 'value-served'; readonly task: TaskId }
+    /** A spill file is not what was written, or was given up before it was read. */
     | { readonly type: 'value-unreadable'; readonly task: TaskId; readonly file: number }
     /** The code cannot be kept here; its tasks fail with `error` (encoded). */
     | { readonly type: 'code-refused'; readonly code: CodeHash; readonly error: Uint8Array }

@@ -18,6 +18,12 @@ export interface BatchTask {
   readonly inputs: readonly TaskId[]
 }
 
+/** A file of the worker's own numbering, and the value in it. */
+export interface SpilledFile {
+  readonly task: TaskId
+  readonly file: number
+}
+
 export type WorkerInstruction =
   | { readonly type: 'send'; readonly message: WorkerToScheduler }
   /** Keep this code where threads can load it. Comes before the first batch that needs it. */
@@ -39,7 +45,7 @@ export type WorkerInstruction =
   /** Read the value back into the value store; answered by `value-loaded` or `value-unreadable`. */
   | { readonly type: 'load'; readonly task: TaskId; readonly file: number }
   /** Nobody needs these spill files any more. */
-  | { readonly type: 'discard-files'; readonly files: readonly number[] }
+  | { readonly type: 'discard-files'; readonly files: readonly SpilledFile[] }
   /** Values can't be spilled: whoever runs the worker should know. */
   | { readonly type: 'tell-disk-full'; readonly reason: string }
   /** The scheduler broke the protocol: close the connection to it with this reason, and dial again. */

@@ -46,11 +46,17 @@ export function giveBackWithoutInputs(
   out.push({ type: 'send', message: { type: 'inputs-missing', task: id, attempt, inputs, holder } })
 }
 
-/** The value is in the shell's store and nobody asked for it under this attempt: out with it, unless it is held under another attempt. */
-export function dropUnlessHeld(state: WorkerState, task: TaskId): void {
-  const sizeBytes = state.held.sizeOf(task)
-  if (sizeBytes === undefined) state.report.addDropped(task)
-  else state.spills.arrived(task, sizeBytes)
+/**
+ * The value is in the shell's store and nobody asked for it under this attempt: out with it, unless it is held under
+ * another attempt. Then this is what is held from now on, and it may have another size.
+ */
+export function dropUnlessHeld(state: WorkerState, task: TaskId, sizeBytes: number): void {
+  if (!state.held.has(task)) {
+    state.report.addDropped(task)
+    return
+  }
+  state.held.add(task, sizeBytes)
+  state.spills.arrived(task, sizeBytes)
 }
 
 export function dropValue(state: WorkerState, task: TaskId): void {

@@ -7,7 +7,14 @@ import { nextOverdueMs, startBatches, takeBackTails } from './dispatch.js'
 import type { WorkerEvent } from './events.js'
 import type { WorkerInstruction } from './instructions.js'
 import { onLeave, onPulse, onSchedulerLost } from './on-link.js'
-import { onSpillFailed, onValueLoaded, onValueSpilled, onValueUnreadable, planSpills } from './on-memory.js'
+import {
+  onSpillFailed,
+  onValueLoaded,
+  onValueServed,
+  onValueSpilled,
+  onValueUnreadable,
+  planSpills,
+} from './on-memory.js'
 import { onSchedulerMessage } from './on-scheduler-message.js'
 import { onBatchCut, onBatchEnded, onTasksEnded, onThreadExited } from './on-thread.js'
 import {
@@ -62,7 +69,10 @@ export function handleEvent(state: WorkerState, event: WorkerEvent): WorkerInstr
       onSpillFailed(state, event, out)
       break
     case 'value-loaded':
-      onValueLoaded(state, event.task, event.file, out)
+      onValueLoaded(state, event, out)
+      break
+    case 'value-served':
+      onValueServed(state, event.task)
       break
     case 'value-unreadable':
       onValueUnreadable(state, event.task, event.file, out)

@@ -16,11 +16,17 @@ export function isPaused(state: WorkerState): boolean {
   return memoryBytesOf(state) > state.config.memoryLimitBytes * PAUSE_MARK
 }
 
+/** Does no thread run a task whose outcome is awaited? One that nobody wants any more may never end. */
+export function runsNothing({ batches }: WorkerState): boolean {
+  return batches.every((batch) => batch === undefined || batch.open === batch.abandoned)
+}
+
 /**
- * May a value of this size be loaded now? Not past the high mark, but for one when nothing runs or comes: else nothing
- * might ever run again.
+ * Is there room for an input of this size, from a peer or from disk? Not past the high mark, but for one when nothing
+ * runs or comes: else nothing might ever run again.
  */
-export function mayLoad(state: WorkerState, sizeBytes: number): boolean {
-  const isIdle = state.spills.loadingBytes === 0 && state.batches.every((batch) => batch === undefined)
-  return isIdle || memoryBytesOf(state) + sizeBytes <= state.config.memoryLimitBytes * HIGH_MARK
+export function hasRoomFor(state: WorkerState, sizeBytes: number): boolean {
+  const { askedBytes } = state.fetches
+  if (memoryBytesOf(state) + askedBytes + sizeBytes <= state.config.memoryLimitBytes * HIGH_MARK) return true
+  return askedBytes === 0 && state.spills.loadingBytes === 0 && runsNothing(state)
 }

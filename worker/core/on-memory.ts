@@ -13,6 +13,8 @@ import { ownId, type WorkerState } from './state.js'
 
 /** How long nothing is written to a disk that was full, unless files are given up before. */
 const FULL_DISK_PAUSE_MS = 2_000
+/** How much of what values may take is cleared at once for inputs that wait, however many they are. */
+const MAX_ROOM_SHARE = 0.5
 
 /** At the end of a turn: spills what was used least recently, and gives up files that nobody needs. */
 export function planSpills(state: WorkerState, nowMs: number, out: WorkerInstruction[]): void {
@@ -21,9 +23,9 @@ export function planSpills(state: WorkerState, nowMs: number, out: WorkerInstruc
     out.push({ type: 'discard-files', files: discarded })
     state.diskFullUntilMs = -Infinity
   }
-  const { memoryLimitBytes, diskLimitBytes } = state.config
-  if (memoryBytesOf(state) <= memoryLimitBytes * HIGH_MARK || nowMs < state.diskFullUntilMs) return
-  let excessBytes = memoryBytesOf(state) - state.spills.spillingBytes - memoryLimitBytes * LOW_MARK
+  const { diskLimitBytes } = state.config
+  let excessBytes = excessBytesOf(state)
+  if (excessBytes <= 0 || nowMs < state.diskFullUntilMs) return
   for (const value of state.spills.values) {
     if (excessBytes <= 0) return
     if (value.place !== 'memory' || value.pins > 0) continue
@@ -35,6 +37,17 @@ export function planSpills(state: WorkerState, nowMs: number, out: WorkerInstruc
     excessBytes -= value.sizeBytes
     out.push({ type: 'spill', task: value.task, file: value.file })
   }
+}
+
+/** What is to be spilled now: down to the low mark, and as far as it takes to let the inputs in that wait for room. */
+function excessBytesOf(state: WorkerState): number {
+  const { config, blockedBytes, spills, fetches } = state
+  const highBytes = config.memoryLimitBytes * HIGH_MARK
+  const lowBytes = config.memoryLimitBytes * LOW_MARK
+  const usedBytes = memoryBytesOf(state) + fetches.askedBytes
+  if (usedBytes + blockedBytes <= highBytes) return 0
+  const roomBytes = Math.min(blockedBytes, MAX_ROOM_SHARE * highBytes)
+  return usedBytes - spills.spillingBytes - Math.min(lowBytes, highBytes - roomBytes)
 }
 
 export function onValueSpilled(state: WorkerState, task: TaskId, file: number, out: WorkerInstruction[]): void {
@@ -51,13 +64,22 @@ export function onSpillFailed(
   if (state.spills.spillFailed(task, file)) noteFullDisk(state, nowMs, reason, out)
 }
 
-export function onValueLoaded(state: WorkerState, task: TaskId, file: number, out: WorkerInstruction[]): void {
+export function onValueLoaded(
+  state: WorkerState,
+  { task, file, sizeBytes }: { readonly task: TaskId; readonly file: number; readonly sizeBytes: number },
+  out: WorkerInstruction[],
+): void {
   if (state.spills.loaded(task, file)) {
     hearOfValue(state, task)
     return
   }
-  keepIfHeld(state, task)
+  keepIfHeld(state, task, sizeBytes)
   if (!state.held.has(task)) forgetLoad(state, task, out)
+}
+
+/** Somebody got the value: that is a use of it. */
+export function onValueServed(state: WorkerState, task: TaskId): void {
+  state.spills.used(task)
 }
 
 /** The file can't be read back: a copy is lost, and the value is made again if somebody needs it. */

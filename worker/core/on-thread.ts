@@ -29,7 +29,7 @@ export function onTasksEnded(state: WorkerState, event: Event<'tasks-ended'>, ou
     }
     learn(task.template, durationUs, sizeBytes)
     if (!close(state, batch, task)) {
-      if (!hasThrown) keepIfHeld(state, task.task)
+      if (!hasThrown) keepIfHeld(state, task.task, sizeBytes)
     } else if (hasThrown) {
       const error = ownBytes(entryOf(values, i))
       out.push({ type: 'send', message: { type: 'task-failed', task: task.task, attempt: task.attempt, error } })
@@ -63,7 +63,7 @@ function onOutputsEnded(
     const sizeBytes = outcomes.sizes[first + i]!
     allBytes += sizeBytes
     if (isWanted) holdValue(state, output, sizeBytes)
-    else keepIfHeld(state, output)
+    else keepIfHeld(state, output, sizeBytes)
   }
   learn(task.template, durationUs, allBytes)
   if (isWanted) state.report.addOutputs(task, outcomes, first, durationUs)

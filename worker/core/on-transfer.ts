@@ -1,13 +1,13 @@
 /** Values that come from other workers, or don't; and code that can't be kept. */
 import { present } from '../../common/assert.js'
 import type { CodeHash, TaskId, WorkerId } from '../../protocol/ids.js'
-import { MAX_FETCH_BYTES } from '../../protocol/limits.js'
+import { MAX_FETCH_BYTES, MAX_INLINE_RESULT_BYTES } from '../../protocol/limits.js'
 import type { WorkerEvent } from './events.js'
 import type { FetchCopies } from '../../protocol/messages/worker.js'
 import type { WorkerInstruction } from './instructions.js'
 import { dropUnlessHeld, forgetTask, giveBackWithoutInputs } from './let-go.js'
 import { isWanted, OWN_DISK, type Fetch } from './fetch-plan.js'
-import { mayLoad } from './memory.js'
+import { hasRoomFor } from './memory.js'
 import { ownId, type WorkerState } from './state.js'
 import { moveTo, READY, type Task } from './task.js'
 
@@ -21,8 +21,8 @@ export function holdValue(state: WorkerState, value: TaskId, sizeBytes: number):
 }
 
 /** The store got a value that is of use only if it is held: then it is in memory now, even if it was spilled before. */
-export function keepIfHeld(state: WorkerState, value: TaskId): void {
-  dropUnlessHeld(state, value)
+export function keepIfHeld(state: WorkerState, value: TaskId, sizeBytes: number): void {
+  dropUnlessHeld(state, value, sizeBytes)
   if (state.held.has(value)) hearOfValue(state, value)
 }
 
@@ -43,17 +43,17 @@ export function hearOfValue(state: WorkerState, value: TaskId): void {
 /** A value that nobody waits for any more is not kept: the scheduler would not know that we have it. */
 export function onValuesFetched(state: WorkerState, tasks: readonly TaskId[], sizes: readonly number[]): void {
   tasks.forEach((value, i) => {
+    const sizeBytes = sizes[i] ?? 0
     if (state.held.has(value)) {
-      keepIfHeld(state, value) // Made here meanwhile.
+      keepIfHeld(state, value, sizeBytes) // Made here meanwhile.
       return
     }
     const fetch = state.fetches.find(value)
     if (fetch === undefined || !isWanted(fetch)) {
       state.fetches.arrived(value)
-      dropUnlessHeld(state, value)
+      dropUnlessHeld(state, value, sizeBytes)
       return
     }
-    const sizeBytes = sizes[i] ?? 0
     if (!fetch.isOrdered) state.report.addCopy(value, sizeBytes)
     holdValue(state, value, sizeBytes)
   })
@@ -107,8 +107,12 @@ export function onFetchCopies(state: WorkerState, { tasks, holders, sizes }: Fet
   })
 }
 
-/** At the end of a turn: asks each holder once for all that it is needed for. */
+/**
+ * At the end of a turn: asks each holder once for all that it is needed for, and reads back what was spilled. Behind an
+ * input that has to wait, for the network or for memory, no other may overtake it for ever.
+ */
 export function askForInputs(state: WorkerState, nowMs: number, out: WorkerInstruction[]): void {
+  state.blockedBytes = 0
   if (state.fetches.planned.size === 0) return
   const maxBytes = state.config.maxFetchBytes ?? MAX_FETCH_BYTES
   const asks = new Map<WorkerId, TaskId[]>()
@@ -116,12 +120,18 @@ export function askForInputs(state: WorkerState, nowMs: number, out: WorkerInstr
   for (const fetch of inOrderOfUrgency(state, maxBytes)) {
     // A task that went back for want of another input may have been the last to wait for this one.
     if (!state.fetches.planned.has(fetch)) continue
-    const { input, holders, sizeBytes } = fetch
+    const { input, holders } = fetch
+    const sizeBytes = sizeOf(state, fetch)
+    const isLarge = sizeBytes > MAX_INLINE_RESULT_BYTES
+    if (isLarge && (state.blockedBytes > 0 || !hasRoomFor(state, sizeBytes))) {
+      state.blockedBytes += sizeBytes
+      continue
+    }
     if (state.held.has(input)) {
       loadInput(state, fetch, out)
       continue
     }
-    // One value is fetched whatever its size; behind one that has to wait, no other may overtake it for ever.
+    // One value is fetched whatever its size.
     const { askedBytes } = state.fetches
     if (!mayFetch || (askedBytes > 0 && askedBytes + sizeBytes > maxBytes)) {
       mayFetch = false
@@ -154,11 +164,17 @@ export function askForInputs(state: WorkerState, nowMs: number, out: WorkerInstr
   }
 }
 
+/** A value of ours is planned without a size: that it takes nothing of the network is what a fetch counts. */
+function sizeOf({ held }: WorkerState, { input, sizeBytes }: Fetch): number {
+  return held.sizeOf(input) ?? sizeBytes
+}
+
 /** If not all can be asked for at once: those first whose tasks are the most urgent, and copies for nobody's task last. */
-function inOrderOfUrgency({ fetches }: WorkerState, maxBytes: number): Iterable<Fetch> {
-  let totalBytes = fetches.askedBytes
-  for (const { sizeBytes } of fetches.planned) totalBytes += sizeBytes
-  if (totalBytes <= maxBytes) return fetches.planned
+function inOrderOfUrgency(state: WorkerState, maxBytes: number): Iterable<Fetch> {
+  const { fetches } = state
+  let totalBytes = 0
+  for (const fetch of fetches.planned) totalBytes += sizeOf(state, fetch)
+  if (fetches.askedBytes + totalBytes <= maxBytes && hasRoomFor(state, totalBytes)) return fetches.planned
   const withUrgency = Array.from(fetches.planned, (fetch) => ({ fetch, urgency: urgencyOf(fetch) }))
   return withUrgency.sort((a, b) => b.urgency - a.urgency).map(({ fetch }) => fetch)
 }
@@ -169,10 +185,10 @@ function urgencyOf({ waiters }: Fetch): number {
   return urgency === -Infinity ? -1 : urgency
 }
 
-/** An input that was spilled is read back as soon as memory allows. */
+/** An input that was spilled is read back. */
 function loadInput(state: WorkerState, fetch: Fetch, out: WorkerInstruction[]): void {
   const value = present(state.spills.find(fetch.input), 'a spilled input')
-  if (value.place !== 'disk' || !mayLoad(state, value.sizeBytes)) return
+  if (value.place !== 'disk') return
   state.spills.startLoad(value)
   state.fetches.markAsked(fetch, OWN_DISK)
   out.push({ type: 'load', task: value.task, file: value.file })

@@ -6,11 +6,12 @@
 import { assert } from '../../common/assert.js'
 import type { TaskId } from '../../protocol/ids.js'
 import { MAX_INLINE_RESULT_BYTES } from '../../protocol/limits.js'
+import type { SpilledFile } from './instructions.js'
 import type { Task } from './task.js'
 
 export interface LargeValue {
   readonly task: TaskId
-  readonly sizeBytes: number
+  sizeBytes: number
   /** `spilling` is in memory still, and `loading` on disk. */
   place: 'memory' | 'spilling' | 'disk' | 'loading'
   /** Number of its spill file, everywhere but in `memory`. */
@@ -24,7 +25,7 @@ export class SpillPlan {
   readonly #values = new Map<TaskId, LargeValue>()
   readonly #pins = new Map<Task, LargeValue[]>()
   #lastFile = 0
-  #discarded: number[] = []
+  #discarded: SpilledFile[] = []
   #fileBytes = 0
   #diskBytes = 0
   #spillingBytes = 0
@@ -65,14 +66,24 @@ export class SpillPlan {
 
   /** The value is in memory from now on, whatever was known of it before. */
   arrived(task: TaskId, sizeBytes: number): void {
-    if (sizeBytes <= MAX_INLINE_RESULT_BYTES) return
+    if (sizeBytes <= MAX_INLINE_RESULT_BYTES) {
+      this.removed(task)
+      return
+    }
     const value = this.#values.get(task)
     if (value === undefined) {
       this.#values.set(task, { task, sizeBytes, place: 'memory', file: 0, pins: 0 })
       return
     }
-    this.#toMemory(value)
+    this.#toMemory(value) // In memory nothing is counted, so the size may change.
+    value.sizeBytes = sizeBytes
     this.#touch(value)
+  }
+
+  /** The value was given to somebody: it is not the first to be spilled. */
+  used(task: TaskId): void {
+    const value = this.#values.get(task)
+    if (value !== undefined) this.#touch(value)
   }
 
   removed(task: TaskId): void {
@@ -150,8 +161,8 @@ export class SpillPlan {
     return value?.file === file && (value.place === 'disk' || value.place === 'loading')
   }
 
-  /** Numbers of files that nobody needs, each once. */
-  takeDiscarded(): readonly number[] {
+  /** Files that nobody needs, each once. */
+  takeDiscarded(): readonly SpilledFile[] {
     const discarded = this.#discarded
     if (discarded.length > 0) this.#discarded = []
     return discarded
@@ -169,7 +180,7 @@ export class SpillPlan {
 
   #toMemory(value: LargeValue): void {
     if (value.place === 'memory') return
-    this.#discarded.push(value.file)
+    this.#discarded.push({ task: value.task, file: value.file })
     this.#move(value, 'memory')
   }
 

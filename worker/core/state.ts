@@ -47,6 +47,8 @@ export interface WorkerState {
   isDiskFull: boolean
   /** Nothing is spilled before. */
   diskFullUntilMs: number
+  /** Bytes of the inputs that wait for room in memory, as of the end of the last turn. */
+  blockedBytes: number
   /** By thread: what it runs, or `undefined` when it is idle. */
   readonly batches: (Batch | undefined)[]
   readonly templates: Map<TemplateId, Template>
@@ -76,6 +78,7 @@ export function createWorkerState(config: WorkerConfig): WorkerState {
     spills: new SpillPlan(),
     isDiskFull: false,
     diskFullUntilMs: -Infinity,
+    blockedBytes: 0,
     batches: new Array<Batch | undefined>(config.threads).fill(undefined),
     templates: new Map(),
     refusedCode: new Map(),

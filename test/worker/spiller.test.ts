@@ -1,0 +1,106 @@
+import assert from 'node:assert/strict'
+import { truncate } from 'node:fs/promises'
+import path from 'node:path'
+import test from 'node:test'
+import { NO_LOG } from '../../common/node/log.js'
+import { ScratchFolder } from '../../common/node/scratch-folder.js'
+import { arrayId, taskId } from '../../protocol/ids.js'
+import { MAX_INLINE_RESULT_BYTES } from '../../protocol/limits.js'
+import { Spiller } from '../../worker/spiller.js'
+import type { UntimedEvent } from '../../worker/thread-slots.js'
+import { ValueStore } from '../../worker/value-store.js'
+import { eventually } from '../support/eventually.js'
+
+const [a, b] = [taskId(arrayId(1), 0), taskId(arrayId(1), 1)]
+const VALUE = new Uint8Array(MAX_INLINE_RESULT_BYTES + 1).fill(7)
+
+class Scene implements AsyncDisposable {
+  readonly store = new ValueStore()
+  readonly events: UntimedEvent[] = []
+  readonly errors: string[] = []
+  readonly spiller: Spiller
+  readonly scratch: ScratchFolder
+
+  private constructor(scratch: ScratchFolder) {
+    this.scratch = scratch
+    this.spiller = new Spiller({
+      scratch: scratch.path,
+      store: this.store,
+      log: { ...NO_LOG, error: (_fields: object, text: string) => void this.errors.push(text) },
+      submit: (event) => this.events.push(event),
+    })
+  }
+
+  static async begin(): Promise<Scene> {
+    return new Scene(await ScratchFolder.create())
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.scratch[Symbol.asyncDispose]()
+  }
+
+  fileOf(file: number): string {
+    return path.join(this.scratch.path, 'spilled', String(file))
+  }
+
+  async next(type: UntimedEvent['type']): Promise<UntimedEvent> {
+    await eventually(type, () => this.events.length > 0)
+    const event = this.events.shift()!
+    assert.equal(event.type, type)
+    return event
+  }
+
+  /** Puts the value of `task` on disk, and nowhere else. */
+  async spill(task: typeof a, file: number): Promise<void> {
+    this.store.put(task, VALUE)
+    this.spiller.spill(task, file)
+    await this.next('value-spilled')
+    this.spiller.evict(task, file)
+    assert.equal(this.store.get(task), undefined)
+  }
+}
+
+test('a value goes to disk and comes back', async () => {
+  await using scene = await Scene.begin()
+  await scene.spill(a, 1)
+  scene.spiller.load(a, 1)
+  assert.deepEqual(await scene.next('value-loaded'), {
+    type: 'value-loaded',
+    task: a,
+    file: 1,
+    sizeBytes: VALUE.length,
+  })
+  assert.deepEqual(new Uint8Array(scene.store.get(a)!), VALUE)
+})
+
+test('a file that is broken is told and logged', async () => {
+  await using scene = await Scene.begin()
+  await scene.spill(a, 1)
+  await truncate(scene.fileOf(1), 10)
+  scene.spiller.load(a, 1)
+  await scene.next('value-unreadable')
+  assert.match(scene.errors.join(), /cannot be read back/)
+})
+
+test('a value that is let go while it is read is no broken file, and takes no memory', async () => {
+  await using scene = await Scene.begin()
+  await scene.spill(a, 1)
+  await scene.spill(b, 2)
+  scene.spiller.load(a, 1)
+  scene.spiller.forget([a])
+  scene.spiller.load(b, 2)
+  scene.spiller.discard([{ task: b, file: 2 }])
+  await scene.next('value-unreadable')
+  await scene.next('value-unreadable')
+  assert.deepEqual(scene.errors, [])
+  assert.equal(scene.store.count, 0)
+})
+
+test('who gets a large value from memory uses it', async () => {
+  await using scene = await Scene.begin()
+  scene.store.put(a, VALUE)
+  scene.store.put(b, Uint8Array.of(1))
+  assert.equal((scene.spiller.lookup(a) as Uint8Array).length, VALUE.length)
+  void scene.spiller.lookup(b)
+  assert.deepEqual(scene.events, [{ type: 'value-served', task: a }])
+})
