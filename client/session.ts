@@ -130,6 +130,7 @@ export class Session implements FutureOwner {
     this.#connection = connection
     this.#options = options
     this.#relays = new RelayPort({ link: connection })
+    this.#relays.open()
     this.#leases = new Leases(() => connection.send({ type: 'ask-lease' }))
     this.#outgoing = new Outgoing(connection, this.#leases, this.#arrays)
     const templates = new Templates((template) => this.#outgoing.forget(template), options.onFunction)

@@ -286,7 +286,10 @@ class Worker implements RunningWorker {
       this.#relays.onMessage(message)
       return
     }
-    if (message.type === 'joined') this.#exchange.useSecret(message.peerSecret)
+    if (message.type === 'joined') {
+      this.#relays.open()
+      this.#exchange.useSecret(message.peerSecret)
+    }
     this.#submit({ type: 'scheduler-message', message })
   }
 

@@ -43,6 +43,8 @@ export class RelayPort {
   readonly #asked = new Map<number, Asked>()
   readonly #sockets = new Map<number, RelaySocket>()
   #lastRequest = 0
+  /** Why nobody can be dialled; `undefined` while the link is up. */
+  #closed: string | undefined = 'There is no connection to the scheduler yet.'
 
   constructor({ link, onSocket }: RelayPortOptions) {
     this.#link = link
@@ -52,13 +54,14 @@ export class RelayPort {
   /**
    * Opens a socket to a worker.
    *
-   * @throws {SchedulerUnreachableError} when the worker is gone, or the scheduler.
+   * @throws {SchedulerUnreachableError} when the worker is gone, or the scheduler, or there is no link to it.
    * @throws The reason of `signal`, when it aborts.
    */
   dial(holder: WorkerId, signal: AbortSignal): Promise<Socket> {
     const request = ++this.#lastRequest
     return new Promise((resolve, reject) => {
       if (signal.aborted) return reject(signal.reason as Error)
+      if (this.#closed !== undefined) return reject(new SchedulerUnreachableError(this.#closed))
       const onAbort = (): void => {
         // The answer still comes, and nobody is there for it: then the relay is closed.
         this.#asked.set(request, { resolve: (socket) => socket.terminate(), reject: () => undefined })
@@ -102,8 +105,14 @@ export class RelayPort {
     this.#sockets.get(relay)?.onFrame(sequence, frame)
   }
 
-  /** The link is gone, and with it every relay. */
+  /** The scheduler has taken this process in: what is said to it from now on arrives, or the link breaks. */
+  open(): void {
+    this.#closed = undefined
+  }
+
+  /** The link is gone, and with it every relay. Whoever is dialled before it is there again is out of reach. */
   close(message: string): void {
+    this.#closed = message
     const asked = [...this.#asked.values()]
     const sockets = [...this.#sockets.values()]
     this.#asked.clear()

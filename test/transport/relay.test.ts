@@ -37,6 +37,8 @@ class Crossing {
       ),
       onSocket: accept,
     })
+    this.asker.open()
+    this.holder.open()
   }
 
   #link(onMessage: (message: ToSwitch) => void, other: () => RelayPort) {
@@ -139,6 +141,7 @@ test('values come through whole, whatever overtakes what, and within the bound',
 test('a dial ends with the link, or when the scheduler says no', async () => {
   const sent: ToSwitch[] = []
   const port = new RelayPort({ link: { send: (message) => sent.push(message), sendPayload: () => undefined } })
+  port.open()
   const signal = new AbortController().signal
   const refused = port.dial(workerId(1), signal)
   port.onMessage({ type: 'relay-closed', request: 1, relay: 0, reason: 'There is no worker 1.' })
@@ -149,4 +152,38 @@ test('a dial ends with the link, or when the scheduler says no', async () => {
   // Who does not serve values declines.
   port.onMessage({ type: 'relay-offered', relay: 3, from: 'w' })
   assert.deepEqual(sent.at(-1), { type: 'close-relay', relay: 3 })
+})
+
+test('a dial without a link is refused at once, and its place is free again; with the next link it goes', async () => {
+  const sent: ToSwitch[] = []
+  const port = new RelayPort({ link: { send: (message) => sent.push(message), sendPayload: () => undefined } })
+  const fetcher = new ValueFetcher({
+    hello: { role: 'peer', name: 'asker', secret: 's' },
+    dial: (holder, signal) => port.dial(workerId(Number(holder)), signal),
+    maxConnections: 1,
+  })
+  const fetch = (holder: string): Promise<string> =>
+    new Promise((resolve) => {
+      fetcher.fetch(holder, [1 as TaskId], {
+        onValues: () => resolve('values'),
+        onLargeValue: () => resolve('a value'),
+        onGone: () => resolve('gone'),
+        onUnreachable: (_tasks, reason) => resolve(reason),
+      })
+    })
+  assert.match(await fetch('1'), /no connection to the scheduler yet/)
+  port.open()
+  port.close('The connection to the scheduler is gone.')
+  assert.match(await fetch('1'), /is gone/)
+  assert.match(await fetch('2'), /is gone/)
+  assert.equal(fetcher.connectionCount, 0)
+  assert.equal(sent.length, 0)
+
+  port.open()
+  const asked = fetch('3')
+  const open = sent.find(({ type }) => type === 'open-relay')
+  assert.ok(open?.type === 'open-relay' && open.holder === 3)
+  port.onMessage({ type: 'relay-closed', request: open.request, relay: 0, reason: 'There is no worker 3.' })
+  assert.match(await asked, /no worker 3/)
+  fetcher.close()
 })
