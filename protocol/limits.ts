@@ -51,7 +51,7 @@ export const MAX_FETCH_BYTES = 256 * MIB
 export const MAX_COPIES_AT_ONCE = 3
 /** Relays that are open at once. Further ones wait for a place. */
 export const MAX_RELAYS = 128
-/** Relays that one client or worker has asked for at once. */
+/** Relays that one client or worker has at once. As many more may wait until one of them ends. */
 export const MAX_RELAYS_PER_MEMBER = 4
 /** What one direction of a relay may have on its way. */
 export const MAX_RELAY_BYTES = 2 * MAX_IN_FLIGHT_BYTES

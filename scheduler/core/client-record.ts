@@ -1,6 +1,7 @@
 /** A client as the scheduler knows it. */
 import type { ArrayId, ClientId, TemplateId } from '../../protocol/ids.js'
 import type { ClientOutbox } from './client-outbox.js'
+import type { AskedRelays } from './relays.js'
 import type { TaskArray } from './task-array.js'
 import type { CodeRecord, Template } from './template.js'
 
@@ -15,6 +16,7 @@ export interface ClientRecord {
   readonly arrays: Set<TaskArray>
   /** The array ids it may use: of its latest two leases. */
   readonly leases: { readonly first: ArrayId; readonly count: number }[]
+  readonly relays: AskedRelays
   readonly outbox: ClientOutbox
   /** Is it in `state.clientsToFlush`? */
   isDirty: boolean

@@ -1,6 +1,7 @@
 /** What must hold between records, checked after every event in tests and in the simulator. */
 import { assert } from '../../common/assert.js'
-import { MAX_RELAYS } from '../../protocol/limits.js'
+import { MAX_RELAYS, MAX_RELAYS_PER_MEMBER } from '../../protocol/limits.js'
+import type { Member } from './relays.js'
 import { isNeeded } from './retention.js'
 import type { SchedulerState } from './state.js'
 import { HELD } from './task-array.js'
@@ -182,10 +183,11 @@ function checkCopying(state: SchedulerState): void {
 }
 
 function checkRelays(state: SchedulerState): void {
-  const waiting = [...state.relays.values()].filter(({ stage }) => stage === 'waiting')
-  assert(waiting.length === state.waitingRelays.size, 'relays wait and are not in the queue, or the other way round')
-  assert(state.relays.size - waiting.length <= MAX_RELAYS, 'more relays are open than may be')
-  for (const [number, { number: own, asker, holder }] of state.relays) {
+  const stages = { 'held-back': 0, waiting: 0, offered: 0, open: 0 }
+  const placed = new Map<Member['record'], number>()
+  for (const [number, { number: own, asker, holder, stage }] of state.relays) {
+    stages[stage]++
+    if (stage !== 'held-back') placed.set(asker.record, (placed.get(asker.record) ?? 0) + 1)
     assert(number === own, `relay ${own} is kept as ${number}`)
     assert(state.workers.get(holder.id) === holder, `relay ${number} leads to a worker that is gone`)
     const isThere =
@@ -194,6 +196,19 @@ function checkRelays(state: SchedulerState): void {
         : state.workers.get(asker.record.id) === asker.record
     assert(isThere, `relay ${number} comes from a member that is gone`)
   }
+  const { waiting, offered, open } = stages
+  assert(waiting === state.waitingRelays.size, 'relays wait and are not in the queue, or the other way round')
+  assert(offered + open === state.startedRelays, `${state.startedRelays} relays are counted, not ${offered + open}`)
+  assert(state.startedRelays <= MAX_RELAYS, 'more relays are open than may be')
+  let heldBack = 0
+  for (const record of [...state.clients.values(), ...state.workers.values()]) {
+    const { relays } = record
+    heldBack += relays.heldBack.size
+    assert(relays.placed === (placed.get(record) ?? 0), `a member counts ${relays.placed} relays`)
+    assert(relays.placed <= MAX_RELAYS_PER_MEMBER, 'a member has more relays than it may have')
+    assert(relays.heldBack.size === 0 || relays.placed === MAX_RELAYS_PER_MEMBER, 'a relay is held back for nothing')
+  }
+  assert(heldBack === stages['held-back'], 'relays are held back, and their askers do not know')
 }
 
 function checkScatters(state: SchedulerState, tasks: ReadonlySet<Task>): void {

@@ -9,7 +9,7 @@ import { onMissing } from './on-task.js'
 import { answerWaits } from './on-worker.js'
 import { wantValue } from './outcome.js'
 import { remake } from './recovery.js'
-import { endRelaysOf, onRelayMessage } from './relays.js'
+import { endRelaysOf, noRelays, onRelayMessage } from './relays.js'
 import { forgetReplications, onReplicate } from './replication.js'
 import { releaseAll, releaseFuture } from './retention.js'
 import { loseScatterer, onNotScattered, onScatter } from './scatter.js'
@@ -29,6 +29,7 @@ export function onClientJoined(state: SchedulerState, id: ClientId, name: string
     codes: new Set(),
     arrays: new Set(),
     leases: [],
+    relays: noRelays(),
     outbox: new ClientOutbox(),
     isDirty: false,
   }

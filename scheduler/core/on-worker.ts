@@ -3,7 +3,7 @@ import type { WorkerId } from '../../protocol/ids.js'
 import type { Join } from '../../protocol/messages/worker.js'
 import { failTask } from './outcome.js'
 import { loseCopy, startOver } from './recovery.js'
-import { endRelaysOf } from './relays.js'
+import { endRelaysOf, noRelays } from './relays.js'
 import { endCopyingOf } from './replication.js'
 import { loseScatterTarget, retryScatters } from './scatter.js'
 import { outboxOf, workerOutboxOf, type SchedulerState } from './state.js'
@@ -51,6 +51,7 @@ export function onWorkerJoined(state: SchedulerState, id: WorkerId, join: Join):
     heardAtMs: state.nowMs,
     serving: { count: 0, sizeBytes: 0 },
     pulse: undefined,
+    relays: noRelays(),
     outbox: new WorkerOutbox(),
     isDirty: false,
   }

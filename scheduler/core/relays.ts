@@ -1,6 +1,7 @@
 /**
- * Who may exchange values through the scheduler, with whom, and when: only so many relays are open at once, and the others
- * wait for a place in the order they were asked for. What goes through a relay is none of the core's business.
+ * Who may exchange values through the scheduler, with whom, and when: only so many relays are open at once, and only so
+ * many of one member; the others wait for a place in the order they were asked for. What goes through a relay is none of
+ * the core's business.
  */
 import { unreachable } from '../../common/assert.js'
 import type { WorkerId } from '../../protocol/ids.js'
@@ -23,8 +24,20 @@ export interface Relay {
   readonly asker: Member
   readonly request: number
   readonly holder: WorkerRecord
-  /** It waits for a place; the holder has been told; both ends use it. */
-  stage: 'waiting' | 'offered' | 'open'
+  /** Its asker has as many as it may have; it waits for a place; the holder has been told; both ends use it. */
+  stage: 'held-back' | 'waiting' | 'offered' | 'open'
+}
+
+/** What one member has asked for. */
+export interface AskedRelays {
+  /** How many are past being held back. */
+  placed: number
+  /** The next one first. */
+  readonly heldBack: Set<Relay>
+}
+
+export function noRelays(): AskedRelays {
+  return { placed: 0, heldBack: new Set() }
 }
 
 type Asked = Exclude<ToSwitch, { readonly type: 'relay-frame' | 'relay-taken' }>
@@ -58,10 +71,10 @@ export function endRelaysOf(state: SchedulerState, member: Member, reason: strin
 
 /** At the end of a turn: gives free places to those who wait. */
 export function startRelays(state: SchedulerState): void {
-  if (state.waitingRelays.size === 0) return
   for (const relay of state.waitingRelays) {
-    if (state.relays.size - state.waitingRelays.size >= MAX_RELAYS) return
+    if (state.startedRelays >= MAX_RELAYS) return
     state.waitingRelays.delete(relay)
+    state.startedRelays++
     relay.stage = 'offered'
     const { number, asker, holder } = relay
     state.orders.push({ type: 'connect-relay', relay: number, asker: idOf(asker), holder: holder.id })
@@ -69,30 +82,48 @@ export function startRelays(state: SchedulerState): void {
   }
 }
 
+/** A member that replaces a relay asks for the new one before the old one has ended: so one too many is no fault, and waits. */
 function ask(state: SchedulerState, asker: Member, request: number, holderId: WorkerId): void {
   const holder = state.workers.get(holderId)
-  const asked = [...state.relays.values()].filter((relay) => relay.asker.record === asker.record).length
-  if (holder === undefined || asked >= MAX_RELAYS_PER_MEMBER) {
+  const { placed, heldBack } = asker.record.relays
+  if (holder === undefined || heldBack.size >= MAX_RELAYS_PER_MEMBER) {
     const reason =
       holder === undefined
         ? `There is no worker ${holderId} (any more).`
-        : `${nameOf(asker)} has ${asked} relays, which is the limit; it must close one first.`
+        : `${nameOf(asker)} has ${placed} relays and asks for ${heldBack.size} more, which is the limit; it must close one first.`
     tell(state, asker, { type: 'relay-closed', request, relay: 0, reason })
     return
   }
-  const relay: Relay = { number: state.nextRelay++, asker, request, holder, stage: 'waiting' }
+  const relay: Relay = { number: state.nextRelay++, asker, request, holder, stage: 'held-back' }
   state.relays.set(relay.number, relay)
-  state.waitingRelays.add(relay)
+  heldBack.add(relay)
+  placeNext(state, asker)
+}
+
+/** Puts the member's next relay among those that wait for a place, if the member may have one more. */
+function placeNext(state: SchedulerState, asker: Member): void {
+  const asked = asker.record.relays
+  const [next] = asked.heldBack
+  if (next === undefined || asked.placed >= MAX_RELAYS_PER_MEMBER) return
+  asked.heldBack.delete(next)
+  asked.placed++
+  next.stage = 'waiting'
+  state.waitingRelays.add(next)
 }
 
 function end(state: SchedulerState, relay: Relay, reason: string): void {
   const { number, request, asker, holder, stage } = relay
   state.relays.delete(number)
   state.waitingRelays.delete(relay)
+  if (!asker.record.relays.heldBack.delete(relay)) {
+    asker.record.relays.placed--
+    placeNext(state, asker)
+  }
   // Who was not told of the relay yet knows it by its request only.
   const known = stage === 'open' ? number : 0
   tell(state, asker, { type: 'relay-closed', request, relay: known, reason })
-  if (stage === 'waiting') return
+  if (stage === 'held-back' || stage === 'waiting') return
+  state.startedRelays--
   tell(state, { type: 'worker', record: holder }, { type: 'relay-closed', request: 0, relay: number, reason })
   state.orders.push({ type: 'cut-relay', relay: number })
 }

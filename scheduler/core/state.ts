@@ -79,6 +79,8 @@ export interface SchedulerState {
   readonly relays: Map<number, Relay>
   /** Those of `relays` for which there is no place yet, the next one first. */
   readonly waitingRelays: Set<Relay>
+  /** How many have a place: they are offered or open. */
+  startedRelays: number
   nextRelay: number
 }
 
@@ -112,6 +114,7 @@ export function createState(config: SchedulerConfig): SchedulerState {
     copying: new Map(),
     relays: new Map(),
     waitingRelays: new Set(),
+    startedRelays: 0,
     nextRelay: 1,
   }
 }

@@ -2,6 +2,7 @@
 import type { HeapItem } from '../../common/heap.js'
 import type { CodeHash, WorkerId } from '../../protocol/ids.js'
 import type { Join, Pulse } from '../../protocol/messages/worker.js'
+import type { AskedRelays } from './relays.js'
 import type { Processing, Task } from './task.js'
 import type { Template } from './template.js'
 import type { WorkerOutbox } from './worker-outbox.js'
@@ -34,6 +35,7 @@ export interface WorkerRecord extends HeapItem {
   /** Copies of its values that others are fetching by order, and their bytes. */
   readonly serving: { count: number; sizeBytes: number }
   pulse: Pulse | undefined
+  readonly relays: AskedRelays
   readonly outbox: WorkerOutbox
   /** Is it in `state.workersToFlush`? */
   isDirty: boolean

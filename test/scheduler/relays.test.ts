@@ -67,7 +67,7 @@ test('nobody closes or accepts the relays of others', () => {
   scheduler.expectSilence()
 })
 
-test('a member has only so many relays, and all together have only so many: the others wait their turn', () => {
+test('only so many relays are open at once: the others wait their turn', () => {
   const scheduler = new SchedulerHarness()
   const holder = scheduler.worker()
   const askers: TestWorker[] = []
@@ -77,8 +77,6 @@ test('a member has only so many relays, and all together have only so many: the 
       asker.send({ type: 'open-relay', request, holder: holder.id })
     }
   }
-  askers[0]!.send({ type: 'open-relay', request: 9, holder: holder.id })
-  assert.match(askers[0]!.take('relay-closed').reason, /which is the limit/)
   const offers = holder.unread.filter((type) => type === 'relay-offered').length
   assert.equal(offers, MAX_RELAYS)
   assert.equal(scheduler.state.waitingRelays.size, MAX_RELAYS_PER_MEMBER)
@@ -88,4 +86,34 @@ test('a member has only so many relays, and all together have only so many: the 
   askers[0]!.send({ type: 'close-relay', relay })
   assert.equal(holder.take('relay-offered').from, askers.at(-1)!.join.name)
   assert.equal(scheduler.state.waitingRelays.size, MAX_RELAYS_PER_MEMBER - 1)
+})
+
+test('a member that asks for one too many waits until another of its relays has ended; there is a limit to that too', () => {
+  const scheduler = new SchedulerHarness()
+  const holder = scheduler.worker()
+  const asker = scheduler.worker()
+  for (let request = 1; request <= 2 * MAX_RELAYS_PER_MEMBER; request++) {
+    asker.send({ type: 'open-relay', request, holder: holder.id })
+  }
+  const offers = (): number => holder.unread.filter((type) => type === 'relay-offered').length
+  assert.equal(offers(), MAX_RELAYS_PER_MEMBER)
+  assert.deepEqual(
+    asker.unread.filter((type) => type === 'relay-closed'),
+    [],
+  )
+  asker.send({ type: 'open-relay', request: 9, holder: holder.id })
+  const refused = asker.take('relay-closed')
+  assert.deepEqual([refused.request, refused.relay], [9, 0])
+  assert.match(refused.reason, /which is the limit/)
+
+  // The others of the cluster are not kept waiting by that.
+  const other = scheduler.worker()
+  other.send({ type: 'open-relay', request: 1, holder: holder.id })
+  assert.equal(offers(), MAX_RELAYS_PER_MEMBER + 1)
+
+  const { relay } = holder.take('relay-offered')
+  holder.send({ type: 'accept-relay', relay }, { type: 'close-relay', relay })
+  assert.equal(offers(), MAX_RELAYS_PER_MEMBER + 1)
+  asker.leave()
+  assert.equal(scheduler.state.relays.size, 1)
 })

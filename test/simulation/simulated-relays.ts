@@ -69,8 +69,9 @@ export class SimulatedRelays {
 
   #finish(relay: number): boolean {
     if (!this.#open.delete(relay)) return false
-    this.#send({ type: 'close-relay', relay })
+    // As over real sockets, where the next one is asked for before the far end has taken the last frame of this one.
     this.#next()
+    this.#send({ type: 'close-relay', relay })
     return true
   }
 
