@@ -47,6 +47,8 @@ export const UNREACHABLE_MS = 60_000
 export const MAX_UNREACHABLE = 1_000
 /** What a worker fetches from others at once, all together; and one value, whatever its size. */
 export const MAX_FETCH_BYTES = 256 * MIB
+/** What one process has on its way to one worker of values that it brings there; and one value, whatever its size. */
+export const MAX_PUT_BYTES = 64 * MIB
 /** Large values that one holder gives at once for copies; each new holder gives on what it has. */
 export const MAX_COPIES_AT_ONCE = 3
 /** Relays that are open at once. Further ones wait for a place. */
@@ -67,6 +69,8 @@ assert(
   MAX_IN_FLIGHT_BYTES + CHUNK_BYTES <= MAX_RELAY_BYTES,
   'what a socket may hold, and one chunk, must fit into a relay',
 )
+assert(MAX_PUT_BYTES < MAX_QUEUED_BYTES, 'values that are brought to a worker must not overrun their connection')
+assert(MAX_MESSAGE_BYTES < MAX_QUEUED_BYTES, 'one value must not overrun its connection')
 assert(HOLDER_DIAL_TIMEOUT_MS < HANDSHAKE_TIMEOUT_MS, 'a relay is tried before a task is given back')
 assert(MAX_INLINE_RESULT_BYTES < CHUNK_BYTES, 'an inline result must not need chunks of its own')
 assert(MAX_INLINE_RESULT_BYTES < MAX_INLINE_CACHE_BYTES, 'an inline result must fit into the cache')

@@ -1,8 +1,10 @@
 /** One process that holds values, as those who fetch them see it: its connection, and the requests it owes answers to. */
 import { unreachable } from '../../common/assert.js'
+import { Fifo } from '../../common/fifo.js'
 import type { Packed } from '../../common/packed.js'
 import { HeddleError } from '../errors.js'
 import type { TaskId } from '../ids.js'
+import { MAX_PUT_BYTES } from '../limits.js'
 import { fromHolder, toHolder, type FromHolder, type ToHolder } from '../messages/peer.js'
 import type { CloseReason, Connection, Handlers } from './connection.js'
 import { connectTo, type Introduction } from './handshake.js'
@@ -34,6 +36,7 @@ export interface HolderOptions {
   readonly dial: (signal: AbortSignal) => Promise<Socket>
   readonly allocate?: (sizeBytes: number) => Uint8Array
   readonly timers: Timers
+  readonly maxPutBytes?: number | undefined
   /** The last request was answered. */
   onIdle(): void
   /** Called once. By then nothing is owed any more. */
@@ -55,8 +58,11 @@ type State =
 export class Holder {
   readonly #options: HolderOptions
   readonly #requests = new Map<number, Request>()
-  /** Values under way to it. */
+  /** Values that it has been sent, and does not say yet that it holds. */
   readonly #puts = new Map<TaskId, Put>()
+  #putBytes = 0
+  /** Those that go when there is room for them. */
+  readonly #waitingPuts = new Fifo<Put>()
   #lastRequest = 0
   #state: State = { type: 'waiting' }
 
@@ -71,9 +77,8 @@ export class Holder {
   }
 
   put(put: Put): void {
-    this.#puts.set(put.task, put)
-    if (this.#state.type === 'open')
-      this.#state.connection.sendPayload({ type: 'put-value', task: put.task }, put.value)
+    this.#waitingPuts.push(put)
+    if (this.#state.type === 'open') this.#sendPuts(this.#state.connection)
   }
 
   connect(): void {
@@ -107,7 +112,7 @@ export class Holder {
   #handlers(connection: Connection<ToHolder>): Handlers<FromHolder> {
     this.#state = { type: 'open', connection }
     for (const request of this.#requests.keys()) this.#send(connection, request)
-    for (const { task, value } of this.#puts.values()) connection.sendPayload({ type: 'put-value', task }, value)
+    this.#sendPuts(connection)
     const { allocate } = this.#options
     return {
       onMessages: (messages) => {
@@ -124,6 +129,21 @@ export class Holder {
     connection.send({ type: 'get-values', request, tasks: [...owed] })
   }
 
+  /** Sends as many as may be on their way: a holder that is slow to take them in is waited for. */
+  #sendPuts(connection: Connection<ToHolder>): void {
+    const { maxPutBytes = MAX_PUT_BYTES } = this.#options
+    for (let put = this.#waitingPuts.peek(); put !== undefined; put = this.#waitingPuts.peek()) {
+      const { task, value } = put
+      const hasRoom = this.#puts.size === 0 || this.#putBytes + value.length <= maxPutBytes
+      // The same value again, for a worker that joined anew: its answers must not be mixed up.
+      if (!hasRoom || this.#puts.has(task)) return
+      this.#waitingPuts.shift()
+      this.#puts.set(task, put)
+      this.#putBytes += value.length
+      connection.sendPayload({ type: 'put-value', task }, value)
+    }
+  }
+
   #onMessage(connection: Connection<ToHolder>, message: FromHolder): void {
     switch (message.type) {
       case 'peer-values': {
@@ -136,7 +156,7 @@ export class Holder {
         this.#settle(connection, message.request, message.tasks)?.onGone(message.tasks)
         break
       case 'put-held':
-        if (!this.#puts.delete(message.task)) return this.#refuse(connection)
+        if (!this.#onHeld(connection, message.task)) return this.#refuse(connection)
         break
       case 'large-value':
         return this.#refuse(connection)
@@ -150,6 +170,15 @@ export class Holder {
     if (message.type !== 'large-value') return this.#refuse(connection)
     this.#settle(connection, message.request, [message.task])?.onLargeValue(message.task, payload)
     this.#checkIdle()
+  }
+
+  #onHeld(connection: Connection<ToHolder>, task: TaskId): boolean {
+    const put = this.#puts.get(task)
+    if (put === undefined) return false
+    this.#puts.delete(task)
+    this.#putBytes -= put.value.length
+    this.#sendPuts(connection)
+    return true
   }
 
   /** Crosses off what a message answers, and says who hears of it. */
@@ -177,9 +206,10 @@ export class Holder {
     if (this.#state.type === 'closed') return
     this.#state = { type: 'closed' }
     const unanswered = [...this.#requests.values()]
-    const unheld = [...this.#puts.values()]
+    const unheld = [...this.#puts.values(), ...this.#waitingPuts]
     this.#requests.clear()
     this.#puts.clear()
+    this.#waitingPuts.retain(() => false)
     this.#options.onClose()
     for (const put of unheld) put.onFailed(reason)
     for (const { sink, owed } of unanswered) sink.onUnreachable([...owed], reason)

@@ -18,6 +18,8 @@ export interface ValueFetcherOptions {
   readonly timers?: Timers
   readonly maxConnections?: number
   readonly idleMs?: number
+  /** What may be on its way to one holder, of values that are brought there. */
+  readonly maxPutBytes?: number
 }
 
 export class ValueFetcher {
@@ -81,12 +83,13 @@ export class ValueFetcher {
   }
 
   #addHolder(address: string): Holder {
-    const { hello, dial, allocate } = this.#options
+    const { hello, dial, allocate, maxPutBytes } = this.#options
     const holder: Holder = new Holder({
       hello,
       dial: (signal) => dial(address, signal),
       ...(allocate && { allocate }),
       timers: this.#timers,
+      maxPutBytes,
       onIdle: () => this.#onIdle(holder),
       onClose: () => this.#remove(address, holder),
     })

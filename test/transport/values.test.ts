@@ -4,6 +4,7 @@ import { suite, test } from 'node:test'
 import { entryOf, type Packed } from '../../common/packed.js'
 import { HeddleError } from '../../protocol/errors.js'
 import type { TaskId } from '../../protocol/ids.js'
+import { MAX_QUEUED_BYTES } from '../../protocol/limits.js'
 import { fromHolder, toHolder, type FromHolder } from '../../protocol/messages/peer.js'
 import type { CloseReason, Connection } from '../../protocol/transport/connection.js'
 import { answer, type Admission } from '../../protocol/transport/handshake.js'
@@ -230,6 +231,87 @@ suite('fetching values', { timeout: 10_000 }, () => {
     assert.equal(fetcher.connectionCount, 0)
     assert.equal((await holders.connections[0]!.closed).code, 'closed')
     assert.equal(holders.timers.pending, 0)
+  })
+
+  test('values are brought a few at a time: a holder that is slow to take them in is waited for', async () => {
+    const holders = new Holders()
+    const arrived: TaskId[] = []
+    let connection: Connection<FromHolder> | undefined
+    let onArrival: () => void = () => undefined
+    holders.contract = (opened) => {
+      connection = opened
+      return {
+        onMessages: () => assert.fail('nothing is asked for'),
+        onPayload: (message) => {
+          assert.ok(message.type === 'put-value')
+          arrived.push(message.task)
+          onArrival()
+        },
+        onClose: (reason) => holders.ended.push(reason),
+      }
+    }
+    const fetcher = holders.fetcher({ maxPutBytes: 100_000 })
+    const failed: TaskId[] = []
+    const put = (id: number, sizeBytes: number): void =>
+      fetcher.put('a', { task: task(id), value: new Uint8Array(sizeBytes), onFailed: () => failed.push(task(id)) })
+    const arrivals = async (count: number): Promise<readonly TaskId[]> => {
+      while (arrived.length < count) await new Promise<void>((resolve) => (onArrival = resolve))
+      for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => setImmediate(resolve))
+      return arrived.toSorted()
+    }
+    const hold = (...ids: number[]): void => {
+      for (const id of ids) connection!.send({ type: 'put-held', task: task(id) })
+    }
+    for (const id of [1, 2, 3]) put(id, 50_000)
+    put(4, 200_000)
+    put(5, 1)
+    assert.deepEqual(await arrivals(2), [1, 2])
+    hold(1)
+    assert.deepEqual(await arrivals(3), [1, 2, 3])
+    hold(2)
+    assert.deepEqual(await arrivals(3), [1, 2, 3])
+    hold(3) // Nothing else is on its way: now the one that is larger than all may be goes.
+    assert.deepEqual(await arrivals(4), [1, 2, 3, 4])
+    put(4, 200_000) // The worker was lost and came back: it is to have it again, when it has answered for the first.
+    hold(4)
+    assert.deepEqual(await arrivals(5), [1, 2, 3, 4, 5])
+    hold(5)
+    assert.deepEqual(await arrivals(6), [1, 2, 3, 4, 4, 5])
+    put(6, 1)
+    connection!.close()
+    await connection!.closed
+    await new Promise((resolve) => setImmediate(resolve))
+    assert.deepEqual(failed, [task(4), task(6)])
+    fetcher.close()
+  })
+
+  test('more than may wait on a connection can be brought to one holder', async () => {
+    const holders = new Holders()
+    const value = new Uint8Array(64 * MIB)
+    const room = new Uint8Array(64 * MIB)
+    let held = 0
+    let onHeld: () => void = () => undefined
+    const few = new Promise<void>((resolve) => (onHeld = resolve))
+    holders.contract = (connection) =>
+      serveValues(connection, () => undefined, {
+        puts: {
+          allocate: () => room,
+          onPut: () => {
+            held++
+            if (held === 3) onHeld()
+          },
+        },
+      })
+    const fetcher = holders.fetcher()
+    const failures: string[] = []
+    const count = MAX_QUEUED_BYTES / value.length + 3
+    for (const id of range(0, count)) {
+      fetcher.put('a', { task: id, value, onFailed: (reason) => failures.push(reason) })
+    }
+    await few
+    assert.deepEqual(failures, [])
+    fetcher.close()
+    assert.ok(failures.length >= count - 5)
   })
 
   test('keeps no more connections than it may: others wait for an idle place', async () => {
