@@ -41,6 +41,9 @@ export class InlinePool implements ThreadPool {
     throw new HeddleError('ERR_HEDDLE_INVALID_OPTION', 'A task of an inline: cluster cannot be stopped; use threads.')
   }
 
+  /** The caller's thread is the only one, and its memory the caller's business. */
+  collect(): void {}
+
   close(): Promise<void> {
     this.#isClosed = true
     return Promise.resolve()

@@ -5,10 +5,16 @@ import type { Worker } from 'node:worker_threads'
 import { Piscina, queueOptionsSymbol } from 'piscina'
 import type { BatchEnd, PoolHost, ThreadPool } from './thread-pool.js'
 import type { BatchReply, BatchRequest } from './thread/batch.js'
-import type { ThreadMessage, ThreadStarted } from './thread/thread-message.js'
+import { collectGarbage, CollectionCount } from './thread/garbage.js'
+import type { ThreadData, ThreadMessage, ThreadStarted } from './thread/thread-message.js'
 
 /** The file that threads start with. */
 const THREAD_ENTRY = fileURLToPath(new URL('./thread/main.js', import.meta.url))
+
+/** Names no batch: the thread that gets it collects its garbage. */
+interface CollectRequest {
+  readonly [queueOptionsSymbol]: Run
+}
 
 /** A batch on its way. */
 interface Run {
@@ -20,22 +26,23 @@ interface Run {
 }
 
 export class PiscinaPool implements ThreadPool {
-  readonly #piscina: Piscina<BatchRequest, BatchReply>
+  readonly #piscina: Piscina<BatchRequest | CollectRequest, BatchReply>
   readonly #runs = new Map<number, Run>()
   /** What each thread that ever had a batch exits with. */
   readonly #exitCodes = new WeakMap<Worker, Promise<number>>()
   /** Threads that have loaded their code; each emits its number here when it has. */
   readonly #started = new WeakSet<Worker>()
   readonly #starts = new EventEmitter()
+  readonly #collectionCount = new CollectionCount()
 
   constructor({ lanes, onMessage, onError }: PoolHost) {
-    this.#piscina = new Piscina<BatchRequest, BatchReply>({
+    this.#piscina = new Piscina<BatchRequest | CollectRequest, BatchReply>({
       filename: THREAD_ENTRY,
       name: 'runInThread',
       minThreads: lanes.length,
       maxThreads: lanes.length,
       // Sent once to each thread, not with each batch: any of them may serve any slot.
-      workerData: lanes,
+      workerData: { lanes, collections: this.#collectionCount.memory } satisfies ThreadData,
       // The default would block the event loop of an idle thread, and with it what its tasks left open: timers, sockets.
       atomics: 'disabled',
       recordTiming: false,
@@ -78,6 +85,17 @@ export class PiscinaPool implements ThreadPool {
     if (run === undefined) return
     run.wasStopped = true
     run.stop.emit('abort')
+  }
+
+  collect(): void {
+    this.#collectionCount.askAll()
+    collectGarbage()
+    // Each goes to an idle thread of its own: they are given out before any of them can end.
+    for (let idle = this.#piscina.threads.length - this.#runs.size; idle > 0; idle--) {
+      const run: Run = { stop: new EventEmitter(), wasStopped: false, thread: undefined }
+      // One that dies meanwhile has nothing left to collect.
+      this.#piscina.run({ [queueOptionsSymbol]: run }, { name: 'collectInThread' }).catch(() => undefined)
+    }
   }
 
   /** Node aborts the whole process when a thread is terminated amid linking its modules, so each may load them first. */

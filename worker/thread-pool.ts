@@ -15,6 +15,8 @@ export interface ThreadPool {
   run(batch: BatchRequest): Promise<BatchEnd>
   /** Stops what the slot runs, even an endless loop: its batch ends with `exited`, once the thread is gone. */
   terminate(thread: number): void
+  /** Collects the garbage of all threads, of busy ones when they are free, so that shared memory comes back. */
+  collect(): void
   /** Stops everything. Resolves when all threads are gone. */
   close(): Promise<void>
 }

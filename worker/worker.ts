@@ -239,6 +239,9 @@ class Worker implements RunningWorker {
       case 'discard-files':
         this.#spiller.discard(instruction.files)
         break
+      case 'collect':
+        this.#pool.collect()
+        break
       case 'tell-disk-full':
         this.#spiller.tellFullDisk(instruction.reason)
         break

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import test from 'node:test'
 import { askScheduler } from '../../deploy/ask-scheduler.js'
 import { connect, LocalCluster } from '../../client/index.js'
@@ -46,6 +47,10 @@ test('data three times as large as the memory limit passes through a worker, rig
   const expected = new Float64Array(NUMBERS)
   for (const item of items) for (let i = 0; i < NUMBERS; i++) expected[i]! += (i * 31 + item * 7) % 1009
   assert.ok(Buffer.from(sum.buffer, sum.byteOffset, sum.byteLength).equals(Buffer.from(expected.buffer)))
+  // V8 does not count the memory that values are in: without care it would hold all that ever were.
+  const [, workerPid] = cluster.pids
+  const peakMib = Number(/^VmHWM:\s*(\d+) kB$/m.exec(readFileSync(`/proc/${workerPid}/status`, 'latin1'))?.[1]) / 1024
+  assert.ok(peakMib < 500, `the worker took ${Math.round(peakMib)} MiB`)
   // A value that is on disk is served from there.
   const first = await made[0]!.result()
   assert.deepEqual(first, make(0, NUMBERS))

@@ -223,6 +223,8 @@ export class SimulatedWorker {
       case 'discard-files':
         this.#disk.discard(instruction.files)
         break
+      case 'collect':
+        break
       case 'tell-disk-full':
         break
       case 'hang-up':

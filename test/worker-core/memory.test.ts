@@ -257,3 +257,41 @@ test('a value that is given to somebody is not the next to be spilled', () => {
   make(worker, d)
   assert.deepEqual([worker.takeInstruction('spill').task, worker.takeInstruction('spill').task], [b, c])
 })
+
+test('threads are made to collect when what was let go takes a tenth of memory, and not for less than is worth it', () => {
+  const worker = new WorkerHarness(1, { memoryLimitBytes: 2 ** 30 })
+  const letGo = (sizeBytes: number): void => {
+    worker.run([a])
+    worker.takeBatch()
+    worker.finish(0, 1, { sizeBytes })
+    worker.takeMessage('tasks-finished')
+    worker.tell({ type: 'free-tasks', tasks: [a] })
+    worker.endTurn()
+    worker.takeInstruction('drop')
+  }
+  letGo(2 ** 26)
+  worker.expectSilence()
+  letGo(2 ** 26)
+  worker.takeInstruction('collect')
+  letGo(2 ** 26)
+  worker.expectSilence()
+})
+
+test('a value that went to disk is garbage in memory, and none when it is let go from there', () => {
+  const worker = new WorkerHarness(1, { memoryLimitBytes: 10 * LARGE })
+  const HUGE = 2 ** 25
+  worker.run([a])
+  worker.takeBatch()
+  worker.finish(0, 1, { sizeBytes: HUGE })
+  worker.takeMessage('tasks-finished')
+  const { file } = worker.takeInstruction('spill')
+  worker.send({ type: 'value-spilled', task: a, file })
+  worker.takeInstruction('evict')
+  assert.equal(worker.state.garbageBytes, HUGE)
+  worker.tell({ type: 'free-tasks', tasks: [a] })
+  worker.endTurn()
+  worker.takeInstruction('drop')
+  worker.takeInstruction('discard-files')
+  assert.equal(worker.state.garbageBytes, HUGE)
+  worker.expectSilence()
+})

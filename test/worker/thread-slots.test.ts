@@ -24,6 +24,7 @@ suite('a slot', () => {
         return Promise.resolve({ type: 'replied', reply: { large: undefined } })
       },
       terminate: () => undefined,
+      collect: () => undefined,
       close: () => Promise.resolve(),
     }
     const events: UntimedEvent[] = []

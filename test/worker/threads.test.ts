@@ -316,6 +316,33 @@ suite('a pool of threads', { timeout: 60_000 }, () => {
   })
 })
 
+suite('threads that are made to collect', { timeout: 60_000 }, () => {
+  const makeGarbage = (): void => void Object.assign(globalThis, { weak: new WeakRef({}) })
+  const isCollected = (): boolean => (globalThis as unknown as { weak: WeakRef<object> }).weak.deref() === undefined
+
+  test('do so while they are idle, or else before their next batch', async () => {
+    await using harness = await PoolHarness.start(1)
+    await harness.run(makeGarbage, [[]])
+    assert.deepEqual(valuesOf(await harness.run(isCollected, [[]])), [false])
+    harness.pool.collect()
+    assert.deepEqual(valuesOf(await harness.run(isCollected, [[]])), [true])
+
+    const go = new Int32Array(new SharedArrayBuffer(4))
+    const waitBusy = (gate: Int32Array): void => {
+      Object.assign(globalThis, { weak: new WeakRef({}) })
+      console.log('busy')
+      Atomics.wait(gate, 0, 0)
+    }
+    const busy = harness.run(waitBusy, [[go]])
+    await eventually('it is busy', () => harness.lines.length > 0)
+    harness.pool.collect()
+    Atomics.store(go, 0, 1)
+    Atomics.notify(go, 0)
+    await busy
+    assert.deepEqual(valuesOf(await harness.run(isCollected, [[]])), [true])
+  })
+})
+
 suite('a pool without threads', { timeout: 60_000 }, () => {
   test("calls the caller's own function, with values that went through the codec all the same", async () => {
     const given: unknown[] = []

@@ -46,6 +46,8 @@ export type WorkerInstruction =
   | { readonly type: 'load'; readonly task: TaskId; readonly file: number }
   /** Nobody needs these spill files any more. */
   | { readonly type: 'discard-files'; readonly files: readonly SpilledFile[] }
+  /** Enough was dropped that all threads should collect their garbage: only then is shared memory given back. */
+  | { readonly type: 'collect' }
   /** Values can't be spilled: whoever runs the worker should know. */
   | { readonly type: 'tell-disk-full'; readonly reason: string }
   /** The scheduler broke the protocol: close the connection to it with this reason, and dial again. */

@@ -1,5 +1,6 @@
 /** The ways in which a task leaves this worker without having run, and values leave its store. */
 import type { TaskId, WorkerId } from '../../protocol/ids.js'
+import { MAX_INLINE_RESULT_BYTES } from '../../protocol/limits.js'
 import type { WorkerInstruction } from './instructions.js'
 import type { WorkerState } from './state.js'
 import { GONE, moveTo, type Task } from './task.js'
@@ -53,6 +54,7 @@ export function giveBackWithoutInputs(
 export function dropUnlessHeld(state: WorkerState, task: TaskId, sizeBytes: number): void {
   if (!state.held.has(task)) {
     state.report.addDropped(task)
+    noteGarbage(state, sizeBytes)
     return
   }
   state.held.add(task, sizeBytes)
@@ -60,7 +62,15 @@ export function dropUnlessHeld(state: WorkerState, task: TaskId, sizeBytes: numb
 }
 
 export function dropValue(state: WorkerState, task: TaskId): void {
-  if (!state.held.remove(task)) return
+  const sizeBytes = state.held.sizeOf(task)
+  if (sizeBytes === undefined) return
+  state.held.remove(task)
+  if (state.spills.find(task)?.place !== 'disk') noteGarbage(state, sizeBytes)
   state.spills.removed(task)
   state.report.addDropped(task)
+}
+
+/** Memory that held a value is not used any more. Small values share pages, and are collected as anything else. */
+export function noteGarbage(state: WorkerState, sizeBytes: number): void {
+  if (sizeBytes > MAX_INLINE_RESULT_BYTES) state.garbageBytes += sizeBytes
 }

@@ -13,6 +13,7 @@ import {
   onValueServed,
   onValueSpilled,
   onValueUnreadable,
+  planCollection,
   planSpills,
 } from './on-memory.js'
 import { onSchedulerMessage } from './on-scheduler-message.js'
@@ -101,6 +102,7 @@ export function endTurn(state: WorkerState, nowMs: number): WorkerInstruction[] 
   askForInputs(state, nowMs, out)
   state.report.flush(state.held, out)
   planSpills(state, nowMs, out)
+  planCollection(state, out)
   return out
 }
 

@@ -6,13 +6,17 @@
 import type { TaskId } from '../../protocol/ids.js'
 import type { WorkerInstruction } from './instructions.js'
 import { OWN_DISK } from './fetch-plan.js'
-import { dropValue, giveBackWithoutInputs } from './let-go.js'
+import { dropValue, giveBackWithoutInputs, noteGarbage } from './let-go.js'
 import { hearOfValue, keepIfHeld } from './on-transfer.js'
 import { HIGH_MARK, LOW_MARK, memoryBytesOf } from './memory.js'
 import { ownId, type WorkerState } from './state.js'
 
 /** How long nothing is written to a disk that was full, unless files are given up before. */
 const FULL_DISK_PAUSE_MS = 2_000
+/** Part of the memory limit that values which were let go may take before threads are made to collect them. */
+const GARBAGE_SHARE = 0.1
+/** Collecting takes each thread some milliseconds: a small part of what it takes to fill so much fresh memory. */
+const MIN_GARBAGE_BYTES = 32 * 1024 * 1024
 /** How much of what values may take is cleared at once for inputs that wait, however many they are. */
 const MAX_ROOM_SHARE = 0.5
 
@@ -54,6 +58,14 @@ export function onValueSpilled(state: WorkerState, task: TaskId, file: number, o
   if (!state.spills.spilled(task, file)) return
   state.isDiskFull = false
   out.push({ type: 'evict', task, file })
+  noteGarbage(state, state.held.sizeOf(task) ?? 0)
+}
+
+/** At the end of a turn: has threads collect when what was let go takes as much as it may. */
+export function planCollection(state: WorkerState, out: WorkerInstruction[]): void {
+  if (state.garbageBytes <= Math.max(MIN_GARBAGE_BYTES, state.config.memoryLimitBytes * GARBAGE_SHARE)) return
+  state.garbageBytes = 0
+  out.push({ type: 'collect' })
 }
 
 export function onSpillFailed(

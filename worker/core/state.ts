@@ -47,6 +47,8 @@ export interface WorkerState {
   isDiskFull: boolean
   /** Nothing is spilled before. */
   diskFullUntilMs: number
+  /** Bytes of large values that were let go since threads were last made to collect. */
+  garbageBytes: number
   /** Bytes of the inputs that wait for room in memory, as of the end of the last turn. */
   blockedBytes: number
   /** By thread: what it runs, or `undefined` when it is idle. */
@@ -78,6 +80,7 @@ export function createWorkerState(config: WorkerConfig): WorkerState {
     spills: new SpillPlan(),
     isDiskFull: false,
     diskFullUntilMs: -Infinity,
+    garbageBytes: 0,
     blockedBytes: 0,
     batches: new Array<Batch | undefined>(config.threads).fill(undefined),
     templates: new Map(),

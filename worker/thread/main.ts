@@ -5,13 +5,14 @@ import type { BatchReply, BatchRequest } from './batch.js'
 import { loadedCodeCount, loadFunction } from './code.js'
 import { replaceConsole } from './console.js'
 import { currentTask } from './current-task.js'
+import { collectGarbage, CollectionCount } from './garbage.js'
 import { runBatch } from './run-batch.js'
-import type { ThreadMessage, ThreadStarted } from './thread-message.js'
+import type { ThreadData, ThreadMessage, ThreadStarted } from './thread-message.js'
 import { handleUncaught } from './uncaught.js'
 
 const mainThread = present(parentPort ?? undefined, 'the port to the main thread')
-/** Sent by the pool when it started this thread. */
-const lanes = workerData as readonly SharedArrayBuffer[]
+const { lanes, collections } = workerData as ThreadData
+const collectionCount = new CollectionCount(collections)
 const post = (message: ThreadMessage): void => mainThread.postMessage(message)
 
 replaceConsole(post)
@@ -21,6 +22,7 @@ handleUncaught((text) => post({ type: 'log', level: 'error', task: currentTask()
 const MAX_LOADED_CODE = 1000
 
 export async function runInThread(batch: BatchRequest): Promise<BatchReply> {
+  collectInThread()
   const reply = await runBatch(batch, {
     lanes,
     loadFunction: ({ url, exportName }) => loadFunction(url, exportName),
@@ -29,6 +31,11 @@ export async function runInThread(batch: BatchRequest): Promise<BatchReply> {
   // All outcomes are in the lane, and stay there, unless one has to go with the reply: then a later batch is the last.
   if (loadedCodeCount() > MAX_LOADED_CODE && reply.large === undefined) process.exit(0)
   return reply
+}
+
+/** Called by the pool while this thread is idle. */
+export function collectInThread(): void {
+  if (collectionCount.wasAsked()) collectGarbage()
 }
 
 mainThread.postMessage({ type: 'started', threadId } satisfies ThreadStarted)

@@ -8,6 +8,13 @@ export type ThreadMessage =
   /** What a task printed, or an error that no task was there to take. `task` is a key; it is missing outside tasks. */
   | { readonly type: 'log'; readonly level: LogLevel; readonly task: string | undefined; readonly text: string }
 
+/** What a thread is started with. */
+export interface ThreadData {
+  readonly lanes: readonly SharedArrayBuffer[]
+  /** The memory of a `CollectionCount`. */
+  readonly collections: SharedArrayBuffer
+}
+
 /** Said once: the thread's own code is loaded. `threadId` is Node's. Between the thread and its pool only. */
 export interface ThreadStarted {
   readonly type: 'started'
