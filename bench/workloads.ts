@@ -10,6 +10,7 @@ import { roundTrip } from './workloads/round-trip.js'
 import { scatterGather } from './workloads/scatter-gather.js'
 import { shuffle } from './workloads/shuffle.js'
 import { shuffleOutputs } from './workloads/shuffle-outputs.js'
+import { spill } from './workloads/spill.js'
 import { startup } from './workloads/startup.js'
 import { transfer } from './workloads/transfer.js'
 import { tree } from './workloads/tree.js'
@@ -26,6 +27,7 @@ export const WORKLOADS: readonly Workload[] = [
   scatterGather,
   metg,
   cpuScaling,
+  spill,
   startup,
   core,
 ]

@@ -87,6 +87,15 @@ test('startup is measured in processes of its own', async () => {
   assert.ok(connectMs! > 0 && value! * 1000 >= connectMs!)
 })
 
+test('spill is measured beside the bare disk, right to the byte', async () => {
+  const { code, stdout, stderr } = await bench(['spill', '--mib', '32', '--json'])
+  assert.equal(code, 0, stderr)
+  const figures = JSON.parse(stdout) as Record<string, number>
+  for (const name of ['value', 'diskGibPerSecond', 'shareOfDisk']) assert.ok(figures[name]! > 0, name)
+  // Of three times the limit, more than one is on disk when all is made.
+  assert.ok(figures['spilledMib']! > 32)
+})
+
 test('wrong usage is one sentence, and exit code 2', async () => {
   const names = WORKLOADS.map(({ name }) => name).join(', ')
   const wrong: [readonly string[], string][] = [
