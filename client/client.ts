@@ -42,7 +42,11 @@ const MAX_COPIES = Number.MAX_SAFE_INTEGER
 
 /** Options of {@link Client.scatter}. */
 export interface ScatterOptions {
-  /** Brings a copy to every worker that is there; the future is finished when all have it. Default: one worker gets it. */
+  /**
+   * Has every worker that is there hold a copy; the future is finished when all do. The value leaves this program once, and
+   * workers give it on to each other, as a tree. A worker that can't get it in several attempts does without, and its tasks
+   * fetch the value when they need it. Default: one worker gets it.
+   */
   readonly broadcast?: boolean | undefined
   /** Names or addresses of the workers that may have it. Default: any. It waits until one of them is there. */
   readonly workers?: readonly string[] | undefined

@@ -30,6 +30,7 @@ import type { Items } from './map-slice.js'
 import { checkTimeout } from './options.js'
 import { Outgoing } from './outgoing.js'
 import { ModuleSource } from './remote-module.js'
+import { Replicator } from './replicator.js'
 import { ScatteredValue, ScatteredValues, type ResolvedScatterOptions } from './scattered-value.js'
 import { Submitter, type Made } from './submitter.js'
 import type { TaskArray, Waiter } from './task-array.js'
@@ -118,6 +119,7 @@ export class Session implements FutureOwner {
   #lastGroup: FutureGroup | undefined
   readonly #relays: RelayPort
   readonly #scattered = new ScatteredValues()
+  readonly #replicator = new Replicator((tasks, copies) => this.#askForCopies(tasks, copies))
   #lastRequest = 0
   #located: LocatedValues | undefined
   #onReady: { readonly resolve: () => void; readonly reject: (error: Error) => void } | undefined
@@ -237,7 +239,14 @@ export class Session implements FutureOwner {
 
   /** Returns how many values could not be copied often enough. */
   async replicate(futures: readonly TaskFuture<unknown>[], copies: number): Promise<number> {
-    const tasks = futures.map(({ array, index }) => array.idOf(index))
+    this.checkOpen()
+    return await this.#replicator.replicate(
+      futures.map(({ array, index }) => array.idOf(index)),
+      copies,
+    )
+  }
+
+  async #askForCopies(tasks: readonly TaskId[], copies: number): Promise<number> {
     const question = (request: number): ClientToScheduler => ({ type: 'replicate', request, tasks, copies })
     const answer = await this.#ask(question, (say) => this.#outgoing.whenSubmitted(say)).answer
     if (answer.type !== 'replicated') throw unexpected(answer)
@@ -353,10 +362,9 @@ export class Session implements FutureOwner {
     }
   }
 
-  #putScattered({ task, workers, addresses }: ScatterTo): void {
+  #putScattered({ task, worker, address }: ScatterTo): void {
     const value = this.#scattered.get(task)
-    if (value === undefined) return
-    workers.forEach((worker, i) => this.#located?.put(worker, addresses[i] ?? '', task, value))
+    if (value !== undefined) this.#located?.put(worker, address, task, value)
   }
 
   #locatedValues(secret: string): LocatedValues {

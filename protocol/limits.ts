@@ -51,6 +51,8 @@ export const MAX_FETCH_BYTES = 256 * MIB
 export const MAX_PUT_BYTES = 64 * MIB
 /** Large values that one holder gives at once for copies; each new holder gives on what it has. */
 export const MAX_COPIES_AT_ONCE = 3
+/** Values of which one client may want copies at once. Its further questions wait in the client. */
+export const MAX_REPLICATED_VALUES = 16_384
 /** Relays that are open at once. Further ones wait for a place. */
 export const MAX_RELAYS = 128
 /** Relays that one client or worker has at once. As many more may wait until one of them ends. */

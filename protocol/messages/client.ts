@@ -109,11 +109,8 @@ export type ClientToScheduler = Infer<typeof clientToScheduler>
 
 /** Array ids for the client's own use: `count` of them, from `first` up. The first lease follows the handshake. */
 export const lease = message('lease', { first: array, count: integer, peerSecret: text })
-/**
- * Where a scattered value shall go: to each of `workers`, whose peer address is at the same place of `addresses`; it is
- * empty for one that only relays reach.
- */
-export const scatterTo = message('scatter-to', { task, workers: integers, addresses: list(text) })
+/** Where a scattered value shall go: to this worker, whose peer address is empty if only relays reach it. */
+export const scatterTo = message('scatter-to', { task, worker: integer, address: text })
 export type ScatterTo = Infer<typeof scatterTo>
 /** The client need not keep these scattered values any more: workers hold them, or nobody wants them. */
 export const scattered = message('scattered', { tasks: taskIds })

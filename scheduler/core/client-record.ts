@@ -2,6 +2,7 @@
 import type { ArrayId, ClientId, TemplateId } from '../../protocol/ids.js'
 import type { ClientOutbox } from './client-outbox.js'
 import type { AskedRelays } from './relays.js'
+import type { Replication } from './replication.js'
 import type { TaskArray } from './task-array.js'
 import type { CodeRecord, Template } from './template.js'
 
@@ -17,6 +18,9 @@ export interface ClientRecord {
   /** The array ids it may use: of its latest two leases. */
   readonly leases: { readonly first: ArrayId; readonly count: number }[]
   readonly relays: AskedRelays
+  /** Its questions for copies that were not answered, and how many values they still wait for. */
+  readonly replications: Set<Replication>
+  replicated: number
   readonly outbox: ClientOutbox
   /** Is it in `state.clientsToFlush`? */
   isDirty: boolean

@@ -1,8 +1,9 @@
 /** What must hold between records, checked after every event in tests and in the simulator. */
 import { assert } from '../../common/assert.js'
-import { MAX_RELAYS, MAX_RELAYS_PER_MEMBER } from '../../protocol/limits.js'
+import { MAX_RELAYS, MAX_RELAYS_PER_MEMBER, MAX_REPLICATED_VALUES } from '../../protocol/limits.js'
 import type { Member } from './relays.js'
 import { isNeeded } from './retention.js'
+import { hasRoomToServe } from './spread.js'
 import type { SchedulerState } from './state.js'
 import { HELD } from './task-array.js'
 import { isPending, type Task, type TaskState } from './task.js'
@@ -19,6 +20,7 @@ export function checkInvariants(state: SchedulerState): void {
   checkInline(state, tasks)
   checkRelays(state)
   checkCopying(state)
+  checkSpreads(state)
   checkScatters(state, tasks)
 }
 
@@ -167,18 +169,52 @@ function checkCounts(state: SchedulerState, tasks: ReadonlySet<Task>): void {
 
 function checkCopying(state: SchedulerState): void {
   const serving = new Map<WorkerRecord, number>()
+  const receiving = new Map<WorkerRecord, number>()
   for (const [id, copying] of state.copying) {
     assert(copying.size > 0, `nobody gets a copy of ${id}, and it is noted`)
     for (const [receiver, { holder }] of copying) {
       assert(state.workers.get(receiver.id) === receiver, `a worker that is gone gets a copy of ${id}`)
+      assert(receiver.copies.receiving.has(id), `worker ${receiver.id} does not know that it gets a copy of ${id}`)
+      receiving.set(receiver, (receiving.get(receiver) ?? 0) + 1)
       serving.set(holder, (serving.get(holder) ?? 0) + 1)
     }
   }
   for (const worker of state.workers.values()) {
-    assert(worker.serving.count === (serving.get(worker) ?? 0), `worker ${worker.id} serves ${worker.serving.count}`)
+    const { copies } = worker
+    assert(copies.serving.count === (serving.get(worker) ?? 0), `worker ${worker.id} serves ${copies.serving.count}`)
+    assert(copies.receiving.size === (receiving.get(worker) ?? 0), `worker ${worker.id} gets ${copies.receiving.size}`)
   }
-  for (const { client } of state.replications) {
-    assert(state.clients.get(client.id) === client, 'a client that is gone waits for copies')
+}
+
+/** What nobody looks at again for want of an event would stay undone for ever. */
+function checkSpreads(state: SchedulerState): void {
+  for (const [id, spread] of state.spreads) {
+    const { task, scatter, wishes } = spread
+    assert(task.id === id && state.scatters.get(id) === scatter, `the spread of ${id} is of another value`)
+    if (state.changedSpreads.has(spread)) continue
+    assert(scatter !== undefined || wishes.size > 0, `nobody wants copies of ${id}`)
+    const awaitsValue = scatter === undefined ? isPending(task) : scatter.holders.length === 0
+    const isWoken =
+      state.copying.has(id) ||
+      [...state.workers.values()].some((worker) => {
+        const { resting, waiting } = worker.copies
+        const willHaveRoom = !hasRoomToServe(worker) || state.holdersWithRoom.has(worker)
+        return resting.has(spread) || (waiting.has(spread) && willHaveRoom)
+      })
+    assert(awaitsValue || isWoken, `copies of ${id} are wanted, and nothing will have them made`)
+  }
+  for (const { id, replications, replicated } of state.clients.values()) {
+    let open = 0
+    for (const replication of replications) {
+      open += replication.open.size
+      for (const task of replication.open) {
+        assert(
+          state.spreads.get(task.id)?.wishes.has(replication) === true,
+          `copies of ${task.id} are wanted, and not noted`,
+        )
+      }
+    }
+    assert(open === replicated && open <= MAX_REPLICATED_VALUES, `client ${id} wants ${open} copies, not ${replicated}`)
   }
 }
 
@@ -218,10 +254,21 @@ function checkScatters(state: SchedulerState, tasks: ReadonlySet<Task>): void {
     assert(type !== 'ready' && type !== 'processing', `the scattered value ${task.id} is to run`)
     assert((type === 'waiting') === state.scatters.has(task.id), `${task.id} is ${type}, and its scatter is not known`)
   }
-  for (const [id, { task, targets, holders }] of state.scatters) {
+  for (const [id, scatter] of state.scatters) {
+    const { task, target, holders, spread } = scatter
     assert(tasks.has(task) && task.id === id, `the scatter ${id} is of a task that is gone`)
-    for (const worker of [...targets, ...holders]) {
+    assert(spread.scatter === scatter && state.spreads.get(id) === spread, `the scatter ${id} does not spread`)
+    for (const worker of target === undefined ? holders : [...holders, target]) {
       assert(state.workers.get(worker.id) === worker, `the scatter ${id} goes to a worker that is gone`)
+      assert(worker.scatters.has(scatter), `worker ${worker.id} does not know of the scatter ${id}`)
+    }
+    const isHomeless = target === undefined && holders.length === 0
+    const isNoted = state.homelessScatters.has(scatter) || state.scattersToPlace.has(scatter)
+    assert(!isHomeless || isNoted, `the scatter ${id} has no worker, and will get none`)
+  }
+  for (const worker of state.workers.values()) {
+    for (const scatter of worker.scatters) {
+      assert(state.scatters.get(scatter.task.id) === scatter, `worker ${worker.id} is brought what is let go`)
     }
   }
 }

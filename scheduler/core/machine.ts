@@ -12,7 +12,7 @@ import { onWorkerMessage } from './on-task.js'
 import { dismissIfDone, onWorkerJoined, onWorkerLeft } from './on-worker.js'
 import { placeReadyTasks } from './placement.js'
 import { startRelays } from './relays.js'
-import { replicate } from './replication.js'
+import { makeCopies } from './replication.js'
 import { placeScatters } from './scatter.js'
 import { createState, type SchedulerConfig, type SchedulerState } from './state.js'
 import { statusOf } from './status.js'
@@ -56,9 +56,10 @@ export function handleEvent(state: SchedulerState, event: SchedulerEvent): reado
 export function endTurn(state: SchedulerState, nowMs: number): SchedulerInstruction[] {
   state.nowMs = nowMs
   if (state.scattersToPlace.size > 0) placeScatters(state)
+  makeCopies(state) // A broadcast that is done makes tasks ready.
   placeReadyTasks(state)
+  makeCopies(state) // Inputs may have turned out to be lost.
   startRelays(state)
-  replicate(state)
   const out: SchedulerInstruction[] = []
   for (const worker of state.workersToFlush) {
     dismissIfDone(state, worker) // Its last tasks may have been let go in this turn.

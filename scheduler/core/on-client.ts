@@ -30,6 +30,8 @@ export function onClientJoined(state: SchedulerState, id: ClientId, name: string
     arrays: new Set(),
     leases: [],
     relays: noRelays(),
+    replications: new Set(),
+    replicated: 0,
     outbox: new ClientOutbox(),
     isDirty: false,
   }
@@ -101,9 +103,11 @@ export function onClientMessage(state: SchedulerState, client: ClientRecord, mes
     case 'forget-templates':
       for (const number of message.templates) onForgetTemplate(state, client, templateId(number))
       break
-    case 'replicate':
-      onReplicate(state, client, message)
+    case 'replicate': {
+      const fault = onReplicate(state, client, message)
+      if (fault !== undefined) refuse(state, client, fault)
       break
+    }
     case 'open-relay':
     case 'accept-relay':
     case 'close-relay':

@@ -12,6 +12,7 @@ import type { InlinePage } from './inline-cache.js'
 import { countFailure, endProducer, failTask, finishTask, inputReleased } from './outcome.js'
 import { failureOfInputs, wakeAll } from './recovery.js'
 import { freeUnlessHeld } from './retention.js'
+import { noteChange } from './spread.js'
 import type { SchedulerState } from './state.js'
 import { makeTask, type Segment } from './task-array.js'
 import { addHolder, outputCountOf, RELEASED, type Task } from './task.js'
@@ -124,6 +125,7 @@ function finishProducer(state: SchedulerState, worker: WorkerRecord, producer: T
     // The scheduler's own copy was all that was left of it; else what is there has been used, and stays.
     if (output?.state.type === 'in-memory' && output.state.holders.length === 0) addHolder(output.state, worker)
     else freeUnlessHeld(state, outputOf(id, i), worker)
+    noteChange(state, outputOf(id, i))
   }
 }
 

@@ -19,8 +19,8 @@ import { failTask, finishTask } from './outcome.js'
 import { isNeeded } from './retention.js'
 import { loseCopy, startOver } from './recovery.js'
 import { onRelayMessage } from './relays.js'
-import { endCopying, onCopyMissing } from './replication.js'
-import { onScattered } from './scatter.js'
+import { loseScattered, onScattered, retryScatters } from './scatter.js'
+import { endCopying, endResting, noteChange, onCopyMissing } from './spread.js'
 import { workerOutboxOf, type SchedulerState } from './state.js'
 import { addHolder, isHolder, isPending, keyOf, type Failure, type Task } from './task.js'
 import type { FunctionStatistics } from './template.js'
@@ -67,6 +67,10 @@ export function onWorkerMessage(state: SchedulerState, worker: WorkerRecord, mes
       break
     case 'pulse':
       worker.pulse = message
+      if (worker.copies.resting.size > 0) {
+        endResting(state, worker)
+        retryScatters(state)
+      }
       break
     case 'leaving':
       onLeaving(state, worker)
@@ -221,6 +225,8 @@ function onInputsMissing(state: SchedulerState, worker: WorkerRecord, message: I
 
 /** The worker has the value no more: it could not read it back from its disk. */
 function onValueLost(state: SchedulerState, worker: WorkerRecord, id: TaskId): void {
+  const scatter = state.scatters.get(id)
+  if (scatter !== undefined) loseScattered(state, scatter, worker)
   const task = recordOf(state, id)
   if (task?.state.type === 'in-memory' && isHolder(task.state, worker)) loseCopy(state, task, worker)
 }
@@ -236,6 +242,7 @@ function addCopy(state: SchedulerState, worker: WorkerRecord, id: TaskId, sizeBy
   const task = recordOf(state, id)
   if (task?.state.type === 'in-memory') {
     if (!isHolder(task.state, worker)) addHolder(task.state, worker)
+    noteChange(state, id)
     return
   }
   if (task === undefined || !isPending(task) || !isNeeded(task)) {

@@ -4,8 +4,8 @@ import type { Join } from '../../protocol/messages/worker.js'
 import { failTask } from './outcome.js'
 import { loseCopy, startOver } from './recovery.js'
 import { endRelaysOf, noRelays } from './relays.js'
-import { endCopyingOf } from './replication.js'
 import { loseScatterTarget, retryScatters } from './scatter.js'
+import { endCopyingOf, noCopies, noteWorkers } from './spread.js'
 import { outboxOf, workerOutboxOf, type SchedulerState } from './state.js'
 import { isHolder, keyOf, type Task } from './task.js'
 import { WorkerOutbox } from './worker-outbox.js'
@@ -49,7 +49,8 @@ export function onWorkerJoined(state: SchedulerState, id: WorkerId, join: Join):
     isLeaving: false,
     isDismissed: false,
     heardAtMs: state.nowMs,
-    serving: { count: 0, sizeBytes: 0 },
+    copies: noCopies(),
+    scatters: new Set(),
     pulse: undefined,
     relays: noRelays(),
     outbox: new WorkerOutbox(),
@@ -61,6 +62,7 @@ export function onWorkerJoined(state: SchedulerState, id: WorkerId, join: Join):
   state.stayingWorkers++
   state.open.push(worker)
   retryScatters(state)
+  noteWorkers(state)
   workerOutboxOf(state, worker).add({ type: 'joined', worker: id, peerSecret: state.config.peerSecret })
   answerWaits(state)
 }
@@ -82,6 +84,8 @@ export function onLeaving(state: SchedulerState, worker: WorkerRecord): void {
   worker.isLeaving = true
   state.stayingWorkers--
   state.open.remove(worker)
+  retryScatters(state)
+  noteWorkers(state)
 }
 
 /** Nothing of a leaving worker is awaited any more: it may close. */
@@ -103,6 +107,7 @@ export function onWorkerLeft(state: SchedulerState, id: WorkerId, reason: string
   endCopyingOf(state, worker)
   endRelaysOf(state, { type: 'worker', record: worker }, `Worker ${worker.join.name} is gone.`)
   loseScatterTarget(state, worker)
+  noteWorkers(state)
   for (const held of heldBy(state, worker)) loseCopy(state, held, worker)
   for (const task of suspectsOf(worker)) task.deaths++
   for (const task of worker.processing) {

@@ -1,5 +1,6 @@
 /** A task has an outcome: whoever waits for it is told, its dependants go on or fail, its inputs may go. */
 import { leaveWaiters, letGo, noLongerPending } from './retention.js'
+import { noteChange } from './spread.js'
 import { outboxOf, type SchedulerState } from './state.js'
 import { HELD, NO_WAITERS, WANTED, type TaskArray } from './task-array.js'
 import { taskId, type TaskId } from '../../protocol/ids.js'
@@ -10,6 +11,7 @@ import { isPending, moveTo, READY, RELEASED, type Failure, type InMemory, type T
 export function finishTask(state: SchedulerState, task: Task, value: InMemory): void {
   const wasWaiting = task.state.type === 'waiting'
   moveTo(task, value)
+  noteChange(state, task.id)
   if (wasWaiting) leaveWaiters(task)
   task.misses = 0
   noLongerPending(state, task)
@@ -32,6 +34,7 @@ export function failTask(state: SchedulerState, task: Task, failure: Failure): v
     const wasWaiting = next.state.type === 'waiting'
     if (next.state.type === 'ready') state.ready.markStale()
     moveTo(next, { type: 'failed', failure })
+    noteChange(state, next.id)
     if (wasWaiting) leaveWaiters(next)
     // Totals count runs: the outputs of one that fails are no further failures.
     if (next.producer === undefined) countFailure(state, next)
@@ -50,6 +53,7 @@ export function countFailure(state: SchedulerState, task: Task): void {
 /** A task with several outputs ran: they have the values, and it has none. The caller finishes those that wait for it. */
 export function endProducer(state: SchedulerState, producer: Task): void {
   moveTo(producer, RELEASED)
+  noteChange(state, producer.id)
   takeWaiters(producer)
   noLongerPending(state, producer)
 }

@@ -4,6 +4,7 @@
  */
 import { failTask, makeReady } from './outcome.js'
 import { isNeeded, letGo, sweepWaiters } from './retention.js'
+import { noteChange } from './spread.js'
 import type { SchedulerState } from './state.js'
 import { NO_WAITERS } from './task-array.js'
 import { type Failure, keyOf, moveTo, RELEASED, removeHolder, type Task } from './task.js'
@@ -47,6 +48,7 @@ export function areInputsHeld(task: Task): boolean {
 export function loseCopy(state: SchedulerState, task: Task, holder: WorkerRecord): void {
   if (task.state.type !== 'in-memory') return
   removeHolder(task.state, holder)
+  noteChange(state, task.id)
   const { holders, page } = task.state
   if (holders.length > 0) return
   // The scheduler's own copy answers clients, but workers can't fetch it: it is enough while no task needs the value.
@@ -102,6 +104,7 @@ function dropValue(state: SchedulerState, task: Task): void {
   if (task.state.type !== 'in-memory') return
   if (task.state.page !== undefined) state.inline.drop(task.state.page)
   moveTo(task, RELEASED)
+  noteChange(state, task.id)
 }
 
 /** A scattered value came from a client, and nothing here can make it again. */

@@ -1,197 +1,128 @@
-/**
- * Copies that a client asked for. A holder gives a value to a few workers at a time, and each new holder gives it on, so
- * that n copies take about as many rounds as n has digits, and no holder sends it n times.
- */
-import type { TaskId, WorkerId } from '../../protocol/ids.js'
-import { CHUNK_BYTES, MAX_COPIES_AT_ONCE } from '../../protocol/limits.js'
+/** Copies that clients asked for: a question is answered when each of its values is where it was wanted, or given up. */
+import { MAX_REPLICATED_VALUES } from '../../protocol/limits.js'
 import type { Replicate } from '../../protocol/messages/client.js'
 import type { ClientRecord } from './client-record.js'
-import { outboxOf, workerOutboxOf, type SchedulerState } from './state.js'
+import { finishScatter, type Scatter } from './scatter.js'
+import { advance, beginLook, hasRoomToServe, sendOrders, spreadOf, type Look, type Spread } from './spread.js'
+import { outboxOf, type SchedulerState } from './state.js'
 import { findTask } from './task-array.js'
-import { isHolder, type Task, type TaskState } from './task.js'
-import type { WorkerRecord } from './worker-record.js'
+import type { Task } from './task.js'
 
-type InMemory = TaskState & { readonly type: 'in-memory' }
-
-/** So often a copy of one value may fail; then it has as many as it has. */
-const MAX_FAILURES = 10
-
-/** One question of a client, which is answered when every value has its copies. */
+/** One question of a client. */
 export interface Replication {
   readonly client: ClientRecord
   readonly request: number
   /** How many workers shall hold each value; all of them, if there are fewer. */
   readonly copies: number
-  /** Values that have too few copies yet, and how often a copy of each failed. */
-  readonly open: Map<Task, number>
+  /** Values that have too few copies yet. */
+  readonly open: Set<Task>
   /** Values that were given up. */
   missing: number
-  /** Where to look for the next worker, so that copies spread. */
-  next: number
 }
 
-/** A copy under way: `receiver` was told to fetch it from `holder`. */
-interface Copying {
-  readonly holder: WorkerRecord
-  readonly sizeBytes: number
-}
+const ANY: ReadonlySet<string> = new Set()
 
-/** Copies under way, by value and receiver. */
-export type CopiesUnderWay = Map<TaskId, Map<WorkerRecord, Copying>>
-
-export function onReplicate(state: SchedulerState, client: ClientRecord, message: Replicate): void {
-  const open = new Map<Task, number>()
-  for (const id of message.tasks) {
+/** Returns what is wrong with the message, or `undefined` when its values are looked after. */
+export function onReplicate(state: SchedulerState, client: ClientRecord, message: Replicate): string | undefined {
+  const { request, copies, tasks } = message
+  if (client.replicated + tasks.length > MAX_REPLICATED_VALUES) return 'it asks for copies of too many values at once'
+  const open = new Set<Task>()
+  const replication: Replication = { client, request, copies, open, missing: 0 }
+  for (const id of tasks) {
     const task = findTask(state, id)
-    if (task !== undefined) open.set(task, 0)
+    if (task === undefined || open.has(task)) continue
+    open.add(task)
+    spreadOf(state, task).wishes.add(replication)
   }
-  const { request, copies } = message
-  state.replications.add({ client, request, copies, open, missing: 0, next: 0 })
+  client.replications.add(replication)
+  client.replicated += open.size
+  if (open.size === 0) answer(state, replication)
+  return undefined
 }
 
 /** The client is gone. */
 export function forgetReplications(state: SchedulerState, client: ClientRecord): void {
-  for (const replication of state.replications) {
-    if (replication.client === client) state.replications.delete(replication)
+  for (const replication of client.replications) {
+    for (const task of replication.open) spreadOf(state, task).wishes.delete(replication)
   }
-}
-
-/** The receiver has its copy, or does not get it. */
-export function endCopying(state: SchedulerState, id: TaskId, receiver: WorkerRecord): boolean {
-  const copying = state.copying.get(id)
-  const ended = copying?.get(receiver)
-  if (copying === undefined || ended === undefined) return false
-  copying.delete(receiver)
-  if (copying.size === 0) state.copying.delete(id)
-  ended.holder.serving.count--
-  ended.holder.serving.sizeBytes -= ended.sizeBytes
-  return true
-}
-
-/** A worker could not get a copy that it was told to fetch. */
-export function onCopyMissing(state: SchedulerState, id: TaskId, receiver: WorkerRecord): void {
-  if (!endCopying(state, id, receiver)) return
-  for (const { open } of state.replications) {
-    for (const [task, failures] of open) if (task.id === id) open.set(task, failures + 1)
-  }
-}
-
-/** The worker is gone: what it was to receive, it does not. Those that it served will say that they miss something. */
-export function endCopyingOf(state: SchedulerState, receiver: WorkerRecord): void {
-  for (const id of [...state.copying.keys()]) endCopying(state, id, receiver)
+  client.replications.clear()
 }
 
 /** At the end of a turn: has further copies made where there is room for them, and answers what is done. */
-export function replicate(state: SchedulerState): void {
-  if (state.replications.size === 0) return
-  const workers = [...state.workers.values()].filter(({ isLeaving }) => !isLeaving)
-  const orders: Orders = new Map()
-  for (const replication of state.replications) {
-    for (const task of replication.open.keys()) advance(state, replication, task, { workers, orders })
-    if (replication.open.size > 0) continue
-    state.replications.delete(replication)
-    const { client, request, missing } = replication
-    outboxOf(state, client).add({ type: 'replicated', request, missing })
+export function makeCopies(state: SchedulerState): void {
+  if (state.changedSpreads.size === 0 && state.holdersWithRoom.size === 0) return
+  const look = beginLook(state)
+  lookAtChanged(state, look)
+  for (const holder of state.holdersWithRoom) {
+    if (state.workers.get(holder.id) !== holder) continue
+    for (const spread of holder.copies.waiting) {
+      if (!hasRoomToServe(holder)) break
+      holder.copies.waiting.delete(spread)
+      lookAt(state, spread, look)
+    }
   }
-  for (const [receiver, { tasks, holders, sizes }] of orders) {
-    introduce(state, receiver, holders)
-    workerOutboxOf(state, receiver).add({ type: 'fetch-copies', tasks, holders, sizes })
+  state.holdersWithRoom.clear()
+  lookAtChanged(state, look)
+  sendOrders(state, look)
+}
+
+/** What is done for one value may be a change of another, or of itself. */
+function lookAtChanged(state: SchedulerState, look: Look): void {
+  for (const spread of state.changedSpreads) {
+    state.changedSpreads.delete(spread)
+    lookAt(state, spread, look)
   }
 }
 
-type Orders = Map<WorkerRecord, { readonly tasks: TaskId[]; readonly holders: WorkerId[]; readonly sizes: number[] }>
-
-interface Turn {
-  readonly workers: readonly WorkerRecord[]
-  readonly orders: Orders
+function lookAt(state: SchedulerState, spread: Spread, look: Look): void {
+  const { task } = spread
+  if (state.spreads.get(task.id) !== spread) return // It was done with while it waited for room.
+  if (spread.scatter === undefined) copyForClients(state, spread, look)
+  else if (spread.scatter.holders.length > 0) broadcast(state, spread, spread.scatter, look)
+  if (spread.scatter === undefined && spread.wishes.size === 0) state.spreads.delete(task.id)
 }
 
-/** Parent: owns every branch. Orders as many copies of one value as are wanted, and as holders have room to give. */
-function advance(state: SchedulerState, replication: Replication, task: Task, { workers, orders }: Turn): void {
-  const { open, copies } = replication
-  const isGone = task.array.tasks[task.index] !== task
-  if (isGone || task.state.type === 'failed' || task.state.type === 'released') {
-    open.delete(task) // Its future says why, to whoever still holds it.
-    return
-  }
-  if (task.state.type !== 'in-memory') return
+/** A value that a client brought to one worker goes on to all that shall have it, before it counts as finished. */
+function broadcast(state: SchedulerState, spread: Spread, scatter: Scatter, look: Look): void {
+  const { holders, sizeBytes, allowed } = scatter
+  const { canGrow } = advance(state, spread, { holders, sizeBytes, allowed, copies: Infinity }, look)
+  if (!canGrow) finishScatter(state, scatter)
+}
+
+function copyForClients(state: SchedulerState, spread: Spread, look: Look): void {
+  const { task, wishes } = spread
   const value = task.state
-  const present = value.holders.reduce((count, { isLeaving }) => count + (isLeaving ? 0 : 1), 0)
-  let missing = Math.min(copies, workers.length) - present
-  if (missing <= 0) {
-    open.delete(task)
+  if (task.array.tasks[task.index] !== task || value.type === 'failed' || value.type === 'released') {
+    // Its future says why, to whoever still holds it.
+    for (const wish of wishes) settle(state, spread, wish, true)
     return
   }
-  if (value.holders.length === 0 || open.get(task)! >= MAX_FAILURES) {
-    open.delete(task)
-    replication.missing++
+  if (value.type !== 'in-memory') return
+  const { holders, sizeBytes } = value
+  if (holders.length === 0) {
+    for (const wish of wishes) settle(state, spread, wish, false)
     return
   }
-  missing -= state.copying.get(task.id)?.size ?? 0
-  for (; missing > 0; missing--) {
-    const holder = value.holders.find(hasRoomToServe)
-    if (holder === undefined) return
-    const receiver = nextReceiver(state, replication, { task, value, workers })
-    if (receiver === undefined) return
-    order(state, { task, value, holder, receiver }, orders)
+  let copies = 0
+  for (const wish of wishes) copies = Math.max(copies, wish.copies)
+  const { present, canGrow } = advance(state, spread, { holders, sizeBytes, allowed: ANY, copies }, look)
+  for (const wish of wishes) {
+    if (present >= Math.min(wish.copies, look.workers.length)) settle(state, spread, wish, true)
+    else if (!canGrow) settle(state, spread, wish, false)
   }
 }
 
-/** Leaf: may the holder be asked for one more? Small values are many, and go together. */
-function hasRoomToServe({ serving }: WorkerRecord): boolean {
-  return serving.count < MAX_COPIES_AT_ONCE || serving.sizeBytes < CHUNK_BYTES
+/** The value is done with, for this question. */
+function settle(state: SchedulerState, { task, wishes }: Spread, wish: Replication, isThere: boolean): void {
+  wishes.delete(wish)
+  wish.open.delete(task)
+  wish.client.replicated--
+  if (!isThere) wish.missing++
+  if (wish.open.size === 0) answer(state, wish)
 }
 
-/** Leaf: the next worker in turn that neither has the value nor is getting it. */
-function nextReceiver(
-  state: SchedulerState,
-  replication: Replication,
-  {
-    task,
-    value,
-    workers,
-  }: { readonly task: Task; readonly value: InMemory; readonly workers: readonly WorkerRecord[] },
-): WorkerRecord | undefined {
-  const copying = state.copying.get(task.id)
-  for (let looked = 0; looked < workers.length; looked++) {
-    const worker = workers[replication.next++ % workers.length]!
-    if (!isHolder(value, worker) && copying?.has(worker) !== true) return worker
-  }
-  return undefined
-}
-
-interface Order {
-  readonly task: Task
-  readonly value: InMemory
-  readonly holder: WorkerRecord
-  readonly receiver: WorkerRecord
-}
-
-function order(state: SchedulerState, { task, value, holder, receiver }: Order, orders: Orders): void {
-  const { sizeBytes } = value
-  let copying = state.copying.get(task.id)
-  if (copying === undefined) {
-    copying = new Map()
-    state.copying.set(task.id, copying)
-  }
-  copying.set(receiver, { holder, sizeBytes })
-  holder.serving.count++
-  holder.serving.sizeBytes += sizeBytes
-  let columns = orders.get(receiver)
-  if (columns === undefined) {
-    columns = { tasks: [], holders: [], sizes: [] }
-    orders.set(receiver, columns)
-  }
-  columns.tasks.push(task.id)
-  columns.holders.push(holder.id)
-  columns.sizes.push(sizeBytes)
-}
-
-/** Tells a worker the addresses of those it does not know yet. */
-function introduce(state: SchedulerState, receiver: WorkerRecord, holders: readonly WorkerId[]): void {
-  const unknown = [...new Set(holders)].filter((holder) => !receiver.peers.has(holder))
-  if (unknown.length === 0) return
-  for (const holder of unknown) receiver.peers.add(holder)
-  const addresses = unknown.map((holder) => state.workers.get(holder)?.join.address ?? '')
-  workerOutboxOf(state, receiver).add({ type: 'peers', workers: unknown, addresses })
+function answer(state: SchedulerState, replication: Replication): void {
+  const { client, request, missing } = replication
+  client.replications.delete(replication)
+  outboxOf(state, client).add({ type: 'replicated', request, missing })
 }

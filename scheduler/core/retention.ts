@@ -7,6 +7,7 @@ import { assert } from '../../common/assert.js'
 import { arrayOf, indexOf, outputOf, type TaskId } from '../../protocol/ids.js'
 import type { ClientRecord } from './client-record.js'
 import { noLongerProcessing } from './assignment.js'
+import { noteChange } from './spread.js'
 import { outboxOf, workerOutboxOf, type SchedulerState } from './state.js'
 import { HELD, leavePlace, templateAt, type TaskArray } from './task-array.js'
 import { isHolder, isPending, moveTo, outputCountOf, RELEASED, type Task } from './task.js'
@@ -90,6 +91,7 @@ function dropOutcome(state: SchedulerState, task: Task, work: Task[]): void {
       break
   }
   moveTo(task, RELEASED)
+  noteChange(state, task.id)
   if (before.type === 'waiting') leaveWaiters(task)
   if (!wasPending) return
   for (const input of task.inputs) {
@@ -119,7 +121,14 @@ export function dropScatter(state: SchedulerState, task: Task): void {
 
 /** The client need not keep its value any more. */
 export function endScatter(state: SchedulerState, task: Task): void {
+  const scatter = state.scatters.get(task.id)
+  if (scatter === undefined) return
   state.scatters.delete(task.id)
+  state.homelessScatters.delete(scatter)
+  for (const holder of scatter.holders) holder.scatters.delete(scatter)
+  scatter.target?.scatters.delete(scatter)
+  scatter.spread.scatter = undefined
+  noteChange(state, task.id)
   outboxOf(state, task.array.client).addScattered(task.id)
 }
 

@@ -1,7 +1,8 @@
 /**
- * Values that clients have and bring to workers. Each is a task that never runs: it waits until the workers that were
- * chosen say that they hold its value. The client keeps the value until then, so a worker that dies meanwhile, or can't
- * be reached, is replaced by another. Afterwards only its holders have it: if they are lost, so is the value.
+ * Values that clients have and bring to workers. Each is a task that never runs: the client brings it to one worker, and
+ * what is to be everywhere goes on from there as a tree. The client keeps the value until that is over, so a worker that
+ * dies meanwhile, or can't be reached, is replaced by another. Afterwards only its holders have it: if they are lost, so is
+ * the value.
  */
 import { NO_BYTES } from '../../common/packed.js'
 import { arrayOf, indexOf, type TaskId } from '../../protocol/ids.js'
@@ -10,6 +11,7 @@ import { hasLease, type ClientRecord } from './client-record.js'
 import { failTask, finishTask } from './outcome.js'
 import { failureOfLost } from './recovery.js'
 import { dropScatter, endScatter } from './retention.js'
+import { MAX_FAILURES, mayHave, noteChange, noteFailure, spreadOf, type Spread } from './spread.js'
 import { outboxOf, type SchedulerState } from './state.js'
 import { HELD, makeTask, type Segment, type TaskArray } from './task-array.js'
 import { keyOf, NO_INPUTS, type Task } from './task.js'
@@ -23,16 +25,11 @@ export interface Scatter {
   /** Names or addresses of the workers that may have it; empty for any. */
   readonly allowed: ReadonlySet<string>
   /** Where the client is bringing it. */
-  readonly targets: Set<WorkerRecord>
+  target: WorkerRecord | undefined
   /** Who has it already. */
-  readonly holders: Set<WorkerRecord>
-  /** How often a worker could not be reached, and which was the last. */
-  failures: number
-  avoided: WorkerRecord | undefined
+  holders: readonly WorkerRecord[]
+  readonly spread: Spread
 }
-
-/** So many times the client may fail to reach a worker; then it is held to reach none. */
-const MAX_FAILURES = 10
 
 /** Returns what is wrong with the message, or `undefined` when the value has its task. */
 export function onScatter(state: SchedulerState, client: ClientRecord, message: ScatterMessage): string | undefined {
@@ -72,11 +69,11 @@ export function onScatter(state: SchedulerState, client: ClientRecord, message: 
     sizeBytes,
     isBroadcast: copies === 'every',
     allowed: new Set(workers),
-    targets: new Set(),
-    holders: new Set(),
-    failures: 0,
-    avoided: undefined,
+    target: undefined,
+    holders: [],
+    spread: spreadOf(state, task),
   }
+  scatter.spread.scatter = scatter
   state.scatters.set(task.id, scatter)
   state.scattersToPlace.add(scatter)
   return undefined
@@ -84,64 +81,74 @@ export function onScatter(state: SchedulerState, client: ClientRecord, message: 
 
 /** At the end of a turn: tells clients where to bring what has no place yet. What no worker may have waits for one. */
 export function placeScatters(state: SchedulerState): void {
+  const staying = [...state.workers.values()].filter(({ isLeaving }) => !isLeaving)
   for (const scatter of state.scattersToPlace) {
-    const { task } = scatter
-    if (state.scatters.get(task.id) !== scatter) continue // It was let go in this turn.
-    const chosen = chooseTargets(state, scatter)
-    if (chosen.length === 0) {
-      finishIfHeld(state, scatter)
-      continue
+    const { task, target, holders } = scatter
+    // It may have been let go in this turn, or have come to a worker that it was believed not to reach.
+    if (state.scatters.get(task.id) !== scatter || target !== undefined || holders.length > 0) continue
+    state.homelessScatters.delete(scatter)
+    const choice = chooseTarget(state, scatter, staying)
+    if (choice === 'given-up') failScatter(state, scatter)
+    else if (choice === 'later') state.homelessScatters.add(scatter)
+    else {
+      scatter.target = choice
+      choice.scatters.add(scatter)
+      const { id: worker, join } = choice
+      outboxOf(state, task.array.client).add({ type: 'scatter-to', task: task.id, worker, address: join.address })
     }
-    for (const worker of chosen) scatter.targets.add(worker)
-    const addresses = chosen.map(({ join }) => join.address)
-    const workers = chosen.map(({ id }) => id)
-    outboxOf(state, task.array.client).add({ type: 'scatter-to', task: task.id, workers, addresses })
   }
   state.scattersToPlace.clear()
 }
 
 /** The worker has the value. */
 export function onScattered(state: SchedulerState, scatter: Scatter, worker: WorkerRecord): void {
-  scatter.targets.delete(worker)
-  scatter.holders.add(worker)
-  // One that could not be reached in this turn is still to be tried again.
-  if (!state.scattersToPlace.has(scatter)) finishIfHeld(state, scatter)
+  if (scatter.target === worker) scatter.target = undefined
+  if (!scatter.holders.includes(worker)) scatter.holders = [...scatter.holders, worker]
+  worker.scatters.add(scatter)
+  state.homelessScatters.delete(scatter)
+  if (scatter.isBroadcast) noteChange(state, scatter.task.id)
+  else finishScatter(state, scatter)
+}
+
+/** Whoever shall have the value has it. Of many, those that can't get it do without. */
+export function finishScatter(state: SchedulerState, { task, sizeBytes, holders }: Scatter): void {
+  endScatter(state, task)
+  task.template.statistics.finished++
+  state.totals.finished++
+  finishTask(state, task, { type: 'in-memory', holders, sizeBytes, page: undefined, start: 0, end: 0 })
 }
 
 /** The client did not reach the worker: another is chosen, if there is another. */
 export function onNotScattered(state: SchedulerState, client: ClientRecord, id: TaskId, worker: number): void {
   const scatter = state.scatters.get(id)
   if (scatter === undefined || state.arrays.get(arrayOf(id))?.client !== client || indexOf(id) !== 0) return
-  const target = [...scatter.targets].find((each) => each.id === worker)
-  if (target === undefined) return
-  scatter.targets.delete(target)
-  scatter.avoided = target
-  scatter.failures++
-  if (scatter.failures < MAX_FAILURES) {
-    state.scattersToPlace.add(scatter)
-    return
-  }
-  const key = keyOf(scatter.task)
-  const reason =
-    `The value ${key} could not be scattered in ${MAX_FAILURES} attempts, last to worker ${target.join.name}; ` +
-    'check that this client can reach the workers at the addresses that "heddle status" shows.'
-  dropScatter(state, scatter.task)
-  const failure = { error: new Uint8Array(0), code: 'ERR_HEDDLE_WORKER_LOST' as const, reason }
-  failTask(state, scatter.task, { ...failure, worker: target.join.name, attempt: 0, culpritKey: key })
+  const { target } = scatter
+  if (target?.id !== worker) return
+  leaveTarget(scatter)
+  noteFailure(scatter.spread, target)
+  state.scattersToPlace.add(scatter)
 }
 
-/** A worker came: it may be the one that a value waits for. */
+/** Workers came or went, or one that a client could not reach is back: there may be a place now, or none any more. */
 export function retryScatters(state: SchedulerState): void {
-  for (const scatter of state.scatters.values()) if (scatter.targets.size === 0) state.scattersToPlace.add(scatter)
+  for (const scatter of state.homelessScatters) state.scattersToPlace.add(scatter)
 }
 
 /** A worker is gone, with what was brought to it. */
 export function loseScatterTarget(state: SchedulerState, worker: WorkerRecord): void {
-  for (const scatter of state.scatters.values()) {
-    scatter.holders.delete(worker)
-    if (scatter.avoided === worker) scatter.avoided = undefined
-    if (scatter.targets.delete(worker) || scatter.targets.size === 0) state.scattersToPlace.add(scatter)
+  for (const scatter of worker.scatters) {
+    if (scatter.target === worker) scatter.target = undefined
+    loseScattered(state, scatter, worker)
   }
+  retryScatters(state)
+}
+
+/** The worker has the value no more, and the client still does. */
+export function loseScattered(state: SchedulerState, scatter: Scatter, worker: WorkerRecord): void {
+  scatter.holders = scatter.holders.filter((holder) => holder !== worker)
+  if (scatter.target !== worker) worker.scatters.delete(scatter)
+  if (scatter.holders.length === 0) state.scattersToPlace.add(scatter)
+  noteChange(state, scatter.task.id)
 }
 
 /** The client is gone. Whoever still waits for what it was bringing waits in vain. */
@@ -153,26 +160,43 @@ export function loseScatterer(state: SchedulerState, client: ClientRecord): void
   }
 }
 
-/** All that may have it, or the next in turn of these. */
-function chooseTargets(state: SchedulerState, scatter: Scatter): WorkerRecord[] {
-  const { isBroadcast, allowed, targets, holders, avoided } = scatter
-  const eligible = [...state.workers.values()].filter((worker) => {
-    if (worker.isLeaving || targets.has(worker) || holders.has(worker)) return false
-    return allowed.size === 0 || allowed.has(worker.join.name) || allowed.has(worker.join.address)
-  })
-  if (isBroadcast) return eligible
-  if (targets.size + holders.size > 0) return []
-  const others = eligible.filter((worker) => worker !== avoided)
-  const candidates = others.length > 0 ? others : eligible
-  const next = candidates[state.nextScatter++ % Math.max(1, candidates.length)]
-  return next === undefined ? [] : [next]
+/** The next worker in turn that may have the value, those first that the client did not fail to reach. */
+function chooseTarget(
+  state: SchedulerState,
+  { spread, allowed }: Scatter,
+  staying: readonly WorkerRecord[],
+): WorkerRecord | 'later' | 'given-up' {
+  const eligible = allowed.size === 0 ? staying : staying.filter((worker) => mayHave({ allowed }, worker))
+  if (eligible.length === 0) return 'later'
+  const { failures } = spread
+  let best: WorkerRecord | 'later' | 'given-up' = 'given-up'
+  let fewest = MAX_FAILURES
+  for (let looked = 0; looked < eligible.length && fewest > 0; looked++) {
+    const worker = eligible[state.nextScatter++ % eligible.length]!
+    const times = failures.get(worker) ?? 0
+    if (times >= fewest) continue
+    if (worker.copies.resting.has(spread)) {
+      if (best === 'given-up') best = 'later'
+      continue
+    }
+    best = worker
+    fewest = times
+  }
+  return best
 }
 
-/** Nobody is awaited any more, and somebody has it. */
-function finishIfHeld(state: SchedulerState, { task, sizeBytes, targets, holders }: Scatter): void {
-  if (targets.size > 0 || holders.size === 0) return
-  endScatter(state, task)
-  task.template.statistics.finished++
-  state.totals.finished++
-  finishTask(state, task, { type: 'in-memory', holders: [...holders], sizeBytes, page: undefined, start: 0, end: 0 })
+function leaveTarget(scatter: Scatter): void {
+  scatter.target?.scatters.delete(scatter)
+  scatter.target = undefined
+}
+
+function failScatter(state: SchedulerState, { task, spread }: Scatter): void {
+  const key = keyOf(task)
+  const worker = [...spread.failures.keys()].at(-1)?.join.name ?? ''
+  const reason =
+    `The value ${key} could not be scattered in ${MAX_FAILURES} attempts for each worker, last to ${worker}; ` +
+    'check that this client can reach the workers at the addresses that "heddle status" shows.'
+  dropScatter(state, task)
+  const failure = { error: new Uint8Array(0), code: 'ERR_HEDDLE_WORKER_LOST' as const, reason }
+  failTask(state, task, { ...failure, worker, attempt: 0, culpritKey: key })
 }

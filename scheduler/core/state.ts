@@ -8,8 +8,8 @@ import { InlineCache } from './inline-cache.js'
 import type { SchedulerInstruction } from './instructions.js'
 import { ReadyQueue } from './ready-queue.js'
 import type { Relay } from './relays.js'
-import type { CopiesUnderWay, Replication } from './replication.js'
 import type { Scatter } from './scatter.js'
+import type { CopiesUnderWay, Spread } from './spread.js'
 import type { TaskArray } from './task-array.js'
 import type { Task } from './task.js'
 import type { CodeRecord, FunctionStatistics } from './template.js'
@@ -61,6 +61,8 @@ export interface SchedulerState {
   readonly scatters: Map<TaskId, Scatter>
   /** Those of them that need a place; looked at when the turn ends. */
   readonly scattersToPlace: Set<Scatter>
+  /** Those for which there is no worker now. */
+  readonly homelessScatters: Set<Scatter>
   readonly totals: { submitted: number; finished: number; failed: number }
   readonly finishRate: Rate
   nextArray: number
@@ -72,8 +74,12 @@ export interface SchedulerState {
   readonly workersToFlush: WorkerRecord[]
   /** Instructions that are not messages: connections to close, relays to connect. */
   readonly orders: SchedulerInstruction[]
-  /** Copies that clients asked for and wait for. */
-  readonly replications: Set<Replication>
+  /** Values of which workers get copies. */
+  readonly spreads: Map<TaskId, Spread>
+  /** Those of them to look at when the turn ends. */
+  readonly changedSpreads: Set<Spread>
+  /** Workers that can give a copy again, and have others waiting for that. */
+  readonly holdersWithRoom: Set<WorkerRecord>
   readonly copying: CopiesUnderWay
   /** By number. */
   readonly relays: Map<number, Relay>
@@ -102,6 +108,7 @@ export function createState(config: SchedulerConfig): SchedulerState {
     workerWaits: [],
     scatters: new Map(),
     scattersToPlace: new Set(),
+    homelessScatters: new Set(),
     totals: { submitted: 0, finished: 0, failed: 0 },
     finishRate: new Rate(),
     nextArray: config.firstArray,
@@ -110,7 +117,9 @@ export function createState(config: SchedulerConfig): SchedulerState {
     clientsToFlush: [],
     workersToFlush: [],
     orders: [],
-    replications: new Set(),
+    spreads: new Map(),
+    changedSpreads: new Set(),
+    holdersWithRoom: new Set(),
     copying: new Map(),
     relays: new Map(),
     waitingRelays: new Set(),

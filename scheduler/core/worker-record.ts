@@ -3,6 +3,8 @@ import type { HeapItem } from '../../common/heap.js'
 import type { CodeHash, WorkerId } from '../../protocol/ids.js'
 import type { Join, Pulse } from '../../protocol/messages/worker.js'
 import type { AskedRelays } from './relays.js'
+import type { Scatter } from './scatter.js'
+import type { WorkerCopies } from './spread.js'
 import type { Processing, Task } from './task.js'
 import type { Template } from './template.js'
 import type { WorkerOutbox } from './worker-outbox.js'
@@ -32,8 +34,9 @@ export interface WorkerRecord extends HeapItem {
   /** Nothing is expected of it any more, and it has been told. */
   isDismissed: boolean
   heardAtMs: number
-  /** Copies of its values that others are fetching by order, and their bytes. */
-  readonly serving: { count: number; sizeBytes: number }
+  readonly copies: WorkerCopies
+  /** Values that clients are bringing to it, or have brought and are not done with. */
+  readonly scatters: Set<Scatter>
   pulse: Pulse | undefined
   readonly relays: AskedRelays
   readonly outbox: WorkerOutbox

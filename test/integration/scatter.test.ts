@@ -1,6 +1,11 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
+import { Client } from '../../client/client.js'
 import { connect } from '../../client/connect.js'
+import { openSession } from '../../client/session.js'
+import { LocalCluster } from '../../deploy/local-cluster.js'
+import type { Socket } from '../../protocol/transport/socket.js'
+import { dial } from '../../protocol/transport/websocket.js'
 import { Command, startSchedulerCommand } from '../cli/command.js'
 import { eventually } from '../support/eventually.js'
 
@@ -40,4 +45,35 @@ test('a scattered value goes straight to workers, to all of them if told so, and
     return true
   })
   assert.equal(await client.submit(sum, everywhere), expected)
+})
+
+test('a broadcast leaves the program once, and reaches every worker', async () => {
+  await using cluster = await LocalCluster.start({ workers: 4, threadsPerWorker: 1 })
+  let sentBytes = 0
+  const counted = async (opening: Promise<Socket>): Promise<Socket> => {
+    const socket = await opening
+    const send = socket.send.bind(socket)
+    socket.send = (frame) => {
+      sentBytes += frame.length
+      send(frame)
+    }
+    return socket
+  }
+  const { address } = cluster
+  const session = await openSession({
+    address,
+    name: 'counting',
+    timeoutMs: 30_000,
+    socket: await counted(dial(address)),
+    dialHolder: (holder, signal) => counted(dial(holder, { signal })),
+  })
+  await using client = new Client(session, () => session.close())
+  const values = new Float64Array(LENGTH).fill(0.5)
+  const everywhere = client.scatter(values, { broadcast: true })
+  await eventually('it is finished', () => everywhere.status === 'finished')
+  await eventually('every worker has said that it holds it', async () => {
+    const { workers } = await client.info()
+    return workers.length === 4 && workers.every(({ storedBytes }) => storedBytes >= values.byteLength)
+  })
+  assert.ok(sentBytes < 1.05 * values.byteLength, `${sentBytes} bytes were sent for ${values.byteLength}`)
 })

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import type { TaskId } from '../../protocol/ids.js'
-import { MAX_COPIES_AT_ONCE } from '../../protocol/limits.js'
+import { MAX_COPIES_AT_ONCE, MAX_REPLICATED_VALUES } from '../../protocol/limits.js'
 import { SchedulerHarness, type TestClient, type TestWorker } from '../support/scheduler-harness.js'
 
 const LARGE_BYTES = 50_000_000
@@ -83,18 +83,84 @@ test('many small values go to a worker in one message', () => {
   assert.equal(counts[0]! + counts[1]!, 100)
 })
 
-test('a copy that could not be had is ordered elsewhere, and given up in the end', () => {
+test('a copy that could not be had is ordered elsewhere', () => {
   const { scheduler, workers, client } = clusterWith(3)
   const x = makeValue(client, workers)
   scheduler.skip()
   client.send({ type: 'replicate', request: 1, tasks: [x], copies: 2 })
-  const tried = new Set<TestWorker>()
-  for (let orders = takeOrders(workers); orders.length > 0; orders = takeOrders(workers)) {
-    tried.add(orders[0]!.worker)
-    orders[0]!.worker.send({ type: 'copies-missing', tasks: [x] })
+  const [first] = takeOrders(workers)
+  first!.worker.send({ type: 'copies-missing', tasks: [x] })
+  const [second] = takeOrders(workers)
+  assert.notEqual(second!.worker, first!.worker)
+  second!.worker.send({ type: 'copies-held', tasks: [x], sizes: [LARGE_BYTES] })
+  assert.equal(client.take('replicated').missing, 0)
+})
+
+test('a worker that failed to get a copy is asked again after a sign of life, from another holder, and given up in the end', () => {
+  const { scheduler, workers, client } = clusterWith(4)
+  const x = makeValue(client, workers)
+  const bad = workers.at(-1)!
+  scheduler.skip()
+  client.send({ type: 'replicate', request: 1, tasks: [x], copies: 4 })
+  const holders: number[] = []
+  for (const { worker, holder } of takeOrders(workers)) {
+    if (worker === bad) holders.push(holder)
+    else worker.send({ type: 'copies-held', tasks: [x], sizes: [LARGE_BYTES] })
   }
-  assert.equal(tried.size, 2)
+  bad.send({ type: 'copies-missing', tasks: [x] })
+  for (let tries = 1; tries < 3; tries++) {
+    assert.deepEqual(takeOrders(workers), [])
+    bad.pulse()
+    const [again] = takeOrders(workers)
+    assert.equal(again!.worker, bad)
+    holders.push(again!.holder)
+    assert.deepEqual(client.unread, [])
+    bad.send({ type: 'copies-missing', tasks: [x] })
+  }
+  assert.equal(new Set(holders).size, 3)
   assert.deepEqual(client.take('replicated'), { type: 'replicated', request: 1, missing: 1 })
+  bad.pulse()
+  assert.deepEqual(takeOrders(workers), [])
+  // One that is content with fewer is not bothered by it.
+  client.send({ type: 'replicate', request: 2, tasks: [x], copies: 3 })
+  assert.deepEqual(client.take('replicated'), { type: 'replicated', request: 2, missing: 0 })
+})
+
+test('a holder that can give no more goes on to the next value whenever a copy has ended', () => {
+  const { scheduler, workers, client } = clusterWith(1)
+  const [holder] = workers
+  const values = client.map(client.define(), MAX_COPIES_AT_ONCE + 2)
+  for (let sent = holder!.takeTasks(); sent.length > 0; sent = holder!.takeTasks()) {
+    holder!.finish(sent, { sizeBytes: LARGE_BYTES })
+  }
+  const receiver = scheduler.worker()
+  scheduler.skip()
+  client.send({ type: 'replicate', request: 1, tasks: values, copies: 2 })
+  const ordered = (): readonly TaskId[] =>
+    receiver.unread.includes('fetch-copies') ? receiver.take('fetch-copies').tasks : []
+  let underWay = ordered()
+  const copied: TaskId[] = []
+  for (let [next] = underWay; next !== undefined; [next] = underWay) {
+    assert.equal(underWay.length, Math.min(MAX_COPIES_AT_ONCE, values.length - copied.length))
+    receiver.send({ type: 'copies-held', tasks: [next], sizes: [LARGE_BYTES] })
+    copied.push(next)
+    underWay = [...underWay.slice(1), ...ordered()]
+  }
+  assert.deepEqual(copied.toSorted(), values.toSorted())
+  assert.equal(client.take('replicated').missing, 0)
+})
+
+test('a client that wants copies of more values than it may at once is cut off', () => {
+  const { scheduler, workers, client } = clusterWith(1)
+  const ids = client.map(client.define(), MAX_REPLICATED_VALUES + 1)
+  client.send({ type: 'replicate', request: 1, tasks: ids.slice(0, -1), copies: 1 })
+  assert.equal(scheduler.state.spreads.size, MAX_REPLICATED_VALUES)
+  workers[0]!.finish(workers[0]!.takeTasks())
+  const left = MAX_REPLICATED_VALUES - scheduler.state.spreads.size
+  client.send({ type: 'replicate', request: 2, tasks: ids.slice(-left), copies: 1 })
+  client.send({ type: 'replicate', request: 3, tasks: ids.slice(-1), copies: 1 })
+  assert.equal(scheduler.takeClosing().type, 'close-client')
+  assert.equal(scheduler.state.spreads.size, 0)
 })
 
 test('values are waited for, failed and released ones are left out, and workers that go are not counted', () => {
@@ -120,5 +186,5 @@ test('a client takes its wishes along', () => {
   const x = makeValue(client, workers)
   client.send({ type: 'replicate', request: 1, tasks: [x], copies: 2 })
   client.leave()
-  assert.equal(scheduler.state.replications.size, 0)
+  assert.equal(scheduler.state.spreads.size, 0)
 })

@@ -18,7 +18,7 @@ test('a scattered value goes to one worker, and is finished when that worker hol
   const scheduler = new SchedulerHarness()
   const [a, client] = [scheduler.worker(), scheduler.client()]
   const x = scatter(client)
-  assert.deepEqual(client.take('scatter-to').addresses, [a.join.address])
+  assert.equal(client.take('scatter-to').address, a.join.address)
   assert.equal(scheduler.tasks.waiting, 1)
 
   a.send(held(x))
@@ -49,18 +49,73 @@ test('values are dealt to the workers in turn', () => {
   const client = scheduler.client()
   for (const place of [0, 1]) {
     scatter(client, { array: arrayId(50 + place) })
-    assert.deepEqual(client.take('scatter-to').addresses, [workers[place]!.join.address])
+    assert.equal(client.take('scatter-to').address, workers[place]!.join.address)
   }
 })
 
-test('a broadcast value is finished when every worker holds it', () => {
+test('a broadcast value is brought to one worker, goes on from there, and is finished when every worker holds it', () => {
+  const scheduler = new SchedulerHarness()
+  const workers = [scheduler.worker(), scheduler.worker(), scheduler.worker()]
+  const client = scheduler.client()
+  const x = scatter(client, { every: true })
+  const first = workers.find(({ id }) => id === client.take('scatter-to').worker)!
+  first.send(held(x))
+  const others = workers.filter((worker) => worker !== first)
+  for (const other of others) {
+    assert.deepEqual(client.unread, [])
+    const { tasks, holders, sizes } = other.take('fetch-copies')
+    assert.deepEqual([tasks, holders, sizes], [[x], [first.id], [SIZE_BYTES]])
+    other.send(held(x))
+  }
+  assert.deepEqual(client.take('finished').tasks, [x])
+  assert.deepEqual(client.take('scattered').tasks, [x])
+  client.release(x)
+  for (const worker of workers) assert.deepEqual(worker.take('free-tasks').tasks, [x])
+  scheduler.expectEmpty()
+  assert.equal(scheduler.state.spreads.size, 0)
+})
+
+test('a broadcast to named workers is no business of others, and one that joins meanwhile is counted', () => {
+  const scheduler = new SchedulerHarness()
+  const [a, b, client] = [scheduler.worker({ name: 'a' }), scheduler.worker({ name: 'b' }), scheduler.client()]
+  const x = scatter(client, { every: true, workers: ['a', 'c'] })
+  assert.equal(client.take('scatter-to').worker, a.id)
+  const c = scheduler.worker({ name: 'c' })
+  a.send(held(x))
+  assert.deepEqual(b.unread, ['joined'])
+  c.take('fetch-copies')
+  c.send(held(x))
+  assert.deepEqual(client.take('finished').tasks, [x])
+})
+
+test('one worker that gets no copy does not fail a broadcast: it does without', () => {
+  const scheduler = new SchedulerHarness()
+  const [a, bad, c, client] = [scheduler.worker(), scheduler.worker(), scheduler.worker(), scheduler.client()]
+  const x = scatter(client, { every: true })
+  client.take('scatter-to')
+  a.send(held(x))
+  c.send(held(x))
+  for (let tries = 0; tries < 3; tries++) {
+    assert.deepEqual(client.unread, [])
+    bad.take('fetch-copies')
+    bad.send({ type: 'copies-missing', tasks: [x] })
+    assert.ok(!bad.unread.includes('fetch-copies'), 'it is asked again at once')
+    bad.pulse()
+  }
+  assert.deepEqual(client.take('finished').tasks, [x])
+})
+
+test('a broadcast whose only holder is lost is brought once more', () => {
   const scheduler = new SchedulerHarness()
   const [a, b, client] = [scheduler.worker(), scheduler.worker(), scheduler.client()]
   const x = scatter(client, { every: true })
-  assert.deepEqual(client.take('scatter-to').addresses, [a.join.address, b.join.address])
+  client.take('scatter-to')
   a.send(held(x))
-  assert.deepEqual(client.unread, [])
+  b.take('fetch-copies')
+  a.send({ type: 'values-lost', tasks: [x] })
+  assert.equal(client.take('scatter-to').worker, b.id)
   b.send(held(x))
+  a.leave()
   assert.deepEqual(client.take('finished').tasks, [x])
 })
 
@@ -71,7 +126,7 @@ test('a value for a named worker waits until it is there', () => {
   scatter(client, { workers: ['special'] })
   assert.deepEqual(client.unread, [])
   const special = scheduler.worker({ name: 'special' })
-  assert.deepEqual(client.take('scatter-to').addresses, [special.join.address])
+  assert.equal(client.take('scatter-to').address, special.join.address)
 })
 
 test('a worker that dies before it has the value, or cannot be reached, is replaced by another', () => {
@@ -80,21 +135,39 @@ test('a worker that dies before it has the value, or cannot be reached, is repla
   const x = scatter(client)
   client.take('scatter-to')
   a.leave()
-  assert.deepEqual(client.take('scatter-to').addresses, [b.join.address])
+  assert.equal(client.take('scatter-to').address, b.join.address)
   const c = scheduler.worker()
   client.send({ type: 'not-scattered', task: x, worker: b.id })
-  assert.deepEqual(client.take('scatter-to').addresses, [c.join.address])
+  assert.equal(client.take('scatter-to').address, c.join.address)
+})
+
+test('a worker that could not be reached is tried again after the others, and after a sign of life', () => {
+  const scheduler = new SchedulerHarness()
+  const [a, b, client] = [scheduler.worker(), scheduler.worker(), scheduler.client()]
+  const x = scatter(client)
+  for (const worker of [a, b]) {
+    assert.equal(client.take('scatter-to').worker, worker.id)
+    client.send({ type: 'not-scattered', task: x, worker: worker.id })
+  }
+  assert.deepEqual(client.unread, [])
+  b.pulse()
+  assert.equal(client.take('scatter-to').worker, b.id)
+  b.send(held(x))
+  assert.deepEqual(client.take('finished').tasks, [x])
 })
 
 test('a client that can reach no worker is told so in the end', () => {
   const scheduler = new SchedulerHarness()
   const [a, client] = [scheduler.worker(), scheduler.client()]
   const x = scatter(client)
-  while (client.unread.includes('scatter-to')) {
-    client.take('scatter-to')
+  for (let tries = 0; tries < 3; tries++) {
+    assert.equal(client.take('scatter-to').worker, a.id)
     client.send({ type: 'not-scattered', task: x, worker: a.id })
+    a.pulse()
   }
-  assert.equal(client.take('failed').code, 'ERR_HEDDLE_WORKER_LOST')
+  const { code, reason } = client.take('failed')
+  assert.equal(code, 'ERR_HEDDLE_WORKER_LOST')
+  assert.match(reason, /last to w1/)
 })
 
 test('a scattered value that is lost fails the tasks that need it, with a reason', () => {

@@ -388,22 +388,21 @@ export class SimulatedClient {
     this.#connection.flush()
   }
 
-  /** It brings a scattered value to each of these workers, straight or by a relay, or can't. */
-  #put({ task, workers: ids }: ScatterTo): void {
-    const { agenda, workers, fetchFailure, scheduler } = this.#world
-    for (const id of ids) {
-      agenda.in(this.#rng.between(0.1, 20), () => {
-        const number = this.#scattered.get(task)
-        if (this.#hasLeft || number === undefined) return
-        const worker = this.#rng.chance(fetchFailure) ? undefined : workers.get(scheduler.addressOf(workerId(id)))
-        if (worker === undefined) {
-          this.#connection.send({ type: 'not-scattered', task, worker: id })
-          this.#connection.flush()
-        } else {
-          worker.put(task, { bytes: encodeNumber(number), sizeBytes: LARGE_BYTES })
-        }
-      })
-    }
+  /** It brings a scattered value to the worker, straight or by a relay, or can't. */
+  #put({ task, worker: id }: ScatterTo): void {
+    const { agenda, workers, fetchFailure, scheduler, counts } = this.#world
+    counts.puts++
+    agenda.in(this.#rng.between(0.1, 20), () => {
+      const number = this.#scattered.get(task)
+      if (this.#hasLeft || number === undefined) return
+      const worker = this.#rng.chance(fetchFailure) ? undefined : workers.get(scheduler.addressOf(workerId(id)))
+      if (worker === undefined) {
+        this.#connection.send({ type: 'not-scattered', task, worker: id })
+        this.#connection.flush()
+      } else {
+        worker.put(task, { bytes: encodeNumber(number), sizeBytes: LARGE_BYTES })
+      }
+    })
   }
 
   #settle(task: TaskId, number: number): void {

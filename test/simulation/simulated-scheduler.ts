@@ -177,6 +177,11 @@ export class SimulatedScheduler {
     }
   }
 
+  /** Does anything wait for a worker's next sign of life? */
+  get awaitsPulses(): boolean {
+    return [...this.state.workers.values()].some(({ copies }) => copies.resting.size > 0)
+  }
+
   /** Nothing is left of any task. */
   checkHoldsNoTasks(): void {
     const { state } = this
@@ -192,7 +197,8 @@ export class SimulatedScheduler {
   /** Nothing is left of any client. */
   checkHoldsNoClients(): void {
     assert.equal(this.state.clients.size, 0, 'the scheduler has clients left')
-    assert.equal(this.state.replications.size, 0, 'the scheduler has questions for copies left')
+    assert.equal(this.state.spreads.size, 0, 'the scheduler has values to copy left')
+    assert.equal(this.state.scatters.size, 0, 'the scheduler has values that clients bring left')
     assert.equal(this.state.copying.size, 0, 'the scheduler waits for copies')
     assert.equal(this.state.relays.size, 0, 'the scheduler has relays left')
     assert.equal(this.state.codes.size, 0, 'the scheduler has code left')

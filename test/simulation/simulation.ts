@@ -28,6 +28,7 @@ export interface SimulationReport {
 const SEPARATION_SEEDS = 2 ** 24
 /** More than any simulation needs that comes to an end. */
 const MAX_STEPS = 2_000_000
+const MAX_PULSES = 100
 
 /** Runs one simulation. @throws When a promise of the cluster is broken. */
 export function simulate({ seed, faults }: SimulationOptions): SimulationReport {
@@ -63,27 +64,37 @@ export function simulate({ seed, faults }: SimulationOptions): SimulationReport 
   )
   if (clients.length > 1 && rng.chance(0.3)) agenda.in(rng.between(0, spanMs), () => clients[0]!.leave())
   if (faults) plagueWorkers(world, spanMs)
-  agenda.runToEnd(MAX_STEPS)
+  settle(world)
 
   for (const client of clients) if (!client.hasLeft) client.wantAll()
-  agenda.runToEnd(MAX_STEPS)
+  settle(world)
   for (const client of clients) client.checkSettled()
 
   for (const client of clients) if (!client.hasLeft) client.releaseAll()
-  agenda.runToEnd(MAX_STEPS)
+  settle(world)
   scheduler.checkHoldsNoTasks()
   for (const worker of world.workers.values()) worker.checkHoldsNothing()
 
   for (const client of clients) client.leave()
-  agenda.runToEnd(MAX_STEPS)
+  settle(world)
   scheduler.checkHoldsNoClients()
   for (const worker of world.workers.values()) worker.checkHoldsNoTemplates()
 
   for (const worker of world.workers.values()) worker.leave()
-  agenda.runToEnd(MAX_STEPS)
+  settle(world)
   assert.equal(world.workers.size, 0, 'workers never left')
   assert.equal(scheduler.state.workers.size, 0, 'the scheduler has workers left')
   return { counts: world.counts, steps: agenda.steps, virtualMs: agenda.nowMs }
+}
+
+/** Lets everything happen that leads from what was done. Workers give signs of life as long as somebody waits for one. */
+function settle({ agenda, scheduler, workers }: World): void {
+  agenda.runToEnd(MAX_STEPS)
+  for (let rounds = 0; scheduler.awaitsPulses; rounds++) {
+    assert.ok(rounds < MAX_PULSES, 'signs of life are awaited for ever')
+    for (const worker of workers.values()) worker.pulse()
+    agenda.runToEnd(MAX_STEPS)
+  }
 }
 
 /** The first at once, others when they like. */

@@ -42,6 +42,8 @@ export interface Counts {
   values: number
   located: number
   scattered: number
+  /** How often a client brought a scattered value to a worker, or tried to. */
+  puts: number
   failures: number
   runs: number
   batches: number
@@ -69,6 +71,7 @@ export function noCounts(): Counts {
     values: 0,
     located: 0,
     scattered: 0,
+    puts: 0,
     failures: 0,
     runs: 0,
     batches: 0,

@@ -355,6 +355,12 @@ export class TestWorker {
     this.send({ type: 'outputs-finished', tasks, attempts, counts, sizes, values: values.take(), timings: [] })
   }
 
+  /** A sign of life. */
+  pulse(): void {
+    const values = { storedCount: 0, storedBytes: 0, spilledBytes: 0, isPaused: false, isDiskFull: false }
+    this.send({ type: 'pulse', memoryBytes: 1, cpuSeconds: 1, ...values, running: [], runningForMs: [] })
+  }
+
   fail(task: TaskId, number = 1): void {
     this.send({ type: 'task-failed', task, attempt: attempt(number), error: Uint8Array.of(66) })
   }
