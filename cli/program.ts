@@ -68,6 +68,11 @@ function addWorker(program: HeddleCommand): void {
       size,
     )
     .option('--name <name>', 'name in the cluster, which no other worker may have (default: host and process)')
+    .option(
+      '--resource <name=amount>',
+      'what it offers to tasks that ask for it, such as gpu=1; may be given several times',
+      resource,
+    )
     .option('--data-dir <directory>', 'where it keeps files while it runs (default: the system’s temporary directory)')
     .option('--listen <host:port>', 'where it listens for other workers (default: as the scheduler sees it, any port)')
     .option('--no-listen', 'open no port: its values go by way of the scheduler, over the connection it has')
@@ -77,6 +82,7 @@ function addWorker(program: HeddleCommand): void {
     .example(
       'heddle worker join ws://127.0.0.1:8786',
       'HEDDLE_TOKEN=… heddle worker join ws://10.0.0.5:8786 --threads 8 --memory-limit 4GiB',
+      'heddle worker join ws://10.0.0.5:8786 --resource gpu=2 --resource licence=1',
     )
     .action(async (address: string | undefined, given: WorkerArguments) => {
       const { runWorker } = await import('./worker-command.js')
@@ -117,6 +123,14 @@ function wholeNumber(lowest: number, highest: number): (text: string) => number 
     if (value >= lowest && value <= highest) return value
     throw new InvalidArgumentError(`Give a whole number from ${lowest} to ${highest}`)
   }
+}
+
+/** Adds one to those given before it. What names and amounts may be is the worker's to say. */
+function resource(text: string, others: Readonly<Record<string, number>> = {}): Readonly<Record<string, number>> {
+  const [, name, amount] = /^([^=]+)=(\d+(?:\.\d+)?)$/.exec(text) ?? []
+  if (name === undefined) throw new InvalidArgumentError('Write it as a name and an amount, as in gpu=1')
+  if (Object.hasOwn(others, name)) throw new InvalidArgumentError(`Give ${name} only once`)
+  return { ...others, [name]: Number(amount) }
 }
 
 function size(text: string): number {

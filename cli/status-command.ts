@@ -39,6 +39,7 @@ export function describeStatus(address: string, status: ClusterStatus): string {
     '',
     workers.length === 0 ? `No workers; start one with: heddle worker join ${address}` : workerTable(workers),
   ]
+  for (const { reason } of status.blocked) lines.push('', `Waiting: work that ${reason}.`)
   if (functions.length > 0) lines.push('', functionTable(functions))
   return `${lines.join('\n')}\n`
 }
@@ -49,7 +50,7 @@ function workerTable(workers: ClusterStatus['workers']): string {
     workers.map((worker) => [
       worker.name,
       worker.host,
-      String(worker.threads),
+      [String(worker.threads), ...worker.resources].join(' '),
       String(worker.processing),
       `${formatBytes(worker.memoryBytes)} of ${formatBytes(worker.memoryLimitBytes)}`,
       `${worker.storedCount}, ${formatBytes(worker.storedBytes)}`,

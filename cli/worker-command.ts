@@ -13,6 +13,8 @@ export interface WorkerArguments {
   /** In bytes. */
   readonly diskLimit?: number
   readonly name?: string
+  /** What it offers, by name. */
+  readonly resource?: Readonly<Record<string, number>>
   readonly dataDir?: string
   /** `false`: it opens no port. */
   readonly listen?: string | false
@@ -25,6 +27,7 @@ export interface WorkerArguments {
 
 export async function runWorker(address: string | undefined, given: WorkerArguments): Promise<void> {
   const { threads, memoryLimit, diskLimit, name, dataDir, listen, advertise, tokenFile, logLevel, logFormat } = given
+  const { resource: resources } = given
   const asGiven = {
     schedulerUrl: schedulerAddress(address),
     token: await readToken(tokenFile),
@@ -34,6 +37,7 @@ export async function runWorker(address: string | undefined, given: WorkerArgume
     diskLimitBytes: diskLimit,
     listen,
     advertiseUrl: advertise,
+    resources,
     dataDir,
   }
   // Checked here already: wrong options are this command's failure, not that of a process which is started again.

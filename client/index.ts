@@ -32,7 +32,13 @@ export {
   WorkerLostError,
 } from '../protocol/errors.js'
 export type { ErrorCode, HeddleErrorOptions } from '../protocol/errors.js'
-export type { ClusterStatus, FunctionStatus, StateCounts, WorkerStatus } from '../protocol/messages/status.js'
+export type {
+  BlockedStatus,
+  ClusterStatus,
+  FunctionStatus,
+  StateCounts,
+  WorkerStatus,
+} from '../protocol/messages/status.js'
 export { registerType } from '../protocol/values/register.js'
 export type { ClassOf, TypeCodec } from '../protocol/values/register.js'
 export type { Client, GatherOptions, ReplicateOptions, ScatterOptions, WaitForWorkersOptions } from './client.js'
@@ -42,4 +48,5 @@ export type { Future, FutureStatus, Input, Inputs, ResultOptions } from './futur
 export type { ErrorMode } from './gather.js'
 export type { RemoteFunction, RemoteModule } from './remote-module.js'
 export type { OutputFutures, SplittingClient } from './splitting-client.js'
+export type { Resources } from './resources.js'
 export type { MapOptions, MapOptionsWithArgs, OutputOptions, TaskOptions } from './task-options.js'

@@ -229,7 +229,7 @@ export class Outgoing {
   }
 
   #define(template: Template): void {
-    const { id, name, source, exportName, priority, constants, outputs } = template
+    const { id, name, source, exportName, priority, constants, outputs, needs } = template
     if (template.standing !== 'new' || source.state.type !== 'ready') return
     const { code } = source.state
     if (!this.#definedCodes.has(code.code)) {
@@ -247,6 +247,7 @@ export class Outgoing {
       constantInputs: constants.inputs,
       priority: priority + PRIORITY_BASE,
       outputs,
+      needs,
     })
   }
 

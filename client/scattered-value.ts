@@ -1,5 +1,6 @@
 /** Values that this client brings to workers itself: what the scheduler is told of them, and their bytes until it is done. */
 import { templateId, type TaskId } from '../protocol/ids.js'
+import { NO_NEEDS } from '../protocol/messages/needs.js'
 import type { ScatterMessage } from '../protocol/messages/client.js'
 import { checkOptionNames, describe, invalidOption } from './options.js'
 import type { TaskArray } from './task-array.js'
@@ -19,6 +20,7 @@ const SCATTER_TEMPLATE: Template = {
   priority: 0,
   constants: NO_CONSTANTS,
   outputs: 0,
+  needs: NO_NEEDS,
   standing: 'new',
   unsent: 0,
   isClosed: true,

@@ -2,6 +2,8 @@
 import type { HeddleError } from '../protocol/errors.js'
 import { MAX_OUTPUTS } from '../protocol/limits.js'
 import type { Input, Inputs } from './future.js'
+import { NO_NEEDS, type Needs } from '../protocol/messages/needs.js'
+import { resolveResources, type Resources } from './resources.js'
 import { checkOptionNames, describe, invalidOption } from './options.js'
 
 /** Options of tasks, for {@link Client.with}. */
@@ -15,6 +17,11 @@ export interface TaskOptions {
   readonly key?: string | undefined
   /** Higher first. A whole number; default 0. */
   readonly priority?: number | undefined
+  /**
+   * What each task takes of the worker that runs it: it goes to a worker only while that has all of it to spare. Default:
+   * one thread. A task that needs what no worker has waits until one comes; `client.info()` says so under `blocked`.
+   */
+  readonly resources?: Resources | undefined
 }
 
 /** Options of tasks with several outputs, for {@link Client.with}. */
@@ -32,6 +39,8 @@ export interface MapOptions<I = unknown, A extends readonly unknown[] = readonly
   readonly name?: string | undefined
   /** As in {@link TaskOptions}. */
   readonly priority?: number | undefined
+  /** As in {@link TaskOptions}. */
+  readonly resources?: Resources | undefined
   /** Gives each task its key, as in {@link TaskOptions}. Called once for each item, before `map` returns. */
   readonly key?: ((item: I, index: number) => string) | undefined
   /** The same further arguments for each task. They are encoded and sent once. */
@@ -45,6 +54,7 @@ export interface ResolvedTaskOptions {
   readonly name: string | undefined
   readonly key: string | undefined
   readonly priority: number
+  readonly needs: Needs
   /** 0: the result is one value. */
   readonly outputs: number
 }
@@ -53,6 +63,7 @@ export interface ResolvedMapOptions {
   readonly outputs: number
   readonly name: string | undefined
   readonly priority: number
+  readonly needs: Needs
   readonly key: ((item: never, index: number) => string) | undefined
   readonly args: readonly Input<unknown>[]
 }
@@ -61,6 +72,7 @@ export const DEFAULT_TASK_OPTIONS: ResolvedTaskOptions = Object.freeze({
   name: undefined,
   key: undefined,
   priority: 0,
+  needs: NO_NEEDS,
   outputs: 0,
 })
 
@@ -73,14 +85,15 @@ export function resolveTaskOptions(
   given: TaskOptions & Partial<OutputOptions>,
   base: ResolvedTaskOptions,
 ): ResolvedTaskOptions {
-  checkOptionNames('client.with()', given, ['name', 'key', 'priority', 'outputs'])
+  checkOptionNames('client.with()', given, ['name', 'key', 'priority', 'outputs', 'resources'])
   const { name = base.name, key = base.key, priority = base.priority, outputs = base.outputs } = given
   if (name !== undefined) checkText('name', name)
   if (key !== undefined) checkKey(key)
   checkPriority(priority)
   if (given.outputs !== undefined) checkOutputs(outputs)
+  const needs = given.resources === undefined ? base.needs : resolveResources(given.resources)
   if (key !== undefined && outputs > 0) throw keyWithOutputs(key)
-  return Object.freeze({ name, key, priority, outputs })
+  return Object.freeze({ name, key, priority, outputs, needs })
 }
 
 /** Completes and checks the options of `map` or `starmap`, as `where` says; what they don't say is as in `base`. */
@@ -89,7 +102,7 @@ export function resolveMapOptions(
   given: MapOptions<never>,
   base: ResolvedTaskOptions,
 ): ResolvedMapOptions {
-  checkOptionNames(where, given, ['name', 'key', 'args', 'priority'])
+  checkOptionNames(where, given, ['name', 'key', 'args', 'priority', 'resources'])
   const { name = base.name, key, priority = base.priority, args = [] } = given
   if (name !== undefined) checkText('name', name)
   checkPriority(priority)
@@ -103,7 +116,8 @@ export function resolveMapOptions(
   }
   if (key !== undefined && base.outputs > 0) throw keyWithOutputs(key)
   if (!Array.isArray(args)) throw invalidOption(`args is ${describe(args)}; give an array of the further arguments.`)
-  return { name, key, priority, args, outputs: base.outputs }
+  const needs = given.resources === undefined ? base.needs : resolveResources(given.resources)
+  return { name, key, priority, args, outputs: base.outputs, needs }
 }
 
 /** @throws {HeddleError} `ERR_HEDDLE_INVALID_OPTION` */

@@ -1,6 +1,7 @@
-/** What many tasks of a client share: a function, constants, a name, a priority. The scheduler is told of each once. */
+/** What many tasks of a client share: a function, constants, a name, a priority, needs. The scheduler is told of each once. */
 import type { Failure } from './failure.js'
 import type { CodeHash, TaskId, TemplateId } from '../protocol/ids.js'
+import type { Needs } from '../protocol/messages/needs.js'
 
 /** How many places of a task array each task takes: with outputs, one for itself, which has no future, and one for each. */
 export function placesOf({ outputs }: Pick<Template, 'outputs'>): number {
@@ -45,6 +46,7 @@ export interface Template {
   readonly source: CodeSource
   readonly exportName: string
   readonly priority: number
+  readonly needs: Needs
   readonly constants: Constants
   /** How many outputs each task has, each with a future of its own; 0 when the task itself has one. */
   readonly outputs: number

@@ -1,9 +1,11 @@
-/** The templates of a client: one for each function under each name, priority and count of outputs, however often it is submitted. */
+/** The templates of a client: one for each function under each name, priority, count of outputs and needs, however often it is submitted. */
 import { FunctionNotPortableError } from '../protocol/errors.js'
 import { templateId, type CodeHash } from '../protocol/ids.js'
+import { NO_NEEDS, type Needs } from '../protocol/messages/needs.js'
 import { captureFunction } from './capture/function.js'
 import { describe } from './options.js'
 import { remoteTargetOf } from './remote-module.js'
+import { labelOf } from './resources.js'
 import { NO_CONSTANTS, type CodeSource, type Constants, type Template } from './template.js'
 
 /** Beyond these, the template that was not used for longest is given up: a program may make functions without end. */
@@ -13,6 +15,7 @@ export interface Naming {
   readonly name: string | undefined
   readonly priority: number
   readonly outputs: number
+  readonly needs: Needs
 }
 
 interface Target {
@@ -48,7 +51,8 @@ export class Templates {
 
   /** @throws {FunctionNotPortableError} */
   of(fn: TaskFunction, naming: Naming): Template {
-    const isPlain = naming.name === undefined && naming.priority === 0 && naming.outputs === 0
+    const isPlain =
+      naming.name === undefined && naming.priority === 0 && naming.outputs === 0 && naming.needs === NO_NEEDS
     const known = isPlain ? this.#byFunction.get(fn) : undefined
     if (known !== undefined && !known.isClosed) {
       this.#use(known)
@@ -57,7 +61,7 @@ export class Templates {
 
     const target = this.#targetOf(fn)
     const name = naming.name ?? target.name
-    const label = `${naming.priority} ${naming.outputs} ${target.exportName} ${name}`
+    const label = `${naming.priority} ${naming.outputs} ${labelOf(naming.needs)} ${target.exportName} ${name}`
     const siblings = this.#byIdentity.get(target.identity)
     let template = siblings?.get(label)
     if (template === undefined) {
@@ -81,8 +85,9 @@ export class Templates {
 
   #make({ source, exportName }: Target, naming: Naming & { name: string }, constants: Constants): Template {
     const id = templateId((this.#made += 1))
-    const { name, priority, outputs } = naming
-    return { id, name, source, exportName, priority, outputs, constants, standing: 'new', unsent: 0, isClosed: false }
+    const { name, priority, outputs, needs } = naming
+    const fresh = { standing: 'new', unsent: 0, isClosed: false } as const
+    return { id, name, source, exportName, priority, outputs, needs, constants, ...fresh }
   }
 
   #remember(template: Template, identity: string | CodeSource, label: string): void {

@@ -166,6 +166,7 @@ function startWorkers(address: string, options: ResolvedLocalOptions): Superviso
         memoryLimitBytes,
         // Workers share the disk.
         diskLimitBytes: options.diskLimitBytes ?? Math.floor(defaultDiskLimitBytes(tmpdir()) / threads.length),
+        resources: options.resources,
         incarnation: randomUUID(),
         logLevel,
         logFormat: 'text',

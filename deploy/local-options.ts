@@ -2,6 +2,7 @@
 import { parseBytes } from '../common/units.js'
 import { LOG_LEVELS, type LogLevel } from '../common/node/log.js'
 import { HeddleError } from '../protocol/errors.js'
+import { resolveAmounts } from '../worker/options.js'
 
 /** Options of `LocalCluster.start`. */
 export interface LocalClusterOptions {
@@ -16,6 +17,8 @@ export interface LocalClusterOptions {
   readonly memoryLimit?: string | number
   /** What each worker may write to disk of its values. Default: a share of what is free. */
   readonly diskLimit?: string | number
+  /** What each worker offers to tasks that ask for it in their `resources`, such as `{ gpu: 1 }`. Default: nothing. */
+  readonly resources?: Readonly<Record<string, number>> | undefined
   /** What the workers' names begin with. Default: `local`. */
   readonly name?: string
   /** What the processes write to standard error. Default: `warn` and worse, and what tasks print. */
@@ -31,6 +34,7 @@ export interface ResolvedLocalOptions {
   readonly threads: readonly number[]
   readonly memoryLimitBytes: number | undefined
   readonly diskLimitBytes: number | undefined
+  readonly resources: Readonly<Record<string, number>>
   readonly name: string
   readonly logLevel: LogLevel
   readonly timeoutMs: number
@@ -47,6 +51,7 @@ const KNOWN_OPTIONS: ReadonlySet<string> = new Set([
   'threadsPerWorker',
   'memoryLimit',
   'diskLimit',
+  'resources',
   'name',
   'logLevel',
   'timeoutMs',
@@ -79,6 +84,7 @@ export function resolveLocalOptions(given: LocalClusterOptions, cores: number): 
       threadsPerWorker === undefined ? shareOut(cores, workers) : new Array<number>(workers).fill(threadsPerWorker),
     memoryLimitBytes: given.memoryLimit === undefined ? undefined : bytesOf('memoryLimit', given.memoryLimit),
     diskLimitBytes: given.diskLimit === undefined ? undefined : bytesOf('diskLimit', given.diskLimit),
+    resources: checkedResources(given.resources ?? {}),
     name,
     logLevel,
     timeoutMs,
@@ -95,6 +101,14 @@ function shareOut(cores: number, count: number): number[] {
 function checkCount(name: string, value: number, highest: number): void {
   if (Number.isInteger(value) && value >= 1 && value <= highest) return
   throw invalid(`${name} is ${describe(value)}; give a whole number from 1 to ${highest}.`)
+}
+
+function checkedResources(resources: unknown): Readonly<Record<string, number>> {
+  if (typeof resources !== 'object' || resources === null || Array.isArray(resources)) {
+    throw invalid(`resources is ${describe(resources)}; give an object, as in { gpu: 1 }.`)
+  }
+  resolveAmounts(resources as Record<string, number>)
+  return resources as Record<string, number>
 }
 
 function bytesOf(option: string, limit: string | number): number {

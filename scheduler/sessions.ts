@@ -194,6 +194,9 @@ export class Sessions {
       case 'close-worker':
         this.#workers.get(instruction.worker)?.close({ code: instruction.code, message: instruction.reason })
         break
+      case 'tell-blocked':
+        this.#log.warn({}, `tasks wait for a worker that can run them: the work ${instruction.reason}`)
+        break
       case 'connect-relay': {
         const asker = this.#endOf(instruction.asker)
         const holder = this.#workers.get(instruction.holder)

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { statfsSync } from 'node:fs'
 import { availableParallelism, hostname, tmpdir } from 'node:os'
 import { HeddleError } from '../protocol/errors.js'
+import { isResourceName, MAX_AMOUNTS, thousandthsOf, type Amount } from '../protocol/resources.js'
 import { availableMemoryBytes } from './memory-limit.js'
 
 /** Options of a worker, as they are given. All but the address have defaults. */
@@ -30,6 +31,8 @@ export interface GivenWorkerOptions {
   readonly diskLimitBytes?: number | undefined
   /** The address that others use to reach it. Default: where it listens. */
   readonly advertiseUrl?: string | undefined
+  /** What it offers to tasks beside threads and memory, such as `{ gpu: 1 }`. Default: nothing. */
+  readonly resources?: Readonly<Record<string, number>> | undefined
   /** An existing folder for what it keeps while it runs. Default: the system's temporary one. */
   readonly dataDir?: string | undefined
 }
@@ -51,6 +54,7 @@ export interface WorkerOptions {
   readonly listen: ListenAddress | undefined
   readonly diskLimitBytes: number
   readonly advertiseUrl: string | undefined
+  readonly resources: readonly Amount[]
   readonly dataDir: string
 }
 
@@ -72,6 +76,7 @@ export function resolveWorkerOptions(given: GivenWorkerOptions): WorkerOptions {
     memoryLimitBytes: given.memoryLimitBytes ?? defaultMemoryLimitBytes(),
     listen: resolveListen(given.listen),
     advertiseUrl: given.advertiseUrl,
+    resources: resolveAmounts(given.resources ?? {}),
     diskLimitBytes: given.diskLimitBytes ?? defaultDiskLimitBytes(dataDir),
     dataDir,
   }
@@ -99,6 +104,30 @@ export function resolveWorkerOptions(given: GivenWorkerOptions): WorkerOptions {
     )
   }
   return Object.freeze(options)
+}
+
+/**
+ * What a worker offers, checked and counted.
+ *
+ * @throws {HeddleError} `ERR_HEDDLE_INVALID_OPTION`
+ */
+export function resolveAmounts(given: Readonly<Record<string, number>>): readonly Amount[] {
+  const names = Object.keys(given)
+  if (names.length > MAX_AMOUNTS) throw invalid(`resources has ${names.length} names; give at most ${MAX_AMOUNTS}.`)
+  return names.map((name) => {
+    if (name === 'threads' || name === 'memory') {
+      const option = name === 'threads' ? 'threads' : 'memory limit'
+      throw invalid(`The resource "${name}" is what the worker's ${option} says; set that instead.`)
+    }
+    if (!isResourceName(name)) {
+      throw invalid(
+        `"${name}" is no name of a resource; use up to 64 letters, digits, dots, dashes and underscores, a letter first.`,
+      )
+    }
+    const thousandths = thousandthsOf(given[name])
+    if (thousandths !== undefined) return { name, thousandths }
+    throw invalid(`The resource ${name} is ${given[name]}; give a number above 0 with at most three decimals.`)
+  })
 }
 
 /** A name that no other worker has by accident: two containers may both be called `worker`, and have the same process id. */

@@ -263,7 +263,7 @@ class Worker implements RunningWorker {
   /** The first message to a scheduler. It says where we listen, if we do, so we listen by then. */
   async #join({ localAddress }: Socket): Promise<Join> {
     if (this.#options.listen !== undefined) this.#listener ??= await this.#listen(localAddress)
-    const { name, incarnation, threads, memoryLimitBytes } = this.#options
+    const { name, incarnation, threads, memoryLimitBytes, resources } = this.#options
     return {
       type: 'join',
       name,
@@ -275,6 +275,7 @@ class Worker implements RunningWorker {
       packageVersion: packageVersion(),
       nodeVersion: process.version,
       incarnation,
+      resources,
     }
   }
 

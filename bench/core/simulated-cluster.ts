@@ -17,6 +17,7 @@ import {
   workerId,
   type TaskId,
 } from '../../protocol/ids.js'
+import { NO_NEEDS } from '../../protocol/messages/needs.js'
 import { PRIORITY_BASE, type SchedulerToClient } from '../../protocol/messages/client.js'
 import type { HeardFromClient, SchedulerEvent } from '../../scheduler/core/events.js'
 import type { SchedulerInstruction } from '../../scheduler/core/instructions.js'
@@ -76,6 +77,7 @@ export class SimulatedCluster {
         constantInputs: [],
         priority: PRIORITY_BASE,
         outputs: 0,
+        needs: NO_NEEDS,
       },
     )
     this.#turn(this.#takeFromClient())
@@ -172,8 +174,9 @@ export class SimulatedCluster {
         assert.fail('nobody asked for a relay')
         break
       case 'close-client':
+      case 'tell-blocked':
       case 'close-worker':
-        assert.fail(`a connection was closed: ${instruction.reason}`)
+        assert.fail(`a connection was closed, or tasks are blocked: ${instruction.reason}`)
     }
   }
 

@@ -29,6 +29,7 @@ export class SimulatedWorker {
       packageVersion: '0',
       nodeVersion: '0',
       incarnation: `incarnation-${id}`,
+      resources: [],
     }
   }
 

@@ -14,6 +14,7 @@ import {
   type Infer,
 } from '../schema.js'
 import { array, defineCode, hash, task, template } from './common.js'
+import { needs } from './needs.js'
 import { fromSwitch, toSwitch } from './relay.js'
 import { clusterStatus } from './status.js'
 
@@ -32,6 +33,8 @@ export const defineTemplate = message('define-template', {
   priority: integer,
   /** Into how many values its tasks' results are taken apart; 0 when a result is one value. */
   outputs: integer,
+  /** What each of its tasks takes of a worker. */
+  needs,
 })
 export type DefineTemplate = Infer<typeof defineTemplate>
 export const PRIORITY_BASE = 2 ** 31

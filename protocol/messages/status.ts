@@ -22,6 +22,8 @@ export const workerStatus = record({
   memoryBytes: integer,
   memoryLimitBytes: integer,
   cpuSeconds: real,
+  /** What it offers beside threads and memory, as in `gpu=2`. */
+  resources: list(text),
   /** Tasks sent to it and not finished. */
   processing: integer,
   storedCount: integer,
@@ -52,6 +54,15 @@ export const functionStatus = record({
 /** All tasks of one function, by its name. */
 export type FunctionStatus = Infer<typeof functionStatus>
 
+export const blockedStatus = record({
+  /** What they need, as in `gpu=1, memory=2 GiB`. */
+  needs: text,
+  /** Why they wait. */
+  reason: text,
+})
+/** Ready tasks that no worker of the cluster can ever take. */
+export type BlockedStatus = Infer<typeof blockedStatus>
+
 export const clusterStatus = record({
   packageVersion: text,
   nodeVersion: text,
@@ -61,6 +72,8 @@ export const clusterStatus = record({
   workers: list(workerStatus),
   tasks: stateCounts,
   functions: list(functionStatus),
+  /** Kinds of tasks that wait for a worker which has what they need. */
+  blocked: list(blockedStatus),
   totals: record({ submitted: integer, finished: integer, failed: integer }),
   /** Finished tasks a second, over the last few seconds. */
   tasksPerSecond: real,

@@ -15,6 +15,7 @@ import {
   type Infer,
 } from '../schema.js'
 import { attemptNumber, defineCode, hash, task, template, worker } from './common.js'
+import { amounts } from './needs.js'
 import { fromSwitch, toSwitch } from './relay.js'
 
 /** The worker's first message. `address` is where its peers and clients fetch values; empty when it does not listen. */
@@ -29,6 +30,8 @@ export const join = message('join', {
   nodeVersion: text,
   /** Tells one start of a worker under a name from another: made by the nanny, kept across its restarts. */
   incarnation: text,
+  /** What it offers beside threads and memory. */
+  resources: amounts,
 })
 export type Join = Infer<typeof join>
 
@@ -69,7 +72,7 @@ export type TaskFailed = Infer<typeof taskFailed>
 /** A task died with its thread: `reason` is for people, `exitCode` the thread's. */
 export const taskExited = message('task-exited', { task, attempt: attemptNumber, exitCode: integer, reason: text })
 export type TaskExited = Infer<typeof taskExited>
-/** Tasks come back unstarted: recalled, or the worker is leaving. */
+/** Tasks come back unstarted: recalled, or the worker is leaving; or they were freed, and their template `isCounted`. */
 export const tasksReturned = message('tasks-returned', { tasks: taskIds, attempts: integers })
 /** A task comes back unstarted: its inputs could not be had from `holder`. */
 export const inputsMissing = message('inputs-missing', {
@@ -134,6 +137,13 @@ export const defineTemplate = message('define-template', {
   constantInputs: taskIds,
   /** As in the client's `define-template`. */
   outputs: integer,
+  /** Memory that each of its tasks says it takes while it runs; 0 when it does not say. */
+  memoryBytes: integer,
+  /**
+   * What its tasks take of the worker is counted. So the worker also says, by `tasks-returned`, when it is done with a
+   * task that it was told to free.
+   */
+  isCounted: flag,
 })
 export type WorkerTemplate = Infer<typeof defineTemplate>
 /** No task will use these templates any more. */

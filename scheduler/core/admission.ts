@@ -2,7 +2,7 @@
  * How much a worker is sent ahead. Work stays here as long as it can: a worker holds a few milliseconds of it per
  * thread, so that a round trip leaves no thread idle and long tasks are not hoarded.
  */
-import { hasIdleThread, isPaused, type WorkerRecord } from './worker-record.js'
+import { hasIdleThread, takesNothingAhead, type WorkerRecord } from './worker-record.js'
 
 /** What a worker holds ahead, in microseconds of each of its threads. */
 export const LOOK_AHEAD_US = 12_000
@@ -19,7 +19,7 @@ export function hasRoom(worker: WorkerRecord): boolean {
   const { threads } = worker.join
   const count = worker.processing.size
   if (hasIdleThread(worker)) return true
-  if (isPaused(worker)) return false
+  if (takesNothingAhead(worker)) return false
   if (worker.argumentBytes >= MAX_AHEAD_BYTES) return false
   if (worker.untimed >= threads || count >= MAX_AHEAD_PER_THREAD * threads) return false
   return worker.queuedUs < LOOK_AHEAD_US * threads
@@ -29,7 +29,7 @@ export function hasRoom(worker: WorkerRecord): boolean {
 export function hasRoomForGuests(worker: WorkerRecord): boolean {
   const { threads } = worker.join
   if (hasIdleThread(worker)) return true
-  if (isPaused(worker)) return false
+  if (takesNothingAhead(worker)) return false
   if (worker.untimed >= threads || worker.argumentBytes >= MAX_AHEAD_BYTES) return false
   return worker.processing.size < 2 * MAX_AHEAD_PER_THREAD * threads && worker.queuedUs < 4 * LOOK_AHEAD_US * threads
 }

@@ -1,6 +1,8 @@
 /** Which worker has which task, and the load this makes: kept as tasks come and go, never counted up. */
+import { giveBack, take, touch } from './demand.js'
 import type { SchedulerState } from './state.js'
 import { workerOutboxOf } from './state.js'
+import type { TaskId } from '../../protocol/ids.js'
 import { argumentBytesOf, moveTo, nextAttempt, type Task } from './task.js'
 import type { WorkerRecord } from './worker-record.js'
 
@@ -14,7 +16,8 @@ export function assign(state: SchedulerState, task: Task, worker: WorkerRecord):
   const { meanUs } = task.template.statistics
   if (meanUs === undefined) worker.untimed++
   else worker.queuedUs += meanUs
-  if (worker.heapPlace >= 0) state.open.update(worker)
+  if (task.template.demand !== undefined) take(task.template.demand, worker)
+  reorder(state, worker)
   workerOutboxOf(state, worker).addTask(task)
 }
 
@@ -25,17 +28,38 @@ export function unassign(task: Task, worker: WorkerRecord): void {
   const { meanUs } = task.template.statistics
   if (meanUs === undefined) worker.untimed--
   else worker.queuedUs -= meanUs
+  if (task.template.demand !== undefined) giveBack(task.template.demand, worker)
   if (worker.processing.size === 0 || worker.queuedUs < 0) recountLoad(worker)
 }
 
 /** The worker's load has changed. */
 export function reorder(state: SchedulerState, worker: WorkerRecord): void {
   if (worker.heapPlace >= 0) state.open.update(worker)
+  touch(state, worker)
 }
 
-export function noLongerProcessing(state: SchedulerState, task: Task, worker: WorkerRecord): void {
+/** Nobody wants the task any more. It takes of the worker until that says that it is done with the attempt. */
+export function abandon(state: SchedulerState, task: Task, worker: WorkerRecord): void {
   unassign(task, worker)
+  const { demand } = task.template
+  if (demand !== undefined) {
+    take(demand, worker)
+    worker.lingering.set(attemptLabel(task.id, task.attempt), demand)
+  }
   reorder(state, worker)
+}
+
+/** The worker is done with an attempt, which may be one that nobody wants any more. */
+export function endLingering(worker: WorkerRecord, id: TaskId, attempt: number): void {
+  const label = attemptLabel(id, attempt)
+  const demand = worker.lingering.get(label)
+  if (demand === undefined) return
+  worker.lingering.delete(label)
+  giveBack(demand, worker)
+}
+
+function attemptLabel(id: TaskId, attempt: number): string {
+  return `${id} ${attempt}`
 }
 
 /**

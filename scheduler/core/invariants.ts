@@ -1,13 +1,14 @@
 /** What must hold between records, checked after every event in tests and in the simulator. */
 import { assert } from '../../common/assert.js'
 import { MAX_RELAYS, MAX_RELAYS_PER_MEMBER, MAX_REPLICATED_VALUES } from '../../protocol/limits.js'
+import { fits, isCapable, type Demand } from './demand.js'
 import type { Member } from './relays.js'
 import { isNeeded } from './retention.js'
 import { hasRoomToServe } from './spread.js'
 import type { SchedulerState } from './state.js'
 import { HELD } from './task-array.js'
 import { isPending, type Task, type TaskState } from './task.js'
-import type { FunctionStatistics } from './template.js'
+import type { FunctionStatistics, Template } from './template.js'
 import type { WorkerRecord } from './worker-record.js'
 
 export function checkInvariants(state: SchedulerState): void {
@@ -15,6 +16,7 @@ export function checkInvariants(state: SchedulerState): void {
   checkTasks(state, tasks)
   checkLinks(tasks)
   checkWorkers(state, tasks)
+  checkDemands(state)
   checkArrays(state)
   checkCounts(state, tasks)
   checkInline(state, tasks)
@@ -121,6 +123,76 @@ function checkWorkers(state: SchedulerState, tasks: ReadonlySet<Task>): void {
     }
     assert(worker.untimed >= 0 && worker.queuedUs >= 0, `worker ${worker.id} has a negative load`)
   }
+}
+
+/** What workers have to spare, counted afresh; and nothing is taken that a worker does not have. */
+function checkDemands(state: SchedulerState): void {
+  const templates = new Map<Demand, number>()
+  for (const template of liveTemplates(state)) {
+    if (template.demand !== undefined) templates.set(template.demand, (templates.get(template.demand) ?? 0) + 1)
+  }
+  for (const demand of state.demands.values()) {
+    assert(
+      demand.templates >= (templates.get(demand) ?? 0) && demand.templates > 0,
+      `demand ${demand.label} is not in use`,
+    )
+    for (const worker of state.workers.values()) {
+      assert(
+        demand.capable.has(worker) === isCapable(demand, worker),
+        `demand ${demand.label} mistakes worker ${worker.id}`,
+      )
+      if (state.touched.has(worker) || worker.isLeaving) continue
+      const isFitting = demand.capable.has(worker) && fits(demand, worker)
+      assert(
+        demand.fitting.has(worker) === isFitting,
+        `demand ${demand.label} mistakes what worker ${worker.id} has to spare`,
+      )
+    }
+    for (const worker of [...demand.capable, ...demand.fitting, ...demand.taken.keys()]) {
+      assert(state.workers.get(worker.id) === worker, `demand ${demand.label} knows a worker that is gone`)
+    }
+    const { reserved } = demand
+    assert(
+      reserved === undefined || reserved.reservedFor === demand,
+      `demand ${demand.label} has a worker that is another's`,
+    )
+  }
+  for (const worker of state.workers.values()) checkSpare(worker)
+}
+
+function checkSpare(worker: WorkerRecord): void {
+  const free = { memoryBytes: worker.join.memoryLimitBytes, others: new Map<string, number>() }
+  for (const { name, thousandths } of worker.join.resources) free.others.set(name, thousandths)
+  let extraSlots = 0
+  const demands = [...worker.processing].map(({ template }) => template.demand)
+  for (const demand of [...demands, ...worker.lingering.values()]) {
+    if (demand === undefined) continue
+    extraSlots += demand.needs.threads - 1
+    free.memoryBytes -= demand.needs.memoryBytes
+    for (const { name, thousandths } of demand.needs.others) {
+      free.others.set(name, (free.others.get(name) ?? 0) - thousandths)
+    }
+  }
+  assert(worker.extraSlots === extraSlots, `worker ${worker.id} counts ${worker.extraSlots} further threads`)
+  assert(worker.free.memoryBytes === free.memoryBytes, `worker ${worker.id} has other memory to spare than it counts`)
+  assert(free.memoryBytes >= 0, `tasks take more memory than worker ${worker.id} has`)
+  for (const [name, thousandths] of worker.free.others) {
+    assert(free.others.get(name) === thousandths, `worker ${worker.id} has another amount of ${name} than it counts`)
+    assert(thousandths >= 0, `tasks take more ${name} than worker ${worker.id} has`)
+  }
+  const { reservedFor } = worker
+  assert(reservedFor === undefined || reservedFor.reserved === worker, `worker ${worker.id} is kept free for nobody`)
+  if (extraSlots > 0) {
+    const slots = worker.processing.size + extraSlots
+    assert(slots <= worker.join.threads + worker.lingering.size, `worker ${worker.id} has tasks for ${slots} threads`)
+  }
+}
+
+function liveTemplates(state: SchedulerState): Set<Template> {
+  const templates = new Set<Template>()
+  for (const client of state.clients.values()) for (const template of client.templates.values()) templates.add(template)
+  for (const task of allTasks(state)) templates.add(task.template)
+  return templates
 }
 
 function checkArrays(state: SchedulerState): void {

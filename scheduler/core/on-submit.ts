@@ -6,7 +6,7 @@ import { hasLease, type ClientRecord } from './client-record.js'
 import { faultOfOutputs, isProducer, openWithOutputs } from './on-outputs.js'
 import { failTask, inputReleased, refusal, tellOne } from './outcome.js'
 import { wake } from './recovery.js'
-import type { SchedulerState } from './state.js'
+import { readyQueueOf, type SchedulerState } from './state.js'
 import { findTask, HELD, makeTask, type Segment, type TaskArray } from './task-array.js'
 import { NO_INPUTS, RELEASED, type Task } from './task.js'
 import type { Template } from './template.js'
@@ -55,18 +55,19 @@ export function onSubmit(state: SchedulerState, client: ClientRecord, message: S
       template.statistics.tasks.ready += end - start
       start = end
     }
-    state.ready.addSegment(segment)
+    readyQueueOf(state, runs[0]!.template).addSegment(segment)
   } else openAll(state, segment, message)
   return undefined
 }
 
-/** Has it nothing but independent tasks of one priority? Then no task needs a record before it is sent. */
+/** Has it nothing but independent tasks of one priority and demand? Then no task needs a record before it is sent. */
 function isPlain(message: Submit, runs: Segment['runs']): boolean {
   if (message.inputs.length > 0 || message.keys.length > 0) return false
   return runs.every(
     ({ template }) =>
       template.constantInputs.length === 0 &&
       template.outputs === 0 &&
+      template.demand === runs[0]!.template.demand &&
       template.priority === runs[0]!.template.priority,
   )
 }

@@ -13,7 +13,7 @@ import type {
   TasksFinished,
 } from '../../protocol/messages/worker.js'
 import type { HeardFromWorker } from './events.js'
-import { recountLoad, reorder, unassign } from './assignment.js'
+import { abandon, endLingering, recountLoad, reorder, unassign } from './assignment.js'
 import { finishOutputs } from './on-outputs.js'
 import { failTask, finishTask } from './outcome.js'
 import { isNeeded } from './retention.js'
@@ -21,7 +21,7 @@ import { loseCopy, startOver } from './recovery.js'
 import { onRelayMessage } from './relays.js'
 import { loseScattered, onScattered, retryScatters } from './scatter.js'
 import { endCopying, endResting, noteChange, onCopyMissing } from './spread.js'
-import { workerOutboxOf, type SchedulerState } from './state.js'
+import { readyQueueOf, workerOutboxOf, type SchedulerState } from './state.js'
 import { addHolder, isHolder, isPending, keyOf, type Failure, type Task } from './task.js'
 import type { FunctionStatistics } from './template.js'
 import type { WorkerRecord } from './worker-record.js'
@@ -252,12 +252,10 @@ function addCopy(state: SchedulerState, worker: WorkerRecord, id: TaskId, sizeBy
   // Its value was believed lost, and is being made again: here it is.
   if (task.state.type === 'processing') {
     const { worker: other } = task.state
-    unassign(task, other)
-    if (other !== worker) {
-      reorder(state, other)
-      workerOutboxOf(state, other).addFree(id)
-    } // Else it may run there all the same; an order to free it would take the copy too.
-  } else if (task.state.type === 'ready') state.ready.markStale()
+    abandon(state, task, other)
+    // If it is the same it may run there all the same; an order to free it would take the copy too.
+    if (other !== worker) workerOutboxOf(state, other).addFree(id)
+  } else if (task.state.type === 'ready') readyQueueOf(state, task.template).markStale()
   finishTask(state, task, { type: 'in-memory', holders: worker.alone, sizeBytes, page: undefined, start: 0, end: 0 })
 }
 
@@ -266,6 +264,7 @@ function addCopy(state: SchedulerState, worker: WorkerRecord, id: TaskId, sizeBy
  * task, it is told to free what it may hold.
  */
 function currentTask(state: SchedulerState, worker: WorkerRecord, id: TaskId, attempt: number): Task | undefined {
+  if (worker.lingering.size > 0) endLingering(worker, id, attempt)
   const task = recordOf(state, id)
   if (task?.state.type === 'processing' && task.state.worker === worker) {
     // A report of an older attempt crossed with the order to free it.

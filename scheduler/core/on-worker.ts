@@ -1,6 +1,7 @@
 /** Workers come, want to go, and are gone. */
 import type { WorkerId } from '../../protocol/ids.js'
 import type { Join } from '../../protocol/messages/worker.js'
+import { enterDemands, quitDemands } from './demand.js'
 import { failTask } from './outcome.js'
 import { loseCopy, startOver } from './recovery.js'
 import { endRelaysOf, noRelays } from './relays.js'
@@ -43,6 +44,13 @@ export function onWorkerJoined(state: SchedulerState, id: WorkerId, join: Join):
     argumentBytes: 0,
     queuedUs: 0,
     untimed: 0,
+    extraSlots: 0,
+    free: {
+      memoryBytes: join.memoryLimitBytes,
+      others: new Map(join.resources.map(({ name, thousandths }) => [name, thousandths])),
+    },
+    reservedFor: undefined,
+    lingering: new Map(),
     codes: new Set(),
     templates: new Set(),
     peers: new Set(),
@@ -61,6 +69,7 @@ export function onWorkerJoined(state: SchedulerState, id: WorkerId, join: Join):
   state.workersByName.set(join.name, worker)
   state.stayingWorkers++
   state.open.push(worker)
+  enterDemands(state, worker)
   retryScatters(state)
   noteWorkers(state)
   workerOutboxOf(state, worker).add({ type: 'joined', worker: id, peerSecret: state.config.peerSecret })
@@ -84,6 +93,7 @@ export function onLeaving(state: SchedulerState, worker: WorkerRecord): void {
   worker.isLeaving = true
   state.stayingWorkers--
   state.open.remove(worker)
+  quitDemands(state, worker)
   retryScatters(state)
   noteWorkers(state)
 }
@@ -104,6 +114,7 @@ export function onWorkerLeft(state: SchedulerState, id: WorkerId, reason: string
   if (!worker.isLeaving) state.stayingWorkers--
   for (const template of worker.templates) template.knownBy.delete(worker)
   state.open.remove(worker)
+  quitDemands(state, worker)
   endCopyingOf(state, worker)
   endRelaysOf(state, { type: 'worker', record: worker }, `Worker ${worker.join.name} is gone.`)
   loseScatterTarget(state, worker)
@@ -115,6 +126,7 @@ export function onWorkerLeft(state: SchedulerState, id: WorkerId, reason: string
     else failWithWorker(state, task, worker, reason)
   }
   worker.processing.clear()
+  for (const demand of state.demands.values()) demand.taken.delete(worker)
 }
 
 /**

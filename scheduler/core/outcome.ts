@@ -1,7 +1,7 @@
 /** A task has an outcome: whoever waits for it is told, its dependants go on or fail, its inputs may go. */
 import { leaveWaiters, letGo, noLongerPending } from './retention.js'
 import { noteChange } from './spread.js'
-import { outboxOf, type SchedulerState } from './state.js'
+import { outboxOf, readyQueueOf, type SchedulerState } from './state.js'
 import { HELD, NO_WAITERS, WANTED, type TaskArray } from './task-array.js'
 import { taskId, type TaskId } from '../../protocol/ids.js'
 import type { ErrorCode } from '../../protocol/errors.js'
@@ -32,7 +32,7 @@ export function failTask(state: SchedulerState, task: Task, failure: Failure): v
     if (next.state.type === 'failed') continue
     const wasPending = isPending(next)
     const wasWaiting = next.state.type === 'waiting'
-    if (next.state.type === 'ready') state.ready.markStale()
+    if (next.state.type === 'ready') readyQueueOf(state, next.template).markStale()
     moveTo(next, { type: 'failed', failure })
     noteChange(state, next.id)
     if (wasWaiting) leaveWaiters(next)
@@ -71,7 +71,7 @@ export function inputReleased(key?: string): Failure {
 /** The task's inputs are all in memory: it enters the ready queue. */
 export function makeReady(state: SchedulerState, task: Task): void {
   moveTo(task, READY)
-  state.ready.addTask(task)
+  readyQueueOf(state, task.template).addTask(task)
 }
 
 /** A client waits for this value: it is answered now, or when the task has an outcome. */

@@ -6,6 +6,7 @@
 import { present } from '../../common/assert.js'
 import { hasRoom, hasRoomForGuests } from './admission.js'
 import { assign } from './assignment.js'
+import { endTurnOf, refit, reserve, startersOf, type Demand } from './demand.js'
 import { areInputsHeld, startOver } from './recovery.js'
 import type { SchedulerState } from './state.js'
 import type { Task } from './task.js'
@@ -21,22 +22,72 @@ const MAX_HOLDERS_SEEN = 8
 
 /** Sends what is ready to whoever has room, until one of the two runs out. */
 export function placeReadyTasks(state: SchedulerState): void {
+  if (state.demands.size > 0) takeTurns(state)
+  while (placePlain(state)) continue
+  if (state.demands.size > 0) reserve(state)
+}
+
+/**
+ * While a demand has a task and a worker for it: the most urgent tasks first, and of those that are equally urgent one from
+ * each demand and one without, in turn.
+ */
+function takeTurns(state: SchedulerState): void {
   for (;;) {
-    const idlest = state.open.peek()
-    if (idlest === undefined || !hasRoom(idlest)) return
-    const task = state.ready.next()
-    if (task === undefined) return
-    if (!areInputsHeld(task)) {
-      startOver(state, task) // An input was lost since the task became ready.
-      continue
+    refit(state)
+    let highest = -Infinity
+    let demands: Demand[] = []
+    for (const demand of state.demands.values()) {
+      const priority = demand.fitting.size === 0 ? undefined : demand.queue.topPriority()
+      if (priority === undefined || priority < highest) continue
+      if (priority > highest) demands = []
+      highest = priority
+      demands.push(demand)
     }
-    assign(state, task, task.inputs.length === 0 ? idlest : chooseWorker(task, idlest))
+    if (demands.length === 0) return
+    const plain = state.ready.topPriority() ?? -Infinity
+    // More urgent tasks than those of any demand that could go are placed as far as there is room.
+    if (plain > highest && placePlain(state)) continue
+    for (const demand of demands) placeFrom(state, demand)
+    if (plain === highest) placePlain(state)
   }
 }
 
-/** Parent: owns the loop, every branch and the result. Ties go to the idlest worker, so it is repeatable. */
-export function chooseWorker(task: Task, idlest: WorkerRecord): WorkerRecord {
-  const heldBytes = new Map<WorkerRecord, number>([[idlest, 0]])
+/** Returns false when there is no such task, or no room. */
+function placePlain(state: SchedulerState): boolean {
+  const idlest = state.open.peek()
+  if (idlest === undefined || !hasRoom(idlest)) return false
+  const task = state.ready.next()
+  if (task === undefined) return false
+  if (!areInputsHeld(task))
+    startOver(state, task) // An input was lost since the task became ready.
+  else assign(state, task, task.inputs.length === 0 ? idlest : chooseWorker(task, [idlest], mayTakeGuest))
+  return true
+}
+
+function placeFrom(state: SchedulerState, demand: Demand): void {
+  refit(state)
+  if (demand.fitting.size === 0) return
+  const task = demand.queue.next()
+  if (task === undefined) return
+  if (!areInputsHeld(task)) {
+    startOver(state, task)
+    return
+  }
+  const worker = chooseWorker(task, startersOf(demand), (holder) => demand.fitting.has(holder))
+  assign(state, task, worker)
+  endTurnOf(state, demand)
+  // The next task of the demand starts its search elsewhere.
+  if (demand.fitting.delete(worker)) state.touched.add(worker)
+}
+
+/** Parent: owns the loop, every branch and the result. `starters` can take it. Ties go to the first, so it is repeatable. */
+export function chooseWorker(
+  task: Task,
+  starters: readonly WorkerRecord[],
+  mayTake: (holder: WorkerRecord) => boolean,
+): WorkerRecord {
+  const heldBytes = new Map<WorkerRecord, number>()
+  for (const worker of starters) heldBytes.set(worker, 0)
   let allBytes = 0
   for (const { state } of task.inputs) {
     if (state.type !== 'in-memory') continue
@@ -47,10 +98,10 @@ export function chooseWorker(task: Task, idlest: WorkerRecord): WorkerRecord {
       heldBytes.set(holder, (heldBytes.get(holder) ?? 0) + state.sizeBytes)
     }
   }
-  let best = idlest
+  let best = present(starters[0], 'a worker that can take a task')
   let bestUs = Infinity
   for (const [worker, bytes] of heldBytes) {
-    if (worker !== idlest && (worker.isLeaving || !hasRoomForGuests(worker))) continue
+    if (!starters.includes(worker) && !mayTake(worker)) continue
     const us = loadOf(worker) + fetchUs(allBytes - bytes) * (1 + task.misses * FETCH_FAILED_FACTOR)
     if (us < bestUs) {
       best = worker
@@ -58,6 +109,11 @@ export function chooseWorker(task: Task, idlest: WorkerRecord): WorkerRecord {
     }
   }
   return best
+}
+
+/** A worker that has inputs of a task may have a little more to do than others. */
+function mayTakeGuest(worker: WorkerRecord): boolean {
+  return !worker.isLeaving && hasRoomForGuests(worker)
 }
 
 /** Leaf: what it takes to fetch so many bytes. */

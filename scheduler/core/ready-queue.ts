@@ -48,6 +48,23 @@ export class ReadyQueue {
     if (this.#stale > 1_000 && this.#stale * 2 > this.#entries) this.#sweep()
   }
 
+  /** The priority of the most urgent task; nothing when there is none. It may be too high where tasks were let go. */
+  topPriority(): number | undefined {
+    while (this.#levels[0]?.turn.length === 0) this.#levels.shift()
+    return this.#levels[0]?.priority
+  }
+
+  /** Is a task in it that is ready? Looks for one, so this is for people who ask, and not for every decision. */
+  hasTasks(): boolean {
+    return this.#levels.some(({ byClient }) =>
+      [...byClient.values()].some(({ tasks, segments }) => {
+        for (const task of tasks) if (task.state.type === 'ready') return true
+        for (const { array } of segments) if (array.live > 0) return true
+        return false
+      }),
+    )
+  }
+
   /** Takes the next task out of the queue; it has a record from here on. */
   next(): Task | undefined {
     for (;;) {

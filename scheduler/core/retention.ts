@@ -6,9 +6,9 @@
 import { assert } from '../../common/assert.js'
 import { arrayOf, indexOf, outputOf, type TaskId } from '../../protocol/ids.js'
 import type { ClientRecord } from './client-record.js'
-import { noLongerProcessing } from './assignment.js'
+import { abandon } from './assignment.js'
 import { noteChange } from './spread.js'
-import { outboxOf, workerOutboxOf, type SchedulerState } from './state.js'
+import { outboxOf, readyQueueOf, workerOutboxOf, type SchedulerState } from './state.js'
 import { HELD, leavePlace, templateAt, type TaskArray } from './task-array.js'
 import { isHolder, isPending, moveTo, outputCountOf, RELEASED, type Task } from './task.js'
 import { forgetTask as leaveTemplate } from './templates.js'
@@ -77,11 +77,11 @@ function dropOutcome(state: SchedulerState, task: Task, work: Task[]): void {
       if (before.page !== undefined) state.inline.drop(before.page)
       break
     case 'processing':
-      noLongerProcessing(state, task, before.worker)
+      abandon(state, task, before.worker)
       freeAttempt(state, task, before.worker)
       break
     case 'ready':
-      state.ready.markStale()
+      readyQueueOf(state, task.template).markStale()
       break
     case 'waiting':
       if (task.template.isScattered) dropScatter(state, task)
@@ -171,7 +171,9 @@ function removeAlias(state: SchedulerState, task: Task, array: TaskArray, index:
 function leaveArray(state: SchedulerState, array: TaskArray, index: number): void {
   leavePlace(array, index)
   if (array.live > 0) return
-  for (const { cursor, count } of array.segments) if (cursor < count) state.ready.markStale()
+  for (const { cursor, count, runs } of array.segments) {
+    if (cursor < count) readyQueueOf(state, runs[0]!.template).markStale()
+  }
   state.arrays.delete(array.id)
   array.client.arrays.delete(array)
 }

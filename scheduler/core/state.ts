@@ -6,13 +6,14 @@ import type { ArrayId, ClientId, CodeHash, TaskId, WorkerId } from '../../protoc
 import type { ClientRecord } from './client-record.js'
 import { InlineCache } from './inline-cache.js'
 import type { SchedulerInstruction } from './instructions.js'
+import type { Demand } from './demand.js'
 import { ReadyQueue } from './ready-queue.js'
 import type { Relay } from './relays.js'
 import type { Scatter } from './scatter.js'
 import type { CopiesUnderWay, Spread } from './spread.js'
 import type { TaskArray } from './task-array.js'
 import type { Task } from './task.js'
-import type { CodeRecord, FunctionStatistics } from './template.js'
+import type { CodeRecord, FunctionStatistics, Template } from './template.js'
 import { isLessLoaded, type WorkerRecord } from './worker-record.js'
 
 export interface SchedulerConfig {
@@ -52,7 +53,12 @@ export interface SchedulerState {
   readonly codes: Map<CodeHash, CodeRecord>
   /** By code and export, so that what is learnt about a function outlives a template. */
   readonly functions: Map<string, FunctionStatistics>
+  /** Of tasks that need one thread and nothing else. */
   readonly ready: ReadyQueue
+  /** Of the others, by what they need. */
+  readonly demands: Map<string, Demand>
+  /** Workers that demands have to look at again; empty while there are no demands. */
+  readonly touched: Set<WorkerRecord>
   /** Workers that may be sent tasks, the least loaded on top. */
   readonly open: Heap<WorkerRecord>
   readonly inline: InlineCache
@@ -103,6 +109,8 @@ export function createState(config: SchedulerConfig): SchedulerState {
     codes: new Map(),
     functions: new Map(),
     ready: new ReadyQueue(),
+    demands: new Map(),
+    touched: new Set(),
     open: new Heap(isLessLoaded),
     inline: new InlineCache(config.maxInlineCacheBytes ?? MAX_INLINE_CACHE_BYTES),
     workerWaits: [],
@@ -126,6 +134,11 @@ export function createState(config: SchedulerConfig): SchedulerState {
     startedRelays: 0,
     nextRelay: 1,
   }
+}
+
+/** Where a task of the template waits for a worker. */
+export function readyQueueOf(state: SchedulerState, { demand }: Template): ReadyQueue {
+  return demand === undefined ? state.ready : demand.queue
 }
 
 /** The client's outbox, which is emptied at the end of the turn. */

@@ -1,5 +1,13 @@
 /** What the cluster is doing, from figures that are kept as things happen: nothing is counted up here but functions and workers. */
-import type { ClusterStatus, FunctionStatus, StateCounts, WorkerStatus } from '../../protocol/messages/status.js'
+import type {
+  BlockedStatus,
+  ClusterStatus,
+  FunctionStatus,
+  StateCounts,
+  WorkerStatus,
+} from '../../protocol/messages/status.js'
+import { describeAmount } from '../../protocol/resources.js'
+import { describeNeeds, reasonOfBlocked } from './demand.js'
 import type { SchedulerState } from './state.js'
 import type { WorkerRecord } from './worker-record.js'
 
@@ -24,6 +32,7 @@ export function statusOf(state: SchedulerState): ClusterStatus {
     workers: [...state.workers.values()].map((worker) => statusOfWorker(worker, state.nowMs)),
     tasks,
     functions: [...byName.values()].map(({ runs: _, ...row }) => row),
+    blocked: blockedTasks(state),
     totals: { ...state.totals },
     tasksPerSecond: state.finishRate.perSecond(state.nowMs),
   }
@@ -36,6 +45,7 @@ function statusOfWorker({ join, pulse, processing, heardAtMs }: WorkerRecord, no
     host: join.host,
     pid: join.pid,
     threads: join.threads,
+    resources: join.resources.map(describeAmount),
     memoryBytes: pulse?.memoryBytes ?? 0,
     memoryLimitBytes: join.memoryLimitBytes,
     cpuSeconds: pulse?.cpuSeconds ?? 0,
@@ -49,6 +59,11 @@ function statusOfWorker({ join, pulse, processing, heardAtMs }: WorkerRecord, no
     packageVersion: join.packageVersion,
     nodeVersion: join.nodeVersion,
   }
+}
+
+function blockedTasks(state: SchedulerState): BlockedStatus[] {
+  const demands = [...state.demands.values()].filter(({ queue, capable }) => capable.size === 0 && queue.hasTasks())
+  return demands.map((demand) => ({ needs: describeNeeds(demand.needs), reason: reasonOfBlocked(state, demand) }))
 }
 
 function noTasks(): Counts {

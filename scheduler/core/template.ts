@@ -2,6 +2,7 @@
 import type { CodeHash, TaskId, TemplateId } from '../../protocol/ids.js'
 import type { DefineCode } from '../../protocol/messages/common.js'
 import type { StateCounts } from '../../protocol/messages/status.js'
+import type { Demand } from './demand.js'
 import type { WorkerRecord } from './worker-record.js'
 
 /** A function's figures, kept as its tasks move and never counted up afterwards. */
@@ -33,6 +34,8 @@ export interface Template {
   readonly priority: number
   /** How many outputs each of its tasks has, in places of their own; 0 when the task itself has the value. */
   readonly outputs: number
+  /** With those that need the same of a worker; `undefined` when that is one thread. */
+  readonly demand: Demand | undefined
   readonly statistics: FunctionStatistics
   /** Its one task never runs: a client brings the value. See scatter.ts. */
   readonly isScattered: boolean

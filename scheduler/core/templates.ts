@@ -4,6 +4,7 @@ import { ownBytes } from '../../common/packed.js'
 import type { DefineCode } from '../../protocol/messages/common.js'
 import { PRIORITY_BASE, type DefineTemplate } from '../../protocol/messages/client.js'
 import type { ClientRecord } from './client-record.js'
+import { joinDemand, leaveDemand } from './demand.js'
 import { workerOutboxOf, type SchedulerState } from './state.js'
 import type { CodeRecord, FunctionStatistics, Template } from './template.js'
 
@@ -37,6 +38,7 @@ export function onDefineTemplate(state: SchedulerState, client: ClientRecord, de
     constantInputs: define.constantInputs,
     priority: define.priority - PRIORITY_BASE,
     outputs: define.outputs,
+    demand: joinDemand(state, define.needs),
     statistics,
     isScattered: false,
     tasks: 0,
@@ -64,6 +66,7 @@ export function scatterTemplate(state: SchedulerState): Template {
     isScattered: true,
     knownBy: new Set(),
     outputs: 0,
+    demand: undefined,
     tasks: 1,
     isOpen: false,
   }
@@ -102,6 +105,7 @@ function forgetIfUnused(state: SchedulerState, template: Template): void {
     workerOutboxOf(state, worker).addForgottenTemplate(template.id)
   }
   template.knownBy.clear()
+  leaveDemand(state, template)
   template.statistics.templates--
   const code = state.codes.get(template.code)
   if (code !== undefined) dropCodeUser(state, code)

@@ -106,13 +106,16 @@ function introduceTemplate(state: SchedulerState, worker: WorkerRecord, task: Ta
   if (worker.templates.has(template)) return
   worker.templates.add(template)
   template.knownBy.add(worker)
-  const { id, name, code, exportName, constants, constantInputs, outputs } = template
+  const { id, name, code, exportName, constants, constantInputs, outputs, demand } = template
+  const memoryBytes = demand?.needs.memoryBytes ?? 0
+  const isCounted = demand !== undefined
   const record = state.codes.get(code)
   if (record !== undefined && !worker.codes.has(code)) {
     worker.codes.add(code)
     out.push(record.define)
   }
-  out.push({ type: 'define-template', template: id, name, code, exportName, constants, constantInputs, outputs })
+  const callable = { code, exportName, constants, constantInputs }
+  out.push({ type: 'define-template', template: id, name, ...callable, outputs, memoryBytes, isCounted })
 }
 
 /** Collects the inputs of a message's tasks, and where those are that the worker does not hold. */

@@ -2,6 +2,7 @@
 import type { HeapItem } from '../../common/heap.js'
 import type { CodeHash, WorkerId } from '../../protocol/ids.js'
 import type { Join, Pulse } from '../../protocol/messages/worker.js'
+import type { Demand } from './demand.js'
 import type { AskedRelays } from './relays.js'
 import type { Scatter } from './scatter.js'
 import type { WorkerCopies } from './spread.js'
@@ -24,6 +25,14 @@ export interface WorkerRecord extends HeapItem {
   queuedUs: number
   /** How many of `processing` belong to a function that was never timed. */
   untimed: number
+  /** Threads that tasks of `processing` take beyond one each. */
+  extraSlots: number
+  /** What tasks that are counted have not taken: of its memory limit, and of what it offers by name, in thousandths. */
+  readonly free: { memoryBytes: number; readonly others: Map<string, number> }
+  /** Other demands leave enough of it free for a task of this one. */
+  reservedFor: Demand | undefined
+  /** Attempts that it was told to free, and that still take of it until it says that it is done with them. */
+  readonly lingering: Map<string, Demand>
   /** What it has been sent and need not be sent again. */
   readonly codes: Set<CodeHash>
   /** Each knows the worker in turn, in `knownBy`. */
@@ -54,13 +63,14 @@ export function loadOf(worker: WorkerRecord): number {
 }
 
 /**
- * Order of the heap of open workers: those with an idle thread on top, whatever their other threads do; paused ones last; then the least
- * loaded; the older one breaks a tie, so that a run can be repeated.
+ * Order of the heap of open workers: those with an idle thread on top, whatever their other threads do; those that take nothing ahead last;
+ * then the least loaded; the older one breaks a tie, so that a run can be repeated.
  */
 export function isLessLoaded(a: WorkerRecord, b: WorkerRecord): boolean {
   const isIdle = hasIdleThread(a)
   if (isIdle !== hasIdleThread(b)) return isIdle
-  if (isPaused(a) !== isPaused(b)) return isPaused(b)
+  const takesMore = takesNothingAhead(b)
+  if (takesNothingAhead(a) !== takesMore) return takesMore
   const left = loadOf(a)
   const right = loadOf(b)
   return left === right ? a.id < b.id : left < right
@@ -68,7 +78,25 @@ export function isLessLoaded(a: WorkerRecord, b: WorkerRecord): boolean {
 
 /** A paused worker does one task at a time: what it is given may be what uses its values up. */
 export function hasIdleThread(worker: WorkerRecord): boolean {
-  return worker.processing.size < (isPaused(worker) ? 1 : worker.join.threads)
+  const slots = worker.processing.size + worker.extraSlots
+  if (worker.reservedFor !== undefined && slots >= threadsLeftBy(worker.reservedFor, worker)) return false
+  return slots < (isPaused(worker) ? 1 : worker.join.threads)
+}
+
+/** How many threads its tasks take. */
+export function slotsOf(worker: WorkerRecord): number {
+  return worker.processing.size + worker.extraSlots
+}
+
+/** Where a task has several threads, or is to have them, none is sent ahead that would take one of them. */
+export function takesNothingAhead(worker: WorkerRecord): boolean {
+  return isPaused(worker) || worker.extraSlots > 0 || (worker.reservedFor?.needs.threads ?? 1) > 1
+}
+
+/** Of the threads of a worker that is kept free for a demand, those that tasks may take, with the demand's own. */
+function threadsLeftBy({ needs, taken }: Demand, worker: WorkerRecord): number {
+  if (needs.threads === 1) return worker.join.threads
+  return worker.join.threads - needs.threads + (taken.get(worker) ?? 0) * needs.threads
 }
 
 /** Do the values of the worker take so much of its memory that it begins nothing beside what runs? */

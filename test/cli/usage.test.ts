@@ -31,6 +31,14 @@ test('wrong usage is one sentence that says what to do, and exit code 2', async 
       ['worker', 'join', 'ws://127.0.0.1:1', '--memory-limit', '4'],
       `option '--memory-limit <size>' argument '4' is invalid. Write it like "2GiB"; see "heddle worker join --help".`,
     ],
+    [
+      ['worker', 'join', 'ws://127.0.0.1:1', '--resource', 'gpu'],
+      `option '--resource <name=amount>' argument 'gpu' is invalid. Write it as a name and an amount, as in gpu=1; see "heddle worker join --help".`,
+    ],
+    [
+      ['worker', 'join', 'ws://127.0.0.1:1', '--resource', 'memory=4'],
+      `The resource "memory" is what the worker's memory limit says; set that instead.`,
+    ],
     [['status', 'localhost:8786'], '"localhost:8786" is no address of a scheduler; write it like ws://127.0.0.1:8786.'],
     [
       ['scheduler', '--token-file', '/nowhere'],
@@ -91,6 +99,7 @@ test('the status of a cluster is told in a few lines', () => {
     clients: 1,
     workers: [],
     tasks: { ...none, processing: 2 },
+    blocked: [{ needs: 'gpu=1', reason: 'needs gpu=1, which none of 0 workers has' }],
     functions: [{ name: 'double', tasks: { ...none, processing: 2 }, finished: 10, failed: 0, meanMs: 1.5 }],
     totals: { submitted: 12, finished: 10, failed: 0 },
     tasksPerSecond: 3.4,
@@ -102,6 +111,8 @@ Tasks: 0 waiting, 0 ready, 2 processing, 0 in-memory, 0 failed, 0 released; 3 a 
 Since the start: 12 submitted, 10 finished, 0 failed
 
 No workers; start one with: heddle worker join ws://127.0.0.1:8786
+
+Waiting: work that needs gpu=1, which none of 0 workers has.
 
 FUNCTION  WAITING  READY  PROCESSING  IN MEMORY  FINISHED  FAILED  MEAN TIME
 double    0        0      2           0          10        0       1.5ms

@@ -337,6 +337,7 @@ test('info and waitForWorkers ask the scheduler', async () => {
     clients: 1,
     workers: [],
     tasks: { ...zero, processing: 2 },
+    blocked: [],
     functions: [],
     totals: { submitted: 2, finished: 0, failed: 0 },
     tasksPerSecond: 0,

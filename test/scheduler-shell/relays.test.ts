@@ -66,7 +66,16 @@ async function joinAsHolder(sessions: Sessions, name: string): Promise<WorkerId>
     },
   })
   const versions = { packageVersion: '0', nodeVersion: 'v20' }
-  const join = { name, address: '', threads: 1, memoryLimitBytes: 1, pid: 1, host: 'here', incarnation: name }
+  const join = {
+    name,
+    address: '',
+    threads: 1,
+    memoryLimitBytes: 1,
+    pid: 1,
+    host: 'here',
+    incarnation: name,
+    resources: [],
+  }
   connection.send({ type: 'join', ...join, ...versions })
   return await joined
 }

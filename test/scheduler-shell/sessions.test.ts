@@ -24,6 +24,7 @@ const JOIN: Join = {
   packageVersion: '0.0.0',
   nodeVersion: 'v20.0.0',
   incarnation: 'one',
+  resources: [],
 }
 const PULSE: WorkerToScheduler = {
   type: 'pulse',

@@ -18,6 +18,8 @@ import {
   type TaskId,
   type TemplateId,
 } from '../../protocol/ids.js'
+import { MAX_INLINE_RESULT_BYTES } from '../../protocol/limits.js'
+import { NO_NEEDS, type Needs } from '../../protocol/messages/needs.js'
 import { PRIORITY_BASE, type ClientToScheduler, type SchedulerToClient } from '../../protocol/messages/client.js'
 import { decodeNumber, describe, encodeNumber, type Description, type Operation, type Pace } from './expression.js'
 import { SimulatedRelays } from './simulated-relays.js'
@@ -45,8 +47,22 @@ interface Future {
   isWanted: boolean
 }
 
+/** What the least worker has of memory. */
+const LEAST_MEMORY_BYTES = MAX_INLINE_RESULT_BYTES + 1
+
 /** What a scattered value counts as. */
 const LARGE_BYTES = 1_000_000
+
+/** No more than the least worker has: the memory of one large value, one gpu, and so many threads. */
+function drawNeeds({ needsRng: rng, leastThreads }: World): Needs {
+  const memoryBytes = rng.pick([0, 0, 1, 40_000, LEAST_MEMORY_BYTES])!
+  const gpu = rng.pick([0, 0, 500, 1_000])!
+  return {
+    threads: rng.pick([1, 1, leastThreads])!,
+    memoryBytes,
+    others: gpu === 0 ? [] : [{ name: 'gpu', thousandths: gpu }],
+  }
+}
 
 /** What a client is like: how much of each thing it does. */
 export interface Temper {
@@ -206,6 +222,7 @@ export class SimulatedClient {
       constantInputs: constantInputs.map(({ id }) => id),
       priority: PRIORITY_BASE + rng.integer(-1, 1),
       outputs,
+      needs: this.#world.needsRng.chance(this.#world.needing) ? drawNeeds(this.#world) : NO_NEEDS,
     })
   }
 

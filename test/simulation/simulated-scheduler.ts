@@ -169,6 +169,8 @@ export class SimulatedScheduler {
       case 'close-worker':
         this.#workers.get(instruction.worker)?.cut()
         break
+      case 'tell-blocked':
+        break
       case 'connect-relay':
       case 'cut-relay':
         break // What goes through relays is told by word of mouth here.
@@ -191,6 +193,8 @@ export class SimulatedScheduler {
     assert.equal(state.ready.next(), undefined, 'the scheduler has ready tasks left')
     for (const worker of state.workers.values()) {
       assert.equal(worker.processing.size, 0, `the scheduler waits for tasks of worker ${worker.id}`)
+      assert.equal(worker.lingering.size, 0, `tasks that are gone still take of worker ${worker.id}`)
+      assert.equal(worker.reservedFor, undefined, `worker ${worker.id} is kept free for nothing`)
     }
   }
 

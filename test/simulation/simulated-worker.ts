@@ -32,6 +32,7 @@ export class SimulatedWorker {
   readonly #threads: readonly SimulatedThread[]
   readonly #store = new Map<TaskId, StoredValue>()
   readonly #listens: boolean
+  readonly #gpuThousandths: number
   readonly #relays = new SimulatedRelays((message) => {
     this.#connection?.send(message)
     this.#connection?.flush()
@@ -40,12 +41,14 @@ export class SimulatedWorker {
   #connection: Connection<WorkerToScheduler> | undefined
   #isGone = false
 
-  constructor(world: World, name: string, threads: number) {
+  constructor(world: World, name: string, givenThreads: number) {
+    const threads = Math.max(world.leastThreads, givenThreads)
     this.#world = world
     this.#rng = world.rng.fork()
     this.name = name
     this.address = `ws://${name}`
     this.#listens = !world.separationRng.chance(world.separation / 2)
+    this.#gpuThousandths = world.needsRng.pick([1_000, 1_000, 2_500])!
     this.#machine = createWorkerMachine({
       threads,
       maxFetchBytes: world.maxFetchBytes,
@@ -171,7 +174,12 @@ export class SimulatedWorker {
       },
     })
     this.#connection = connection
-    connection.send(joinOf(this.name, this.#listens ? this.address : '', this.#threads.length))
+    const { memoryLimitBytes } = this.#machine.state.config
+    connection.send({
+      ...joinOf(this.name, this.#listens ? this.address : '', this.#threads.length),
+      memoryLimitBytes,
+      resources: [{ name: 'gpu', thousandths: this.#gpuThousandths }],
+    })
     connection.flush()
   }
 
@@ -335,5 +343,6 @@ function joinOf(name: string, address: string, threads: number): Join {
     packageVersion: '0',
     nodeVersion: '0',
     incarnation: name,
+    resources: [],
   }
 }

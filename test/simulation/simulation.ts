@@ -35,6 +35,8 @@ export function simulate({ seed, faults }: SimulationOptions): SimulationReport 
   const rng = new Rng(seed)
   const separationRng = new Rng(seed + SEPARATION_SEEDS)
   const memoryRng = new Rng(seed + 1_000_000_007)
+  const needsRng = new Rng(seed + 2_000_000_011)
+  const needing = needsRng.pick([0, 0.3, 1])!
   const agenda = new Agenda()
   const scheduler = new SimulatedScheduler(agenda, rng.fork(), rng.pick([0, 100, 2_000, 2 ** 28])!)
   const world: World = {
@@ -53,6 +55,9 @@ export function simulate({ seed, faults }: SimulationOptions): SimulationReport 
     memoryLimits: memoryRng.pick([[2 ** 20], [2 ** 20, 4], [3, 6, 20], [1, 2]])!,
     diskLimits: memoryRng.pick([[2 ** 20], [0, 2, 2 ** 20]])!,
     spillFailure: faults ? memoryRng.pick([0, 0.05, 0.3])! : 0,
+    needsRng,
+    needing,
+    leastThreads: needing === 0 ? 1 : needsRng.pick([1, 2])!,
     hasDeaths: faults,
     strikesAtRun: new Set(),
   }

@@ -30,6 +30,12 @@ export interface World {
   readonly diskLimits: readonly number[]
   /** The probability that a value can't be spilled, or that its file can't be read. */
   readonly spillFailure: number
+  /** Draws what tasks need and workers offer, so that nothing else is drawn otherwise for it. */
+  readonly needsRng: Rng
+  /** The probability that a function has needs. */
+  readonly needing: number
+  /** Each worker has so many threads or more, so that what needs as many can run. */
+  readonly leastThreads: number
   /** Do workers die, so that tasks may fail with them? */
   readonly hasDeaths: boolean
   /** At these counts of runs, the worker that runs the task is struck by a fault: so faults come when there is work. */

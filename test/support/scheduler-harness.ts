@@ -18,6 +18,7 @@ import {
   type TaskId,
   type WorkerId,
 } from '../../protocol/ids.js'
+import { NO_NEEDS, type Needs } from '../../protocol/messages/needs.js'
 import { PRIORITY_BASE, type SchedulerToClient } from '../../protocol/messages/client.js'
 import type { Join, SchedulerToWorker } from '../../protocol/messages/worker.js'
 import type { HeardFromClient, HeardFromWorker } from '../../scheduler/core/events.js'
@@ -67,6 +68,7 @@ export class SchedulerHarness {
       packageVersion: '0',
       nodeVersion: '20',
       incarnation: `i${id}`,
+      resources: [],
       ...options,
     }
     this.turn({ type: 'worker-joined', worker: id, join })
@@ -180,6 +182,7 @@ export class TestClient {
       readonly priority?: number
       readonly constantInputs?: readonly TaskId[]
       readonly outputs?: number
+      readonly needs?: Needs
     } = {},
   ): number {
     const template = templateId(this.#nextTemplate++)
@@ -263,7 +266,13 @@ export function defineMessages(
     priority = 0,
     constantInputs = [],
     outputs = 0,
-  }: { readonly priority?: number; readonly constantInputs?: readonly TaskId[]; readonly outputs?: number } = {},
+    needs = NO_NEEDS,
+  }: {
+    readonly priority?: number
+    readonly constantInputs?: readonly TaskId[]
+    readonly outputs?: number
+    readonly needs?: Needs
+  } = {},
 ): HeardFromClient[] {
   const code = codeHash(`hash of ${name}`)
   const constants = constantInputs.length > 0 ? Uint8Array.of(9) : new Uint8Array(0)
@@ -279,6 +288,7 @@ export function defineMessages(
       constantInputs,
       priority: PRIORITY_BASE + priority,
       outputs,
+      needs,
     },
   ]
 }

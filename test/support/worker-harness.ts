@@ -130,6 +130,8 @@ export class WorkerHarness {
       constants: new Uint8Array(0),
       constantInputs: [],
       outputs,
+      memoryBytes: 0,
+      isCounted: false,
     })
   }
 

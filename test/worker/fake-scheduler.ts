@@ -87,6 +87,8 @@ export class WorkerSession {
         constants: new Uint8Array(0),
         constantInputs: [],
         outputs: 0,
+        memoryBytes: 0,
+        isCounted: false,
       },
     )
     return template

@@ -23,6 +23,11 @@ suite('options of a worker', () => {
     assert.notEqual(a.incarnation, b.incarnation)
   })
 
+  test('count what it offers in thousandths', () => {
+    const { resources } = resolveWorkerOptions({ schedulerUrl, resources: { gpu: 1.5 } })
+    assert.deepEqual(resources, [{ name: 'gpu', thousandths: 1_500 }])
+  })
+
   test('say where to listen', () => {
     const listenOf = (listen: string): unknown => resolveWorkerOptions({ schedulerUrl, listen }).listen
     assert.deepEqual(listenOf('10.0.0.5:9000'), { host: '10.0.0.5', port: 9000 })
@@ -37,6 +42,9 @@ suite('options of a worker', () => {
     [{ schedulerUrl, name: 'a b' }, /"a b" is no name/],
     [{ schedulerUrl, listen: '9000' }, /"9000" is no place to listen/],
     [{ schedulerUrl, listen: 'host:70000' }, /"host:70000" is no place to listen/],
+    [{ schedulerUrl, resources: { threads: 2 } }, /"threads" is what the worker's threads says/],
+    [{ schedulerUrl, resources: { '1st': 2 } }, /"1st" is no name of a resource/],
+    [{ schedulerUrl, resources: { gpu: -1 } }, /The resource gpu is -1; give a number above 0/],
     [{ schedulerUrl, advertiseUrl: 'host' }, /"host" is no address to reach/],
   ]
   for (const [given, message] of wrong) {

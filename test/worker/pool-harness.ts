@@ -118,6 +118,8 @@ export class PoolHarness implements AsyncDisposable {
       constants: bytes,
       constantInputs: inputs,
       outputs,
+      memoryBytes: 0,
+      isCounted: false,
     }
   }
 

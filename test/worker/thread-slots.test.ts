@@ -45,6 +45,8 @@ suite('a slot', () => {
       constants: new Uint8Array(0),
       constantInputs: [],
       outputs: 0,
+      memoryBytes: 0,
+      isCounted: false,
     }
     let resolve = (): void => undefined
     const codeStored = new Promise<void>((stored) => (resolve = stored))

@@ -187,6 +187,8 @@ suite('a worker that runs tasks', { timeout: 60_000 }, () => {
       constants: new Uint8Array(0),
       constantInputs: [],
       outputs: 0,
+      memoryBytes: 0,
+      isCounted: false,
     }
     session.send(forged, { type: 'define-template', template: 9 as never, ...other })
     const [first, second] = tasks(2)

@@ -29,6 +29,12 @@ export function forgetTask(state: WorkerState, task: Task): void {
   }
 }
 
+/** Nobody wants the task any more. If what it takes is counted, the scheduler hears of it once no thread is at it. */
+export function letTaskGo(state: WorkerState, task: Task): void {
+  forgetTask(state, task)
+  if (task.template.isCounted && task.state.type === 'gone') state.report.addReturned(task)
+}
+
 /** Gives a task that waits or is ready back to the scheduler. */
 export function returnTask(state: WorkerState, task: Task): void {
   forgetTask(state, task)

@@ -7,7 +7,7 @@ import type { RunTasks } from '../../protocol/messages/worker.js'
 import type { Template } from './estimates.js'
 import { OWN_DISK, type Source } from './fetch-plan.js'
 import type { WorkerInstruction } from './instructions.js'
-import { forgetTask, giveBackWithoutInputs } from './let-go.js'
+import { giveBackWithoutInputs, letTaskGo } from './let-go.js'
 import { ownId, type WorkerState } from './state.js'
 import { READY, type Task } from './task.js'
 
@@ -69,7 +69,7 @@ function mayBegin(state: WorkerState, task: Task, out: WorkerInstruction[]): boo
   const known = state.tasks.get(task.task)
   if (known !== undefined) {
     if (known.attempt >= task.attempt) return false
-    forgetTask(state, known)
+    letTaskGo(state, known)
   }
   if (state.link.type === 'leaving') {
     state.report.addReturned(task)

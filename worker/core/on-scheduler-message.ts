@@ -3,7 +3,7 @@ import { unreachable } from '../../common/assert.js'
 import type { TaskId, TemplateId, WorkerId } from '../../protocol/ids.js'
 import type { Heard } from './events.js'
 import type { WorkerInstruction } from './instructions.js'
-import { dropValue, forgetTask, returnTask } from './let-go.js'
+import { dropValue, letTaskGo, returnTask } from './let-go.js'
 import { onFarewell, onJoined } from './on-link.js'
 import { onRunTasks } from './on-run-tasks.js'
 import { onFetchCopies } from './on-transfer.js'
@@ -51,7 +51,7 @@ export function onSchedulerMessage(state: WorkerState, message: Heard, out: Work
 function freeTask(state: WorkerState, id: TaskId): void {
   dropValue(state, id)
   const task = state.tasks.get(id)
-  if (task !== undefined) forgetTask(state, task)
+  if (task !== undefined) letTaskGo(state, task)
 }
 
 /** A task in a batch comes back if its thread turns out not to have started it. */

@@ -104,7 +104,10 @@ function close(state: WorkerState, batch: Batch, task: Task): boolean {
   const isWanted = task.state.type === 'batched'
   batch.open--
   if (isWanted) state.tasks.delete(task.task)
-  else batch.abandoned--
+  else {
+    batch.abandoned--
+    if (task.template.isCounted) state.report.addReturned(task)
+  }
   moveTo(task, GONE)
   state.spills.unpin(task)
   return isWanted
