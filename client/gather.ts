@@ -21,9 +21,14 @@ export function gather(
   if (futures.length === 0) return Promise.resolve([])
   return new Promise((resolve, reject) => {
     const gathering = new Gathering(futures, mode, resolve, reject)
+    let last: TaskArray | undefined
+    let waiter = new GatherWaiter(gathering, 0)
     for (let i = 0; i < futures.length; i++) {
       const { array, index } = futures[i]!
-      wait(array, index, new GatherWaiter(gathering, i))
+      // Neighbours in an array that are neighbours here too share a waiter: a million of a map need a thousand.
+      if (array !== last || waiter.offset !== i - index) waiter = new GatherWaiter(gathering, i - index)
+      last = array
+      wait(array, index, waiter)
     }
   })
 }
@@ -67,31 +72,32 @@ class Gathering {
 }
 
 class GatherWaiter implements Waiter {
-  next: Waiter | undefined = undefined
+  /** From an index in the array to the place among the results. */
+  readonly offset: number
   readonly #gathering: Gathering
-  readonly #place: number
 
-  constructor(gathering: Gathering, place: number) {
+  constructor(gathering: Gathering, offset: number) {
     this.#gathering = gathering
-    this.#place = place
+    this.offset = offset
   }
 
-  onValue(encoded: Uint8Array, isOwned: boolean): void {
+  onValue(index: number, encoded: Uint8Array, isOwned: boolean): void {
     const gathering = this.#gathering
     if (gathering.isOver) return
     let value: unknown
     try {
       value = decodeValue(encoded, { owned: isOwned })
     } catch (error) {
-      return this.onError(error)
+      return this.onError(index, error)
     }
-    gathering.fill(this.#place, gathering.mode === 'settle' ? { status: 'fulfilled', value } : value)
+    gathering.fill(index + this.offset, gathering.mode === 'settle' ? { status: 'fulfilled', value } : value)
   }
 
-  onError(error: unknown): void {
+  onError(index: number, error: unknown): void {
     const gathering = this.#gathering
     if (gathering.isOver) return
     if (gathering.mode === 'throw') gathering.fail(error)
-    else gathering.fill(this.#place, gathering.mode === 'skip' ? SKIPPED : { status: 'rejected', reason: error })
+    else
+      gathering.fill(index + this.offset, gathering.mode === 'skip' ? SKIPPED : { status: 'rejected', reason: error })
   }
 }

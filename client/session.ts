@@ -223,7 +223,7 @@ export class Session implements FutureOwner {
 
   wait(array: TaskArray, index: number, waiter: Waiter): void {
     if (this.#end !== undefined && array.failureOf(index) === undefined && !array.isReleased(index)) {
-      waiter.onError(this.#end)
+      waiter.onError(index, this.#end)
     } else if (array.wait(index, waiter)) this.#outgoing.ask(array)
   }
 

@@ -20,14 +20,14 @@ const RELEASED = 8
 
 const FIRST_CAPACITY = 8
 
-/** Somebody who waits for one value. It must hold the future: a future that nobody holds is released. */
+/** Somebody who waits for values of one array. It must hold their futures: a future that nobody holds is released. */
 export interface Waiter {
-  /** The next one who waits for the same value. */
-  next: Waiter | undefined
   /** The value, encoded. With `isOwned` its memory may become part of the decoded value. */
-  onValue(encoded: Uint8Array, isOwned: boolean): void
-  onError(error: unknown): void
+  onValue(index: number, encoded: Uint8Array, isOwned: boolean): void
+  onError(index: number, error: unknown): void
 }
+
+const NOBODY: readonly Waiter[] = []
 
 /** Tasks that were submitted alike, at one place: those before `end` and behind the end of the call before. */
 interface Call {
@@ -51,7 +51,8 @@ export class TaskArray {
   readonly #calls: Call[] = []
   #keys: Map<number, string> | undefined
   #failures: Map<number, Failure> | undefined
-  #waiters: (Waiter | undefined)[] | undefined
+  /** By index. Nearly always one waits for a value, who then has no list. */
+  #waiters: (Waiter | readonly Waiter[] | undefined)[] | undefined
   /** Tasks whose values the scheduler must still be asked for. */
   #asks: number[] = []
   /** Tasks that were released, which the scheduler was not told of yet. */
@@ -143,17 +144,17 @@ export class TaskArray {
   /** Adds somebody who waits. Returns true when there is now something to ask the scheduler for, as there was not before. */
   wait(index: number, waiter: Waiter): boolean {
     if (this.isReleased(index)) {
-      waiter.onError(this.#errorOfReleased(index))
+      waiter.onError(index, this.#errorOfReleased(index))
       return false
     }
     const failure = this.failureOf(index)
     if (failure !== undefined) {
-      waiter.onError(errorOf(failure, this.#callOf(index).site))
+      waiter.onError(index, errorOf(failure, this.#callOf(index).site))
       return false
     }
     this.#waiters ??= []
-    waiter.next = this.#waiters[index]
-    this.#waiters[index] = waiter
+    const others = this.#waiters[index]
+    this.#waiters[index] = others === undefined ? waiter : [...listOf(others), waiter]
     if ((this.#states[index]! & WANTED) !== 0) return false
     this.#states[index]! |= WANTED
     return this.#asks.push(index) === 1
@@ -196,10 +197,12 @@ export class TaskArray {
     if (index >= this.count || this.isReleased(index)) return
     this.#settle(index)
     this.#states[index] = FINISHED
-    const first = this.#takeWaiters(index)
+    const waiters = this.#waiters?.[index]
+    if (waiters === undefined) return
+    this.#waiters![index] = undefined
+    if (!isList(waiters)) return waiters.onValue(index, encoded, isOwned)
     // Memory can be handed over once only.
-    const isOnly = isOwned && first?.next === undefined
-    for (let waiter = first; waiter !== undefined; waiter = waiter.next) waiter.onValue(encoded, isOnly)
+    for (const waiter of waiters) waiter.onValue(index, encoded, false)
   }
 
   onFailed(index: number, failure: Failure): void {
@@ -210,8 +213,7 @@ export class TaskArray {
     this.#settle(index)
     this.#states[index] = FAILED
     const { site } = this.#callOf(index)
-    const first = this.#takeWaiters(index)
-    for (let waiter = first; waiter !== undefined; waiter = waiter.next) waiter.onError(errorOf(failure, site))
+    for (const waiter of this.#takeWaiters(index)) waiter.onError(index, errorOf(failure, site))
   }
 
   /** Nothing will come any more: everybody who waits gets this error. */
@@ -221,13 +223,14 @@ export class TaskArray {
   }
 
   #reject(index: number, error: unknown): void {
-    for (let waiter = this.#takeWaiters(index); waiter !== undefined; waiter = waiter.next) waiter.onError(error)
+    for (const waiter of this.#takeWaiters(index)) waiter.onError(index, error)
   }
 
-  #takeWaiters(index: number): Waiter | undefined {
-    const first = this.#waiters?.[index]
-    if (first !== undefined) this.#waiters![index] = undefined
-    return first
+  #takeWaiters(index: number): readonly Waiter[] {
+    const waiters = this.#waiters?.[index]
+    if (waiters === undefined) return NOBODY
+    this.#waiters![index] = undefined
+    return listOf(waiters)
   }
 
   /** When no outcome is awaited any more, nobody will ask where the tasks that went well were submitted. */
@@ -249,4 +252,12 @@ export class TaskArray {
     const message = `The future ${this.keyOf(index)} was released; hold it until its value has been used.`
     return new HeddleError('ERR_HEDDLE_RELEASED', message)
   }
+}
+
+function isList(waiters: Waiter | readonly Waiter[]): waiters is readonly Waiter[] {
+  return Array.isArray(waiters)
+}
+
+function listOf(waiters: Waiter | readonly Waiter[]): readonly Waiter[] {
+  return isList(waiters) ? waiters : [waiters]
 }

@@ -116,7 +116,6 @@ export class TaskFuture<T> implements Future<T> {
 }
 
 class PromiseWaiter<T> implements Waiter {
-  next: Waiter | undefined = undefined
   /** Held, and never read. */
   readonly future: TaskFuture<T>
   readonly #resolve: (value: T) => void
@@ -128,7 +127,7 @@ class PromiseWaiter<T> implements Waiter {
     this.#reject = reject
   }
 
-  onValue(encoded: Uint8Array, isOwned: boolean): void {
+  onValue(_index: number, encoded: Uint8Array, isOwned: boolean): void {
     try {
       // The compiler checked what the function returns; what came back is that.
       this.#resolve(decodeValue(encoded, { owned: isOwned }) as T)
@@ -137,7 +136,7 @@ class PromiseWaiter<T> implements Waiter {
     }
   }
 
-  onError(error: unknown): void {
+  onError(_index: number, error: unknown): void {
     this.#reject(error)
   }
 }

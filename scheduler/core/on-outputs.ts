@@ -112,12 +112,12 @@ function finishProducer(state: SchedulerState, worker: WorkerRecord, producer: T
     const entry = first + i
     const output = array.tasks[index + 1 + i]
     if (output?.state.type === 'waiting') {
-      const sizeBytes = sizes[entry] ?? 0
       const start = startOf(values, entry)
-      const end = values.ends[entry] ?? start
-      const isInline = end > start
-      const copy = { page: isInline ? page : undefined, start, end }
-      finishTask(state, output, { type: 'in-memory', holders: worker.alone, sizeBytes, ...copy })
+      const inlineBytes = (values.ends[entry] ?? start) - start
+      const isInline = inlineBytes > 0
+      const sizeBytes = isInline ? inlineBytes : (sizes[entry] ?? 0)
+      const copy = isInline ? page : undefined
+      finishTask(state, output, { type: 'in-memory', holders: worker.alone, sizeBytes, page: copy, start })
       if (!isInline && page !== undefined) state.inline.drop(page)
       continue
     }

@@ -120,14 +120,11 @@ function onTasksFinished(state: SchedulerState, worker: WorkerRecord, message: T
       continue
     }
     task.template.statistics.finished++
-    finishTask(state, task, {
-      type: 'in-memory',
-      holders: worker.alone,
-      sizeBytes: sizes[place] ?? 0,
-      page: isInline ? page : undefined,
-      start: startOf(values, place),
-      end: values.ends[place] ?? 0,
-    })
+    const start = startOf(values, place)
+    // Of what came along the size is what came, whatever the report says.
+    const sizeBytes = isInline ? values.ends[place]! - start : (sizes[place] ?? 0)
+    const copy = isInline ? page : undefined
+    finishTask(state, task, { type: 'in-memory', holders: worker.alone, sizeBytes, page: copy, start })
   }
 }
 
@@ -256,7 +253,7 @@ function addCopy(state: SchedulerState, worker: WorkerRecord, id: TaskId, sizeBy
     // If it is the same it may run there all the same; an order to free it would take the copy too.
     if (other !== worker) workerOutboxOf(state, other).addFree(id)
   } else if (task.state.type === 'ready') readyQueueOf(state, task.template).markStale()
-  finishTask(state, task, { type: 'in-memory', holders: worker.alone, sizeBytes, page: undefined, start: 0, end: 0 })
+  finishTask(state, task, { type: 'in-memory', holders: worker.alone, sizeBytes, page: undefined, start: 0 })
 }
 
 /**

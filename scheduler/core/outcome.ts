@@ -115,7 +115,7 @@ export function tellOne(state: SchedulerState, task: Task, array: TaskArray, ind
 function tellValue(state: SchedulerState, array: TaskArray, id: TaskId, task: Task, value: InMemory): void {
   const outbox = outboxOf(state, array.client)
   if (value.page?.bytes !== undefined) {
-    outbox.addValue(id, value.page.bytes, value.start, value.end)
+    outbox.addValue(id, value.page.bytes, value.start, value.start + value.sizeBytes)
     return
   }
   const holders = value.holders.map(({ join }) => join.address)

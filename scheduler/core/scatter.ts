@@ -115,7 +115,7 @@ export function finishScatter(state: SchedulerState, { task, sizeBytes, holders 
   endScatter(state, task)
   task.template.statistics.finished++
   state.totals.finished++
-  finishTask(state, task, { type: 'in-memory', holders, sizeBytes, page: undefined, start: 0, end: 0 })
+  finishTask(state, task, { type: 'in-memory', holders, sizeBytes, page: undefined, start: 0 })
 }
 
 /** The client did not reach the worker: another is chosen, if there is another. */

@@ -95,28 +95,41 @@ interface Rarities {
 
 const NO_RARITIES: Rarities = Object.freeze({ explicitKey: undefined, deaths: 0, misses: 0, aliases: undefined })
 
-/** There may be millions of these: what the segment knows is read there, and what few have is an object of its own. */
+/** What only tasks of a graph have, not those of a plain `map`: what they need, and who needs them. */
+interface Links {
+  readonly inputs: readonly Task[]
+  readonly producer: Task | undefined
+  waiters: Task[]
+  staleWaiters: number
+  pendingDependants: number
+  dependants: number
+}
+
+const NO_LINKS: Links = Object.freeze({
+  inputs: NO_INPUTS,
+  producer: undefined,
+  waiters: NO_WAITERS,
+  staleWaiters: 0,
+  pendingDependants: 0,
+  dependants: 0,
+})
+
+/** There may be millions of these: what the segment knows is read there, and what not all have are objects of their own. */
 class TaskRecord implements Task {
   readonly #segment: Segment
   readonly place: number
   readonly template: Template
-  readonly inputs: readonly Task[]
-  readonly producer: Task | undefined
   state: TaskState
   attempt = attempt(0)
-  waiters = NO_WAITERS
-  staleWaiters = 0
-  pendingDependants = 0
-  dependants = 0
+  #links: Links
   #rarities: Rarities | undefined
 
   constructor(segment: Segment, place: number, template: Template, { inputs, explicitKey, producer, state }: Given) {
     this.#segment = segment
     this.place = place
     this.template = template
-    this.inputs = inputs
-    this.producer = producer
     this.state = state
+    this.#links = inputs.length === 0 && producer === undefined ? NO_LINKS : { ...NO_LINKS, inputs, producer }
     this.#rarities = explicitKey === undefined ? undefined : { ...NO_RARITIES, explicitKey }
   }
 
@@ -134,6 +147,46 @@ class TaskRecord implements Task {
 
   get args(): Packed {
     return this.#segment.args
+  }
+
+  get inputs(): readonly Task[] {
+    return this.#links.inputs
+  }
+
+  get producer(): Task | undefined {
+    return this.#links.producer
+  }
+
+  get waiters(): Task[] {
+    return this.#links.waiters
+  }
+
+  set waiters(waiters: Task[]) {
+    if (waiters !== this.#links.waiters) this.#ownLinks().waiters = waiters
+  }
+
+  get staleWaiters(): number {
+    return this.#links.staleWaiters
+  }
+
+  set staleWaiters(count: number) {
+    if (count !== this.#links.staleWaiters) this.#ownLinks().staleWaiters = count
+  }
+
+  get pendingDependants(): number {
+    return this.#links.pendingDependants
+  }
+
+  set pendingDependants(count: number) {
+    if (count !== this.#links.pendingDependants) this.#ownLinks().pendingDependants = count
+  }
+
+  get dependants(): number {
+    return this.#links.dependants
+  }
+
+  set dependants(count: number) {
+    if (count !== this.#links.dependants) this.#ownLinks().dependants = count
   }
 
   get explicitKey(): string | undefined {
@@ -162,6 +215,11 @@ class TaskRecord implements Task {
 
   set aliases(aliases: Alias[] | undefined) {
     if (aliases !== this.aliases) this.#makeRarities().aliases = aliases
+  }
+
+  #ownLinks(): Links {
+    if (this.#links === NO_LINKS) this.#links = { ...NO_LINKS }
+    return this.#links
   }
 
   #makeRarities(): Rarities {

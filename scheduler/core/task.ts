@@ -38,7 +38,7 @@ export type TaskState =
   | { readonly type: 'ready' }
   /** Sent to a worker, and in its `processing`. */
   | Processing
-  /** Held by `holders`, or, when they are all gone, by `page` alone (the scheduler's copy: `page.bytes[start..end]`). */
+  /** Held by `holders`, or, when they are all gone, by `page` alone (the scheduler's copy: `sizeBytes` of it from `start`). */
   | {
       readonly type: 'in-memory'
       /** Nearly always one; then it is the list that all tasks of that worker share, so it is replaced and never changed. */
@@ -46,7 +46,6 @@ export type TaskState =
       readonly sizeBytes: number
       readonly page: InlinePage | undefined
       readonly start: number
-      readonly end: number
     }
   | { readonly type: 'failed'; readonly failure: Failure }
 

@@ -28,6 +28,21 @@ test('gather asks once for all values and puts each into its place', async () =>
   assert.equal(scheduler.all('want').length, 1)
 })
 
+test('neighbours in an array that are others among the futures each get what is theirs', async () => {
+  await using scheduler = await FakeScheduler.start()
+  const { client } = scheduler
+  const [a, b, c, d, e] = client.map(double, [0, 1, 2, 3, 4])
+  const some = client.gather([b!, c!, e!, d!, a!], { errors: 'settle' })
+  const alone = c!.result()
+  await scheduler.until('want')
+  const ids = scheduler.submitted
+  d!.release()
+  scheduler.values([0, 1, 2, 4].map((item) => [ids[item]!, item * 2]))
+  assert.equal(await alone, 4)
+  const values = (await some).map((each) => (each.status === 'fulfilled' ? each.value : 'released'))
+  assert.deepEqual(values, [2, 4, 8, 'released', 0])
+})
+
 test('gather of nothing is nothing', async () => {
   await using scheduler = await FakeScheduler.start()
   assert.deepEqual(await scheduler.client.gather([]), [])
