@@ -5,16 +5,13 @@
 import type { IncomingMessage } from 'node:http'
 import type { Socket as TcpSocket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import type * as Ws from 'ws'
+import { WebSocket, WebSocketServer, type ClientOptions } from 'ws'
 import { present } from '../../common/assert.js'
-import { requirePackage } from '../../common/node/require-package.js'
 import { AuthenticationError, HeddleError, SchedulerUnreachableError } from '../errors.js'
 import { CLOSE_TIMEOUT_MS, HANDSHAKE_TIMEOUT_MS, MAX_FRAME_BYTES } from '../limits.js'
 import type { CloseReason } from './connection.js'
 import type { Socket, SocketHandlers } from './socket.js'
 import { systemTimers } from './timers.js'
-
-const { WebSocket, WebSocketServer } = requirePackage('ws') as typeof Ws
 
 export interface DialOptions {
   /** Shown to the server in a header; never part of an address or of an error. */
@@ -62,9 +59,9 @@ export async function dial(address: string, options: DialOptions = {}): Promise<
   }
 }
 
-function newWebSocket(address: string, { token, tls }: DialOptions): Ws.WebSocket {
+function newWebSocket(address: string, { token, tls }: DialOptions): WebSocket {
   checkAddress(address)
-  const options: Ws.ClientOptions = {
+  const options: ClientOptions = {
     ...COMMON_OPTIONS,
     ...tls,
     headers: token === undefined ? {} : { Authorization: `Bearer ${token}` },
@@ -93,7 +90,7 @@ function checkAddress(address: string): void {
   throw new HeddleError('ERR_HEDDLE_INVALID_OPTION', message)
 }
 
-function opened(webSocket: Ws.WebSocket, address: string, options: DialOptions): Promise<TcpSocket> {
+function opened(webSocket: WebSocket, address: string, options: DialOptions): Promise<TcpSocket> {
   const { timeoutMs = HANDSHAKE_TIMEOUT_MS, signal } = options
   return new Promise((resolve, reject) => {
     let tcpSocket: TcpSocket | undefined
@@ -139,13 +136,13 @@ function refusal(address: string, statusCode: number): HeddleError {
 }
 
 /** What {@link acceptUpgrade} wants: it completes upgrades for a server of ours, and opens no port itself. */
-export function upgradeServer(): Ws.WebSocketServer {
+export function upgradeServer(): WebSocketServer {
   return new WebSocketServer({ ...COMMON_OPTIONS, noServer: true, clientTracking: false })
 }
 
 /** Answers an HTTP upgrade. `undefined` when the request was not that of a WebSocket: it has its answer then. */
 export function acceptUpgrade(
-  server: Ws.WebSocketServer,
+  server: WebSocketServer,
   request: IncomingMessage,
   socket: Duplex,
   head: Buffer,
@@ -176,13 +173,13 @@ function plainAddress(address: string | undefined): string {
 class WebSocketSocket implements Socket {
   readonly peer: string
   readonly localAddress: string
-  readonly #webSocket: Ws.WebSocket
+  readonly #webSocket: WebSocket
   readonly #tcpSocket: TcpSocket
   #handlers: SocketHandlers | undefined
   #closeReason: CloseReason | undefined
   readonly #onSent = (): void => this.#handlers?.onDrain()
 
-  constructor(webSocket: Ws.WebSocket, tcpSocket: TcpSocket, peer: string) {
+  constructor(webSocket: WebSocket, tcpSocket: TcpSocket, peer: string) {
     this.peer = peer
     this.localAddress = plainAddress(tcpSocket.localAddress)
     this.#webSocket = webSocket
