@@ -5,11 +5,14 @@
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import type { RequestListener } from 'node:http'
-import { fastify, type FastifyReply } from 'fastify'
+import type * as Fastify from 'fastify'
+import { requirePackage } from '../common/node/require-package.js'
 import type { ErrorCode } from '../protocol/errors.js'
 import type { ClusterStatus } from '../protocol/messages/status.js'
 import type { Access, Refusal } from './access.js'
 import type { StatusStream } from './status-stream.js'
+
+const { fastify } = requirePackage('fastify') as typeof Fastify
 
 const DASHBOARD = new URL('../dashboard/', import.meta.url)
 /** A token and the name of its field. */
@@ -50,12 +53,12 @@ export async function createPages({ access, currentStatus, stream }: PagesOption
     readFile(new URL('sign-in.html', DASHBOARD), 'utf8'),
   ])
   const signInPolicy = `${POLICY}; style-src '${hashOfStyle(signIn)}'`
-  const askForToken = (reply: FastifyReply): void => {
+  const askForToken = (reply: Fastify.FastifyReply): void => {
     reply.headers({ 'Content-Security-Policy': signInPolicy, 'WWW-Authenticate': 'Bearer' })
     reply.code(401).type('text/html').send(signIn)
   }
   /** Lets a browser in that shows the token, and takes the token out of its address bar. */
-  const enter = (reply: FastifyReply, token: string): void => {
+  const enter = (reply: Fastify.FastifyReply, token: string): void => {
     if (access.isToken(token)) reply.header('Set-Cookie', access.setCookie).redirect('/', 303)
     else askForToken(reply)
   }
@@ -118,7 +121,7 @@ function isPage(url: string): boolean {
   return url === '/' || url.startsWith('/?')
 }
 
-function answerError(reply: FastifyReply, statusCode: number, code: ErrorCode, message: string): void {
+function answerError(reply: Fastify.FastifyReply, statusCode: number, code: ErrorCode, message: string): void {
   reply.code(statusCode).send({ code, message })
 }
 

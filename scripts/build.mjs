@@ -10,6 +10,8 @@ process.chdir(fileURLToPath(new URL('..', import.meta.url)))
 
 removeOrphans()
 run('tsc -p tsconfig.json --incremental --tsBuildInfoFile dist/.tsbuildinfo')
+// What a cluster starts is one file each, in place of the compiler's: a process loads that in half the time.
+run('npm run --silent build:processes -- --outdir=dist')
 run('npm run --silent build:page -- --outdir=dist/dashboard')
 chmodSync('dist/cli/main.js', 0o755)
 

@@ -2,18 +2,21 @@
 import { EventEmitter, once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import type { Worker } from 'node:worker_threads'
-import { Piscina, queueOptionsSymbol } from 'piscina'
+import type * as Piscina from 'piscina'
+import { requirePackage } from '../common/node/require-package.js'
 import type { BatchEnd, PoolHost, ThreadPool } from './thread-pool.js'
 import type { BatchReply, BatchRequest } from './thread/batch.js'
 import { collectGarbage, CollectionCount } from './thread/garbage.js'
 import type { ThreadData, ThreadMessage, ThreadStarted } from './thread/thread-message.js'
+
+const piscina = requirePackage('piscina') as typeof Piscina
 
 /** The file that threads start with. */
 const THREAD_ENTRY = fileURLToPath(new URL('./thread/main.js', import.meta.url))
 
 /** Names no batch: the thread that gets it collects its garbage. */
 interface CollectRequest {
-  readonly [queueOptionsSymbol]: Run
+  readonly [piscina.queueOptionsSymbol]: Run
 }
 
 /** A batch on its way. */
@@ -26,7 +29,7 @@ interface Run {
 }
 
 export class PiscinaPool implements ThreadPool {
-  readonly #piscina: Piscina<BatchRequest | CollectRequest, BatchReply>
+  readonly #piscina: Piscina.Piscina<BatchRequest | CollectRequest, BatchReply>
   readonly #runs = new Map<number, Run>()
   /** What each thread that ever had a batch exits with. */
   readonly #exitCodes = new WeakMap<Worker, Promise<number>>()
@@ -36,7 +39,7 @@ export class PiscinaPool implements ThreadPool {
   readonly #collectionCount = new CollectionCount()
 
   constructor({ lanes, onMessage, onError }: PoolHost) {
-    this.#piscina = new Piscina<BatchRequest | CollectRequest, BatchReply>({
+    this.#piscina = new piscina.Piscina<BatchRequest | CollectRequest, BatchReply>({
       filename: THREAD_ENTRY,
       name: 'runInThread',
       minThreads: lanes.length,
@@ -50,7 +53,7 @@ export class PiscinaPool implements ThreadPool {
       loadBalancer: (task, workers) => {
         const idle = workers.find((each) => each.currentUsage === 0)
         if (idle === undefined) return null
-        const run = task[queueOptionsSymbol] as Run
+        const run = task[piscina.queueOptionsSymbol] as Run
         run.thread = this.#piscina.threads.find((each) => each.threadId === idle.id)
         if (run.thread !== undefined) this.#watchExit(run.thread)
         return idle
@@ -69,7 +72,7 @@ export class PiscinaPool implements ThreadPool {
     const transferList = [batch.args.bytes.buffer as ArrayBuffer]
     if (batch.inputs.length > 0) transferList.push(batch.inputValues.bytes.buffer as ArrayBuffer)
     try {
-      const task = Object.assign(batch, { [queueOptionsSymbol]: run })
+      const task = Object.assign(batch, { [piscina.queueOptionsSymbol]: run })
       const reply = await this.#piscina.run(task, { signal: run.stop, transferList })
       return { type: 'replied', reply }
     } catch (error) {
@@ -94,7 +97,7 @@ export class PiscinaPool implements ThreadPool {
     for (let idle = this.#piscina.threads.length - this.#runs.size; idle > 0; idle--) {
       const run: Run = { stop: new EventEmitter(), wasStopped: false, thread: undefined }
       // One that dies meanwhile has nothing left to collect.
-      this.#piscina.run({ [queueOptionsSymbol]: run }, { name: 'collectInThread' }).catch(() => undefined)
+      this.#piscina.run({ [piscina.queueOptionsSymbol]: run }, { name: 'collectInThread' }).catch(() => undefined)
     }
   }
 

@@ -2,8 +2,8 @@
  * The log of a process: lines on standard error, as text for people or as JSON for machines. Pino is loaded at the first
  * line that is written: most processes of an embedded cluster never write one.
  */
-import { createRequire } from 'node:module'
 import type * as Pino from 'pino'
+import { requirePackage } from './require-package.js'
 
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const
 export type LogLevel = (typeof LOG_LEVELS)[number]
@@ -46,7 +46,7 @@ function ignore(): void {
 }
 
 function createLogger(level: LogLevel, format: LogFormat, name: string): Pino.Logger {
-  const { pino } = createRequire(import.meta.url)('pino') as typeof Pino
+  const { pino } = requirePackage('pino') as typeof Pino
   const options = {
     level,
     base: { name, pid: process.pid },

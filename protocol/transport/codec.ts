@@ -2,12 +2,16 @@
  * Messages to bytes and back: a schema says what an array on the wire means, MessagePack says how it is written. Bytes
  * in a decoded message are views on what was decoded, not copies. Every number, up to 2^53 too, comes back as a number.
  */
-import { Packr, RESERVE_START_SPACE } from 'msgpackr'
+import type * as Msgpackr from 'msgpackr'
+import * as portable from 'msgpackr/pack'
 import { HeddleError, ProtocolError } from '../errors.js'
 import type { Field } from '../schema.js'
 
 /** What the packer writes into. Frames are views on such a buffer; a new one is taken when it is full. */
 const SCRATCH_BYTES = 64 * 1024
+
+/** Without the native reader of strings: it takes 20 ms to load, and messages hold few strings. */
+const { Packr, RESERVE_START_SPACE } = portable as typeof Msgpackr
 
 const packr = new Packr({ useRecords: false, int64AsType: 'number', encodeUndefinedAsNil: true })
 

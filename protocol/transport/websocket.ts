@@ -5,13 +5,16 @@
 import type { IncomingMessage } from 'node:http'
 import type { Socket as TcpSocket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { WebSocket, WebSocketServer, type ClientOptions } from 'ws'
+import type * as Ws from 'ws'
 import { present } from '../../common/assert.js'
+import { requirePackage } from '../../common/node/require-package.js'
 import { AuthenticationError, HeddleError, SchedulerUnreachableError } from '../errors.js'
 import { CLOSE_TIMEOUT_MS, HANDSHAKE_TIMEOUT_MS, MAX_FRAME_BYTES } from '../limits.js'
 import type { CloseReason } from './connection.js'
 import type { Socket, SocketHandlers } from './socket.js'
 import { systemTimers } from './timers.js'
+
+const { WebSocket, WebSocketServer } = requirePackage('ws') as typeof Ws
 
 export interface DialOptions {
   /** Shown to the server in a header; never part of an address or of an error. */
@@ -59,9 +62,9 @@ export async function dial(address: string, options: DialOptions = {}): Promise<
   }
 }
 
-function newWebSocket(address: string, { token, tls }: DialOptions): WebSocket {
+function newWebSocket(address: string, { token, tls }: DialOptions): Ws.WebSocket {
   checkAddress(address)
-  const options: ClientOptions = {
+  const options: Ws.ClientOptions = {
     ...COMMON_OPTIONS,
     ...tls,
     headers: token === undefined ? {} : { Authorization: `Bearer ${token}` },
@@ -90,7 +93,7 @@ function checkAddress(address: string): void {
   throw new HeddleError('ERR_HEDDLE_INVALID_OPTION', message)
 }
 
-function opened(webSocket: WebSocket, address: string, options: DialOptions): Promise<TcpSocket> {
+function opened(webSocket: Ws.WebSocket, address: string, options: DialOptions): Promise<TcpSocket> {
   const { timeoutMs = HANDSHAKE_TIMEOUT_MS, signal } = options
   return new Promise((resolve, reject) => {
     let tcpSocket: TcpSocket | undefined
@@ -136,13 +139,13 @@ function refusal(address: string, statusCode: number): HeddleError {
 }
 
 /** What {@link acceptUpgrade} wants: it completes upgrades for a server of ours, and opens no port itself. */
-export function upgradeServer(): WebSocketServer {
+export function upgradeServer(): Ws.WebSocketServer {
   return new WebSocketServer({ ...COMMON_OPTIONS, noServer: true, clientTracking: false })
 }
 
 /** Answers an HTTP upgrade. `undefined` when the request was not that of a WebSocket: it has its answer then. */
 export function acceptUpgrade(
-  server: WebSocketServer,
+  server: Ws.WebSocketServer,
   request: IncomingMessage,
   socket: Duplex,
   head: Buffer,
@@ -173,13 +176,13 @@ function plainAddress(address: string | undefined): string {
 class WebSocketSocket implements Socket {
   readonly peer: string
   readonly localAddress: string
-  readonly #webSocket: WebSocket
+  readonly #webSocket: Ws.WebSocket
   readonly #tcpSocket: TcpSocket
   #handlers: SocketHandlers | undefined
   #closeReason: CloseReason | undefined
   readonly #onSent = (): void => this.#handlers?.onDrain()
 
-  constructor(webSocket: WebSocket, tcpSocket: TcpSocket, peer: string) {
+  constructor(webSocket: Ws.WebSocket, tcpSocket: TcpSocket, peer: string) {
     this.peer = peer
     this.localAddress = plainAddress(tcpSocket.localAddress)
     this.#webSocket = webSocket
