@@ -12,6 +12,7 @@ export function assign(state: SchedulerState, task: Task, worker: WorkerRecord):
   worker.processingState ??= Object.freeze({ type: 'processing', worker })
   moveTo(task, worker.processingState)
   worker.processing.add(task)
+  if (task.inputs.length > 0) state.consuming++
   worker.argumentBytes += argumentBytesOf(task)
   const { meanUs } = task.template.statistics
   if (meanUs === undefined) worker.untimed++
@@ -22,8 +23,9 @@ export function assign(state: SchedulerState, task: Task, worker: WorkerRecord):
 }
 
 /** The task has left the worker. The caller moves it on, and calls `reorder` once for all tasks of a message. */
-export function unassign(task: Task, worker: WorkerRecord): void {
+export function unassign(state: SchedulerState, task: Task, worker: WorkerRecord): void {
   if (!worker.processing.delete(task)) return
+  if (task.inputs.length > 0) state.consuming--
   worker.argumentBytes -= argumentBytesOf(task)
   const { meanUs } = task.template.statistics
   if (meanUs === undefined) worker.untimed--
@@ -40,7 +42,7 @@ export function reorder(state: SchedulerState, worker: WorkerRecord): void {
 
 /** Nobody wants the task any more. It takes of the worker until that says that it is done with the attempt. */
 export function abandon(state: SchedulerState, task: Task, worker: WorkerRecord): void {
-  unassign(task, worker)
+  unassign(state, task, worker)
   const { demand } = task.template
   if (demand !== undefined) {
     take(demand, worker)

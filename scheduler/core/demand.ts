@@ -10,6 +10,7 @@ import type { Needs } from '../../protocol/messages/needs.js'
 import { hasRoom } from './admission.js'
 import { ReadyQueue } from './ready-queue.js'
 import { isPaused, loadOf, slotsOf, type WorkerRecord } from './worker-record.js'
+import { mayTakeRoots } from './roots.js'
 import type { SchedulerState } from './state.js'
 import type { Template } from './template.js'
 
@@ -148,10 +149,11 @@ export function startersOf({ fitting }: Demand): WorkerRecord[] {
  * could otherwise take whatever becomes free, again and again.
  */
 export function reserve(state: SchedulerState): void {
-  let highest = state.ready.topPriority() ?? -Infinity
-  for (const { queue } of state.demands.values()) highest = Math.max(highest, queue.topPriority() ?? -Infinity)
+  const hasRoots = mayTakeRoots(state)
+  let highest = state.ready.topPriority(hasRoots) ?? -Infinity
+  for (const { queue } of state.demands.values()) highest = Math.max(highest, queue.topPriority(hasRoots) ?? -Infinity)
   for (const demand of state.demands.values()) {
-    const priority = demand.queue.topPriority()
+    const priority = demand.queue.topPriority(hasRoots)
     if (priority === undefined || priority < highest || demand.fitting.size > 0) endReservation(state, demand)
     else if (demand.capable.size === 0) tellBlocked(state, demand)
     else if (demand.reserved === undefined) startReservation(state, demand)

@@ -17,6 +17,7 @@ export function checkInvariants(state: SchedulerState): void {
   checkLinks(tasks)
   checkWorkers(state, tasks)
   checkDemands(state)
+  checkRoots(state, tasks)
   checkArrays(state)
   checkCounts(state, tasks)
   checkInline(state, tasks)
@@ -193,6 +194,23 @@ function liveTemplates(state: SchedulerState): Set<Template> {
   for (const client of state.clients.values()) for (const template of client.templates.values()) templates.add(template)
   for (const task of allTasks(state)) templates.add(task.template)
   return templates
+}
+
+/** What decides whether roots are held back. */
+function checkRoots(state: SchedulerState, tasks: ReadonlySet<Task>): void {
+  let awaitedBytes = 0
+  for (const { state: at, pendingDependants } of tasks) {
+    if (at.type === 'in-memory' && pendingDependants > 0) awaitedBytes += at.sizeBytes
+  }
+  assert(awaitedBytes === state.awaitedBytes, `${state.awaitedBytes} bytes are said to be awaited, not ${awaitedBytes}`)
+  let consuming = 0
+  let memoryLimitBytes = 0
+  for (const { processing, isLeaving, join } of state.workers.values()) {
+    if (!isLeaving) memoryLimitBytes += join.memoryLimitBytes
+    for (const { inputs } of processing) if (inputs.length > 0) consuming++
+  }
+  assert(consuming === state.consuming, `${state.consuming} consumers are counted, not ${consuming}`)
+  assert(memoryLimitBytes === state.memoryLimitBytes, 'the memory of all workers is another than is counted')
 }
 
 function checkArrays(state: SchedulerState): void {

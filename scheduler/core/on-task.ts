@@ -103,7 +103,7 @@ function onTasksFinished(state: SchedulerState, worker: WorkerRecord, message: T
     places.push(i)
   }
   // All tasks leave before the first is finished: what that sets off must see the worker's true load.
-  for (const task of current) unassign(task, worker)
+  for (const task of current) unassign(state, task, worker)
   if (noteTimings(message, current) || worker.processing.size <= CHEAP_TO_RECOUNT) recountLoad(worker)
   let inlineCount = 0
   for (const place of places) if (hasEntry(message, place)) inlineCount++
@@ -136,7 +136,7 @@ function onOutputsFinished(state: SchedulerState, worker: WorkerRecord, message:
     return task !== undefined && task.template.outputs === counts[i] ? task : undefined
   })
   const current = producers.filter((task) => task !== undefined)
-  for (const task of current) unassign(task, worker)
+  for (const task of current) unassign(state, task, worker)
   if (noteTimings(message, current) || worker.processing.size <= CHEAP_TO_RECOUNT) recountLoad(worker)
   state.totals.finished += current.length
   state.finishRate.add(current.length, state.nowMs)
@@ -175,14 +175,14 @@ function noteTimings({ timings }: Pick<TasksFinished, 'timings'>, tasks: readonl
 function onTaskFailed(state: SchedulerState, worker: WorkerRecord, message: TaskFailed): void {
   const task = currentTask(state, worker, message.task, message.attempt)
   if (task === undefined) return
-  unassign(task, worker)
+  unassign(state, task, worker)
   failTask(state, task, { ...failureOf(task, worker), error: ownBytes(message.error), code: '', reason: '' })
 }
 
 function onTaskExited(state: SchedulerState, worker: WorkerRecord, message: TaskExited): void {
   const task = currentTask(state, worker, message.task, message.attempt)
   if (task === undefined) return
-  unassign(task, worker)
+  unassign(state, task, worker)
   const code = 'ERR_HEDDLE_TASK_EXITED'
   failTask(state, task, { ...failureOf(task, worker), error: NO_ERROR, code, reason: message.reason })
 }
@@ -191,7 +191,7 @@ function onTaskExited(state: SchedulerState, worker: WorkerRecord, message: Task
 function giveBack(state: SchedulerState, worker: WorkerRecord, id: TaskId, attempt = 1): void {
   const task = currentTask(state, worker, id, attempt)
   if (task === undefined) return
-  unassign(task, worker)
+  unassign(state, task, worker)
   startOver(state, task)
 }
 
@@ -208,7 +208,7 @@ function onInputsMissing(state: SchedulerState, worker: WorkerRecord, message: I
     loseCopy(state, input, holder)
   }
   if (task === undefined) return
-  unassign(task, worker)
+  unassign(state, task, worker)
   task.misses = misses
   if (task.misses < MAX_MISSES) {
     startOver(state, task)

@@ -68,6 +68,7 @@ export function onWorkerJoined(state: SchedulerState, id: WorkerId, join: Join):
   state.workers.set(id, worker)
   state.workersByName.set(join.name, worker)
   state.stayingWorkers++
+  state.memoryLimitBytes += join.memoryLimitBytes
   state.open.push(worker)
   enterDemands(state, worker)
   retryScatters(state)
@@ -92,6 +93,7 @@ export function onLeaving(state: SchedulerState, worker: WorkerRecord): void {
   if (worker.isLeaving) return
   worker.isLeaving = true
   state.stayingWorkers--
+  state.memoryLimitBytes -= worker.join.memoryLimitBytes
   state.open.remove(worker)
   quitDemands(state, worker)
   retryScatters(state)
@@ -111,7 +113,10 @@ export function onWorkerLeft(state: SchedulerState, id: WorkerId, reason: string
   if (worker === undefined) return
   state.workers.delete(id)
   state.workersByName.delete(worker.join.name)
-  if (!worker.isLeaving) state.stayingWorkers--
+  if (!worker.isLeaving) {
+    state.stayingWorkers--
+    state.memoryLimitBytes -= worker.join.memoryLimitBytes
+  }
   for (const template of worker.templates) template.knownBy.delete(worker)
   state.open.remove(worker)
   quitDemands(state, worker)
@@ -125,6 +130,7 @@ export function onWorkerLeft(state: SchedulerState, id: WorkerId, reason: string
     if (task.deaths < ALLOWED_DEATHS) startOver(state, task)
     else failWithWorker(state, task, worker, reason)
   }
+  for (const { inputs } of worker.processing) if (inputs.length > 0) state.consuming--
   worker.processing.clear()
   for (const demand of state.demands.values()) demand.taken.delete(worker)
 }

@@ -1,5 +1,6 @@
 /** A task has an outcome: whoever waits for it is told, its dependants go on or fail, its inputs may go. */
 import { leaveWaiters, letGo, noLongerPending } from './retention.js'
+import { beginAwaiting, hurryLastInput } from './roots.js'
 import { noteChange } from './spread.js'
 import { outboxOf, readyQueueOf, type SchedulerState } from './state.js'
 import { HELD, NO_WAITERS, WANTED, type TaskArray } from './task-array.js'
@@ -11,6 +12,7 @@ import { isPending, moveTo, READY, RELEASED, type Failure, type InMemory, type T
 export function finishTask(state: SchedulerState, task: Task, value: InMemory): void {
   const wasWaiting = task.state.type === 'waiting'
   moveTo(task, value)
+  if (task.pendingDependants > 0) beginAwaiting(state, task)
   noteChange(state, task.id)
   if (wasWaiting) leaveWaiters(task)
   task.misses = 0
@@ -20,6 +22,7 @@ export function finishTask(state: SchedulerState, task: Task, value: InMemory): 
     if (waiter.state.type !== 'waiting') continue
     waiter.state.missing--
     if (waiter.state.missing === 0) makeReady(state, waiter)
+    else if (waiter.state.missing === 1) hurryLastInput(state, waiter)
   }
   tell(state, task)
   letGo(state, task)

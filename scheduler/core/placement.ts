@@ -8,6 +8,7 @@ import { hasRoom, hasRoomForGuests } from './admission.js'
 import { assign } from './assignment.js'
 import { endTurnOf, refit, reserve, startersOf, type Demand } from './demand.js'
 import { areInputsHeld, startOver } from './recovery.js'
+import { mayTakeRoots } from './roots.js'
 import type { SchedulerState } from './state.js'
 import type { Task } from './task.js'
 import { loadOf, type WorkerRecord } from './worker-record.js'
@@ -37,14 +38,14 @@ function takeTurns(state: SchedulerState): void {
     let highest = -Infinity
     let demands: Demand[] = []
     for (const demand of state.demands.values()) {
-      const priority = demand.fitting.size === 0 ? undefined : demand.queue.topPriority()
+      const priority = demand.fitting.size === 0 ? undefined : demand.queue.topPriority(mayTakeRoots(state))
       if (priority === undefined || priority < highest) continue
       if (priority > highest) demands = []
       highest = priority
       demands.push(demand)
     }
     if (demands.length === 0) return
-    const plain = state.ready.topPriority() ?? -Infinity
+    const plain = state.ready.topPriority(mayTakeRoots(state)) ?? -Infinity
     // More urgent tasks than those of any demand that could go are placed as far as there is room.
     if (plain > highest && placePlain(state)) continue
     for (const demand of demands) placeFrom(state, demand)
@@ -56,7 +57,7 @@ function takeTurns(state: SchedulerState): void {
 function placePlain(state: SchedulerState): boolean {
   const idlest = state.open.peek()
   if (idlest === undefined || !hasRoom(idlest)) return false
-  const task = state.ready.next()
+  const task = state.ready.next(mayTakeRoots(state))
   if (task === undefined) return false
   if (!areInputsHeld(task))
     startOver(state, task) // An input was lost since the task became ready.
@@ -67,7 +68,7 @@ function placePlain(state: SchedulerState): boolean {
 function placeFrom(state: SchedulerState, demand: Demand): void {
   refit(state)
   if (demand.fitting.size === 0) return
-  const task = demand.queue.next()
+  const task = demand.queue.next(mayTakeRoots(state))
   if (task === undefined) return
   if (!areInputsHeld(task)) {
     startOver(state, task)

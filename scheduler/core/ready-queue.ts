@@ -1,7 +1,8 @@
 /**
  * What could run now, the most urgent first: by priority; then clients in turn, so that one with a million tasks does
  * not shut out one with ten; then, within a client, tasks that use up results before tasks that only make new ones; then
- * in the order they came. Every operation is O(1) on average (O(priorities) for a new priority).
+ * in the order they came. Every operation is O(1) on average (O(priorities) for a new priority; O(clients) while roots are
+ * held back).
  *
  * Entries are not searched for when a task is let go: whoever takes the next one skips what is not ready any more, and
  * the queue is swept when such entries outnumber the rest.
@@ -13,10 +14,10 @@ import type { Task } from './task.js'
 
 interface ClientQueue {
   readonly client: ClientId
-  /** Tasks with a record: their inputs have come, or they must run again. */
+  /** Their inputs have come, or somebody waits for them: they must run again, or are the last that a task misses. */
   readonly tasks: Fifo<Task>
-  /** Arrays of tasks without inputs, each with a cursor. */
-  readonly segments: Fifo<Segment>
+  /** Tasks that need nothing of others: those with a record, and arrays of the others, each with a cursor. */
+  readonly roots: Fifo<Task | Segment>
 }
 
 interface Level {
@@ -33,12 +34,20 @@ export class ReadyQueue {
   #stale = 0
 
   addTask(task: Task): void {
-    this.#queueOf(task.template.priority, task.array.client.id).tasks.push(task)
+    const queue = this.#queueOf(task.template.priority, task.array.client.id)
+    if (isRoot(task)) queue.roots.push(task)
+    else queue.tasks.push(task)
+    this.#entries++
+  }
+
+  /** A root that is in the queue comes before all others, which stand for it a second time. */
+  hurry(root: Task): void {
+    this.#queueOf(root.template.priority, root.array.client.id).tasks.push(root)
     this.#entries++
   }
 
   addSegment(segment: Segment): void {
-    this.#queueOf(segment.priority, segment.array.client.id).segments.push(segment)
+    this.#queueOf(segment.priority, segment.array.client.id).roots.push(segment)
     this.#entries++
   }
 
@@ -49,52 +58,51 @@ export class ReadyQueue {
   }
 
   /** The priority of the most urgent task; nothing when there is none. It may be too high where tasks were let go. */
-  topPriority(): number | undefined {
+  topPriority(mayTakeRoots = true): number | undefined {
     while (this.#levels[0]?.turn.length === 0) this.#levels.shift()
-    return this.#levels[0]?.priority
+    if (mayTakeRoots) return this.#levels[0]?.priority
+    return this.#levels.find(({ turn }) => [...turn].some(({ tasks }) => tasks.length > 0))?.priority
   }
 
   /** Is a task in it that is ready? Looks for one, so this is for people who ask, and not for every decision. */
   hasTasks(): boolean {
     return this.#levels.some(({ byClient }) =>
-      [...byClient.values()].some(({ tasks, segments }) => {
-        for (const task of tasks) if (task.state.type === 'ready') return true
-        for (const { array } of segments) if (array.live > 0) return true
-        return false
-      }),
+      [...byClient.values()].some(({ tasks, roots }) => [...tasks, ...roots].some(isLive)),
     )
   }
 
-  /** Takes the next task out of the queue; it has a record from here on. */
-  next(): Task | undefined {
-    for (;;) {
-      const level = this.#levels[0]
-      if (level === undefined) return undefined
-      const queue = level.turn.shift()
-      if (queue === undefined) {
-        this.#levels.shift()
-        continue
+  /** Takes the next task out of the queue; it has a record from here on. Roots may be left where they are. */
+  next(mayTakeRoots = true): Task | undefined {
+    for (let place = 0; place < this.#levels.length; ) {
+      const level = this.#levels[place]!
+      for (let left = level.turn.length; left > 0; left--) {
+        const queue = level.turn.shift()!
+        const task = this.#takeFrom(queue, mayTakeRoots)
+        if (queue.tasks.length + queue.roots.length > 0) level.turn.push(queue)
+        else level.byClient.delete(queue.client)
+        if (task !== undefined) return task
       }
-      const task = this.#takeFrom(queue)
-      if (queue.tasks.length + queue.segments.length > 0) level.turn.push(queue)
-      else level.byClient.delete(queue.client)
-      if (task !== undefined) return task
+      if (level.turn.length === 0) this.#levels.splice(place, 1)
+      else place++
     }
+    return undefined
   }
 
-  #takeFrom(queue: ClientQueue): Task | undefined {
+  #takeFrom(queue: ClientQueue, mayTakeRoots: boolean): Task | undefined {
     for (let task = queue.tasks.shift(); task !== undefined; task = queue.tasks.shift()) {
       this.#entries--
       if (task.state.type === 'ready') return task
       this.#stale = Math.max(0, this.#stale - 1)
     }
-    for (let segment = queue.segments.peek(); segment !== undefined; segment = queue.segments.peek()) {
-      const task = takeFromSegment(segment)
-      if (segment.cursor === segment.count) {
-        queue.segments.shift()
+    if (!mayTakeRoots) return undefined
+    for (let root = queue.roots.peek(); root !== undefined; root = queue.roots.peek()) {
+      const task = isSegment(root) ? takeFromSegment(root) : root
+      if (!isSegment(root) || root.cursor === root.count) {
+        queue.roots.shift()
         this.#entries--
       }
-      if (task !== undefined) return task
+      if (task?.state.type === 'ready') return task
+      if (!isSegment(root)) this.#stale = Math.max(0, this.#stale - 1)
     }
     return undefined
   }
@@ -103,7 +111,7 @@ export class ReadyQueue {
     const level = this.#levelOf(priority)
     let queue = level.byClient.get(client)
     if (queue === undefined) {
-      queue = { client, tasks: new Fifo(), segments: new Fifo() }
+      queue = { client, tasks: new Fifo(), roots: new Fifo() }
       level.byClient.set(client, queue)
       level.turn.push(queue)
     }
@@ -125,12 +133,25 @@ export class ReadyQueue {
     this.#stale = 0
     for (const level of this.#levels) {
       for (const queue of level.byClient.values()) {
-        queue.tasks.retain((task) => task.state.type === 'ready')
-        queue.segments.retain((segment) => segment.array.live > 0)
-        this.#entries += queue.tasks.length + queue.segments.length
+        queue.tasks.retain(isLive)
+        queue.roots.retain(isLive)
+        this.#entries += queue.tasks.length + queue.roots.length
       }
     }
   }
+}
+
+/** Has it no inputs, and never run? Then nobody misses it but those who wait for it in any case. */
+export function isRoot({ inputs, attempt }: Task): boolean {
+  return inputs.length === 0 && attempt === 0
+}
+
+function isSegment(entry: Task | Segment): entry is Segment {
+  return 'cursor' in entry
+}
+
+function isLive(entry: Task | Segment): boolean {
+  return isSegment(entry) ? entry.array.live > 0 : entry.state.type === 'ready'
 }
 
 /** Moves the cursor to the next task that is ready, and past it. */

@@ -5,6 +5,7 @@
 import { failTask, makeReady } from './outcome.js'
 import { isNeeded, letGo, sweepWaiters } from './retention.js'
 import { noteChange } from './spread.js'
+import { beginAwaiting, endAwaiting } from './roots.js'
 import type { SchedulerState } from './state.js'
 import { NO_WAITERS } from './task-array.js'
 import { type Failure, keyOf, moveTo, RELEASED, removeHolder, type Task } from './task.js'
@@ -77,7 +78,7 @@ export function wakeAll(state: SchedulerState, work: Task[]): void {
       failTask(state, task, failureOfLost(task))
       continue
     }
-    for (const input of task.inputs) input.pendingDependants++
+    for (const input of task.inputs) if (input.pendingDependants++ === 0) beginAwaiting(state, input)
     const missing = awaitInputs(state, task, work)
     if (missing > 0) moveTo(task, { type: 'waiting', missing })
     else makeReady(state, task)
@@ -102,6 +103,7 @@ function awaitInputs(state: SchedulerState, task: Task, toWake: Task[]): number 
 /** Gives up the scheduler's view of a value, and its own copy. */
 function dropValue(state: SchedulerState, task: Task): void {
   if (task.state.type !== 'in-memory') return
+  if (task.pendingDependants > 0) endAwaiting(state, task)
   if (task.state.page !== undefined) state.inline.drop(task.state.page)
   moveTo(task, RELEASED)
   noteChange(state, task.id)

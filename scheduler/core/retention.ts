@@ -7,6 +7,7 @@ import { assert } from '../../common/assert.js'
 import { arrayOf, indexOf, outputOf, type TaskId } from '../../protocol/ids.js'
 import type { ClientRecord } from './client-record.js'
 import { abandon } from './assignment.js'
+import { endAwaiting } from './roots.js'
 import { noteChange } from './spread.js'
 import { outboxOf, readyQueueOf, workerOutboxOf, type SchedulerState } from './state.js'
 import { HELD, leavePlace, templateAt, type TaskArray } from './task-array.js'
@@ -63,7 +64,9 @@ export function noLongerPending(state: SchedulerState, task: Task): void {
   for (const input of task.inputs) {
     input.pendingDependants--
     assert(input.pendingDependants >= 0, 'a task has fewer than no dependants')
-    if (input.pendingDependants === 0) letGo(state, input)
+    if (input.pendingDependants > 0) continue
+    endAwaiting(state, input)
+    letGo(state, input)
   }
 }
 
@@ -96,7 +99,9 @@ function dropOutcome(state: SchedulerState, task: Task, work: Task[]): void {
   if (!wasPending) return
   for (const input of task.inputs) {
     input.pendingDependants--
-    if (input.pendingDependants === 0) work.push(input)
+    if (input.pendingDependants > 0) continue
+    endAwaiting(state, input)
+    work.push(input)
   }
 }
 

@@ -46,6 +46,12 @@ export interface SchedulerState {
   readonly workersByName: Map<string, WorkerRecord>
   /** How many of them don't want to go. */
   stayingWorkers: number
+  /** What these may use of memory, all together. */
+  memoryLimitBytes: number
+  /** Bytes of the values for which a wanted dependant is still to run, each counted once. */
+  awaitedBytes: number
+  /** How many tasks with inputs workers have. */
+  consuming: number
   /** Every array with a live place. A task is in it, or nowhere. */
   readonly arrays: Map<ArrayId, TaskArray>
   /** Tasks with an explicit key. */
@@ -104,6 +110,9 @@ export function createState(config: SchedulerConfig): SchedulerState {
     workers: new Map(),
     workersByName: new Map(),
     stayingWorkers: 0,
+    memoryLimitBytes: 0,
+    awaitedBytes: 0,
+    consuming: 0,
     arrays: new Map(),
     keys: new Map(),
     codes: new Map(),

@@ -124,6 +124,11 @@ export class SchedulerHarness {
     this.#unread = []
   }
 
+  /** Forgets what is unread of other types. */
+  skipAllBut(type: SchedulerToWorker['type']): void {
+    this.#unread = this.#unread.filter((i) => 'message' in i && i.message.type === type)
+  }
+
   expectSilence(): void {
     assert.deepEqual(this.#unread, [])
   }
