@@ -73,7 +73,7 @@ export class ReadyQueue {
 
   /** Takes the next task out of the queue; it has a record from here on. Roots may be left where they are. */
   next(mayTakeRoots = true): Task | undefined {
-    for (let place = 0; place < this.#levels.length; ) {
+    for (let place = 0; place < this.#levels.length;) {
       const level = this.#levels[place]!
       for (let left = level.turn.length; left > 0; left--) {
         const queue = level.turn.shift()!

@@ -102,7 +102,8 @@ export class WorkerHarness {
   endTurn(): void {
     this.#unread.push(...endTurn(this.state, this.nowMs))
     checkInvariants(this.state)
-    const isIdle = isPaused(this.state) ? runsNothing(this.state) : this.state.batches.includes(undefined)
+    const isOneByOne = isPaused(this.state) || this.state.heldBackBytes > 0
+    const isIdle = isOneByOne ? runsNothing(this.state) : this.state.batches.includes(undefined)
     if (isIdle && this.state.link.type !== 'closed')
       assert.equal(this.state.ready.length, 0, 'an idle thread beside a ready task')
   }
@@ -119,7 +120,7 @@ export class WorkerHarness {
     return nextDeadlineMs(this.state)
   }
 
-  define(template: TemplateId, outputs = 0): void {
+  define(template: TemplateId, outputs = 0, memoryBytes = 0): void {
     const type = 'define-template'
     this.tell({
       type,
@@ -130,8 +131,8 @@ export class WorkerHarness {
       constants: new Uint8Array(0),
       constantInputs: [],
       outputs,
-      memoryBytes: 0,
-      isCounted: false,
+      memoryBytes,
+      isCounted: memoryBytes > 0,
     })
   }
 

@@ -28,13 +28,23 @@ export interface Batch {
   tail: Tail
   /** Tasks that the scheduler wants back if they have not started. */
   recalled: Set<Task> | undefined
+  /** The most that one of its tasks may come to take of memory: they run one after another. */
+  readonly needBytes: number
   readonly beganAtMs: number
   readonly overdueAtMs: number
   /** When the task that runs now began: with the batch, or when the last outcome came. */
   runningSinceMs: number
 }
 
-export function createBatch(thread: number, tasks: readonly Task[], estimateUs: number, nowMs: number): Batch {
+export function createBatch(
+  thread: number,
+  {
+    tasks,
+    estimateUs,
+    needBytes,
+  }: { readonly tasks: readonly Task[]; readonly estimateUs: number; readonly needBytes: number },
+  nowMs: number,
+): Batch {
   return {
     thread,
     tasks,
@@ -43,6 +53,7 @@ export function createBatch(thread: number, tasks: readonly Task[], estimateUs: 
     abandoned: 0,
     tail: 'given',
     recalled: undefined,
+    needBytes,
     beganAtMs: nowMs,
     overdueAtMs: nowMs + Math.max(OVERDUE_MS, (OVERDUE_FACTOR * estimateUs) / 1_000),
     runningSinceMs: nowMs,

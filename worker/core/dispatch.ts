@@ -1,10 +1,10 @@
 /** Who runs what: done once a turn, when all that happened in it is known. */
 import { ARRAY_CAPACITY, type TaskId } from '../../protocol/ids.js'
 import { createBatch, hasTail, type Batch } from './batch.js'
-import { BATCH_US, shareOfBatchUs } from './estimates.js'
+import { BATCH_US, needBytesOf, shareOfBatchUs } from './estimates.js'
 import type { Source } from './fetch-plan.js'
 import type { WorkerInstruction } from './instructions.js'
-import { isPaused, runsNothing } from './memory.js'
+import { hasMemoryFor, isPaused, runsNothing } from './memory.js'
 import { fetchInputs, missingInputs } from './on-run-tasks.js'
 import type { WorkerState } from './state.js'
 import { moveTo, type Task } from './task.js'
@@ -13,6 +13,7 @@ const NO_SOURCES: ReadonlyMap<TaskId, Source> = new Map()
 
 /** Gives every idle thread its part of what is ready. */
 export function startBatches(state: WorkerState, nowMs: number, out: WorkerInstruction[]): void {
+  state.heldBackBytes = 0
   if (state.ready.length === 0) return
   const isOneByOne = isPaused(state)
   if (isOneByOne && !runsNothing(state)) return
@@ -20,9 +21,11 @@ export function startBatches(state: WorkerState, nowMs: number, out: WorkerInstr
   const maxCount = isOneByOne ? 1 : share
   for (let thread = 0; thread < state.config.threads && state.ready.length > 0; thread++) {
     if (state.batches[thread] !== undefined) continue
-    const { tasks, estimateUs } = takeTasks(state, maxCount, out)
+    const taken = takeTasks(state, maxCount, out)
+    const { tasks } = taken
+    if (state.heldBackBytes > 0) return
     if (tasks.length === 0) continue
-    const batch = createBatch(thread, tasks, estimateUs, nowMs)
+    const batch = createBatch(thread, taken, nowMs)
     const batched = { type: 'batched', batch } as const
     for (const task of tasks) moveTo(task, batched)
     state.batches[thread] = batch
@@ -36,18 +39,26 @@ function takeTasks(
   state: WorkerState,
   maxCount: number,
   out: WorkerInstruction[],
-): { readonly tasks: readonly Task[]; readonly estimateUs: number } {
+): { readonly tasks: readonly Task[]; readonly estimateUs: number; readonly needBytes: number } {
   const tasks: Task[] = []
   let estimateUs = 0
+  let needBytes = 0
   for (let task = state.ready.peek(); task !== undefined && tasks.length < maxCount; task = state.ready.peek()) {
     const taskUs = shareOfBatchUs(task.template)
     if (tasks.length > 0 && estimateUs + taskUs > BATCH_US) break
     if (task.inputs.length > 0 && !hasInputs(state, task, out)) continue
+    const taskBytes = needBytesOf(task.template)
+    if (tasks.length === 0 && !hasMemoryFor(state, taskBytes)) {
+      state.heldBackBytes = taskBytes
+      break
+    }
+    if (tasks.length > 0 && taskBytes > needBytes) break
+    needBytes = Math.max(needBytes, taskBytes)
     state.ready.next()
     estimateUs += taskUs
     tasks.push(task)
   }
-  return { tasks, estimateUs }
+  return { tasks, estimateUs, needBytes }
 }
 
 /** An input may have been freed or spilled since it came. A task without it goes back, or waits for it again. */

@@ -18,6 +18,15 @@ export interface Template extends WorkerTemplate {
   meanBytes: number
 }
 
+/**
+ * Memory that a run may come to take beside its inputs: what was declared, else what its values took on average. Values
+ * that travel with the outcome are too small to count.
+ */
+export function needBytesOf({ memoryBytes, meanBytes }: Template): number {
+  if (memoryBytes > 0) return memoryBytes
+  return meanBytes > MAX_INLINE_RESULT_BYTES ? meanBytes : 0
+}
+
 /** One run ended. */
 export function learn(template: Template, durationUs: number, sizeBytes: number): void {
   const { meanUs } = template

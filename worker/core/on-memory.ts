@@ -8,7 +8,7 @@ import type { WorkerInstruction } from './instructions.js'
 import { OWN_DISK } from './fetch-plan.js'
 import { dropValue, giveBackWithoutInputs, noteGarbage } from './let-go.js'
 import { hearOfValue, keepIfHeld } from './on-transfer.js'
-import { HIGH_MARK, LOW_MARK, memoryBytesOf } from './memory.js'
+import { highBytesOf, LOW_MARK, memoryBytesOf } from './memory.js'
 import { ownId, type WorkerState } from './state.js'
 
 /** How long nothing is written to a disk that was full, unless files are given up before. */
@@ -46,8 +46,8 @@ export function planSpills(state: WorkerState, nowMs: number, out: WorkerInstruc
 /** What is to be spilled now: down to the low mark, and as far as it takes to let the inputs in that wait for room. */
 function excessBytesOf(state: WorkerState): number {
   const { config, blockedBytes, spills, fetches } = state
-  const highBytes = config.memoryLimitBytes * HIGH_MARK
-  const lowBytes = config.memoryLimitBytes * LOW_MARK
+  const highBytes = highBytesOf(state)
+  const lowBytes = Math.min(config.memoryLimitBytes * LOW_MARK, highBytes)
   const usedBytes = memoryBytesOf(state) + fetches.askedBytes
   if (usedBytes + blockedBytes <= highBytes) return 0
   const roomBytes = Math.min(blockedBytes, MAX_ROOM_SHARE * highBytes)

@@ -51,6 +51,8 @@ export interface WorkerState {
   garbageBytes: number
   /** Bytes of the inputs that wait for room in memory, as of the end of the last turn. */
   blockedBytes: number
+  /** What the next ready task may come to take, when it can't begin for want of memory; else 0. */
+  heldBackBytes: number
   /** By thread: what it runs, or `undefined` when it is idle. */
   readonly batches: (Batch | undefined)[]
   readonly templates: Map<TemplateId, Template>
@@ -82,6 +84,7 @@ export function createWorkerState(config: WorkerConfig): WorkerState {
     diskFullUntilMs: -Infinity,
     garbageBytes: 0,
     blockedBytes: 0,
+    heldBackBytes: 0,
     batches: new Array<Batch | undefined>(config.threads).fill(undefined),
     templates: new Map(),
     refusedCode: new Map(),
