@@ -72,7 +72,7 @@ export default tseslint.config(
     },
   },
   {
-    files: ['scheduler/core/**/*.ts', 'worker/core/**/*.ts'],
+    files: ['scheduler/core/**/*.ts', 'worker/core/**/*.ts', 'client/graph/**/*.ts'],
     rules: { 'no-restricted-syntax': ['error', ...MODULES, ...PURE, ...MOVES] },
   },
   {

@@ -1,10 +1,13 @@
 /** The client: what a program talks to a cluster with. */
 import { WorkerLostError } from '../protocol/errors.js'
 import type { ClusterStatus } from '../protocol/messages/status.js'
+import { DelayedCall, PersistedCall, type Delayed } from './delayed.js'
 import type { Future, Input, Inputs } from './future.js'
 import type { ErrorMode } from './gather.js'
+import type { GraphOptions } from './graph-submitter.js'
 import type { Items } from './map-slice.js'
 import { checkOptionNames, describe, invalidOption } from './options.js'
+import type { RawFutures, RawGraph } from './raw-graph.js'
 import { remoteModule, type RemoteModule } from './remote-module.js'
 import { resolveScatterOptions } from './scattered-value.js'
 import type { Session } from './session.js'
@@ -29,6 +32,20 @@ export interface GatherOptions<M extends ErrorMode = ErrorMode> {
    * a result as of `Promise.allSettled`. `skip`: failed tasks have no place among the results.
    */
   readonly errors?: M | undefined
+}
+
+/** Options of {@link Client.compute}, {@link Client.persist} and {@link Client.submitGraph}. */
+export interface ComputeOptions {
+  /**
+   * Runs a call whose only input is a call that nobody else needs in one task with it. Default: true. False keeps every
+   * call a task of its own, to see each on the status page.
+   */
+  readonly fuse?: boolean | undefined
+}
+
+/** The futures of many {@link Delayed}. */
+export type ComputedFutures<G extends readonly Delayed<unknown>[]> = {
+  -readonly [K in keyof G]: G[K] extends Delayed<infer T> ? Future<T> : never
 }
 
 /** Options of {@link Client.replicate}. */
@@ -147,6 +164,95 @@ export class Client implements AsyncDisposable {
       throw invalidOption(`argTuples[${wrong}] is ${found}; client.starmap() takes a list of arguments for each task.`)
     }
     return this.#map(fn, { values, are: 'arguments' }, options, this.starmap)
+  }
+
+  /**
+   * Runs a graph of {@link delayed} calls: what the results need, and nothing else, each call once. Linear chains of calls
+   * become one task each, and the order is depth first, so that few results are held at a time. A large graph is
+   * submitted a little at a time, between other work of the program.
+   *
+   * Of several at once, given as a list, calls that they share run once. One that was persisted gives the future that
+   * it has. What can't be sent rejects the futures that need it.
+   *
+   * @example
+   * ```ts
+   * const square = delayed((x: number) => x * x)
+   * const add = delayed((a: number, b: number) => a + b)
+   * const nine = square(3)
+   * const [sum, root] = client.compute([add(nine, 16), nine]) // [Future<number>, Future<number>]
+   * console.log(await client.gather([sum, root]))             // => [ 25, 9 ]
+   * ```
+   */
+  compute<T>(graph: Delayed<T>, options?: ComputeOptions): Future<T>
+  compute<const G extends readonly Delayed<unknown>[]>(graphs: G, options?: ComputeOptions): ComputedFutures<G>
+  compute(graphs: Delayed<unknown> | readonly Delayed<unknown>[], options: ComputeOptions = {}): never {
+    const futures = this.#compute('client.compute()', graphs, options, this.compute)
+    // The overloads say what they are of.
+    return (Array.isArray(graphs) ? futures : futures[0]) as never
+  }
+
+  /**
+   * Starts a graph, and keeps its results in the cluster: gives what stands for them in further graphs, in as many as you
+   * like. They are dropped when nothing holds what it gave any more.
+   *
+   * @example
+   * ```ts
+   * const load = delayed((n: number) => Array.from({ length: n }, (_, i) => i))
+   * const rows = client.persist(load(1_000))                                          // runs now, once
+   * const count = delayed((all: number[]) => all.length)(rows)
+   * const sum = delayed((all: number[]) => all.reduce((a, b) => a + b, 0))(rows)
+   * console.log(await client.gather(client.compute([count, sum])))                    // => [ 1000, 499500 ]
+   * ```
+   */
+  persist<T>(graph: Delayed<T>, options?: ComputeOptions): Delayed<T>
+  persist<const G extends readonly Delayed<unknown>[]>(
+    graphs: G,
+    options?: ComputeOptions,
+  ): { -readonly [K in keyof G]: G[K] }
+  persist(graphs: Delayed<unknown> | readonly Delayed<unknown>[], options: ComputeOptions = {}): never {
+    const futures = this.#compute('client.persist()', graphs, options, this.persist)
+    const list = Array.isArray(graphs) ? (graphs as readonly Delayed<unknown>[]) : [graphs]
+    const persisted = list.map((graph, i) =>
+      graph instanceof PersistedCall ? graph : new PersistedCall(graph as DelayedCall, futures[i]!),
+    )
+    return (Array.isArray(graphs) ? persisted : persisted[0]) as never
+  }
+
+  /**
+   * Runs a graph that is given as an object: a function with its arguments under each key, and `ref(key)` among the
+   * arguments for the result of another. Gives a future for each key asked for, in that order; what those don't need
+   * never runs. Keys name calls inside this graph only: several graphs may use the same ones.
+   *
+   * @throws {GraphError} when a key is missing, or when there is a cycle; the message names the way there. Of a graph with
+   * more than about 1,000 calls, the futures are rejected with it instead.
+   * @example
+   * ```ts
+   * const graph = {
+   *   'load-0': [(n: number) => n + 1, 1],
+   *   'load-1': [(n: number) => n + 1, 2],
+   *   sum: [(all: number[]) => all.reduce((a, b) => a + b, 0), ['load-0', 'load-1'].map(ref)],
+   * } as const
+   * const [sum] = client.submitGraph(graph, ['sum']) // Future<number>
+   * console.log(await sum)                           // => 5
+   * ```
+   */
+  submitGraph<const G extends RawGraph, const K extends readonly (keyof G & string)[]>(
+    graph: G,
+    keys: K,
+    options: ComputeOptions = {},
+  ): RawFutures<G, K> {
+    const resolved = this.#graphOptions('client.submitGraph()', options)
+    if (typeof graph !== 'object' || graph === null || Array.isArray(graph)) {
+      throw invalidOption(
+        `client.submitGraph() takes an object with a call under each key, and not ${describe(graph)}.`,
+      )
+    }
+    const given: unknown = keys
+    if (!Array.isArray(given) || given.some((key) => typeof key !== 'string')) {
+      throw invalidOption(`client.submitGraph() takes an array of keys to ask for, and not ${describe(given)}.`)
+    }
+    // The signature says what they are of.
+    return this.#session.submitGraph(graph, keys, resolved, this.submitGraph) as RawFutures<G, K>
   }
 
   /**
@@ -325,6 +431,41 @@ export class Client implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.#close()
+  }
+
+  /** A future for each of the graphs. */
+  #compute(
+    where: string,
+    graphs: Delayed<unknown> | readonly Delayed<unknown>[],
+    options: ComputeOptions,
+    called: TaskFunction,
+  ): readonly Future<unknown>[] {
+    const resolved = this.#graphOptions(where, options)
+    const list: readonly unknown[] = Array.isArray(graphs) ? graphs : [graphs]
+    for (const graph of list) {
+      if (graph instanceof DelayedCall) continue
+      if (!(graph instanceof PersistedCall)) {
+        throw invalidOption(`${where} takes what delayed functions give, and not ${describe(graph)}.`)
+      }
+      this.#own(where, [graph.future])
+    }
+    const calls = list.filter((graph) => graph instanceof DelayedCall)
+    const computed = this.#session.compute(calls, resolved, called)
+    let next = 0
+    return list.map((graph) => (graph instanceof PersistedCall ? graph.future : computed[next++]!))
+  }
+
+  #graphOptions(where: string, options: ComputeOptions): GraphOptions {
+    checkOptionNames(where, options, ['fuse'])
+    const { fuse = true } = options
+    if (typeof fuse !== 'boolean') throw invalidOption(`fuse is ${describe(fuse)}; give true or false.`)
+    const task = this.#options
+    if (task.key !== undefined) {
+      throw invalidOption(`The key "${task.key}" is for one task, and ${where} makes many; use a client without it.`)
+    }
+    if (task.outputs > 0)
+      throw invalidOption(`A client with outputs has no graphs; use the client that it was made of.`)
+    return { fuse, task }
   }
 
   #map(fn: TaskFunction, items: Items, options: MapOptions<never>, called: TaskFunction): Future<never>[] {

@@ -41,11 +41,23 @@ export type {
 } from '../protocol/messages/status.js'
 export { registerType } from '../protocol/values/register.js'
 export type { ClassOf, TypeCodec } from '../protocol/values/register.js'
-export type { Client, GatherOptions, ReplicateOptions, ScatterOptions, WaitForWorkersOptions } from './client.js'
+export type {
+  Client,
+  ComputedFutures,
+  ComputeOptions,
+  GatherOptions,
+  ReplicateOptions,
+  ScatterOptions,
+  WaitForWorkersOptions,
+} from './client.js'
 export { connect } from './connect.js'
 export type { Cluster, ConnectOptions } from './connect.js'
+export { delayed } from './delayed.js'
+export type { Delayed, DelayedFunction, DelayedInput, DelayedInputs, DelayedOptions } from './delayed.js'
 export type { Future, FutureStatus, Input, Inputs, ResultOptions } from './future.js'
 export type { ErrorMode } from './gather.js'
+export { ref } from './raw-graph.js'
+export type { RawCall, RawFutures, RawGraph, Ref } from './raw-graph.js'
 export type { RemoteFunction, RemoteModule } from './remote-module.js'
 export type { OutputFutures, SplittingClient } from './splitting-client.js'
 export type { Resources } from './resources.js'

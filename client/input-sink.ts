@@ -2,7 +2,9 @@
 import { HeddleError, NotSerializableError } from '../protocol/errors.js'
 import type { TaskId } from '../protocol/ids.js'
 import type { FutureSink } from '../protocol/values/encode.js'
+import { PersistedCall } from './delayed.js'
 import type { Failure } from './failure.js'
+import { GraphCall } from './graph-call.js'
 import type { TaskArray } from './task-array.js'
 import { TaskFuture, type FutureOwner } from './task-future.js'
 
@@ -30,6 +32,10 @@ export class InputSink implements FutureSink {
   }
 
   idOf(object: object): TaskId | undefined {
+    if (object instanceof GraphCall || object instanceof PersistedCall) {
+      const message = `A delayed call of ${object.name} is among the arguments; give it to a delayed function, or what client.compute() makes of it.`
+      throw new NotSerializableError('args', message)
+    }
     if (!(object instanceof TaskFuture)) return undefined
     const { owner, array, index } = object
     if (owner !== this.#owner) {

@@ -32,10 +32,14 @@ export class Leases {
     return this.#next.length === 0 && this.#used >= this.#current.count * SCARCE_PART
   }
 
+  /** How many can be taken. */
+  get left(): number {
+    return this.#next.reduce((sum, lease) => sum + lease.count, this.#current.count - this.#used)
+  }
+
   /** @throws {SchedulerUnreachableError} when there are fewer than `count`. */
   ensure(count: number): void {
-    const left = this.#next.reduce((sum, lease) => sum + lease.count, this.#current.count - this.#used)
-    if (left < count) throw noIdsLeft()
+    if (this.left < count) throw noIdsLeft()
   }
 
   /** @throws {SchedulerUnreachableError} when none is left. */

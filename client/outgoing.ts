@@ -3,7 +3,7 @@
  * none. All of one turn of the event loop leaves together, in few messages.
  *
  * Tasks wait here, and with them all that was submitted later, while their module is being bundled or while the items of
- * a large `map` are encoded. Nothing is released meanwhile: what waits may need it.
+ * a large `map`, or the calls of a graph, are encoded. Nothing is released meanwhile: what waits may need it.
  */
 import { Fifo } from '../common/fifo.js'
 import { taskId, type CodeHash, type TaskId } from '../protocol/ids.js'
@@ -11,6 +11,7 @@ import { MAX_IN_FLIGHT_BYTES } from '../protocol/limits.js'
 import { PRIORITY_BASE, type ClientToScheduler } from '../protocol/messages/client.js'
 import type { Connection } from '../protocol/transport/connection.js'
 import type { Failure } from './failure.js'
+import { GraphSubmission, type GraphOutlet } from './graph-submission.js'
 import type { Leases } from './leases.js'
 import type { MapSlice } from './map-slice.js'
 import { ScatteredValue } from './scattered-value.js'
@@ -29,7 +30,7 @@ export class Outgoing {
   readonly #connection: Connection<ClientToScheduler>
   readonly #leases: Leases
   readonly #arrays: Map<number, TaskArray>
-  readonly #queue = new Fifo<Submission | MapSlice | ScatteredValue>()
+  readonly #queue = new Fifo<Submission | MapSlice | ScatteredValue | GraphSubmission>()
   /** Where the next task goes. */
   #open: Submission | undefined
   /** The code that all tasks of the open submission share, when it is not there yet: the whole array may fail. */
@@ -44,6 +45,7 @@ export class Outgoing {
   /** Tasks that failed here. What was encoded before and needs them is still in the queue. */
   readonly #failures = new Map<TaskId, Failure>()
   #noTask: TaskId | undefined
+  readonly #graphOutlet: GraphOutlet
   #turn = 0
   #isFlushDue = false
   /** Is more of the queue to be sent when other work of the program had its turn? */
@@ -55,6 +57,13 @@ export class Outgoing {
     this.#connection = connection
     this.#leases = leases
     this.#arrays = arrays
+    this.#graphOutlet = {
+      noTask: () => this.#noTask!,
+      newHiddenArray: () => (leases.left === 0 ? undefined : new TaskArray(leases.take())),
+      refuse: this.refuse,
+      send: (submission) => this.#send(submission),
+      release: (tasks) => connection.send({ type: 'release', tasks }),
+    }
   }
 
   /** Numbers the turns of the event loop, as far as something was submitted in them. */
@@ -91,6 +100,11 @@ export class Outgoing {
 
   addSlice(slice: MapSlice): void {
     this.#queue.push(slice)
+  }
+
+  /** Its outputs have their places, behind what `beginSlices` began. */
+  addGraph(graph: GraphSubmission): void {
+    this.#queue.push(graph)
   }
 
   /** Gives a scattered value its place behind all that was submitted, in an array of its own. */
@@ -181,15 +195,19 @@ export class Outgoing {
         this.#queue.shift()
         continue
       }
-      const { state } = sourceOf(next)
-      if (state.type === 'bundling') return // Whoever bundles flushes again.
+      const state = next instanceof GraphSubmission ? undefined : sourceOf(next).state
+      if (state?.type === 'bundling') return // Whoever bundles flushes again.
       if (performance.now() >= deadlineMs) {
         return this.#sendRestAfter((send) => setImmediate(send))
       }
       if (this.#connection.queuedBytes >= ENOUGH_QUEUED_BYTES) {
         return this.#sendRestAfter((send) => void this.#connection.whenDrained().then(send))
       }
-      if (state.type === 'failed') {
+      if (next instanceof GraphSubmission) {
+        const progress = next.advance(this.#graphOutlet, deadlineMs, () => performance.now())
+        if (progress === 'waits') return // Whoever bundles, or brings ids, flushes again.
+        if (progress === 'done') this.#queue.shift()
+      } else if (state?.type === 'failed') {
         this.#abandon(next, { type: 'local', error: state.error })
         this.#queue.shift()
       } else if (next instanceof Submission) {

@@ -23,12 +23,15 @@ import { encodeValue } from '../protocol/values/encode.js'
 import type { Failure } from './failure.js'
 import type { Future } from './future.js'
 import { gather, type ErrorMode } from './gather.js'
+import type { GraphCall } from './graph-call.js'
+import { GraphSubmitter, type GraphOptions } from './graph-submitter.js'
 import { interruptible } from './interruptible.js'
 import { Leases } from './leases.js'
 import { LocatedValues } from './located-values.js'
 import type { Items } from './map-slice.js'
 import { checkTimeout } from './options.js'
 import { Outgoing } from './outgoing.js'
+import type { RawGraph } from './raw-graph.js'
 import { ModuleSource } from './remote-module.js'
 import { Replicator } from './replicator.js'
 import { ScatteredValue, ScatteredValues, type ResolvedScatterOptions } from './scattered-value.js'
@@ -110,6 +113,7 @@ export class Session implements FutureOwner {
   readonly #leases: Leases
   readonly #outgoing: Outgoing
   readonly #submitter: Submitter
+  readonly #graphs: GraphSubmitter
   readonly #modules = new Map<string, ModuleSource>()
   readonly #questions = new Map<number, Question>()
   /** These must stay reachable, or nothing is collected. */
@@ -136,13 +140,12 @@ export class Session implements FutureOwner {
     this.#leases = new Leases(() => connection.send({ type: 'ask-lease' }))
     this.#outgoing = new Outgoing(connection, this.#leases, this.#arrays)
     const templates = new Templates((template) => this.#outgoing.forget(template), options.onFunction)
-    this.#submitter = new Submitter({
-      owner: this,
-      outgoing: this.#outgoing,
-      templates,
-      makeFuture: (array, index) => this.#makeFuture(array, index),
-      makeGroup: (array, first, count) => this.#makeGroup(array, first, count),
-    })
+    const makeFuture = (array: TaskArray, index: number): TaskFuture<unknown> => this.#makeFuture(array, index)
+    const makeGroup = (array: TaskArray, first: number, count: number): FutureGroup =>
+      this.#makeGroup(array, first, count)
+    const shared = { owner: this, outgoing: this.#outgoing, templates, makeFuture }
+    this.#submitter = new Submitter({ ...shared, makeGroup })
+    this.#graphs = new GraphSubmitter(shared)
     this.isReady = new Promise((resolve, reject) => (this.#onReady = { resolve, reject }))
     this.isReady.catch(() => undefined) // Whoever opens the session may have given up.
   }
@@ -190,6 +193,23 @@ export class Session implements FutureOwner {
   map(fn: TaskFunction, items: Items, options: ResolvedMapOptions, called: TaskFunction): Made[] {
     this.checkOpen()
     return this.#submitter.map(fn, items, options, called)
+  }
+
+  /** A future for each call. */
+  compute(calls: readonly GraphCall[], options: GraphOptions, called: TaskFunction): Future<unknown>[] {
+    this.checkOpen()
+    return this.#graphs.compute(calls, options, called)
+  }
+
+  /** A future for each key. */
+  submitGraph(
+    graph: RawGraph,
+    keys: readonly string[],
+    options: GraphOptions,
+    called: TaskFunction,
+  ): Future<unknown>[] {
+    this.checkOpen()
+    return this.#graphs.submitGraph(graph, keys, options, called)
   }
 
   /** Encodes the value now, and has it brought to where the scheduler says. */
@@ -316,6 +336,7 @@ export class Session implements FutureOwner {
         this.#leases.add(message.first, message.count)
         this.#located ??= this.#locatedValues(message.peerSecret)
         this.#onReady?.resolve()
+        this.#outgoing.flushSoon()
         break
       case 'finished':
         for (const id of message.tasks) this.#find(id)?.onFinished(indexOf(id))

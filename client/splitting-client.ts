@@ -26,7 +26,10 @@ export type OutputFutures<R> = R extends readonly unknown[]
  * console.log(await client.gather(sums))                                // => [ 9, 5, 7 ]
  * ```
  */
-export interface SplittingClient extends Omit<Client, 'submit' | 'map' | 'starmap' | 'module' | 'with'> {
+export interface SplittingClient extends Omit<
+  Client,
+  'submit' | 'map' | 'starmap' | 'module' | 'with' | 'compute' | 'persist' | 'submitGraph'
+> {
   /** As {@link Client.submit}, with a future for each output. */
   submit<A extends readonly unknown[], R extends Outputs>(
     fn: (...args: A) => R,

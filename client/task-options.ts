@@ -86,6 +86,20 @@ export function resolveTaskOptions(
   base: ResolvedTaskOptions,
 ): ResolvedTaskOptions {
   checkOptionNames('client.with()', given, ['name', 'key', 'priority', 'outputs', 'resources'])
+  return completeTaskOptions(given, base)
+}
+
+/** Checks the options of a function whose tasks are made later, as `where` says. */
+export function checkTaskOptions(where: string, given: Omit<TaskOptions, 'key'>): void {
+  checkOptionNames(where, given, ['name', 'priority', 'resources'])
+  completeTaskOptions(given, DEFAULT_TASK_OPTIONS)
+}
+
+/** What the given options don't say is as in `base`. */
+export function completeTaskOptions(
+  given: TaskOptions & Partial<OutputOptions>,
+  base: ResolvedTaskOptions,
+): ResolvedTaskOptions {
   const { name = base.name, key = base.key, priority = base.priority, outputs = base.outputs } = given
   if (name !== undefined) checkText('name', name)
   if (key !== undefined) checkKey(key)

@@ -48,6 +48,11 @@ export function captureFunction(fn: (...args: never[]) => unknown): CapturedCode
   return captured
 }
 
+/** Says what a function's code is, for one that was made of others. */
+export function declareCaptured(fn: (...args: never[]) => unknown, captured: CapturedCode): void {
+  byFunction.set(fn, captured)
+}
+
 function capture(printed: string, name: string): CapturedCode {
   const { before, text, after, root } = readFunction(printed, name)
   const { names, imports } = findSurroundings(root)

@@ -52,11 +52,12 @@ export const ZONES: readonly Zone[] = [
 
   {
     folder: 'client',
-    mayImport: [...PROTOCOL, 'client/capture', 'protocol/values', 'protocol/transport', 'common/node'],
+    mayImport: [...PROTOCOL, 'client/capture', 'client/graph', 'protocol/values', 'protocol/transport', 'common/node'],
     lazily: ['deploy'],
   },
   // The public door, which writes out every name: that of the local cluster too.
   { folder: 'client/index.ts', mayImport: [...PROTOCOL, 'protocol/values', 'client', 'deploy'] },
+  { folder: 'client/graph', mayImport: PROTOCOL, withoutNode: true },
   { folder: 'client/capture', mayImport: [...PROTOCOL, 'common/node'], packages: ['acorn', 'esbuild'] },
 
   {

@@ -1,6 +1,6 @@
 /** Programs that must not compile: every line below a `@ts-expect-error` is wrong. Compiled by test/client/types.test.ts. */
-import { connect } from 'heddle'
-import type { Client, Future } from 'heddle'
+import { connect, delayed, ref } from 'heddle'
+import type { Client, Delayed, Future } from 'heddle'
 import { withCluster } from 'heddle/testing'
 
 declare const client: Client
@@ -89,4 +89,29 @@ client.scatter(3, { workers: 'a' })
 client.publish('three', three)
 // @ts-expect-error The test gets a client.
 withCluster((cluster: string) => cluster)
-void [wrongResult, wrongValue, wrongPromise, wrongOutput]
+declare const later: Delayed<number>
+// @ts-expect-error A delayed text where a number is wanted.
+delayed((x: string) => x)(later)
+// @ts-expect-error A delayed value of the wrong type, deep inside.
+delayed((rows: { a: string }[]) => rows)([{ a: later }])
+// @ts-expect-error A delayed call is not its value.
+const wrongDelayed: number = delayed((x: number) => x)(3)
+// @ts-expect-error Nothing runs that is not computed.
+later.then((x: number) => x)
+// @ts-expect-error A task takes futures; compute it first.
+client.submit((x: number) => x, later)
+// @ts-expect-error One key can't stand for many calls.
+delayed((x: number) => x, { key: 'k' })
+// @ts-expect-error Only what is delayed can be computed.
+client.compute(three)
+// @ts-expect-error Not all of them are delayed.
+client.compute([later, 3])
+// @ts-expect-error The result is no text.
+const wrongComputed: Future<string> = client.compute(later)
+// @ts-expect-error A client with outputs has no graphs.
+client.with({ outputs: 2 }).compute(later)
+// @ts-expect-error The key is not in the graph.
+client.submitGraph({ a: [() => 1] }, ['b'])
+// @ts-expect-error A call begins with its function.
+client.submitGraph({ a: [1, ref('b')] }, ['a'])
+void [wrongDelayed, wrongComputed, wrongResult, wrongValue, wrongPromise, wrongOutput]

@@ -1,13 +1,16 @@
 /** Programs that must compile, and what their types must be. Compiled by test/client/types.test.ts as a user's program. */
-import { connect, LocalCluster, registerType, TimeoutError } from 'heddle'
+import { connect, delayed, LocalCluster, ref, registerType, TimeoutError } from 'heddle'
 import type {
   Client,
   ClusterStatus,
+  Delayed,
+  DelayedFunction,
   Future,
   FutureStatus,
   Input,
   MapOptions,
   OutputOptions,
+  RawGraph,
   RemoteModule,
   SplittingClient,
   TaskOptions,
@@ -246,3 +249,32 @@ function average(of: Client, xs: Input<number[]>): Future<number> {
 average(client, [1, three])
 new TimeoutError('late').code satisfies string
 void [futures, connecting]
+
+// Graphs: a delayed function takes values, delayed ones and futures, at any depth.
+declare const later: Delayed<number>
+const twice = delayed((x: number) => x * 2)
+exactly<Delayed<number>>()(twice(3), true)
+exactly<Delayed<number>>()(twice(later), true)
+exactly<Delayed<number>>()(twice(three), true)
+exactly<Delayed<string>>()(delayed(async (x: number) => String(x), { name: 'n', priority: 1 })(twice(later)), true)
+const counting: DelayedFunction<[xs: number[]], number> = delayed((xs: number[]) => xs.length)
+exactly<Delayed<number>>()(counting([later]), true)
+delayed((xs: readonly number[]) => xs.length)([1, 2].map((x) => twice(x)))
+delayed((rows: { a: number; b: string[] }[]) => rows.length)([{ a: later, b: ['x', text] }])
+delayed((m: Map<string, number>) => m.size)(new Map([['a', later]]))
+delayed((x: number, y?: string) => `${x}${y}`)(later)
+delayed((...xs: number[]) => xs.length)(1, later, three)
+exactly<Delayed<number>>()(delayed(tasks.resize)(text, { width: later }), true)
+exactly<Future<number>>()(client.compute(later), true)
+exactly<[Future<number>, Future<string>]>()(client.compute([later, delayed(() => 'x')()]), true)
+exactly<Future<number>[]>()(client.compute([1, 2].map((x) => twice(x))), true)
+exactly<Delayed<number>>()(client.persist(later, { fuse: false }), true)
+exactly<[Delayed<number>, Delayed<number>]>()(client.persist([later, later]), true)
+const rawGraph = {
+  load: [(path: string) => path.length, 'a.csv'],
+  sum: [async (xs: number[]) => `${xs.length}`, ['load'].map(ref)],
+} as const
+exactly<[Future<string>, Future<number>]>()(client.submitGraph(rawGraph, ['sum', 'load']), true)
+const dynamic: Record<string, RawGraph[string]> = { a: [() => 1] }
+client.submitGraph(dynamic, Object.keys(dynamic)) satisfies Future<unknown>[]
+later.visualize('graph.svg') satisfies void
