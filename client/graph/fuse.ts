@@ -65,8 +65,9 @@ export function* fuse<N extends GraphNode>(graph: NumberedGraph<N>, mayFuse: May
 
 /** The calls of a task, the first one first. */
 export function chainOf({ inputs }: NumberedGraph, { firstOf }: Chains, last: number): number[] {
+  const first = firstOf[last]!
   const chain = [last]
-  for (let number = last; number !== firstOf[last]!;) {
+  for (let number = last; number !== first;) {
     number = inputs.targets[inputs.starts[number]!]!
     chain.push(number)
   }
@@ -84,7 +85,7 @@ function previousOf<N extends GraphNode>(graph: NumberedGraph<N>, number: number
   const node = nodes[number]!
   if (node.link === -1) return -1
   const previous = inputs.targets[inputs.starts[number]!]!
-  const isOnlyUser = dependants.starts[previous + 1]! - dependants.starts[previous]! === 1
-  if (!isOnlyUser || isOutput[previous] === 1) return -1
+  const userCount = dependants.starts[previous + 1]! - dependants.starts[previous]!
+  if (userCount > 1 || isOutput[previous] === 1) return -1
   return mayFuse(nodes[previous]!, node) ? previous : -1
 }
