@@ -9,7 +9,12 @@ export interface Arguments {
   readonly help: boolean
   /** Beside other systems. */
   readonly peers: boolean
+  /** How long a comparison with peers may go on. */
+  readonly minutes: number
 }
+
+const DEFAULT_MINUTES = 8
+const MAX_MINUTES = 600
 
 export interface Selection {
   readonly workload: Workload
@@ -30,6 +35,8 @@ export function parseArguments(args: readonly string[], workloads: readonly Work
       json: { type: 'boolean' },
       help: { type: 'boolean', short: 'h' },
       peers: { type: 'boolean' },
+      only: { type: 'string' },
+      minutes: { type: 'string' },
       ...Object.fromEntries([...parameterNames].map((name) => [name, { type: 'string' as const }])),
     },
     tokens: true,
@@ -37,32 +44,49 @@ export function parseArguments(args: readonly string[], workloads: readonly Work
     allowPositionals: true,
   })
   const flags = new Set<string>()
+  const settings = new Map<string, string | undefined>()
   const texts = new Map<string, string | undefined>()
   const names: string[] = []
   for (const token of tokens) {
     if (token.kind === 'positional') names.push(token.value)
     else if (token.kind === 'option' && parameterNames.has(token.name)) texts.set(token.name, token.value)
+    else if (token.kind === 'option' && (token.name === 'only' || token.name === 'minutes'))
+      settings.set(token.name, token.value)
     else if (token.kind === 'option') flags.add(flagOf(token.name, token.rawName, token.value))
   }
   const [name, extra] = names
   if (extra !== undefined) {
     throw new UsageError(`"${extra}" is one workload too many; name one, or none to run them all.`)
   }
-  const workload = workloads.find((each) => each.name === name)
-  if (name !== undefined && workload === undefined) {
-    const known = workloads.map((each) => each.name).join(', ')
-    throw new UsageError(`There is no workload "${name}"; give one of ${known}.`)
+  const workload = name === undefined ? undefined : find(name, workloads)
+  if (workload !== undefined && settings.has('only')) {
+    throw new UsageError('--only chooses several workloads; name one, or give --only.')
   }
+  if (settings.has('minutes') && !flags.has('peers')) {
+    throw new UsageError('--minutes bounds a comparison; give --peers too.')
+  }
+  const only = settings.has('only')
+    ? (settings.get('only') ?? '').split(',').map((each) => find(each, workloads))
+    : workloads
   const [parameter] = texts.keys()
   if (workload === undefined && parameter !== undefined) {
     throw new UsageError(`--${parameter} is an option of a single workload; name the workload too.`)
   }
   return {
-    selected: (workload === undefined ? workloads : [workload]).map((each) => select(each, texts)),
+    selected: (workload === undefined ? only : [workload]).map((each) => select(each, texts)),
     json: flags.has('json'),
     help: flags.has('help'),
     peers: flags.has('peers'),
+    minutes: settings.has('minutes')
+      ? wholeNumber('minutes', settings.get('minutes'), 1, MAX_MINUTES)
+      : DEFAULT_MINUTES,
   }
+}
+
+function find(name: string, workloads: readonly Workload[]): Workload {
+  const workload = workloads.find((each) => each.name === name)
+  if (workload !== undefined) return workload
+  throw new UsageError(`There is no workload "${name}"; give one of ${workloads.map((each) => each.name).join(', ')}.`)
 }
 
 function flagOf(name: string, rawName: string, value: string | undefined): string {

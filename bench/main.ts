@@ -19,13 +19,13 @@ try {
   console.error(isWrongUsage ? `bench: ${error.message}` : error)
 }
 
-async function run({ selected, json, help, peers }: Arguments): Promise<void> {
+async function run({ selected, json, help, peers, minutes }: Arguments): Promise<void> {
   if (help) return console.log(helpText(WORKLOADS))
   // Loaded only now, with all of the client, so that help and wrong usage answer at once.
   const { measure } = await import('./harness.js')
   // Programs read standard output, people either.
   const tell = json ? console.error : console.log
-  if (peers) return await compareWithPeers(selected, json ? console.error : console.log, json)
+  if (peers) return await compareWithPeers(selected, { minutes, tell, json })
   const results: Result[] = []
   for (const { workload, params } of selected) {
     const result = await measure(workload, params, (step) => showProgress(`${workload.name}: ${step}`))
@@ -39,18 +39,27 @@ async function run({ selected, json, help, peers }: Arguments): Promise<void> {
 
 async function compareWithPeers(
   selected: readonly Selection[],
-  tell: (line: string) => void,
-  json: boolean,
+  { minutes, tell, json }: { readonly minutes: number; readonly tell: (line: string) => void; readonly json: boolean },
 ): Promise<void> {
-  const [{ measure }, { compare }, { drawChart }] = await Promise.all([
+  const [{ measure }, { compare }, { comparisonTable }, { drawChart }] = await Promise.all([
     import('./harness.js'),
     import('./peers/compare.js'),
+    import('./peers/table.js'),
     import('./peers/chart.js'),
   ])
-  const comparisons = await compare(selected, ({ workload, params }) => measure(workload, params), tell)
+  const comparisons = await compare(selected, {
+    measure: ({ workload, params }) => {
+      showProgress(`${workload.name} …`)
+      return measure(workload, params)
+    },
+    tell,
+    minutes,
+  })
+  showProgress('')
+  tell(comparisonTable(comparisons))
   if (json) for (const comparison of comparisons) console.log(JSON.stringify(comparison))
-  // One workload is no picture of the whole: only a run of all of them is kept.
-  if (selected.length > 1) writeFileSync(CHART, drawChart(comparisons))
+  // A part is no picture of the whole: only a run of all workloads is kept.
+  if (selected.length === WORKLOADS.length) writeFileSync(CHART, drawChart(comparisons))
 }
 
 /** Replaces the line that the cursor is on. Only a terminal shows it. */

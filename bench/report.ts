@@ -31,6 +31,7 @@ export function resultTable(results: readonly Result[]): string {
     'CLIENT CPU S',
     'SCHEDULER CPU S',
     'WORKERS CPU S',
+    'BESIDE',
   ]
   const rows = results.map((result) => [
     result.workload,
@@ -43,6 +44,9 @@ export function resultTable(results: readonly Result[]): string {
     String(result.cpuSeconds?.client ?? ''),
     String(result.cpuSeconds?.scheduler ?? ''),
     String(result.cpuSeconds?.workers ?? ''),
+    Object.entries(result.figures)
+      .map(([name, value]) => `${name} ${value.toLocaleString('en')}`)
+      .join(', '),
   ])
   const lines = [heads, ...rows]
   const widths = heads.map((_, column) => Math.max(...lines.map((line) => line[column]!.length)))
@@ -64,13 +68,14 @@ export function helpText(workloads: readonly Workload[]): string {
   return [
     'Measures workloads on one scheduler and two workers of one thread on this machine, or all when none is named.',
     '',
-    'Usage: npm run bench -- [WORKLOAD [OPTIONS]] [--json] [--peers]',
+    'Usage: npm run bench -- [WORKLOAD [OPTIONS]] [--only A,B] [--json] [--peers [--minutes 8]]',
     '',
     ...lines,
     '',
     'With --json, standard output has one line of JSON for each workload and nothing else.',
-    'With --peers, each is measured in turn with those of Piscina, Dask, Ray and BullMQ that are installed; a run of all',
-    'workloads draws docs/benchmarks.svg.',
+    'With --only, just these workloads run.',
+    'With --peers, each is measured in turn with those of Piscina, Dask, Ray and BullMQ that are installed, for so many',
+    'minutes; a run of all workloads draws docs/benchmarks.svg.',
     'Example: npm run --silent bench -- noop-map --tasks 1000000 --json',
   ].join('\n')
 }

@@ -4,61 +4,90 @@ import { percentile } from '../percentile.js'
 import type { Result } from '../harness.js'
 import { isInstalled, measurePeer, PEER_WORKLOADS, PEERS, type Peer } from './peers.js'
 
-const ROUNDS = 2
-const OURS = 'heddle'
+const ROUNDS = 3
 
 export interface Comparison {
   readonly workload: string
   readonly unit: Result['unit']
-  /** Heddle's first. */
-  readonly systems: readonly { readonly name: string; readonly value: number }[]
+  /** Heddle's. */
+  readonly value: number
+  /** Those that were measured. */
+  readonly peers: readonly { readonly name: string; readonly value: number }[]
 }
 
-type Measure = (selection: Selection) => Promise<Result>
+export interface ComparisonOptions {
+  readonly measure: (selection: Selection) => Promise<Result>
+  /** Hears what can't be compared, and why. */
+  readonly tell: (line: string) => void
+  /** Past it no round begins; each workload that did not have its first by then is left out. */
+  readonly minutes: number
+  readonly peers?: readonly Peer[]
+  readonly nowMs?: () => number
+}
 
-/** Compares each workload that peers have. `tell` hears a line for each, and for each peer that is missing. */
+/** Compares each workload that peers have. All have their first round before any has its second. */
 export async function compare(
   selected: readonly Selection[],
-  measure: Measure,
-  tell: (line: string) => void,
+  { measure, tell, minutes, peers = PEERS, nowMs = () => performance.now() }: ComparisonOptions,
 ): Promise<Comparison[]> {
   const installed: Peer[] = []
-  for (const peer of PEERS) {
+  for (const peer of peers) {
     if (await isInstalled(peer)) installed.push(peer)
     else tell(`${peer.name} is not installed (${peer.howToInstall}).`)
   }
-  const comparisons: Comparison[] = []
-  for (const selection of selected) {
-    if (!PEER_WORKLOADS.has(selection.workload.name)) continue
-    const comparison = await compareOne(selection, installed, measure, tell)
-    comparisons.push(comparison)
-    tell(describe(comparison))
+  const endMs = nowMs() + minutes * 60_000
+  const all = selected.filter(({ workload }) => PEER_WORKLOADS.has(workload.name))
+  const series = all.map((selection) => new Series(selection, installed))
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const each of series) if (nowMs() < endMs) await each.run(measure, tell)
   }
-  return comparisons
+  for (const each of series) if (!each.hasRun) tell(`${each.workload} is left out: the ${minutes} minutes are over.`)
+  return series.filter(({ hasRun }) => hasRun).map((each) => each.comparison())
 }
 
-async function compareOne(
-  selection: Selection,
-  peers: readonly Peer[],
-  measure: Measure,
-  tell: (line: string) => void,
-): Promise<Comparison> {
-  const { workload, params } = selection
-  const values = new Map<string, number[]>([OURS, ...peers.map(({ name }) => name)].map((name) => [name, []]))
-  for (let round = 0; round < ROUNDS; round++) {
-    values.get(OURS)!.push((await measure(selection)).value)
-    for (const peer of peers) {
+/** One workload's values so far. */
+class Series {
+  readonly #selection: Selection
+  readonly #ours: number[] = []
+  readonly #peers: Map<Peer, number[]>
+
+  constructor(selection: Selection, peers: readonly Peer[]) {
+    this.#selection = selection
+    const able = peers.filter(({ lacks }) => !lacks.includes(selection.workload.name))
+    this.#peers = new Map(able.map((peer) => [peer, []]))
+  }
+
+  get workload(): string {
+    return this.#selection.workload.name
+  }
+
+  get hasRun(): boolean {
+    return this.#ours.length > 0
+  }
+
+  async run(measure: ComparisonOptions['measure'], tell: ComparisonOptions['tell']): Promise<void> {
+    this.#ours.push((await measure(this.#selection)).value)
+    for (const [peer, values] of this.#peers) {
       try {
-        values.get(peer.name)?.push(await measurePeer(peer, workload.name, params))
+        values.push(await measurePeer(peer, this.workload, this.#selection.params))
       } catch (error) {
         // The others go on without it.
-        tell(`${peer.name} failed at ${workload.name}: ${error instanceof Error ? error.message : String(error)}`)
-        values.delete(peer.name)
+        tell(`${peer.name} failed at ${this.workload}: ${error instanceof Error ? error.message : String(error)}`)
+        this.#peers.delete(peer)
       }
     }
   }
-  const systems = [...values].map(([name, all]) => ({ name, value: percentile(all, 50) }))
-  return { workload: workload.name, unit: workload.unit, systems }
+
+  comparison(): Comparison {
+    const peers = [...this.#peers].map(([{ name }, values]) => ({ name, value: percentile(values, 50) }))
+    const { name: workload, unit } = this.#selection.workload
+    return { workload, unit, value: percentile(this.#ours, 50), peers }
+  }
+}
+
+/** How many times as fast heddle is as a peer that has `value`. */
+export function ratioOf({ unit, value: ours }: Comparison, value: number): number {
+  return speedOf(unit, ours) / speedOf(unit, value)
 }
 
 /** How much work a system does in a time, whatever the unit: more is better. */
@@ -66,15 +95,7 @@ export function speedOf(unit: Result['unit'], value: number): number {
   return unit === 's' || unit === 'ms' || unit === 'us' ? 1 / value : value
 }
 
-function describe({ workload, unit, systems }: Comparison): string {
-  const [ours, ...others] = systems
-  const parts = others.map(({ name, value }) => {
-    const ratio = speedOf(unit, ours!.value) / speedOf(unit, value)
-    return `${name} ${shown(value)} (heddle is ${shown(ratio)} times as fast)`
-  })
-  return `${workload}, ${unit}: heddle ${shown(ours!.value)}; ${parts.join('; ') || 'no peer is installed'}`
-}
-
+/** Three digits are more than two runs agree on. */
 export function shown(value: number): string {
   return Number(value.toPrecision(3)).toLocaleString('en')
 }

@@ -1,12 +1,20 @@
 /** The workloads as systems run them that take one function call at a time and give a promise. Each checks its answer. */
 import assert from 'node:assert/strict'
 import { percentile } from '../percentile.js'
-import type { FunctionName } from './functions.js'
+import { cell, type FunctionName } from './functions.js'
 
-const WARM_UPS = 1
 const RUNS = 3
+/** Past so much time a workload is not run again. */
+const LONG_MS = 10_000
 const THREADS = 2
 const ITERATIONS_PER_MS = 500_000
+const MIB = 2 ** 20
+const GIB = 2 ** 30
+const WIDTH = 4
+/** The range of kernels in which `metg` looks, in microseconds, and how often it halves what is left. */
+const SHORTEST_US = 16
+const LONGEST_US = 65_536
+const HALVINGS = 4
 
 /** Runs one of `functions` with one argument. */
 export type Call = (name: FunctionName, argument: unknown) => Promise<unknown>
@@ -60,6 +68,32 @@ const WORKLOADS: Readonly<Record<string, (call: Call, params: Params) => Promise
     )
     return records / seconds
   },
+  shuffle: async (call, { partitions: count = 0 }) => {
+    const places = numbers(count)
+    const [sums, seconds] = await timed(async () => {
+      const sources = places.map((source) => call('split', { source, count }))
+      const combine = async (target: number): Promise<unknown> => {
+        const picked = sources.map(async (source) => await call('pick', { pieces: await source, target }))
+        return await call('sum', await Promise.all(picked))
+      }
+      return await Promise.all(places.map(combine))
+    })
+    assert.deepEqual(
+      sums,
+      places.map((target) => count * ((count * (count - 1)) / 2 + target)),
+    )
+    return seconds
+  },
+  'scatter-gather': async (call, { mib = 0 }) => {
+    const size = mib * MIB
+    const sent = new Uint8Array(size).fill(120)
+    const [length, scatterSeconds] = await timed(() => call('lengthOf', sent))
+    const [received, gatherSeconds] = await timed(() => call('make', size))
+    assert.equal(length, size)
+    assert.equal((received as Uint8Array).length, size)
+    return size / GIB / Math.max(scatterSeconds, gatherSeconds)
+  },
+  metg: async (call, { steps = 0 }) => await metg(call, steps),
   'cpu-scaling': async (call, { tasks = 0, ms = 0 }) => {
     const spin = async (iterations: number) => (await call('spin', iterations)) as { number: number; ms: number }
     const first = await spin(ITERATIONS_PER_MS * ms)
@@ -72,15 +106,62 @@ const WORKLOADS: Readonly<Record<string, (call: Call, params: Params) => Promise
   },
 }
 
+/** What a task costs, in microseconds, when half of the machine's time goes into its kernel; as heddle's is found. */
+async function metg(call: Call, steps: number): Promise<number> {
+  const timings: number[] = []
+  for (let i = 0; i < 5; i++) timings.push(((await call('spin', ITERATIONS_PER_MS * 10)) as { ms: number }).ms)
+  const iterationsPerUs = (ITERATIONS_PER_MS * 10) / Math.min(...timings) / 1000
+  const measureAt = async (kernelUs: number): Promise<{ kernelUs: number; granularityUs: number }> => {
+    const iterations = Math.max(1, Math.round(kernelUs * iterationsPerUs))
+    const [values, seconds] = await timed(() => runStencil(call, steps, iterations))
+    let expected = numbers(WIDTH).map((place) => place + 1)
+    for (let step = 0; step < steps; step++) {
+      const row = expected
+      expected = row.map((_, place) => cell({ iterations: 0, inputs: row.slice(Math.max(0, place - 1), place + 2) }))
+    }
+    assert.deepEqual(values, expected)
+    return { kernelUs, granularityUs: (THREADS * seconds * 1e6) / (steps * WIDTH) }
+  }
+  await measureAt(SHORTEST_US) // Warms up.
+  let low = await measureAt(SHORTEST_US)
+  let high = low
+  const isEnough = (point: typeof low): boolean => point.kernelUs >= point.granularityUs / 2
+  while (!isEnough(high) && high.kernelUs < LONGEST_US) {
+    low = high
+    high = await measureAt(high.kernelUs * 4)
+  }
+  for (let i = 0; i < HALVINGS && isEnough(high) && high !== low; i++) {
+    const middle = await measureAt(Math.sqrt(low.kernelUs * high.kernelUs))
+    if (isEnough(middle)) high = middle
+    else low = middle
+  }
+  return high.granularityUs
+}
+
+/** Each place goes on as soon as those that it needs are here. */
+async function runStencil(call: Call, steps: number, iterations: number): Promise<unknown[]> {
+  let row: Promise<unknown>[] = numbers(WIDTH).map((place) => Promise.resolve(place + 1))
+  for (let step = 0; step < steps; step++) {
+    const before = row
+    row = numbers(WIDTH).map(async (place) => {
+      const inputs = await Promise.all(before.slice(Math.max(0, place - 1), place + 2))
+      return await call('cell', { iterations, inputs })
+    })
+  }
+  return await Promise.all(row)
+}
+
 /** The value of a workload, as the median of several runs. */
 export async function measurePromises(call: Call, workload: string, params: Params): Promise<number> {
   const run = WORKLOADS[workload]
   if (run === undefined) throw new Error(`There is no workload "${workload}" for peers.`)
   const values: number[] = []
-  for (let i = -WARM_UPS; i < RUNS; i++) {
-    const value = await run(call, params)
-    if (i >= 0) values.push(value)
-  }
+  const startedAtMs = performance.now()
+  const isLong = (): boolean => performance.now() - startedAtMs >= LONG_MS
+  const first = await run(call, params)
+  // It was to warm up, unless it took so long that it has to do.
+  if (isLong()) values.push(first)
+  while (values.length < RUNS && (values.length === 0 || !isLong())) values.push(await run(call, params))
   return percentile(values, 50)
 }
 

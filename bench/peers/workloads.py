@@ -2,9 +2,18 @@
 import statistics
 import time
 
-WARM_UPS = 1
 RUNS = 3
+# Past so many seconds a workload is not run again.
+LONG_S = 10
 THREADS = 2
+MIB = 2**20
+GIB = 2**30
+WIDTH = 4
+# A system that takes a millisecond for a task needs no thousand steps to show it.
+METG_PART = 10
+SHORTEST_US = 16
+LONGEST_US = 65_536
+HALVINGS = 4
 
 
 def identity(x):
@@ -36,12 +45,34 @@ def spin(iterations):
     return number, time.perf_counter() - started_at
 
 
+def split(source, count):
+    return [source * count + target for target in range(count)]
+
+
+def pick(pieces, target):
+    return pieces[target]
+
+
+def cell(iterations, left, middle, right):
+    """A place of the stencil: the kernel's number is used, and changes nothing."""
+    number, _ = spin(iterations)
+    return (left + middle + right) % 1_000_003 + (1 if number == 0.5 else 0)
+
+
+def make(size):
+    return b"x" * size
+
+
 def measure(system, workload, params):
-    """The value of the workload, as the median of several runs."""
+    """The value of the workload, as the median of several runs: fewer where one takes long, and then the first counts too."""
     run = WORKLOADS[workload]
-    for _ in range(WARM_UPS):
-        run(system, params)
-    return statistics.median(run(system, params) for _ in range(RUNS))
+    started_at = time.perf_counter()
+    values = [run(system, params)]
+    if time.perf_counter() - started_at < LONG_S:
+        values.clear()  # It was to warm up.
+    while len(values) < RUNS and (not values or time.perf_counter() - started_at < LONG_S):
+        values.append(run(system, params))
+    return statistics.median(values)
 
 
 def noop_map(system, params):
@@ -106,6 +137,79 @@ def cpu_scaling(system, params):
     return alone * params["tasks"] / (THREADS * seconds)
 
 
+def shuffle(system, params):
+    count = params["partitions"]
+    started_at = time.perf_counter()
+    sources = [system.submit(split, source, count) for source in range(count)]
+    columns = [[system.submit(pick, source, target) for source in sources] for target in range(count)]
+    sums = system.get([system.submit(total, column) for column in columns])
+    seconds = time.perf_counter() - started_at
+    assert sums == [count * (count * (count - 1) // 2 + target) for target in range(count)]
+    return seconds
+
+
+def transfer(system, params):
+    size = params["mib"] * MIB
+    made = system.submit(make, size)
+    system.get([system.submit(len, made)])
+    started_at = time.perf_counter()
+    length = system.get([system.submit_elsewhere(len, made)])[0]
+    seconds = time.perf_counter() - started_at
+    assert length == size
+    return size / GIB / seconds
+
+
+def scatter_gather(system, params):
+    size = params["mib"] * MIB
+    sent = make(size)
+    started_at = time.perf_counter()
+    length = system.get([system.submit(len, system.scatter(sent))])[0]
+    scatter_seconds = time.perf_counter() - started_at
+    made = system.submit(make, size)
+    assert system.get([system.submit(len, made)])[0] == length == size
+    started_at = time.perf_counter()
+    received = system.get([made])[0]
+    gather_seconds = time.perf_counter() - started_at
+    assert received == sent
+    return size / GIB / max(scatter_seconds, gather_seconds)
+
+
+def metg(system, params):
+    """What a task costs, in microseconds, when half of the machine's time goes into its kernel; as heddle's is found."""
+    steps = max(1, params["steps"] // METG_PART)
+    per_us = 200_000 / min(system.get([system.submit(spin, 200_000)])[0][1] for _ in range(5)) / 1e6
+
+    def at(kernel_us):
+        iterations = max(1, round(kernel_us * per_us))
+        started_at = time.perf_counter()
+        row = list(range(1, WIDTH + 1))
+        for _ in range(steps):
+            padded = [0, *row, 0]
+            row = [system.submit(cell, iterations, *padded[place : place + 3]) for place in range(WIDTH)]
+        values = system.get(row)
+        granularity_us = THREADS * (time.perf_counter() - started_at) * 1e6 / (steps * WIDTH)
+        expected = list(range(1, WIDTH + 1))
+        for _ in range(steps):
+            padded = [0, *expected, 0]
+            expected = [cell(0, *padded[place : place + 3]) for place in range(WIDTH)]
+        assert values == expected
+        return kernel_us, granularity_us
+
+    def is_enough(point):
+        return point[0] >= point[1] / 2
+
+    low = high = at(SHORTEST_US)
+    while not is_enough(high) and high[0] < LONGEST_US:
+        low, high = high, at(high[0] * 4)
+    for _ in range(HALVINGS if is_enough(high) and high is not low else 0):
+        middle = at((low[0] * high[0]) ** 0.5)
+        if is_enough(middle):
+            high = middle
+        else:
+            low = middle
+    return high[1]
+
+
 WORKLOADS = {
     "noop-map": noop_map,
     "round-trip": round_trip,
@@ -113,4 +217,8 @@ WORKLOADS = {
     "tree": tree,
     "records": records,
     "cpu-scaling": cpu_scaling,
+    "shuffle": shuffle,
+    "transfer": transfer,
+    "scatter-gather": scatter_gather,
+    "metg": metg,
 }

@@ -1,13 +1,21 @@
-/** From nothing to a first result: `connect()` without an address, in a fresh process, imports apart. */
+/**
+ * From nothing to a first result: `connect()` without an address, in a fresh process, imports apart. Beside it, what the
+ * processes of a cluster hold of memory when they have run one task and have nothing to do.
+ */
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { setTimeout as wait } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { connect, LocalCluster } from '../../client/index.js'
 import { percentile } from '../percentile.js'
 import type { StandaloneWorkload } from '../workload.js'
 
 const PROGRAM = fileURLToPath(new URL('./startup-program.js', import.meta.url))
 const execute = promisify(execFile)
+/** So long a process may still clear up what it needed to start. */
+const SETTLE_MS = 1_000
 
 export const startup: StandaloneWorkload<'runs'> = {
   type: 'standalone',
@@ -25,8 +33,25 @@ export const startup: StandaloneWorkload<'runs'> = {
       connected.push(connectMs)
       answered.push(resultMs)
     }
-    return { value: percentile(answered, 50) / 1000, figures: { connectMs: percentile(connected, 50) } }
+    onProgress('idle')
+    const figures = { connectMs: percentile(connected, 50), ...(await idleMemory()) }
+    return { value: percentile(answered, 50) / 1000, figures }
   },
+}
+
+/** Resident memory, shared pages of Node's own program included. A local cluster's nannies are part of its client. */
+async function idleMemory(): Promise<{ idleSchedulerMb: number; idleWorkerMb: number }> {
+  await using cluster = await LocalCluster.start({ workers: 2, threadsPerWorker: 1 })
+  await using client = await connect(cluster)
+  await Promise.all(client.map((x: number) => x + 1, [1, 2, 3, 4]))
+  await wait(SETTLE_MS)
+  const [scheduler, ...workers] = cluster.pids.map(residentMb)
+  return { idleSchedulerMb: scheduler!, idleWorkerMb: Math.max(...workers) }
+}
+
+function residentMb(pid: number): number {
+  const [, kibibytes] = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1')) ?? []
+  return (Number(kibibytes) * 1024) / 1e6
 }
 
 async function start(): Promise<{ connectMs: number; resultMs: number }> {

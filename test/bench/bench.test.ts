@@ -83,8 +83,10 @@ test('core is measured without a cluster, and right to the last task', async () 
 test('startup is measured in processes of its own', async () => {
   const { code, stdout, stderr } = await bench(['startup', '--runs', '1', '--json'])
   assert.equal(code, 0, stderr)
-  const { value, connectMs } = JSON.parse(stdout) as Record<string, number>
+  const { value, connectMs, idleSchedulerMb, idleWorkerMb } = JSON.parse(stdout) as Record<string, number>
   assert.ok(connectMs! > 0 && value! * 1000 >= connectMs!)
+  // No Node program takes less, and none of ours a hundred times as much.
+  for (const mb of [idleSchedulerMb!, idleWorkerMb!]) assert.ok(mb > 10 && mb < 1_000, `${mb} MB`)
 })
 
 test('spill is measured beside the bare disk, right to the byte', async () => {
@@ -106,6 +108,10 @@ test('wrong usage is one sentence, and exit code 2', async () => {
     [['tree', '--depth', 'deep'], '--depth is "deep"; give a whole number from 0 to 20.'],
     [['tree', '--depth'], '--depth has no value; give a whole number from 0 to 20.'],
     [['--tasks', '3'], '--tasks is an option of a single workload; name the workload too.'],
+    [['--only', 'merge,nop-map'], `There is no workload "nop-map"; give one of ${names}.`],
+    [['merge', '--only', 'tree'], '--only chooses several workloads; name one, or give --only.'],
+    [['--minutes', '3'], '--minutes bounds a comparison; give --peers too.'],
+    [['--peers', '--minutes', '0'], '--minutes is "0"; give a whole number from 1 to 600.'],
     [['merge', '--json=yes'], '--json takes no value; leave "yes" out.'],
   ]
   for (const [args, sentence] of wrong) {
