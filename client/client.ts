@@ -2,6 +2,7 @@
 import { WorkerLostError } from '../protocol/errors.js'
 import type { ClusterStatus } from '../protocol/messages/status.js'
 import { DelayedCall, PersistedCall, type Delayed } from './delayed.js'
+import { resolveCancelOptions, type CancelOptions, type CancelResult } from './cancellation.js'
 import type { Future, Input, Inputs } from './future.js'
 import type { ErrorMode } from './gather.js'
 import type { GraphOptions } from './graph-submitter.js'
@@ -364,6 +365,22 @@ export class Client implements AsyncDisposable {
    */
   release(futures: Iterable<Future<unknown>>): void {
     for (const future of this.#own('client.release()', [...futures])) future.release()
+  }
+
+  /**
+   * Stops many tasks at once, as `future.cancel()` does one. Resolves when all their slots are free, with a result for each.
+   *
+   * @example
+   * ```ts
+   * const jobs = client.map(crawl, sites)
+   * const results = await client.cancel(jobs, { reason: 'the user left' })
+   * console.log(results.filter(({ stoppedBy }) => stoppedBy === 'queue').length, 'had not begun')
+   * ```
+   */
+  async cancel(futures: Iterable<Future<unknown>>, options: CancelOptions = {}): Promise<CancelResult[]> {
+    this.#session.checkOpen()
+    const resolved = resolveCancelOptions('client.cancel()', options)
+    return await this.#session.cancel(this.#own('client.cancel()', [...futures]), resolved)
   }
 
   /**

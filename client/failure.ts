@@ -25,6 +25,12 @@ export type Failure =
   /** The task never left this process: its code or its arguments could not be sent. */
   | { readonly type: 'local'; readonly error: unknown }
 
+/** Was the task cancelled, here or by another client, or something that it needed? */
+export function isCancellation(failure: Failure): boolean {
+  if (failure.type === 'remote') return failure.code === 'ERR_HEDDLE_TASK_CANCELLED'
+  return failure.error instanceof TaskCancelledError
+}
+
 /** Makes the error of a failed task: a new one each time, so that every caller has its own. */
 export function errorOf(failure: Failure, site: SubmitSite | undefined): unknown {
   if (failure.type === 'local') return failure.error

@@ -1,4 +1,5 @@
 /** Futures as their users see them, and where they may be given in the place of values. */
+import type { CancelOptions, CancelResult } from './cancellation.js'
 
 /**
  * Where a task is, as far as this client knows. `pending`: it waits or runs. `lost`: the connection to the scheduler
@@ -72,6 +73,20 @@ export interface Future<T> extends PromiseLike<T>, Disposable {
    * ```
    */
   pipe<A extends readonly unknown[], R>(fn: (value: T, ...rest: A) => R, ...rest: Inputs<A>): Future<Awaited<R>>
+
+  /**
+   * Stops the task. Whoever awaits this future, or one that needs it, gets an `AbortError` at once, with `reason` as its
+   * `cause`. Code that runs hears of it by its `task.signal` and is stopped when its grace is over, an endless loop too;
+   * other tasks are not touched. Resolves when the slot is free. If another client holds the task too, it goes on, and
+   * only this client lets go.
+   *
+   * @example
+   * ```ts
+   * const endless = client.submit(() => { while (true); })
+   * console.log(await endless.cancel({ reason: 'too slow' })) // => { stoppedBy: 'thread' }
+   * ```
+   */
+  cancel(options?: CancelOptions): Promise<CancelResult>
 
   /**
    * Lets go of the result: the cluster drops it, or the work under way, unless somebody else needs it. Whoever awaits

@@ -41,6 +41,7 @@ export type {
 } from '../protocol/messages/status.js'
 export { registerType } from '../protocol/values/register.js'
 export type { ClassOf, TypeCodec } from '../protocol/values/register.js'
+export type { CancelOptions, CancelResult } from './cancellation.js'
 export type {
   Client,
   ComputedFutures,

@@ -42,12 +42,13 @@ export class InputSink implements FutureSink {
       const message = `The future ${object.key} among the arguments belongs to another client; await it there, and pass its value.`
       throw new NotSerializableError('args', message)
     }
-    if (!this.#isOk(array, index)) {
+    const failure = array.failureOf(index)
+    if (failure?.type === 'local') this.#failure = failure
+    // One that was cancelled is let go of by that, and tells those that need it why.
+    else if (!this.#isOk(array, index)) {
       const message = `The future ${object.key} among the arguments was released; hold it until it has been used.`
       throw new HeddleError('ERR_HEDDLE_RELEASED', message)
     }
-    const failure = array.failureOf(index)
-    if (failure?.type === 'local') this.#failure = failure
     return array.idOf(index)
   }
 }

@@ -19,7 +19,15 @@ import { connectTo } from '../protocol/transport/handshake.js'
 import { CLOSED } from '../protocol/transport/link.js'
 import { RelayPort } from '../protocol/transport/relay.js'
 import type { Socket } from '../protocol/transport/socket.js'
-import { encodeValue } from '../protocol/values/encode.js'
+import { encodeError, encodeValue } from '../protocol/values/encode.js'
+import {
+  AbortWatch,
+  cancelledError,
+  resolveCancelOptions,
+  type CancelResult,
+  type Place,
+  type ResolvedCancelOptions,
+} from './cancellation.js'
 import type { Failure } from './failure.js'
 import type { Future } from './future.js'
 import { gather, type ErrorMode } from './gather.js'
@@ -54,6 +62,9 @@ export interface SessionOptions {
   /** Told of the caller's functions, by their code. */
   readonly onFunction?: ((code: CodeHash, fn: TaskFunction) => void) | undefined
 }
+
+/** One question cancels so many tasks. */
+const ENOUGH_TO_CANCEL = 8_192
 
 /** A question on its way to its answer. */
 interface Asked {
@@ -124,6 +135,7 @@ export class Session implements FutureOwner {
   readonly #relays: RelayPort
   readonly #scattered = new ScatteredValues()
   readonly #replicator = new Replicator((tasks, copies) => this.#askForCopies(tasks, copies))
+  readonly #aborts = new AbortWatch((places, reason) => this.#onAborted(places, reason))
   #lastRequest = 0
   #located: LocatedValues | undefined
   #onReady: { readonly resolve: () => void; readonly reject: (error: Error) => void } | undefined
@@ -182,7 +194,9 @@ export class Session implements FutureOwner {
 
   submit(fn: TaskFunction, args: readonly unknown[], called: TaskFunction, options: ResolvedTaskOptions): Made {
     this.checkOpen()
-    return this.#submitter.submit(fn, args, options, called)
+    const made = this.#submitter.submit(fn, args, options, called)
+    if (options.signal !== undefined) this.#cancelWith(options.signal, [made])
+    return made
   }
 
   /** Submits for one of our futures: a task with one result. */
@@ -192,7 +206,9 @@ export class Session implements FutureOwner {
 
   map(fn: TaskFunction, items: Items, options: ResolvedMapOptions, called: TaskFunction): Made[] {
     this.checkOpen()
-    return this.#submitter.map(fn, items, options, called)
+    const made = this.#submitter.map(fn, items, options, called)
+    if (options.signal !== undefined) this.#cancelWith(options.signal, made)
+    return made
   }
 
   /** A future for each call. */
@@ -251,6 +267,35 @@ export class Session implements FutureOwner {
     if (array.release(index)) this.#outgoing.release(array)
   }
 
+  /** Whoever awaits these hears of it at once; the promise is about their slots. */
+  async cancel(places: readonly Place[], { reason, graceMs }: ResolvedCancelOptions): Promise<CancelResult[]> {
+    const results = places.map((): CancelResult => ({ stoppedBy: 'none' }))
+    const pending: number[] = []
+    places.forEach(({ array, index }, place) => {
+      if (!array.isPending(index)) return
+      pending.push(place)
+      const error = cancelledError(`Task ${array.keyOf(index)}`, reason)
+      this.#outgoing.refuse(array, index, { type: 'local', error })
+    })
+    const error = encodeError(cancelledError('The task', reason))
+    const answers: Promise<void>[] = []
+    for (let start = 0; start < pending.length; start += ENOUGH_TO_CANCEL) {
+      const some = pending.slice(start, start + ENOUGH_TO_CANCEL)
+      const tasks = some.map((place) => places[place]!.array.idOf(places[place]!.index))
+      const question = (request: number): ClientToScheduler => ({ type: 'cancel', request, tasks, graceMs, error })
+      const { answer } = this.#ask(question, (say) => this.#outgoing.whenSubmitted(say))
+      const fill = (cancelled: SchedulerToClient): void => {
+        if (cancelled.type !== 'cancelled') throw unexpected(cancelled)
+        some.forEach((place, i) => (results[place] = { stoppedBy: cancelled.stoppedBy[i] ?? 'none' }))
+      }
+      answers.push(answer.then(fill))
+    }
+    // Their errors are known here; the scheduler need not keep anything for them.
+    for (const place of pending) this.release(places[place]!.array, places[place]!.index)
+    await Promise.all(answers)
+    return results
+  }
+
   async status(): Promise<ClusterStatus> {
     const answer = await this.#ask((request) => ({ type: 'ask-status', request })).answer
     if (answer.type !== 'status') throw unexpected(answer)
@@ -298,6 +343,22 @@ export class Session implements FutureOwner {
       when(() => this.#connection.send(question(request)))
     })
     return { request, answer }
+  }
+
+  #cancelWith(signal: AbortSignal, made: readonly Made[]): void {
+    const futures = made.flat() as TaskFuture<unknown>[]
+    for (let i = 0; i < futures.length;) {
+      const { array, index: first } = futures[i]!
+      let end = first
+      for (; futures[i]?.array === array; i++) end = futures[i]!.index + 1
+      this.#aborts.add(signal, { array, first, end })
+    }
+  }
+
+  /** Nobody waits for the answer; that the tasks are cancelled is told by their futures. */
+  readonly #onAborted = (places: readonly Place[], reason: unknown): void => {
+    if (this.#end !== undefined) return
+    this.cancel(places, resolveCancelOptions('signal', { reason })).catch(() => undefined)
   }
 
   #makeFuture(array: TaskArray, index: number): TaskFuture<unknown> {
@@ -361,6 +422,7 @@ export class Session implements FutureOwner {
       case 'status':
       case 'workers-present':
       case 'replicated':
+      case 'cancelled':
         this.#questions.get(message.request)?.resolve(message)
         this.#questions.delete(message.request)
         break

@@ -5,7 +5,7 @@
 import { present } from '../common/assert.js'
 import { HeddleError } from '../protocol/errors.js'
 import { ARRAY_CAPACITY, generatedKey, taskId, type ArrayId, type TaskId } from '../protocol/ids.js'
-import { errorOf, type Failure } from './failure.js'
+import { errorOf, isCancellation, type Failure } from './failure.js'
 import type { FutureStatus } from './future.js'
 import type { SubmitSite } from './submit-site.js'
 import type { Template } from './template.js'
@@ -121,11 +121,16 @@ export class TaskArray {
         return 'finished'
       case FAILED: {
         const failure = this.failureOf(index)
-        return failure?.type === 'remote' && failure.code === 'ERR_HEDDLE_TASK_CANCELLED' ? 'cancelled' : 'error'
+        return failure !== undefined && isCancellation(failure) ? 'cancelled' : 'error'
       }
       default:
         return isLost ? 'lost' : 'pending'
     }
+  }
+
+  /** Is its outcome unknown, and does somebody hold it? */
+  isPending(index: number): boolean {
+    return (this.#states[index]! & (RELEASED | OUTCOME)) === PENDING
   }
 
   isReleased(index: number): boolean {
@@ -143,13 +148,13 @@ export class TaskArray {
 
   /** Adds somebody who waits. Returns true when there is now something to ask the scheduler for, as there was not before. */
   wait(index: number, waiter: Waiter): boolean {
-    if (this.isReleased(index)) {
-      waiter.onError(index, this.#errorOfReleased(index))
-      return false
-    }
     const failure = this.failureOf(index)
     if (failure !== undefined) {
       waiter.onError(index, errorOf(failure, this.#callOf(index).site))
+      return false
+    }
+    if (this.isReleased(index)) {
+      waiter.onError(index, this.#errorOfReleased(index))
       return false
     }
     this.#waiters ??= []
@@ -195,6 +200,7 @@ export class TaskArray {
 
   onValue(index: number, encoded: Uint8Array, isOwned: boolean): void {
     if (index >= this.count || this.isReleased(index)) return
+    if (this.failureOf(index) !== undefined) return // It was cancelled while the value was on its way.
     this.#settle(index)
     this.#states[index] = FINISHED
     const waiters = this.#waiters?.[index]

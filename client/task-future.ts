@@ -1,7 +1,15 @@
 /** A future: the place of a task in a task array. Whatever else there is to know of the task is there. */
 import { inspect } from 'node:util'
+import { present } from '../common/assert.js'
 import { TimeoutError } from '../protocol/errors.js'
 import { decodeValue } from '../protocol/values/decode.js'
+import {
+  resolveCancelOptions,
+  type CancelOptions,
+  type CancelResult,
+  type Place,
+  type ResolvedCancelOptions,
+} from './cancellation.js'
 import type { Future, FutureStatus, Inputs, ResultOptions } from './future.js'
 import { interruptible } from './interruptible.js'
 import { checkOptionNames, checkTimeout } from './options.js'
@@ -15,6 +23,7 @@ export interface FutureOwner {
   readonly isEnded: boolean
   wait(array: TaskArray, index: number, waiter: Waiter): void
   release(array: TaskArray, index: number): void
+  cancel(places: readonly Place[], options: ResolvedCancelOptions): Promise<CancelResult[]>
   /** `called` is the function of ours that the user called: whoever called it submits the task. */
   pipe(fn: AnyFunction, args: readonly unknown[], called: AnyFunction): Future<unknown>
 }
@@ -90,6 +99,11 @@ export class TaskFuture<T> implements Future<T> {
     // What it takes and returns is checked by the signature above; the client handles functions of any kind.
     const future: unknown = this.owner.pipe(fn as unknown as AnyFunction, [this, ...rest], this.pipe)
     return future as Future<Awaited<R>>
+  }
+
+  async cancel(options: CancelOptions = {}): Promise<CancelResult> {
+    const [result] = await this.owner.cancel([this], resolveCancelOptions('future.cancel()', options))
+    return present(result, 'the result of cancelling one task')
   }
 
   release(): void {

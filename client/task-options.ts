@@ -22,6 +22,8 @@ export interface TaskOptions {
    * one thread. A task that needs what no worker has waits until one comes; `client.info()` says so under `blocked`.
    */
   readonly resources?: Resources | undefined
+  /** Cancels the tasks when it aborts, as `future.cancel()` does, with the signal's reason. */
+  readonly signal?: AbortSignal | undefined
 }
 
 /** Options of tasks with several outputs, for {@link Client.with}. */
@@ -41,6 +43,8 @@ export interface MapOptions<I = unknown, A extends readonly unknown[] = readonly
   readonly priority?: number | undefined
   /** As in {@link TaskOptions}. */
   readonly resources?: Resources | undefined
+  /** As in {@link TaskOptions}. */
+  readonly signal?: AbortSignal | undefined
   /** Gives each task its key, as in {@link TaskOptions}. Called once for each item, before `map` returns. */
   readonly key?: ((item: I, index: number) => string) | undefined
   /** The same further arguments for each task. They are encoded and sent once. */
@@ -57,10 +61,12 @@ export interface ResolvedTaskOptions {
   readonly needs: Needs
   /** 0: the result is one value. */
   readonly outputs: number
+  readonly signal: AbortSignal | undefined
 }
 
 export interface ResolvedMapOptions {
   readonly outputs: number
+  readonly signal: AbortSignal | undefined
   readonly name: string | undefined
   readonly priority: number
   readonly needs: Needs
@@ -74,6 +80,7 @@ export const DEFAULT_TASK_OPTIONS: ResolvedTaskOptions = Object.freeze({
   priority: 0,
   needs: NO_NEEDS,
   outputs: 0,
+  signal: undefined,
 })
 
 const MAX_TEXT_LENGTH = 1_000
@@ -85,13 +92,13 @@ export function resolveTaskOptions(
   given: TaskOptions & Partial<OutputOptions>,
   base: ResolvedTaskOptions,
 ): ResolvedTaskOptions {
-  checkOptionNames('client.with()', given, ['name', 'key', 'priority', 'outputs', 'resources'])
+  checkOptionNames('client.with()', given, ['name', 'key', 'priority', 'outputs', 'resources', 'signal'])
   return completeTaskOptions(given, base)
 }
 
 /** Checks the options of a function whose tasks are made later, as `where` says. */
 export function checkTaskOptions(where: string, given: Omit<TaskOptions, 'key'>): void {
-  checkOptionNames(where, given, ['name', 'priority', 'resources'])
+  checkOptionNames(where, given, ['name', 'priority', 'resources', 'signal'])
   completeTaskOptions(given, DEFAULT_TASK_OPTIONS)
 }
 
@@ -100,14 +107,16 @@ export function completeTaskOptions(
   given: TaskOptions & Partial<OutputOptions>,
   base: ResolvedTaskOptions,
 ): ResolvedTaskOptions {
-  const { name = base.name, key = base.key, priority = base.priority, outputs = base.outputs } = given
+  const { name = base.name, key = base.key, priority = base.priority } = given
+  const { outputs = base.outputs, signal = base.signal } = given
   if (name !== undefined) checkText('name', name)
   if (key !== undefined) checkKey(key)
   checkPriority(priority)
   if (given.outputs !== undefined) checkOutputs(outputs)
   const needs = given.resources === undefined ? base.needs : resolveResources(given.resources)
   if (key !== undefined && outputs > 0) throw keyWithOutputs(key)
-  return Object.freeze({ name, key, priority, outputs, needs })
+  checkSignal(signal)
+  return Object.freeze({ name, key, priority, outputs, needs, signal })
 }
 
 /** Completes and checks the options of `map` or `starmap`, as `where` says; what they don't say is as in `base`. */
@@ -116,8 +125,8 @@ export function resolveMapOptions(
   given: MapOptions<never>,
   base: ResolvedTaskOptions,
 ): ResolvedMapOptions {
-  checkOptionNames(where, given, ['name', 'key', 'args', 'priority', 'resources'])
-  const { name = base.name, key, priority = base.priority, args = [] } = given
+  checkOptionNames(where, given, ['name', 'key', 'args', 'priority', 'resources', 'signal'])
+  const { name = base.name, key, priority = base.priority, args = [], signal = base.signal } = given
   if (name !== undefined) checkText('name', name)
   checkPriority(priority)
   if (key !== undefined && typeof key !== 'function') {
@@ -131,7 +140,8 @@ export function resolveMapOptions(
   if (key !== undefined && base.outputs > 0) throw keyWithOutputs(key)
   if (!Array.isArray(args)) throw invalidOption(`args is ${describe(args)}; give an array of the further arguments.`)
   const needs = given.resources === undefined ? base.needs : resolveResources(given.resources)
-  return { name, key, priority, args, outputs: base.outputs, needs }
+  checkSignal(signal)
+  return { name, key, priority, args, outputs: base.outputs, needs, signal }
 }
 
 /** @throws {HeddleError} `ERR_HEDDLE_INVALID_OPTION` */
@@ -147,6 +157,11 @@ function checkText(name: string, value: unknown): asserts value is string {
 function checkPriority(priority: unknown): void {
   if (Number.isInteger(priority) && Math.abs(priority as number) < PRIORITY_LIMIT) return
   throw invalidOption(`priority is ${describe(priority)}; give a whole number, the higher the sooner.`)
+}
+
+function checkSignal(signal: unknown): void {
+  if (signal === undefined || signal instanceof AbortSignal) return
+  throw invalidOption(`signal is ${describe(signal)}; give an AbortSignal.`)
 }
 
 function checkOutputs(outputs: unknown): void {

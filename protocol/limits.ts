@@ -61,6 +61,10 @@ export const MAX_RELAYS_PER_MEMBER = 4
 export const MAX_RELAY_BYTES = 2 * MAX_IN_FLIGHT_BYTES
 /** How long a relay is kept without a request. */
 export const RELAY_IDLE_MS = 2_000
+/** A cancelled task whose thread has not gone this long after it was terminated takes its worker process with it. */
+export const KILL_AFTER_MS = 5_000
+/** The longest grace of a cancelled task. */
+export const MAX_GRACE_MS = 24 * 60 * 60 * 1_000
 export const HEARTBEAT_INTERVAL_MS = 1_000
 export const HEARTBEAT_TIMEOUT_MS = 10 * HEARTBEAT_INTERVAL_MS
 /** A client's own code may keep its loop from answering; its death is told by the socket. */

@@ -8,6 +8,7 @@ import type { BatchEnd, PoolHost, ThreadPool } from './thread-pool.js'
 import type { BatchRequest, ThreadTemplate } from './thread/batch.js'
 import { loadFunction, type TaskFunction } from './thread/code.js'
 import { runBatch } from './thread/run-batch.js'
+import { onStopCall, type StopCall } from './thread/task-signal.js'
 
 export interface InlinePoolOptions {
   readonly host: PoolHost
@@ -16,6 +17,8 @@ export interface InlinePoolOptions {
 }
 
 export class InlinePool implements ThreadPool {
+  /** Code that runs in this thread cannot be stopped from this thread. */
+  readonly canTerminate = false
   readonly #options: InlinePoolOptions
   #isClosed = false
 
@@ -36,7 +39,10 @@ export class InlinePool implements ThreadPool {
     return { type: 'replied', reply }
   }
 
-  /** Code that runs in this thread cannot be stopped from this thread. */
+  tellToStop(call: StopCall): void {
+    onStopCall(call)
+  }
+
   terminate(): never {
     throw new HeddleError('ERR_HEDDLE_INVALID_OPTION', 'A task of an inline: cluster cannot be stopped; use threads.')
   }

@@ -1,12 +1,14 @@
 /** Threads by Piscina. This is the only file that knows that package. */
+import { randomUUID } from 'node:crypto'
 import { EventEmitter, once } from 'node:events'
 import { fileURLToPath } from 'node:url'
-import type { Worker } from 'node:worker_threads'
+import { BroadcastChannel, type Worker } from 'node:worker_threads'
 import type * as Piscina from 'piscina'
 import { requirePackage } from '../common/node/require-package.js'
 import type { BatchEnd, PoolHost, ThreadPool } from './thread-pool.js'
 import type { BatchReply, BatchRequest } from './thread/batch.js'
 import { collectGarbage, CollectionCount } from './thread/garbage.js'
+import type { StopCall } from './thread/task-signal.js'
 import type { ThreadData, ThreadMessage, ThreadStarted } from './thread/thread-message.js'
 
 const piscina = requirePackage('piscina') as typeof Piscina
@@ -37,6 +39,10 @@ export class PiscinaPool implements ThreadPool {
   readonly #started = new WeakSet<Worker>()
   readonly #starts = new EventEmitter()
   readonly #collectionCount = new CollectionCount()
+  /** Heard by the tasks of all threads of this pool; each looks whether it is meant. */
+  readonly #stopChannel = new BroadcastChannel(`heddle-stop-${randomUUID()}`)
+
+  readonly canTerminate = true
 
   constructor({ lanes, onMessage, onError }: PoolHost) {
     this.#piscina = new piscina.Piscina<BatchRequest | CollectRequest, BatchReply>({
@@ -45,7 +51,11 @@ export class PiscinaPool implements ThreadPool {
       minThreads: lanes.length,
       maxThreads: lanes.length,
       // Sent once to each thread, not with each batch: any of them may serve any slot.
-      workerData: { lanes, collections: this.#collectionCount.memory } satisfies ThreadData,
+      workerData: {
+        lanes,
+        collections: this.#collectionCount.memory,
+        stopChannel: this.#stopChannel.name,
+      } satisfies ThreadData,
       // The default would block the event loop of an idle thread, and with it what its tasks left open: timers, sockets.
       atomics: 'disabled',
       recordTiming: false,
@@ -83,6 +93,10 @@ export class PiscinaPool implements ThreadPool {
     }
   }
 
+  tellToStop(call: StopCall): void {
+    this.#stopChannel.postMessage(call)
+  }
+
   terminate(thread: number): void {
     const run = this.#runs.get(thread)
     if (run === undefined) return
@@ -105,6 +119,7 @@ export class PiscinaPool implements ThreadPool {
   async close(): Promise<void> {
     await Promise.all(this.#piscina.threads.map((thread) => this.#startOf(thread)))
     await this.#piscina.destroy()
+    this.#stopChannel.close()
   }
 
   #onStarted(threadId: number): void {

@@ -3,6 +3,7 @@
  * pool's business.
  */
 import type { BatchReply, BatchRequest } from './thread/batch.js'
+import type { StopCall } from './thread/task-signal.js'
 import type { ThreadMessage } from './thread/thread-message.js'
 
 /** How a batch ended: the slot's thread is free again, or it is gone and a fresh one has taken its place. */
@@ -13,6 +14,10 @@ export type BatchEnd =
 export interface ThreadPool {
   /** Runs a batch in the slot that it names, which must be free. Never rejects. Its memory belongs to the pool now. */
   run(batch: BatchRequest): Promise<BatchEnd>
+  /** Can `terminate` be called? */
+  readonly canTerminate: boolean
+  /** Aborts the signal of a task, if that listens. */
+  tellToStop(call: StopCall): void
   /** Stops what the slot runs, even an endless loop: its batch ends with `exited`, once the thread is gone. */
   terminate(thread: number): void
   /** Collects the garbage of all threads, of busy ones when they are free, so that shared memory comes back. */

@@ -73,6 +73,18 @@ export class ThreadSlots {
     this.#options.submit({ type: 'batch-cut', thread, firstUnstarted: lane.takeBack(tasks.length) })
   }
 
+  /** Tells the task at `place` to end, if it listens. What ended before is said first. */
+  askToStop(thread: number, place: number): void {
+    const { pool, submit } = this.#options
+    this.readOutcomes(thread)
+    const { lane, tasks } = this.#slotOf(thread)
+    const target = tasks[place]
+    if (target === undefined) return // Its batch ended just now, and that has been said.
+    const wasTold = lane.isListening(place)
+    if (wasTold) pool.tellToStop({ task: target.task, attempt: target.attempt })
+    submit({ type: 'stop-asked', thread, wasTold, canTerminate: pool.canTerminate })
+  }
+
   /** Reads what a thread wrote since the last time. */
   readOutcomes(thread: number): void {
     const { lane, tasks } = this.#slotOf(thread)

@@ -217,6 +217,15 @@ class Worker implements RunningWorker {
       case 'take-back':
         this.#slots.takeBack(instruction.thread)
         break
+      case 'ask-to-stop':
+        this.#slots.askToStop(instruction.thread, instruction.place)
+        break
+      case 'terminate':
+        this.#pool.terminate(instruction.thread)
+        break
+      case 'abort':
+        void this.#abort(instruction.reason)
+        break
       case 'fetch':
         this.#exchange.fetch(instruction.holder, instruction.address, instruction.tasks)
         break
@@ -359,6 +368,15 @@ class Worker implements RunningWorker {
   #beat(): void {
     const { user, system } = process.cpuUsage()
     this.#submit({ type: 'pulse', memoryBytes: process.memoryUsage.rss(), cpuSeconds: (user + system) / 1e6 })
+  }
+
+  /** Nothing else ends a thread that native code holds, not even an orderly exit of the process. */
+  async #abort(reason: string): Promise<void> {
+    this.#log.error({}, reason)
+    this.#stopped.abort()
+    this.#link.close()
+    await this.#link.closed()
+    process.kill(process.pid, 'SIGKILL')
   }
 
   #crash(error: unknown): void {

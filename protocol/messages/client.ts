@@ -13,7 +13,7 @@ import {
   union,
   type Infer,
 } from '../schema.js'
-import { array, defineCode, hash, task, template } from './common.js'
+import { array, defineCode, hash, stopper, task, template } from './common.js'
 import { needs } from './needs.js'
 import { fromSwitch, toSwitch } from './relay.js'
 import { clusterStatus } from './status.js'
@@ -92,6 +92,14 @@ export const forgetTemplates = message('forget-templates', { templates: integers
 export const replicate = message('replicate', { request: integer, tasks: taskIds, copies: integer })
 export type Replicate = Infer<typeof replicate>
 
+/**
+ * These tasks fail with `error` (an encoded TaskCancelledError), and so does what needs them; what runs is stopped, with
+ * `graceMs` to end by itself. A task that another client waits for goes on. Answered by `cancelled` once every slot is
+ * free. The client lets go of these futures right behind it.
+ */
+export const cancel = message('cancel', { request: integer, tasks: taskIds, graceMs: integer, error: bytes })
+export type Cancel = Infer<typeof cancel>
+
 export const clientToScheduler = union([
   defineCode,
   defineTemplate,
@@ -106,6 +114,7 @@ export const clientToScheduler = union([
   askLease,
   forgetTemplates,
   replicate,
+  cancel,
   ...toSwitch,
 ])
 export type ClientToScheduler = Infer<typeof clientToScheduler>
@@ -152,6 +161,9 @@ export const workersPresent = message('workers-present', { request: integer, cou
 /** The values have their copies, but for `missing` of them: those could not be copied often enough. */
 export const replicated = message('replicated', { request: integer, missing: integer })
 
+/** Says of each task that was cancelled, in the order of the question, how its slot became free. */
+export const cancelled = message('cancelled', { request: integer, stoppedBy: list(stopper) })
+
 export const schedulerToClient = union([
   lease,
   scatterTo,
@@ -163,6 +175,7 @@ export const schedulerToClient = union([
   status,
   workersPresent,
   replicated,
+  cancelled,
   ...fromSwitch,
 ])
 export type SchedulerToClient = Infer<typeof schedulerToClient>

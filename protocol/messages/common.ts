@@ -11,6 +11,14 @@ export const template = branded(integer, templateId)
 export const attemptNumber = branded(integer, attempt)
 export const hash = branded(text, codeHash)
 
+/**
+ * What freed the slot of a task that was cancelled. `queue`: it had not started. `signal`: it ended by itself after it was
+ * asked to. `abandoned`: it still runs where nothing can stop it, and its outcome is dropped. `thread`, `process`: that was
+ * ended. `none`: nothing had to be stopped.
+ */
+export const stopper = oneOf('queue', 'signal', 'abandoned', 'thread', 'process', 'none')
+export type Stopper = Infer<typeof stopper>
+
 /** Code, named by its content. `function`: the source of one function. `module`: an ES module's text. Sent once a link. */
 export const defineCode = message('define-code', { code: hash, kind: oneOf('function', 'module'), source: bytes })
 export type DefineCode = Infer<typeof defineCode>

@@ -14,7 +14,7 @@ import {
   union,
   type Infer,
 } from '../schema.js'
-import { attemptNumber, defineCode, hash, task, template, worker } from './common.js'
+import { attemptNumber, defineCode, hash, stopper, task, template, worker } from './common.js'
 import { amounts } from './needs.js'
 import { fromSwitch, toSwitch } from './relay.js'
 
@@ -108,6 +108,10 @@ export const leaving = message('leaving', {})
 /** Copies that `fetch-copies` asked for could not be had. */
 export const copiesMissing = message('copies-missing', { tasks: taskIds })
 
+/** Tasks that `stop-tasks` named: their slots are free, or were never taken. Nothing else is said of these attempts. */
+export const tasksStopped = message('tasks-stopped', { tasks: taskIds, stoppedBy: list(stopper) })
+export type TasksStopped = Infer<typeof tasksStopped>
+
 export const workerToScheduler = union([
   join,
   tasksFinished,
@@ -121,6 +125,7 @@ export const workerToScheduler = union([
   pulse,
   leaving,
   copiesMissing,
+  tasksStopped,
   ...toSwitch,
 ])
 export type WorkerToScheduler = Infer<typeof workerToScheduler>
@@ -186,6 +191,13 @@ export const farewell = message('farewell', {})
 export const fetchCopies = message('fetch-copies', { tasks: taskIds, holders: integers, sizes: integers })
 export type FetchCopies = Infer<typeof fetchCopies>
 
+/**
+ * Nobody wants these attempts any more, and their slots are to be free soon: what runs is asked to end, and after
+ * `graceMs` made to. Answered by `tasks-stopped`.
+ */
+export const stopTasks = message('stop-tasks', { tasks: taskIds, attempts: integers, graceMs: integer })
+export type StopTasks = Infer<typeof stopTasks>
+
 export const schedulerToWorker = union([
   joined,
   defineCode,
@@ -197,6 +209,7 @@ export const schedulerToWorker = union([
   recall,
   farewell,
   fetchCopies,
+  stopTasks,
   ...fromSwitch,
 ])
 export type SchedulerToWorker = Infer<typeof schedulerToWorker>

@@ -3,6 +3,7 @@ import { assert } from '../../common/assert.js'
 import { MAX_RELAYS, MAX_RELAYS_PER_MEMBER, MAX_REPLICATED_VALUES } from '../../protocol/limits.js'
 import { fits, isCapable, type Demand } from './demand.js'
 import type { Member } from './relays.js'
+import type { Stop } from './cancel.js'
 import { isNeeded } from './retention.js'
 import { hasRoomToServe } from './spread.js'
 import type { SchedulerState } from './state.js'
@@ -25,6 +26,7 @@ export function checkInvariants(state: SchedulerState): void {
   checkCopying(state)
   checkSpreads(state)
   checkScatters(state, tasks)
+  checkStops(state)
 }
 
 function allTasks(state: SchedulerState): Set<Task> {
@@ -360,6 +362,17 @@ function checkScatters(state: SchedulerState, tasks: ReadonlySet<Task>): void {
     for (const scatter of worker.scatters) {
       assert(state.scatters.get(scatter.task.id) === scatter, `worker ${worker.id} is brought what is let go`)
     }
+  }
+}
+
+/** Every question of a client counts the tasks of it that workers have not stopped. */
+function checkStops({ workers }: SchedulerState): void {
+  const open = new Map<Stop['cancellation'], number>()
+  for (const { stopping } of workers.values()) {
+    for (const { cancellation } of stopping.values()) open.set(cancellation, (open.get(cancellation) ?? 0) + 1)
+  }
+  for (const [cancellation, count] of open) {
+    assert(cancellation.open === count, `question ${cancellation.request} waits for ${cancellation.open}, not ${count}`)
   }
 }
 

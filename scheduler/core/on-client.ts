@@ -1,6 +1,7 @@
 /** Clients come, ask, let go, and are gone. */
 import { unreachable } from '../../common/assert.js'
 import { arrayId, ARRAY_LEASE, arrayOf, indexOf, templateId, type ClientId, type TaskId } from '../../protocol/ids.js'
+import { onCancel } from './cancel.js'
 import { ClientOutbox } from './client-outbox.js'
 import type { ClientRecord } from './client-record.js'
 import type { HeardFromClient } from './events.js'
@@ -108,6 +109,9 @@ export function onClientMessage(state: SchedulerState, client: ClientRecord, mes
       if (fault !== undefined) refuse(state, client, fault)
       break
     }
+    case 'cancel':
+      onCancel(state, client, message)
+      break
     case 'open-relay':
     case 'accept-relay':
     case 'close-relay':

@@ -14,6 +14,7 @@ import type {
 } from '../../protocol/messages/worker.js'
 import type { HeardFromWorker } from './events.js'
 import { abandon, endLingering, recountLoad, reorder, unassign } from './assignment.js'
+import { onTasksStopped } from './cancel.js'
 import { finishOutputs } from './on-outputs.js'
 import { failTask, finishTask } from './outcome.js'
 import { isNeeded } from './retention.js'
@@ -77,6 +78,9 @@ export function onWorkerMessage(state: SchedulerState, worker: WorkerRecord, mes
       break
     case 'copies-missing':
       for (const id of message.tasks) onCopyMissing(state, id, worker)
+      break
+    case 'tasks-stopped':
+      onTasksStopped(state, worker, message)
       break
     case 'open-relay':
     case 'accept-relay':

@@ -2,6 +2,7 @@
 import type { WorkerId } from '../../protocol/ids.js'
 import type { Join } from '../../protocol/messages/worker.js'
 import { enterDemands, quitDemands } from './demand.js'
+import { endStopsOf } from './cancel.js'
 import { failTask } from './outcome.js'
 import { loseCopy, startOver } from './recovery.js'
 import { endRelaysOf, noRelays } from './relays.js'
@@ -54,6 +55,7 @@ export function onWorkerJoined(state: SchedulerState, id: WorkerId, join: Join):
     codes: new Set(),
     templates: new Set(),
     peers: new Set(),
+    stopping: new Map(),
     isLeaving: false,
     isDismissed: false,
     heardAtMs: state.nowMs,
@@ -102,7 +104,7 @@ export function onLeaving(state: SchedulerState, worker: WorkerRecord): void {
 
 /** Nothing of a leaving worker is awaited any more: it may close. */
 export function dismissIfDone(state: SchedulerState, worker: WorkerRecord): void {
-  if (!worker.isLeaving || worker.isDismissed || worker.processing.size > 0) return
+  if (!worker.isLeaving || worker.isDismissed || worker.processing.size > 0 || worker.stopping.size > 0) return
   worker.isDismissed = true
   workerOutboxOf(state, worker).add({ type: 'farewell' })
 }
@@ -121,6 +123,7 @@ export function onWorkerLeft(state: SchedulerState, id: WorkerId, reason: string
   state.open.remove(worker)
   quitDemands(state, worker)
   endCopyingOf(state, worker)
+  endStopsOf(state, worker)
   endRelaysOf(state, { type: 'worker', record: worker }, `Worker ${worker.join.name} is gone.`)
   loseScatterTarget(state, worker)
   noteWorkers(state)

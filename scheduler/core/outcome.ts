@@ -39,8 +39,9 @@ export function failTask(state: SchedulerState, task: Task, failure: Failure): v
     moveTo(next, { type: 'failed', failure })
     noteChange(state, next.id)
     if (wasWaiting) leaveWaiters(next)
-    // Totals count runs: the outputs of one that fails are no further failures.
-    if (next.producer === undefined) countFailure(state, next)
+    // Totals count runs: the outputs of one that fails are no further failures, and what was cancelled is none.
+    const isCancelled = failure.code === 'ERR_HEDDLE_TASK_CANCELLED'
+    if (next.producer === undefined && !isCancelled) countFailure(state, next)
     for (const waiter of takeWaiters(next)) if (waiter.state.type === 'waiting') work.push(waiter)
     tell(state, next)
     if (wasPending) noLongerPending(state, next)

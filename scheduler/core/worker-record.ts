@@ -1,11 +1,12 @@
 /** A worker as the scheduler knows it. */
 import type { HeapItem } from '../../common/heap.js'
-import type { CodeHash, WorkerId } from '../../protocol/ids.js'
+import type { CodeHash, TaskId, WorkerId } from '../../protocol/ids.js'
 import type { Join, Pulse } from '../../protocol/messages/worker.js'
 import type { Demand } from './demand.js'
 import type { AskedRelays } from './relays.js'
 import type { Scatter } from './scatter.js'
 import type { WorkerCopies } from './spread.js'
+import type { Stop } from './cancel.js'
 import type { Processing, Task } from './task.js'
 import type { Template } from './template.js'
 import type { WorkerOutbox } from './worker-outbox.js'
@@ -38,6 +39,8 @@ export interface WorkerRecord extends HeapItem {
   /** Each knows the worker in turn, in `knownBy`. */
   readonly templates: Set<Template>
   readonly peers: Set<WorkerId>
+  /** Cancelled tasks of which it has not said that they stopped. */
+  readonly stopping: Map<TaskId, Stop>
   /** It wants to go: nothing more is sent to it. */
   isLeaving: boolean
   /** Nothing is expected of it any more, and it has been told. */

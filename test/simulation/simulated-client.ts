@@ -42,6 +42,8 @@ interface SimulatedTemplate {
 
 interface Future {
   readonly id: TaskId
+  /** Its own, also of an output. */
+  readonly key: string
   readonly description: Description
   /** Asked for, and not answered yet. */
   isWanted: boolean
@@ -49,6 +51,7 @@ interface Future {
 
 /** What the least worker has of memory. */
 const LEAST_MEMORY_BYTES = MAX_INLINE_RESULT_BYTES + 1
+const CANCELLED = encodeNumber(499)
 
 /** What a scattered value counts as. */
 const LARGE_BYTES = 1_000_000
@@ -92,6 +95,9 @@ export class SimulatedClient {
   #recent: Future[] = []
   #lease: { next: ArrayId; readonly end: number } | undefined
   #lastArray: { readonly id: ArrayId; count: number } | undefined
+  /** Questions to cancel that were not answered: how many tasks each is about. */
+  readonly #cancellations = new Map<number, number>()
+  #lastCancellation = 0
   /** Questions for copies that were not answered. */
   #replications = 0
   /** What it brings to workers, until the scheduler says that it need not be kept. */
@@ -142,6 +148,7 @@ export class SimulatedClient {
       'wanted futures never settled',
     )
     assert.equal(this.#replications, 0, 'copies were never made')
+    assert.equal(this.#cancellations.size, 0, 'cancelled tasks never stopped')
   }
 
   #receive(message: SchedulerToClient): void {
@@ -177,6 +184,10 @@ export class SimulatedClient {
       case 'replicated':
         this.#replications--
         break
+      case 'cancelled':
+        assert.equal(message.stoppedBy.length, this.#cancellations.get(message.request), 'not every task has an answer')
+        this.#cancellations.delete(message.request)
+        break
       case 'relay-opened':
       case 'relay-offered':
       case 'relay-closed':
@@ -198,6 +209,7 @@ export class SimulatedClient {
       else this.#release(this.#draw(rng.chance(0.1) ? 1_000 : rng.integer(1, 20)))
     }
     if (this.#world.separationRng.chance(this.#world.replicating)) this.#replicate()
+    if (this.#world.cancelRng.chance(this.#world.cancelling)) this.#cancel()
     this.#connection.flush()
   }
 
@@ -264,11 +276,13 @@ export class SimulatedClient {
       const all = [...own, ...constantInputs].map(({ description }) => description)
       const task = { operation, constant, argument, inputs: all, key }
       place += 1 + outputs
-      if (outputs === 0) made.push({ id, description: describe({ ...task, output: undefined }), isWanted: false })
+      if (outputs === 0) made.push({ id, key, description: describe({ ...task, output: undefined }), isWanted: false })
       for (let output = 0; output < outputs; output++) {
         args.add(new Uint8Array(0))
         inputCounts.push(0)
-        made.push({ id: outputOf(id, output), description: describe({ ...task, output }), isWanted: false })
+        const ownId = outputOf(id, output)
+        const description = describe({ ...task, output })
+        made.push({ id: ownId, key: generatedKey(name, ownId), description, isWanted: false })
       }
     }
     const count = inputCounts.length
@@ -302,7 +316,7 @@ export class SimulatedClient {
     const argument = rng.integer(1, 1_000)
     const key = generatedKey('scatter', id)
     const description = describe({ operation: 'sum', constant: 0, argument, inputs: [], key, output: undefined })
-    const future: Future = { id, description, isWanted: false }
+    const future: Future = { id, key, description, isWanted: false }
     const copies = rng.chance(0.3) ? 'every' : 'one'
     // The first worker may die for good: then it must be another one's.
     const workers = rng.chance(0.2) && !this.#world.hasDeaths ? ['worker-0'] : []
@@ -356,6 +370,23 @@ export class SimulatedClient {
     this.#world.counts.replicated += tasks.length
     this.#replications++
     this.#connection.send({ type: 'replicate', request: 1, tasks, copies: rng.integer(1, 9) })
+  }
+
+  /** Lets go of them in the same breath: that they are cancelled is all that it will ever know. */
+  #cancel(): void {
+    const rng = this.#world.cancelRng
+    const held = [...this.#futures.values()]
+    const few = Array.from({ length: Math.min(held.length, rng.integer(1, 5)) }, () => rng.pick(held)!)
+    const futures = rng.chance(0.05) ? held : [...new Set(few)]
+    if (futures.length === 0) return
+    this.#world.counts.cancelled += futures.length
+    for (const { key } of futures) this.#world.cancelledKeys.add(key)
+    const request = ++this.#lastCancellation
+    this.#cancellations.set(request, futures.length)
+    const graceMs = rng.pick([0, 10, 500])!
+    const tasks = futures.map(({ id }) => id)
+    this.#connection.send({ type: 'cancel', request, tasks, graceMs, error: CANCELLED })
+    this.#release(futures)
   }
 
   #release(futures: readonly Future[]): void {
@@ -447,6 +478,11 @@ export class SimulatedClient {
     this.#world.counts.failures++
     if (code === 'ERR_HEDDLE_WORKER_LOST' && this.#world.hasDeaths) {
       this.#world.counts.lostTasks++
+      return
+    }
+    if (code === 'ERR_HEDDLE_TASK_CANCELLED') {
+      assert(this.#world.cancelledKeys.has(culpritKey), `${future.key} failed by ${culpritKey}, which nobody cancelled`)
+      assert.deepEqual(error, CANCELLED)
       return
     }
     const { outcome, key } = future.description

@@ -60,6 +60,11 @@ export class SimulatedThread {
   #isTold = false
   #isStopped = false
   #isBusy = false
+  #isHanging = false
+  /** Numbers the batches. */
+  #run = 0
+  /** The place that runs. */
+  #running: number | undefined
 
   constructor(options: ThreadOptions) {
     this.#options = options
@@ -68,6 +73,7 @@ export class SimulatedThread {
   run(jobs: readonly Job[]): void {
     assert(!this.#isBusy, `thread ${this.#options.thread} was given a batch while it runs one`)
     this.#isBusy = true
+    this.#run++
     this.#jobs = jobs
     this.#cursor = 0
     this.#end = jobs.length
@@ -83,6 +89,34 @@ export class SimulatedThread {
     return cut
   }
 
+  /** The thread ends, whatever it runs. What it wrote before is read. */
+  terminate(): void {
+    const { agenda, rng } = this.#options
+    const run = this.#run
+    agenda.in(rng.between(0, 10), () => {
+      if (this.#isStopped || !this.#isBusy || this.#run !== run) return // It ended just before.
+      this.#exit(this.#running, 1)
+    })
+  }
+
+  /** Tells the task at `place` to end, if it listens. It then does, sooner or later. */
+  askToStop(place: number, { isListening, canTerminate }: { isListening: boolean; canTerminate: boolean }): void {
+    const { agenda, rng, thread, submit } = this.#options
+    if (!this.#isBusy) return
+    this.#tell()
+    const run = this.#run
+    const end = (): void => {
+      if (this.#run === run && this.#running === place) this.#taskEnded(place, 1)
+    }
+    if (isListening) agenda.in(rng.between(0, 20), end)
+    submit({ type: 'stop-asked', thread, wasTold: isListening, canTerminate })
+  }
+
+  /** Native code holds it: it neither ends nor can be ended. */
+  hang(): void {
+    this.#isHanging = true
+  }
+
   stop(): void {
     this.#isStopped = true
   }
@@ -94,22 +128,23 @@ export class SimulatedThread {
       return
     }
     const place = this.#cursor++
+    this.#running = place
     const { task } = this.#jobs[place]!
     const durationMs = this.#drawDurationMs(task.template.name)
     this.#options.onRun()
-    this.#options.agenda.in(durationMs, () => this.#taskEnded(place, durationMs))
+    const run = this.#run
+    this.#options.agenda.in(durationMs, () => {
+      if (this.#run === run && this.#running === place) this.#taskEnded(place, durationMs)
+    })
   }
 
   #taskEnded(place: number, durationMs: number): void {
-    if (this.#isStopped) return
+    if (this.#isStopped || this.#isHanging) return
+    this.#running = undefined
     const { task, inputs } = this.#jobs[place]!
     const result = resultOf(task, inputs)
     if (result.type === 'exit') {
-      this.#tell()
-      this.#isBusy = false
-      const { thread, submit, rng } = this.#options
-      const exitCode = rng.integer(-1, 300)
-      submit({ type: 'thread-exited', thread, culprit: place, firstUnstarted: this.#cursor, exitCode, reason: 'exit' })
+      this.#exit(place, this.#options.rng.integer(-1, 300))
       return
     }
     this.#ended.push({ place, durationUs: Math.round(durationMs * 1_000), result })
@@ -118,6 +153,14 @@ export class SimulatedThread {
       this.#tellSoon()
       this.#next()
     }
+  }
+
+  #exit(culprit: number | undefined, exitCode: number): void {
+    this.#tell()
+    this.#isBusy = false
+    this.#running = undefined
+    const { thread, submit } = this.#options
+    submit({ type: 'thread-exited', thread, culprit, firstUnstarted: this.#cursor, exitCode, reason: 'exit' })
   }
 
   #endBatch(): void {

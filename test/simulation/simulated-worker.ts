@@ -38,6 +38,8 @@ export class SimulatedWorker {
     this.#connection?.flush()
   })
   readonly #disk: SimulatedDisk
+  /** Threads of an inline worker can't be terminated. */
+  readonly #canTerminate: boolean
   #connection: Connection<WorkerToScheduler> | undefined
   #isGone = false
 
@@ -47,6 +49,7 @@ export class SimulatedWorker {
     this.#rng = world.rng.fork()
     this.name = name
     this.address = `ws://${name}`
+    this.#canTerminate = world.cancelRng.chance(0.8)
     this.#listens = !world.separationRng.chance(world.separation / 2)
     this.#gpuThousandths = world.needsRng.pick([1_000, 1_000, 2_500])!
     this.#machine = createWorkerMachine({
@@ -184,7 +187,8 @@ export class SimulatedWorker {
   }
 
   #perform(instruction: WorkerInstruction): void {
-    const { counts, agenda } = this.#world
+    const world = this.#world
+    const { counts, agenda } = world
     switch (instruction.type) {
       case 'send':
         if (instruction.message.type === 'tasks-returned') counts.returned += instruction.message.tasks.length
@@ -208,6 +212,21 @@ export class SimulatedWorker {
       case 'take-back':
         counts.takeBacks++
         counts.cutTasks += this.#threads[instruction.thread]!.takeBack()
+        break
+      case 'ask-to-stop': {
+        const isListening = world.cancelRng.chance(0.5)
+        if (isListening) counts.told++
+        const { thread, place } = instruction
+        this.#threads[thread]!.askToStop(place, { isListening, canTerminate: this.#canTerminate })
+        break
+      }
+      case 'terminate':
+        counts.terminated++
+        if (world.hasDeaths && world.cancelRng.chance(0.1)) this.#threads[instruction.thread]!.hang()
+        else this.#threads[instruction.thread]!.terminate()
+        break
+      case 'abort':
+        this.#end()
         break
       case 'fetch':
         this.#fetch(instruction)

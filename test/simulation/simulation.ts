@@ -37,6 +37,7 @@ export function simulate({ seed, faults }: SimulationOptions): SimulationReport 
   const memoryRng = new Rng(seed + 1_000_000_007)
   const needsRng = new Rng(seed + 2_000_000_011)
   const needing = needsRng.pick([0, 0.3, 1])!
+  const cancelRng = new Rng(seed + 3_000_000_019)
   const agenda = new Agenda()
   const scheduler = new SimulatedScheduler(agenda, rng.fork(), rng.pick([0, 100, 2_000, 2 ** 28])!)
   const world: World = {
@@ -51,6 +52,9 @@ export function simulate({ seed, faults }: SimulationOptions): SimulationReport 
     maxFetchBytes: separationRng.pick([1, 100_000, 2 ** 28])!,
     replicating: separationRng.pick([0, 0, 0.5])!,
     reach: new Map(),
+    cancelling: cancelRng.pick([0, 0, 0.3, 1])!,
+    cancelRng,
+    cancelledKeys: new Set(),
     memoryRng,
     memoryLimits: memoryRng.pick([[2 ** 20], [2 ** 20, 4], [3, 6, 20], [1, 2]])!,
     diskLimits: memoryRng.pick([[2 ** 20], [0, 2, 2 ** 20]])!,

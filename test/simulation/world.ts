@@ -19,6 +19,12 @@ export interface World {
   readonly separationRng: Rng
   /** The probability that a client asks for copies when it acts. */
   readonly replicating: number
+  /** The probability that a client cancels something when it acts. */
+  readonly cancelling: number
+  /** For cancelling alone. */
+  readonly cancelRng: Rng
+  /** The keys of what was cancelled, by whomever. */
+  readonly cancelledKeys: Set<string>
   /** What a worker fetches at once. */
   readonly maxFetchBytes: number
   /** Pairs that were drawn, by both names: can the first reach the second? */
@@ -58,6 +64,10 @@ export interface Counts {
   fetches: number
   relayed: number
   replicated: number
+  cancelled: number
+  /** Tasks that were told to end, and threads that were terminated. */
+  told: number
+  terminated: number
   missing: number
   returned: number
   exits: number
@@ -86,6 +96,9 @@ export function noCounts(): Counts {
     fetches: 0,
     relayed: 0,
     replicated: 0,
+    cancelled: 0,
+    told: 0,
+    terminated: 0,
     missing: 0,
     returned: 0,
     exits: 0,

@@ -23,6 +23,8 @@ suite('a slot', () => {
         batches.push(batch)
         return Promise.resolve({ type: 'replied', reply: { large: undefined } })
       },
+      canTerminate: false,
+      tellToStop: () => undefined,
       terminate: () => undefined,
       collect: () => undefined,
       close: () => Promise.resolve(),

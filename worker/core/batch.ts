@@ -1,4 +1,5 @@
 /** The tasks that a thread was given to run one after another, until the thread is free again. */
+import type { Stopping } from './stopping.js'
 import type { Task, TaskState } from './task.js'
 
 /** Past its estimate by this factor, and by this time, a batch keeps others waiting. */
@@ -30,6 +31,10 @@ export interface Batch {
   recalled: Set<Task> | undefined
   /** The most that one of its tasks may come to take of memory: they run one after another. */
   readonly needBytes: number
+  /** Tasks that are to stop, with the time that each has to end by itself. */
+  stops: Map<Task, number> | undefined
+  /** How the one of them that runs is being stopped. */
+  stopping: Stopping | undefined
   readonly beganAtMs: number
   readonly overdueAtMs: number
   /** When the task that runs now began: with the batch, or when the last outcome came. */
@@ -54,6 +59,8 @@ export function createBatch(
     tail: 'given',
     recalled: undefined,
     needBytes,
+    stops: undefined,
+    stopping: undefined,
     beganAtMs: nowMs,
     overdueAtMs: nowMs + Math.max(OVERDUE_MS, (OVERDUE_FACTOR * estimateUs) / 1_000),
     runningSinceMs: nowMs,

@@ -44,6 +44,13 @@ export type WorkerEvent = { readonly nowMs: number } &
         readonly exitCode: number
         readonly reason: string
       }
+    /** Answers `ask-to-stop`: was the task told, and could its thread be terminated? What ended before has been said. */
+    | {
+        readonly type: 'stop-asked'
+        readonly thread: number
+        readonly wasTold: boolean
+        readonly canTerminate: boolean
+      }
     /** Values from a peer are in the value store. */
     | {
         readonly type: 'values-fetched'

@@ -32,6 +32,12 @@ export type WorkerInstruction =
   | { readonly type: 'run-batch'; readonly thread: number; readonly tasks: readonly BatchTask[] }
   /** Keep the thread from starting more of its batch; answered by `batch-cut`. */
   | { readonly type: 'take-back'; readonly thread: number }
+  /** Tell the task at `place` of the thread's batch to end, if it listens; answered by `stop-asked`. */
+  | { readonly type: 'ask-to-stop'; readonly thread: number; readonly place: number }
+  /** End the thread, whatever it does; answered by `thread-exited`, unless its batch ended just before. */
+  | { readonly type: 'terminate'; readonly thread: number }
+  /** End this process once what was sent has left: a thread can't be terminated. */
+  | { readonly type: 'abort'; readonly reason: string }
   /** Get values from a peer; answered, in parts, by `values-fetched`, `values-missing` and `values-unreachable`. */
   | { readonly type: 'fetch'; readonly holder: WorkerId; readonly address: string; readonly tasks: readonly TaskId[] }
   /** As `fetch`, by way of the scheduler; answered by `values-fetched` and `values-missing` only. */

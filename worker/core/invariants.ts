@@ -4,6 +4,7 @@ import { isOpen, type Batch } from './batch.js'
 import { isWanted } from './fetch-plan.js'
 import { MAX_INLINE_RESULT_BYTES } from '../../protocol/limits.js'
 import type { WorkerState } from './state.js'
+import type { Task } from './task.js'
 
 export function checkInvariants(state: WorkerState): void {
   if (state.link.type === 'closed') return
@@ -105,5 +106,9 @@ function checkBatch(state: WorkerState, batch: Batch, thread: number): void {
     else assert(state.tasks.get(task.task) === task, `task ${task.task} is gone and not abandoned`)
   })
   assert(open === batch.open, `thread ${thread}: ${open} tasks are open and ${batch.open} are counted`)
+  const { stopping, stops = new Map<Task, number>() } = batch
+  for (const task of stops.keys()) assert(batch.tasks.includes(task), `task ${task.task} is stopped in another's batch`)
+  assert(stopping === undefined || stops.has(stopping.task), `thread ${thread} stops a task that nobody wants stopped`)
+  assert(stopping === undefined || batch.tail === 'cut', `thread ${thread} may start more while its task is stopped`)
   assert(abandoned === batch.abandoned, `thread ${thread}: ${abandoned} tasks are abandoned, not ${batch.abandoned}`)
 }

@@ -26,6 +26,7 @@ import {
   onValuesMissing,
   onValuesUnreachable,
 } from './on-transfer.js'
+import { abort, advanceStopping, giveUpAll, nextStopMs, onStopAsked } from './stopping.js'
 import { createWorkerState, type WorkerConfig, type WorkerState } from './state.js'
 
 /** Applies one event. */
@@ -46,7 +47,10 @@ export function handleEvent(state: WorkerState, event: WorkerEvent): WorkerInstr
       onBatchEnded(state, event)
       break
     case 'batch-cut':
-      onBatchCut(state, event)
+      onBatchCut(state, event, out)
+      break
+    case 'stop-asked':
+      onStopAsked(state, event, out)
       break
     case 'thread-exited':
       onThreadExited(state, event, out)
@@ -100,15 +104,20 @@ export function endTurn(state: WorkerState, nowMs: number): WorkerInstruction[] 
   startBatches(state, nowMs, out)
   takeBackTails(state, nowMs, out)
   askForInputs(state, nowMs, out)
+  const isStuck = advanceStopping(state, nowMs, out)
+  if (isStuck) giveUpAll(state)
   state.report.flush(state.held, out)
   planSpills(state, nowMs, out)
   planCollection(state, out)
+  if (isStuck) abort(state, out)
   return out
 }
 
 /** When a turn is due even if nothing happens; `undefined` for never. */
 export function nextDeadlineMs(state: WorkerState): number | undefined {
-  return state.link.type === 'closed' ? undefined : nextOverdueMs(state)
+  if (state.link.type === 'closed') return undefined
+  const nextMs = Math.min(nextOverdueMs(state) ?? Infinity, nextStopMs(state) ?? Infinity)
+  return nextMs === Infinity ? undefined : nextMs
 }
 
 /** A core with a state of its own, as a shell's event loop drives it. */

@@ -7,6 +7,7 @@ import { dropValue, letTaskGo, returnTask } from './let-go.js'
 import { onFarewell, onJoined } from './on-link.js'
 import { onRunTasks } from './on-run-tasks.js'
 import { onFetchCopies } from './on-transfer.js'
+import { onStopTasks } from './stopping.js'
 import type { WorkerState } from './state.js'
 
 export function onSchedulerMessage(state: WorkerState, message: Heard, out: WorkerInstruction[]): void {
@@ -39,6 +40,9 @@ export function onSchedulerMessage(state: WorkerState, message: Heard, out: Work
       break
     case 'fetch-copies':
       onFetchCopies(state, message)
+      break
+    case 'stop-tasks':
+      onStopTasks(state, message, out)
       break
     case 'farewell':
       onFarewell(state, out)

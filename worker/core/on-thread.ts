@@ -2,11 +2,13 @@
 import { assert, present } from '../../common/assert.js'
 import { entryOf, ownBytes } from '../../common/packed.js'
 import { outputOf } from '../../protocol/ids.js'
+import type { Stopper } from '../../protocol/messages/common.js'
 import { isOpen, openTask, type Batch } from './batch.js'
 import { learn } from './estimates.js'
 import type { Outcomes, WorkerEvent } from './events.js'
 import type { WorkerInstruction } from './instructions.js'
 import { holdValue, keepIfHeld } from './on-transfer.js'
+import { beginStopping, endStopping, noteClosed } from './stopping.js'
 import type { WorkerState } from './state.js'
 import { GONE, moveTo, READY, type Task } from './task.js'
 
@@ -28,7 +30,7 @@ export function onTasksEnded(state: WorkerState, event: Event<'tasks-ended'>, ou
       continue
     }
     learn(task.template, durationUs, sizeBytes)
-    if (!close(state, batch, task)) {
+    if (!close(state, batch, task, 'none')) {
       if (!hasThrown) keepIfHeld(state, task.task, sizeBytes)
     } else if (hasThrown) {
       const error = ownBytes(entryOf(values, i))
@@ -56,7 +58,7 @@ function onOutputsEnded(
 ): void {
   const { outputs } = task.template
   assert(first + outputs <= outcomes.places.length, `task ${task.task} has fewer outputs than it should`)
-  const isWanted = close(state, batch, task)
+  const isWanted = close(state, batch, task, 'none')
   let allBytes = 0
   for (let i = 0; i < outputs; i++) {
     const output = outputOf(task.task, i)
@@ -74,13 +76,20 @@ export function onBatchEnded(state: WorkerState, { thread, firstUnstarted }: Eve
   const batch = batchOf(state, thread)
   cut(state, batch, firstUnstarted)
   assert(batch.open === 0, `thread ${thread} ended its batch, and ${batch.open} of its tasks have no outcome`)
+  endStopping(state, batch, 'ended')
   state.batches[thread] = undefined
 }
 
 /** The answer to `take-back`. It may be late: the batch it speaks of has ended. */
-export function onBatchCut(state: WorkerState, { thread, firstUnstarted }: Event<'batch-cut'>): void {
+export function onBatchCut(
+  state: WorkerState,
+  { thread, firstUnstarted }: Event<'batch-cut'>,
+  out: WorkerInstruction[],
+): void {
   const batch = state.batches[thread]
-  if (batch?.tail === 'asked') cut(state, batch, firstUnstarted)
+  if (batch?.tail !== 'asked') return
+  cut(state, batch, firstUnstarted)
+  beginStopping(batch, out)
 }
 
 /** Only the task that ran when the thread died is to blame; others of its batch run again as if nothing had been. */
@@ -89,18 +98,19 @@ export function onThreadExited(state: WorkerState, event: Event<'thread-exited'>
   if (batch === undefined) return // It died idle.
   // The thread may have died just after the outcome of its task: then that task is not to blame.
   const culprit = event.culprit === undefined ? undefined : openTask(batch, event.culprit)
-  if (culprit !== undefined && close(state, batch, culprit)) {
+  if (culprit !== undefined && close(state, batch, culprit, 'thread')) {
     const { task, attempt } = culprit
     // A thread's exit code may be any integer. A process's is a byte, and so is what we report.
     const exitCode = event.exitCode & 0xff
     out.push({ type: 'send', message: { type: 'task-exited', task, attempt, exitCode, reason: event.reason } })
   }
   cut(state, batch, 0)
+  endStopping(state, batch, 'exited')
   state.batches[event.thread] = undefined
 }
 
 /** A task of a batch has an outcome. Returns false when nobody wants that. */
-function close(state: WorkerState, batch: Batch, task: Task): boolean {
+function close(state: WorkerState, batch: Batch, task: Task, stoppedBy: Stopper): boolean {
   const isWanted = task.state.type === 'batched'
   batch.open--
   if (isWanted) state.tasks.delete(task.task)
@@ -110,6 +120,7 @@ function close(state: WorkerState, batch: Batch, task: Task): boolean {
   }
   moveTo(task, GONE)
   state.spills.unpin(task)
+  noteClosed(state, batch, task, stoppedBy)
   return isWanted
 }
 
@@ -121,7 +132,7 @@ function cut(state: WorkerState, batch: Batch, first: number): void {
     const task = batch.tasks[place]!
     if (!isOpen(task.state)) continue
     if (task.state.type === 'abandoned' || isLeaving || batch.recalled?.has(task) === true) {
-      if (close(state, batch, task)) state.report.addReturned(task)
+      if (close(state, batch, task, 'queue')) state.report.addReturned(task)
       continue
     }
     batch.open--

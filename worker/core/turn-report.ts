@@ -4,6 +4,7 @@
  */
 import { Packer, startOf, type Packed } from '../../common/packed.js'
 import type { TaskId } from '../../protocol/ids.js'
+import type { Stopper } from '../../protocol/messages/common.js'
 import type { Outcomes } from './events.js'
 import type { HeldValues } from './held-values.js'
 import type { WorkerInstruction } from './instructions.js'
@@ -20,6 +21,7 @@ export class TurnReport {
   #returned = new Attempts()
   #copies: { readonly task: TaskId; readonly sizeBytes: number; readonly isOrdered: boolean }[] = []
   #missingCopies: TaskId[] = []
+  #stopped: { readonly task: TaskId; readonly stoppedBy: Stopper }[] = []
   #dropped: TaskId[] = []
 
   /** The task ran; entry `place` of `values` is its value, or is empty when that stays here. */
@@ -55,6 +57,11 @@ export class TurnReport {
     this.#missingCopies.push(task)
   }
 
+  /** The slot of a task that was to stop is free. */
+  addStopped(task: TaskId, stoppedBy: Stopper): void {
+    this.#stopped.push({ task, stoppedBy })
+  }
+
   /** The value is of no use here, unless it is held again before the turn ends. */
   addDropped(task: TaskId): void {
     this.#dropped.push(task)
@@ -67,6 +74,7 @@ export class TurnReport {
     this.#takeReturned()
     this.#copies = []
     this.#missingCopies = []
+    this.#stopped = []
   }
 
   flush(held: HeldValues, out: WorkerInstruction[]): void {
@@ -79,6 +87,7 @@ export class TurnReport {
       out.push({ type: 'send', message: { type: 'copies-missing', tasks: this.#missingCopies } })
       this.#missingCopies = []
     }
+    if (this.#stopped.length > 0) out.push(this.#takeStopped())
     if (this.#dropped.length > 0) this.#flushDropped(held, out)
   }
 
@@ -98,6 +107,13 @@ export class TurnReport {
     const { tasks, attempts } = this.#returned
     this.#returned = new Attempts()
     return { type: 'send', message: { type: 'tasks-returned', tasks, attempts } }
+  }
+
+  #takeStopped(): WorkerInstruction {
+    const tasks = this.#stopped.map(({ task }) => task)
+    const stoppedBy = this.#stopped.map((each) => each.stoppedBy)
+    this.#stopped = []
+    return { type: 'send', message: { type: 'tasks-stopped', tasks, stoppedBy } }
   }
 
   /** A copy may have been freed in the turn that brought it. */

@@ -10,7 +10,7 @@ import { Packer } from '../../common/packed.js'
 import { MAX_INLINE_RESULT_BYTES } from '../../protocol/limits.js'
 import type { Outcomes } from '../core/events.js'
 
-const HEADER_INTS = 4
+const HEADER_INTS = 5
 /** Next place that nobody has claimed. */
 const CURSOR = 0
 /** Bytes of outcomes written so far. */
@@ -19,6 +19,8 @@ const WRITTEN = 1
 const RUNNING = 2
 /** 1 while the main thread has been told of outcomes that it has not read yet. */
 const TOLD = 3
+/** Place of the last task that took its signal, plus one. */
+const LISTENS = 4
 
 /** A cursor here is past any batch. */
 const TAKEN = 1 << 30
@@ -100,6 +102,11 @@ export class LaneWriter {
     return Atomics.exchange(this.#header, TOLD, 1) === 0
   }
 
+  /** The task at `place` wants to hear when it is to stop. */
+  listens(place: number): void {
+    Atomics.store(this.#header, LISTENS, place + 1)
+  }
+
   /** The claimed task has ended. */
   ended(): void {
     Atomics.store(this.#header, RUNNING, 0)
@@ -138,6 +145,11 @@ export class LaneReader {
     const place = Atomics.load(this.#header, RUNNING) - 1
     // It may have died right after it wrote the outcome.
     return place > this.#lastPlaceRead ? place : undefined
+  }
+
+  /** Does the task at `place` hear when it is to stop? */
+  isListening(place: number): boolean {
+    return Atomics.load(this.#header, LISTENS) === place + 1
   }
 
   /** Reads the outcomes written since the last call, or `undefined` when there are none. */

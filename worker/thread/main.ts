@@ -7,14 +7,16 @@ import { replaceConsole } from './console.js'
 import { currentTask } from './current-task.js'
 import { collectGarbage, CollectionCount } from './garbage.js'
 import { runBatch } from './run-batch.js'
+import { expectStopCalls } from './task-signal.js'
 import type { ThreadData, ThreadMessage, ThreadStarted } from './thread-message.js'
 import { handleUncaught } from './uncaught.js'
 
 const mainThread = present(parentPort ?? undefined, 'the port to the main thread')
-const { lanes, collections } = workerData as ThreadData
+const { lanes, collections, stopChannel } = workerData as ThreadData
 const collectionCount = new CollectionCount(collections)
 const post = (message: ThreadMessage): void => mainThread.postMessage(message)
 
+expectStopCalls(stopChannel)
 replaceConsole(post)
 handleUncaught((text) => post({ type: 'log', level: 'error', task: currentTask()?.key, text }))
 

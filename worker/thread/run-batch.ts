@@ -48,7 +48,7 @@ export async function runBatch(batch: BatchRequest, host: BatchHost): Promise<Ba
     let threw = false
     let value = NO_VALUE
     let outputs: readonly Uint8Array[] | undefined
-    enterTask(batch, place)
+    enterTask(batch, place, lane)
     try {
       let run = functions[template]
       if (run === undefined) {

@@ -2,7 +2,8 @@
  * What a task can learn about itself: `import { task } from 'heddle/task'`, inside the function that runs as a task.
  */
 import { HeddleError } from '../../protocol/errors.js'
-import { currentTask, type TaskIdentity } from './current-task.js'
+import { currentTask, runningTask, type TaskIdentity } from './current-task.js'
+import { signalOf } from './task-signal.js'
 
 /** The task that runs, as its own code sees it. */
 export interface Task {
@@ -14,6 +15,11 @@ export interface Task {
   readonly attempt: number
   /** The name of the worker that runs it. */
   readonly worker: string
+  /**
+   * Aborts when the task is cancelled: pass it to what takes a signal, such as `fetch`, and the task ends by itself. A task
+   * that never reads this has no grace: its thread is stopped at once.
+   */
+  readonly signal: AbortSignal
 }
 
 /**
@@ -42,13 +48,20 @@ export const task: Task = Object.freeze({
   get worker() {
     return running('worker').worker
   },
+  get signal() {
+    const current = runningTask()
+    if (current === undefined) throw outside('signal')
+    return signalOf(current)
+  },
 })
 
 function running(field: keyof Task): TaskIdentity {
   const identity = currentTask()
   if (identity !== undefined) return identity
-  throw new HeddleError(
-    'ERR_HEDDLE_OUTSIDE_TASK',
-    `task.${field} was read outside a task; read it while the task runs.`,
-  )
+  throw outside(field)
+}
+
+function outside(field: keyof Task): HeddleError {
+  const message = `task.${field} was read outside a task; read it while the task runs.`
+  return new HeddleError('ERR_HEDDLE_OUTSIDE_TASK', message)
 }

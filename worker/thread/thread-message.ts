@@ -1,4 +1,4 @@
-/** What a thread tells the main thread, each in a message of its own. */
+/** What a thread gets when it starts, and what it tells the main thread, each in a message of its own. */
 
 export type LogLevel = 'info' | 'warn' | 'error'
 
@@ -13,6 +13,8 @@ export interface ThreadData {
   readonly lanes: readonly SharedArrayBuffer[]
   /** The memory of a `CollectionCount`. */
   readonly collections: SharedArrayBuffer
+  /** Name of the broadcast channel on which tasks are told to stop. */
+  readonly stopChannel: string
 }
 
 /** Said once: the thread's own code is loaded. `threadId` is Node's. Between the thread and its pool only. */

@@ -1,0 +1,123 @@
+/**
+ * Clients cancel tasks: the tasks fail at once, and with them what needs their values; what a worker runs of them is
+ * stopped there. The client hears how each slot became free, once all are.
+ */
+import { arrayOf, indexOf, type TaskId } from '../../protocol/ids.js'
+import type { Cancel } from '../../protocol/messages/client.js'
+import type { Stopper } from '../../protocol/messages/common.js'
+import type { TasksStopped } from '../../protocol/messages/worker.js'
+import { abandon, endLingering, reorder } from './assignment.js'
+import type { ClientRecord } from './client-record.js'
+import { failTask } from './outcome.js'
+import { dropScatter } from './retention.js'
+import { outboxOf, workerOutboxOf, type SchedulerState } from './state.js'
+import { findTask, HELD } from './task-array.js'
+import { isPending, keyOf, type Failure, type Task } from './task.js'
+import type { WorkerRecord } from './worker-record.js'
+
+/** One question of a client, until all its tasks have stopped. */
+interface Cancellation {
+  readonly client: ClientRecord
+  readonly request: number
+  readonly stoppedBy: Stopper[]
+  /** How many of its tasks have not stopped. */
+  open: number
+}
+
+/** A task that a worker was told to stop. */
+export interface Stop {
+  readonly cancellation: Cancellation
+  /** Its place in the question. */
+  readonly place: number
+  readonly attempt: number
+}
+
+export function onCancel(
+  state: SchedulerState,
+  client: ClientRecord,
+  { request, tasks, graceMs, error }: Cancel,
+): void {
+  const cancellation: Cancellation = { client, request, stoppedBy: tasks.map(() => 'none'), open: 0 }
+  const stops = new Map<WorkerRecord, { readonly tasks: TaskId[]; readonly attempts: number[] }>()
+  tasks.forEach((id, place) => {
+    const task = taskOfFuture(state, client, id)
+    if (task === undefined || !isPending(task)) return
+    if (isOthersToo(task, client)) return
+    const runner = runnerOf(task)
+    const { attempt } = runner ?? task
+    const worker = runner?.state.type === 'processing' ? runner.state.worker : undefined
+    if (task.template.isScattered) dropScatter(state, task)
+    if (worker !== undefined && runner === task) abandon(state, task, worker)
+    cancellation.stoppedBy[place] = 'queue'
+    failTask(state, task, cancelled(task, error))
+    // The task that other outputs are still wanted of goes on.
+    if (runner === undefined || worker === undefined || worker.processing.has(runner)) return
+    let order = stops.get(worker)
+    if (order === undefined) stops.set(worker, (order = { tasks: [], attempts: [] }))
+    order.tasks.push(runner.id)
+    order.attempts.push(attempt)
+    worker.stopping.set(runner.id, { cancellation, place, attempt })
+    cancellation.open++
+  })
+  for (const [worker, order] of stops) workerOutboxOf(state, worker).add({ type: 'stop-tasks', ...order, graceMs })
+  if (cancellation.open === 0) answer(state, cancellation)
+}
+
+/** The worker's slots are free of these. */
+export function onTasksStopped(state: SchedulerState, worker: WorkerRecord, { tasks, stoppedBy }: TasksStopped): void {
+  tasks.forEach((id, i) => settle(state, worker, id, stoppedBy[i] ?? 'none'))
+  reorder(state, worker)
+}
+
+/** With the worker, all that it was to stop is gone. */
+export function endStopsOf(state: SchedulerState, worker: WorkerRecord): void {
+  for (const id of worker.stopping.keys()) settle(state, worker, id, 'process')
+}
+
+function settle(state: SchedulerState, worker: WorkerRecord, id: TaskId, stoppedBy: Stopper): void {
+  const stop = worker.stopping.get(id)
+  if (stop === undefined) return
+  worker.stopping.delete(id)
+  const { cancellation, place, attempt } = stop
+  endLingering(worker, id, attempt)
+  cancellation.stoppedBy[place] = stoppedBy
+  cancellation.open--
+  if (cancellation.open === 0) answer(state, cancellation)
+}
+
+function answer(state: SchedulerState, { client, request, stoppedBy }: Cancellation): void {
+  if (state.clients.get(client.id) !== client) return
+  outboxOf(state, client).add({ type: 'cancelled', request, stoppedBy })
+}
+
+/** The task of a future that the client holds. */
+function taskOfFuture(state: SchedulerState, client: ClientRecord, id: TaskId): Task | undefined {
+  const array = state.arrays.get(arrayOf(id))
+  if (array?.client !== client || (array.flags[indexOf(id)]! & HELD) === 0) return undefined
+  return findTask(state, id)
+}
+
+/** Which task runs for this one: an output is made by another. */
+function runnerOf(task: Task): Task | undefined {
+  const runner = task.producer ?? task
+  return runner.state.type === 'processing' ? runner : undefined
+}
+
+/** Does another client hold the task, or wait for something that needs it? */
+function isOthersToo(task: Task, client: ClientRecord): boolean {
+  const isHeldBy = ({ array, index }: Pick<Task, 'array' | 'index'>): boolean =>
+    array.client !== client && (array.flags[index]! & HELD) !== 0
+  if (isHeldBy(task) || (task.aliases?.some(isHeldBy) ?? false)) return true
+  return task.waiters.some((waiter) => waiter.state.type === 'waiting' && waiter.array.client !== client)
+}
+
+function cancelled(task: Task, error: Uint8Array): Failure {
+  return {
+    error,
+    code: 'ERR_HEDDLE_TASK_CANCELLED',
+    reason: 'it was cancelled',
+    worker: '',
+    attempt: task.attempt,
+    culpritKey: keyOf(task),
+  }
+}

@@ -1,0 +1,153 @@
+/**
+ * Tasks that nobody wants any more and whose slots must become free, whatever they do. What has not started goes at once.
+ * For what may run, its thread is first kept from starting more, so that nothing but that task can be hit; then it is asked
+ * to end, if it took `task.signal`; then its thread is terminated; and when even that has no effect, native code holds it,
+ * and the process goes.
+ */
+import type { Stopper } from '../../protocol/messages/common.js'
+import type { Attempt, TaskId } from '../../protocol/ids.js'
+import { KILL_AFTER_MS } from '../../protocol/limits.js'
+import type { StopTasks } from '../../protocol/messages/worker.js'
+import { isOpen, type Batch } from './batch.js'
+import type { WorkerEvent } from './events.js'
+import type { WorkerInstruction } from './instructions.js'
+import { forgetTask, returnTask } from './let-go.js'
+import type { WorkerState } from './state.js'
+import type { Task } from './task.js'
+
+/** How the task that a thread runs is being stopped. */
+export interface Stopping {
+  readonly task: Task
+  readonly graceMs: number
+  /** `asked`: the shell looks whether the task can be told. `told`: it was. `terminating`: its thread is being ended. */
+  stage: 'asked' | 'told' | 'terminating'
+  /** What comes next is due then. */
+  deadlineMs: number
+  /** Could its thread be terminated? */
+  canTerminate: boolean
+}
+
+export function onStopTasks(
+  state: WorkerState,
+  { tasks, attempts, graceMs }: StopTasks,
+  out: WorkerInstruction[],
+): void {
+  tasks.forEach((id, i) => {
+    const task = findAttempt(state, id, attempts[i] as Attempt)
+    if (task === undefined) state.report.addStopped(id, 'none')
+    else stopTask(state, task, graceMs, out)
+  })
+}
+
+function stopTask(state: WorkerState, task: Task, graceMs: number, out: WorkerInstruction[]): void {
+  const batch = isOpen(task.state) && 'batch' in task.state ? task.state.batch : undefined
+  forgetTask(state, task)
+  if (batch === undefined) {
+    state.report.addStopped(task.task, 'queue')
+    return
+  }
+  batch.stops ??= new Map()
+  if (!batch.stops.has(task)) batch.stops.set(task, graceMs)
+  if (batch.tail === 'given') batch.tail = 'wanted'
+  else if (batch.tail === 'cut') beginStopping(batch, out)
+}
+
+/** The thread starts no more of its batch: if what it runs now is to stop, it is asked to. */
+export function beginStopping(batch: Batch, out: WorkerInstruction[]): void {
+  if (batch.stops === undefined || batch.stopping !== undefined) return
+  for (const [task, graceMs] of batch.stops) {
+    if (!isOpen(task.state)) continue
+    batch.stopping = { task, graceMs, stage: 'asked', deadlineMs: Infinity, canTerminate: true }
+    out.push({ type: 'ask-to-stop', thread: batch.thread, place: batch.tasks.indexOf(task) })
+    return
+  }
+}
+
+/** The shell's answer to `ask-to-stop`. The task may have ended just before. */
+export function onStopAsked(
+  state: WorkerState,
+  { thread, wasTold, canTerminate, nowMs }: Extract<WorkerEvent, { readonly type: 'stop-asked' }>,
+  out: WorkerInstruction[],
+): void {
+  const batch = state.batches[thread]
+  const stopping = batch?.stopping
+  if (batch === undefined || stopping?.stage !== 'asked') return
+  stopping.canTerminate = canTerminate
+  stopping.stage = 'told'
+  stopping.deadlineMs = wasTold ? nowMs + stopping.graceMs : nowMs
+  if (!wasTold) endGrace(state, batch, stopping, nowMs, out)
+}
+
+/** Goes on where a grace has ended. Returns true when this process can't go on: native code holds one of its threads. */
+export function advanceStopping(state: WorkerState, nowMs: number, out: WorkerInstruction[]): boolean {
+  let isStuck = false
+  for (const batch of state.batches) {
+    const stopping = batch?.stopping
+    if (batch === undefined || stopping === undefined || stopping.deadlineMs > nowMs) continue
+    if (stopping.stage === 'told') endGrace(state, batch, stopping, nowMs, out)
+    else if (stopping.stage === 'terminating') isStuck = true
+  }
+  return isStuck
+}
+
+function endGrace(state: WorkerState, batch: Batch, stopping: Stopping, nowMs: number, out: WorkerInstruction[]): void {
+  if (!stopping.canTerminate) {
+    // It ends when it ends. Its outcome is dropped, and nobody waits for its slot.
+    report(state, batch, stopping.task, 'abandoned')
+    batch.stopping = undefined
+    return
+  }
+  stopping.stage = 'terminating'
+  stopping.deadlineMs = nowMs + KILL_AFTER_MS
+  out.push({ type: 'terminate', thread: batch.thread })
+}
+
+/** A task of the batch has an outcome, or went back. The one that is being stopped is reported when its slot is free. */
+export function noteClosed(state: WorkerState, batch: Batch, task: Task, stoppedBy: Stopper): void {
+  if (batch.stops?.has(task) === true && batch.stopping?.task !== task) report(state, batch, task, stoppedBy)
+}
+
+/** The slot is free. */
+export function endStopping(state: WorkerState, batch: Batch, how: 'ended' | 'exited'): void {
+  const { stopping } = batch
+  if (stopping === undefined) return
+  batch.stopping = undefined
+  const byItself = stopping.stage === 'asked' ? 'none' : 'signal'
+  report(state, batch, stopping.task, how === 'exited' ? 'thread' : byItself)
+}
+
+/** When the next grace ends. */
+export function nextStopMs({ batches }: WorkerState): number | undefined {
+  let nextMs = Infinity
+  for (const batch of batches) nextMs = Math.min(nextMs, batch?.stopping?.deadlineMs ?? Infinity)
+  return nextMs === Infinity ? undefined : nextMs
+}
+
+/** What else ran or waited here goes back, with no blame: it is not why this process ends. */
+export function giveUpAll(state: WorkerState): void {
+  for (const task of state.tasks.values()) returnTask(state, task)
+}
+
+/** Nothing else frees the slot. */
+export function abort(state: WorkerState, out: WorkerInstruction[]): void {
+  state.link = { type: 'closed' }
+  const reason = 'A cancelled task did not end with its thread: native code holds it. The worker process ends with it.'
+  out.push({ type: 'abort', reason })
+}
+
+function report(state: WorkerState, batch: Batch, task: Task, stoppedBy: Stopper): void {
+  batch.stops?.delete(task)
+  // A scheduler that came since asked for nothing.
+  if (state.link.type === 'joined' || state.link.type === 'leaving') state.report.addStopped(task.task, stoppedBy)
+}
+
+/** Also one that was let go of, and may run all the same. */
+function findAttempt(state: WorkerState, id: TaskId, attempt: Attempt): Task | undefined {
+  const known = state.tasks.get(id)
+  if (known !== undefined) return known.attempt === attempt ? known : undefined
+  for (const batch of state.batches) {
+    const task = batch?.tasks.find((each) => each.task === id && each.attempt === attempt)
+    if (task !== undefined && isOpen(task.state)) return task
+  }
+  return undefined
+}

@@ -1,0 +1,49 @@
+/**
+ * `task.signal`: made when a task first asks for it, and marked in the lane, so that the main thread knows which tasks
+ * listen. The call to stop comes over a broadcast channel, since the thread's own port belongs to its pool.
+ */
+import { BroadcastChannel } from 'node:worker_threads'
+import { TaskCancelledError } from '../../protocol/errors.js'
+import type { TaskId } from '../../protocol/ids.js'
+import type { RunningTask } from './current-task.js'
+
+/** Tells one attempt of a task, in whichever thread it runs, that it is to end. */
+export interface StopCall {
+  readonly task: TaskId
+  readonly attempt: number
+}
+
+let channelName: string | undefined
+let channel: BroadcastChannel | undefined
+let listening: (StopCall & { readonly controller: AbortController }) | undefined
+
+/** Where calls to stop will come from. It is opened when the first task listens. */
+export function expectStopCalls(name: string): void {
+  channelName = name
+}
+
+/** The signal of the task that runs now: the same one for as long as it runs. */
+export function signalOf({ batch, place, lane }: RunningTask): AbortSignal {
+  const task = batch.taskIds[place]!
+  const attempt = batch.attempts[place]!
+  if (listening?.task !== task || listening.attempt !== attempt) {
+    openChannel()
+    listening = { task, attempt, controller: new AbortController() }
+    // Only now: whoever reads this calls.
+    lane.listens(place)
+  }
+  return listening.controller.signal
+}
+
+/** A call for a task that has ended, or that another thread runs, is for nobody here. */
+export function onStopCall({ task, attempt }: StopCall): void {
+  if (listening?.task !== task || listening.attempt !== attempt) return
+  listening.controller.abort(new TaskCancelledError('This task was cancelled; end it now.'))
+}
+
+function openChannel(): void {
+  if (channel !== undefined || channelName === undefined) return
+  channel = new BroadcastChannel(channelName)
+  channel.onmessage = (event) => onStopCall((event as { readonly data: StopCall }).data)
+  channel.unref()
+}
