@@ -19,6 +19,10 @@ export async function runScheduler({ host, port, tokenFile, logLevel, logFormat 
     process.exit(1)
   }
   const scheduler = await startScheduler({ host, port, token: await readToken(tokenFile), log, onCrash })
+  // Before anybody is told that it is up, and might ask it to end.
+  const asked = new Promise<void>((resolve) => {
+    onShutdown({ gracefully: resolve, atOnce: () => process.exit(1) })
+  })
   const { address, statusPage, newToken } = scheduler
   log.info({ address, statusPage, pid: process.pid }, 'scheduler is up')
   if (newToken !== undefined) {
@@ -26,9 +30,7 @@ export async function runScheduler({ host, port, tokenFile, logLevel, logFormat 
     process.stdout.write(`HEDDLE_TOKEN=${newToken} heddle worker join ${address}\n`)
     process.stdout.write(`status page: ${statusPage}?token=${newToken}\n`)
   }
-  await new Promise<void>((resolve) => {
-    onShutdown({ gracefully: resolve, atOnce: () => process.exit(1) })
-  })
+  await asked
   log.info({}, 'scheduler stops')
   await scheduler.close()
 }
