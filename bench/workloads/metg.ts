@@ -11,13 +11,15 @@ const WIDTH = 4
 /** The cluster's workers have a thread each. */
 const THREADS = 2
 const GOAL_EFFICIENCY = 0.5
-/** Between these lengths of a kernel the answer is looked for. */
-const SHORTEST_US = 16
-const LONGEST_US = 16_384
-/** The range is found with so much shorter runs: long kernels take long to measure. */
-const PROBE_PART = 10
+/** The curve: efficiency with kernels of these lengths. Between two of them the answer is looked for. */
+const CURVE_US = [16, 64, 256, 1_024, 4_096]
+/** However many steps were asked for, one measurement takes about this long at most, and at least so many steps. */
+const MAX_WALL_US = 800_000
+const FEWEST_ROWS = 20
+/** The steps of the first measurement, when nothing is known of how long one takes. */
+const FIRST_ROWS = 100
 /** Halvings of the range, on a logarithmic scale: to within a few per cent. */
-const HALVINGS = 5
+const HALVINGS = 4
 const CALIBRATIONS = 7
 const CALIBRATION_ITERATIONS = 10_000_000
 
@@ -39,14 +41,19 @@ export const metg: ClusterWorkload<'steps'> = {
     let iterationsPerUs: number | undefined
     return async () => {
       iterationsPerUs ??= await calibrate(client)
-      const measureAt = async (kernelUs: number, part = 1): Promise<Point> => {
+      // What a step takes beside its kernels, as last seen: it tells how many steps there is time for.
+      let besideUs: number | undefined
+      const measureAt = async (kernelUs: number): Promise<Point> => {
         const iterations = Math.max(1, Math.round(kernelUs * iterationsPerUs!))
-        const rows = Math.ceil(steps / part)
+        const kernelsUs = (kernelUs * WIDTH) / THREADS
+        const affordable = besideUs === undefined ? FIRST_ROWS : Math.round(MAX_WALL_US / (kernelsUs + besideUs))
+        const rows = Math.min(steps, Math.max(FEWEST_ROWS, affordable))
         const wallUs = await runStencil(client, rows, iterations)
+        besideUs = Math.max(1, wallUs / rows - kernelsUs)
         const granularityUs = (THREADS * wallUs) / (rows * WIDTH)
         return { kernelUs, granularityUs, efficiency: kernelUs / granularityUs }
       }
-      await measureAt(SHORTEST_US, PROBE_PART) // Warms up.
+      await measureAt(CURVE_US[0]!) // Warms up.
       return { figures: await search(measureAt), finish: () => {} }
     }
   },
@@ -54,17 +61,19 @@ export const metg: ClusterWorkload<'steps'> = {
 }
 
 /**
- * Halves the range in which the efficiency passes the goal, and takes the point between its ends where it would. A machine
- * that is busy with something else may not get there: then the point is the last, and its efficiency says so.
+ * Measures the curve, halves the part of it in which the efficiency passes the goal, and takes the point between its ends
+ * where it would. Where the curve does not pass the goal at all, the point is its end, and its efficiency says so.
  */
-async function search(measureAt: (kernelUs: number, part?: number) => Promise<Point>): Promise<Figures> {
-  let low = await measureAt(SHORTEST_US, PROBE_PART)
-  let high = low
-  while (high.efficiency < GOAL_EFFICIENCY && high.kernelUs < LONGEST_US) {
-    low = high
-    high = await measureAt(high.kernelUs * 4, PROBE_PART)
-  }
-  if (high.efficiency < GOAL_EFFICIENCY || high === low) return { ...high }
+async function search(measureAt: (kernelUs: number) => Promise<Point>): Promise<Figures> {
+  const curve: Point[] = []
+  for (const kernelUs of CURVE_US) curve.push(await measureAt(kernelUs))
+  const efficiencies = Object.fromEntries(
+    curve.map(({ kernelUs, efficiency }) => [`efficiencyAt${kernelUs}Us`, efficiency]),
+  )
+  const place = curve.findIndex(({ efficiency }) => efficiency >= GOAL_EFFICIENCY)
+  let low = curve[place - 1]
+  let high = curve[place]
+  if (low === undefined || high === undefined) return { ...(high ?? curve.at(-1)), ...efficiencies }
   for (let i = 0; i < HALVINGS; i++) {
     const middle = await measureAt(Math.sqrt(low.kernelUs * high.kernelUs))
     if (middle.efficiency < GOAL_EFFICIENCY) low = middle
@@ -76,6 +85,7 @@ async function search(measureAt: (kernelUs: number, part?: number) => Promise<Po
     kernelUs: between(low.kernelUs, high.kernelUs),
     granularityUs: between(low.granularityUs, high.granularityUs),
     efficiency: between(low.efficiency, high.efficiency),
+    ...efficiencies,
   }
 }
 
