@@ -144,6 +144,24 @@ test('a task that ended before the order came is not stopped', () => {
   assert.deepEqual(worker.takeInstruction('drop').tasks, [task(1)])
 })
 
+test('a task that had ended when it was asked to is not taken for the one that runs behind it', () => {
+  const worker = running(3)
+  stop(worker, [task(0)])
+  worker.takeInstruction('take-back')
+  // Its outcome, and the start of the next task, are not known yet.
+  worker.send({ type: 'batch-cut', thread: 0, firstUnstarted: 2 })
+  worker.takeInstruction('ask-to-stop')
+  worker.end(0, [0])
+  worker.send({ type: 'stop-asked', thread: 0, wasTold: false, canTerminate: true })
+  worker.endTurn()
+  assert.deepEqual(worker.takeMessage('tasks-stopped').stoppedBy, ['none'])
+  worker.takeInstruction('drop')
+  worker.expectSilence()
+  worker.end(0, [1])
+  worker.endTurn()
+  assert.deepEqual(worker.takeMessage('tasks-finished').tasks, [task(1)])
+})
+
 test('a task that was let go before, and runs on, can be stopped all the same', () => {
   const worker = running(1)
   worker.tell({ type: 'free-tasks', tasks: [task(0)] })

@@ -72,6 +72,13 @@ export function onStopAsked(
   const batch = state.batches[thread]
   const stopping = batch?.stopping
   if (batch === undefined || stopping?.stage !== 'asked') return
+  if (!isOpen(stopping.task.state)) {
+    // It had ended, and only word of it was under way: what the thread runs now is another's, and must not be hit.
+    batch.stopping = undefined
+    report(state, batch, stopping.task, 'none')
+    beginStopping(batch, out)
+    return
+  }
   stopping.canTerminate = canTerminate
   stopping.stage = 'told'
   stopping.deadlineMs = wasTold ? nowMs + stopping.graceMs : nowMs
