@@ -15,7 +15,7 @@ import { freeUnlessHeld } from './retention.js'
 import { noteChange } from './spread.js'
 import type { SchedulerState } from './state.js'
 import { makeTask, type Segment } from './task-array.js'
-import { addHolder, outputCountOf, RELEASED, type Task } from './task.js'
+import { addHolder, keyOf, outputCountOf, RELEASED, type Task } from './task.js'
 import type { Template } from './template.js'
 import type { WorkerRecord } from './worker-record.js'
 
@@ -68,6 +68,23 @@ export function openWithOutputs(
 /** Has it outputs, so that it never has a value itself? */
 export function isProducer(task: Task): boolean {
   return outputCountOf(task) > 0
+}
+
+/** What is wrong with a report, if anything is. `producers` has the records of those of its tasks for which it is current. */
+export function faultOfReport(
+  { tasks, counts, sizes, values }: OutputsFinished,
+  producers: readonly (Task | undefined)[],
+): string | undefined {
+  const total = counts.reduce((sum, count) => sum + count, 0)
+  if (counts.length !== tasks.length || sizes.length !== total || values.ends.length !== total) {
+    return 'its columns differ in length'
+  }
+  for (let i = 0; i < producers.length; i++) {
+    const producer = producers[i]
+    if (producer === undefined || outputCountOf(producer) === counts[i]) continue
+    return `it has ${counts[i]} outputs of ${keyOf(producer)}, which has ${outputCountOf(producer)}`
+  }
+  return undefined
 }
 
 /**

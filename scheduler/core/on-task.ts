@@ -15,7 +15,7 @@ import type {
 import type { HeardFromWorker } from './events.js'
 import { abandon, endLingering, recountLoad, reorder, unassign } from './assignment.js'
 import { onTasksStopped } from './cancel.js'
-import { finishOutputs } from './on-outputs.js'
+import { faultOfReport, finishOutputs, isProducer } from './on-outputs.js'
 import { failTask, finishTask } from './outcome.js'
 import { isNeeded } from './retention.js'
 import { loseCopy, startOver } from './recovery.js'
@@ -23,10 +23,10 @@ import { onRelayMessage } from './relays.js'
 import { loseScattered, onScattered, retryScatters } from './scatter.js'
 import { endCopying, endResting, noteChange, onCopyMissing } from './spread.js'
 import { readyQueueOf, workerOutboxOf, type SchedulerState } from './state.js'
-import { addHolder, isHolder, isPending, keyOf, type Failure, type Task } from './task.js'
+import { addHolder, isHolder, isPending, keyOf, outputCountOf, type Failure, type Task } from './task.js'
 import type { FunctionStatistics } from './template.js'
 import type { WorkerRecord } from './worker-record.js'
-import { dismissIfDone, onLeaving } from './on-worker.js'
+import { dismissIfDone, onLeaving, refuseWorker } from './on-worker.js'
 
 /** So many times a value may turn out not to be where it should; then the task fails instead of trying for ever. */
 const MAX_MISSES = 10
@@ -42,12 +42,16 @@ const CHEAP_TO_RECOUNT = 64
 export function onWorkerMessage(state: SchedulerState, worker: WorkerRecord, message: HeardFromWorker): void {
   worker.heardAtMs = state.nowMs
   switch (message.type) {
-    case 'tasks-finished':
-      onTasksFinished(state, worker, message)
+    case 'tasks-finished': {
+      const fault = onTasksFinished(state, worker, message)
+      if (fault !== undefined) return refuseWorker(state, worker, fault)
       break
-    case 'outputs-finished':
-      onOutputsFinished(state, worker, message)
+    }
+    case 'outputs-finished': {
+      const fault = onOutputsFinished(state, worker, message)
+      if (fault !== undefined) return refuseWorker(state, worker, fault)
       break
+    }
     case 'task-failed':
       onTaskFailed(state, worker, message)
       break
@@ -96,13 +100,16 @@ export function onWorkerMessage(state: SchedulerState, worker: WorkerRecord, mes
   dismissIfDone(state, worker)
 }
 
-function onTasksFinished(state: SchedulerState, worker: WorkerRecord, message: TasksFinished): void {
+/** Returns what is wrong with the report, or `undefined` when it was taken. */
+function onTasksFinished(state: SchedulerState, worker: WorkerRecord, message: TasksFinished): string | undefined {
   const { tasks, attempts, sizes, values } = message
+  if (sizes.length !== tasks.length || values.ends.length !== tasks.length) return 'its columns differ in length'
   const current: Task[] = []
   const places: number[] = []
   for (let i = 0; i < tasks.length; i++) {
     const task = currentTask(state, worker, tasks[i]!, attempts[i] ?? 1)
     if (task === undefined) continue
+    if (isProducer(task)) return `it has one value for the ${outputCountOf(task)} outputs of ${keyOf(task)}`
     current.push(task)
     places.push(i)
   }
@@ -130,21 +137,22 @@ function onTasksFinished(state: SchedulerState, worker: WorkerRecord, message: T
     const copy = isInline ? page : undefined
     finishTask(state, task, { type: 'in-memory', holders: worker.alone, sizeBytes, page: copy, start })
   }
+  return undefined
 }
 
-/** The outputs of tasks that have several. A report whose counts are others than the tasks' own is no worker of ours. */
-function onOutputsFinished(state: SchedulerState, worker: WorkerRecord, message: OutputsFinished): void {
-  const { tasks, attempts, counts } = message
-  const producers = tasks.map((id, i) => {
-    const task = currentTask(state, worker, id, attempts[i] ?? 1)
-    return task !== undefined && task.template.outputs === counts[i] ? task : undefined
-  })
+/** The outputs of tasks that have several. Returns what is wrong with the report, or `undefined` when it was taken. */
+function onOutputsFinished(state: SchedulerState, worker: WorkerRecord, message: OutputsFinished): string | undefined {
+  const { tasks, attempts } = message
+  const producers = tasks.map((id, i) => currentTask(state, worker, id, attempts[i] ?? 1))
+  const fault = faultOfReport(message, producers)
+  if (fault !== undefined) return fault
   const current = producers.filter((task) => task !== undefined)
   for (const task of current) unassign(state, task, worker)
   if (noteTimings(message, current) || worker.processing.size <= CHEAP_TO_RECOUNT) recountLoad(worker)
   state.totals.finished += current.length
   state.finishRate.add(current.length, state.nowMs)
   finishOutputs(state, worker, message, producers)
+  return undefined
 }
 
 function hasEntry({ values }: TasksFinished, place: number): boolean {

@@ -109,6 +109,14 @@ export function dismissIfDone(state: SchedulerState, worker: WorkerRecord): void
   workerOutboxOf(state, worker).add({ type: 'farewell' })
 }
 
+/** The worker's messages make no sense: the connection ends, and what it has is made again elsewhere. */
+export function refuseWorker(state: SchedulerState, worker: WorkerRecord, fault: string): void {
+  const { name } = worker.join
+  const reason = `A report of worker "${name}" makes no sense (${fault}); use the same version of heddle on both sides.`
+  state.orders.push({ type: 'close-worker', worker: worker.id, code: 'ERR_HEDDLE_PROTOCOL', reason })
+  onWorkerLeft(state, worker.id, reason)
+}
+
 /** The worker is gone: its work goes on elsewhere, and what only it held is made again if somebody needs it. */
 export function onWorkerLeft(state: SchedulerState, id: WorkerId, reason: string): void {
   const worker = state.workers.get(id)

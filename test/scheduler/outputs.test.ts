@@ -1,6 +1,7 @@
 /** Tasks with several outputs: who waits, who is told, what is kept, and what is made again. */
 import assert from 'node:assert/strict'
 import test from 'node:test'
+import type { TaskId } from '../../protocol/ids.js'
 import { statusOf } from '../../scheduler/core/status.js'
 import { SchedulerHarness, type TestClient, type TestWorker } from '../support/scheduler-harness.js'
 
@@ -261,6 +262,34 @@ test('a task with outputs that kills its workers fails with all of them', () => 
   }
   const { tasks, code } = client.take('failed')
   assert.deepEqual([new Set(tasks), code], [new Set(outputs), 'ERR_HEDDLE_WORKER_LOST'])
+})
+
+test('a worker whose report does not fit the task is cut off, and the task runs elsewhere', () => {
+  const values = { bytes: new Uint8Array(0), ends: [0, 0, 0] }
+  const none = { attempts: [], timings: [] }
+  const reports = [
+    (worker: TestWorker, task: TaskId) => worker.finishOutputs([task], 2),
+    (worker: TestWorker, task: TaskId) => worker.finish([task]),
+    (worker: TestWorker, task: TaskId) =>
+      worker.send({ type: 'outputs-finished', tasks: [task], counts: [3], sizes: [1], values, ...none }),
+    (worker: TestWorker, task: TaskId) =>
+      worker.send({ type: 'tasks-finished', tasks: [task], sizes: [1, 2, 3], values, ...none }),
+  ]
+  for (const report of reports) {
+    const { scheduler, client, worker, split } = start()
+    const { producer, outputs } = client.split(split, 3)
+    const other = scheduler.worker()
+    assert.deepEqual(worker.takeTasks(), [producer])
+
+    report(worker, producer)
+
+    const closing = scheduler.takeClosing()
+    assert.deepEqual([closing.type, closing.code], ['close-worker', 'ERR_HEDDLE_PROTOCOL'])
+    assert.match(closing.reason, /worker "w1" makes no sense/)
+    assert.deepEqual(other.takeTasks(), [producer])
+    other.finishOutputs([producer], 3, { ...LARGE, attempts: [2] })
+    assert.deepEqual(client.take('finished').tasks, outputs)
+  }
 })
 
 const NO_TASKS = { waiting: 0, ready: 0, processing: 0, 'in-memory': 0, failed: 0, released: 0 }
