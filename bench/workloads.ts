@@ -2,6 +2,7 @@
 import { core } from './core/core.js'
 import type { Workload } from './workload.js'
 import { cpuScaling } from './workloads/cpu-scaling.js'
+import { memoryPressure } from './workloads/memory-pressure.js'
 import { merge } from './workloads/merge.js'
 import { metg } from './workloads/metg.js'
 import { noopMap } from './workloads/noop-map.js'
@@ -29,5 +30,6 @@ export const WORKLOADS: readonly Workload[] = [
   cpuScaling,
   spill,
   startup,
+  memoryPressure,
   core,
 ]

@@ -136,3 +136,21 @@ async function bench(args: readonly string[]): Promise<{ code: number | null; st
   const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)])
   return { code: await ended, stdout, stderr }
 }
+
+test('memory-pressure is measured with memory declared and without, and every task is accounted for', async () => {
+  const { code, stdout, stderr } = await bench([
+    'memory-pressure',
+    '--tasks',
+    '5',
+    '--mib',
+    '512',
+    '--large',
+    '60',
+    '--json',
+  ])
+  assert.equal(code, 0, stderr)
+  const figures = JSON.parse(stdout) as Record<string, number>
+  assert.equal(figures['declaredCompleted']! + figures['declaredFailed']!, 5)
+  assert.equal(figures['slotOnlyCompleted']! + figures['slotOnlyFailed']!, 5)
+  assert.ok(figures['declaredPeakMib']! > 0 && figures['slotOnlyPeakMib']! > 0)
+})
