@@ -83,7 +83,7 @@ export type DelayedInputs<A extends readonly unknown[]> = { [K in keyof A]: Dela
 export type DelayedFunction<A extends readonly unknown[], R> = (...args: DelayedInputs<A>) => Delayed<Awaited<R>>
 
 /** Options of the tasks of a delayed function. Those that it doesn't give are as the client says that computes them. */
-export type DelayedOptions = Omit<TaskOptions, 'key'>
+export type DelayedOptions = Omit<TaskOptions, 'key' | 'signal'>
 
 /**
  * Makes a function whose calls run nothing: each gives a {@link Delayed}, which may be an argument of others, at any depth

@@ -195,7 +195,7 @@ export class Session implements FutureOwner {
   submit(fn: TaskFunction, args: readonly unknown[], called: TaskFunction, options: ResolvedTaskOptions): Made {
     this.checkOpen()
     const made = this.#submitter.submit(fn, args, options, called)
-    if (options.signal !== undefined) this.#cancelWith(options.signal, [made])
+    this.#cancelWith(options.signal, [made])
     return made
   }
 
@@ -207,14 +207,16 @@ export class Session implements FutureOwner {
   map(fn: TaskFunction, items: Items, options: ResolvedMapOptions, called: TaskFunction): Made[] {
     this.checkOpen()
     const made = this.#submitter.map(fn, items, options, called)
-    if (options.signal !== undefined) this.#cancelWith(options.signal, made)
+    this.#cancelWith(options.signal, made)
     return made
   }
 
   /** A future for each call. */
   compute(calls: readonly GraphCall[], options: GraphOptions, called: TaskFunction): Future<unknown>[] {
     this.checkOpen()
-    return this.#graphs.compute(calls, options, called)
+    const futures = this.#graphs.compute(calls, options, called)
+    this.#cancelWith(options.task.signal, futures)
+    return futures
   }
 
   /** A future for each key. */
@@ -225,7 +227,9 @@ export class Session implements FutureOwner {
     called: TaskFunction,
   ): Future<unknown>[] {
     this.checkOpen()
-    return this.#graphs.submitGraph(graph, keys, options, called)
+    const futures = this.#graphs.submitGraph(graph, keys, options, called)
+    this.#cancelWith(options.task.signal, futures)
+    return futures
   }
 
   /** Encodes the value now, and has it brought to where the scheduler says. */
@@ -345,7 +349,8 @@ export class Session implements FutureOwner {
     return { request, answer }
   }
 
-  #cancelWith(signal: AbortSignal, made: readonly Made[]): void {
+  #cancelWith(signal: AbortSignal | undefined, made: readonly Made[]): void {
+    if (signal === undefined) return
     const futures = made.flat() as TaskFuture<unknown>[]
     for (let i = 0; i < futures.length;) {
       const { array, index: first } = futures[i]!

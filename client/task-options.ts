@@ -97,8 +97,8 @@ export function resolveTaskOptions(
 }
 
 /** Checks the options of a function whose tasks are made later, as `where` says. */
-export function checkTaskOptions(where: string, given: Omit<TaskOptions, 'key'>): void {
-  checkOptionNames(where, given, ['name', 'priority', 'resources', 'signal'])
+export function checkTaskOptions(where: string, given: Omit<TaskOptions, 'key' | 'signal'>): void {
+  checkOptionNames(where, given, ['name', 'priority', 'resources'])
   completeTaskOptions(given, DEFAULT_TASK_OPTIONS)
 }
 

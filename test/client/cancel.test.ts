@@ -1,6 +1,7 @@
 /** Cancelling as the client sees it: futures fail at once, and the promise is about slots. */
 import assert from 'node:assert/strict'
 import test from 'node:test'
+import { delayed } from '../../client/delayed.js'
 import { TaskCancelledError } from '../../protocol/errors.js'
 import { decodeError } from '../../protocol/values/decode.js'
 import { FakeScheduler } from './fake-scheduler.js'
@@ -88,6 +89,21 @@ test('a signal cancels what was submitted with it and has not ended, in one ques
   const [message] = await scheduler.until('cancel')
   assert.deepEqual(message!.tasks, scheduler.submitted.slice(1))
   await assert.rejects(Promise.resolve(client.submit(double, 4)), isCancelled('too late'))
+})
+
+test('a signal cancels the graphs that are computed with it', async () => {
+  await using scheduler = await FakeScheduler.start()
+  const stop = new AbortController()
+  const client = scheduler.client.with({ signal: stop.signal })
+  const leaf = delayed(double)
+  const futures = [...client.compute([leaf(1), leaf(leaf(2))]), ...client.submitGraph({ a: [double, 3] }, ['a'])]
+  await scheduler.untilSubmitted(3)
+  stop.abort('too late')
+  for (const future of futures) await assert.rejects(Promise.resolve(future), isCancelled('too late'))
+  const [message] = await scheduler.until('cancel')
+  assert.equal(message!.tasks.length, 3)
+  const ofOneFunction = { signal: stop.signal } as never
+  assert.throws(() => delayed(double, ofOneFunction), /delayed\(\) has no option "signal"/)
 })
 
 test('wrong options are refused', async () => {
