@@ -1,5 +1,6 @@
 /** Results and help as people read them. */
 import type { Result } from './harness.js'
+import { textTable } from './text-table.js'
 import type { Workload } from './workload.js'
 
 /** One line. */
@@ -48,16 +49,7 @@ export function resultTable(results: readonly Result[]): string {
       .map(([name, value]) => `${name} ${value.toLocaleString('en')}`)
       .join(', '),
   ])
-  const lines = [heads, ...rows]
-  const widths = heads.map((_, column) => Math.max(...lines.map((line) => line[column]!.length)))
-  return lines
-    .map((line) =>
-      line
-        .map((cell, column) => cell.padEnd(widths[column]!))
-        .join('  ')
-        .trimEnd(),
-    )
-    .join('\n')
+  return textTable([heads, ...rows])
 }
 
 export function helpText(workloads: readonly Workload[]): string {

@@ -3,7 +3,7 @@ import { TaskCancelledError, type HeddleError } from '../protocol/errors.js'
 import { MAX_GRACE_MS } from '../protocol/limits.js'
 import type { Stopper } from '../protocol/messages/common.js'
 import { checkOptionNames, describe, invalidOption } from './options.js'
-import type { TaskArray } from './task-array.js'
+import type { Place, TaskArray } from './task-array.js'
 
 /** Options of {@link Future.cancel} and {@link Client.cancel}. */
 export interface CancelOptions {
@@ -45,12 +45,6 @@ export function resolveCancelOptions(where: string, given: CancelOptions): Resol
 /** The error of whoever awaits a cancelled task, or one that needed it. */
 export function cancelledError(what: string, reason: unknown): HeddleError {
   return new TaskCancelledError(`${what} was cancelled.`, { cause: reason })
-}
-
-/** A future, as far as cancelling is concerned. */
-export interface Place {
-  readonly array: TaskArray
-  readonly index: number
 }
 
 /** Tasks of one array, which follow each other. */

@@ -4,7 +4,7 @@ import { FunctionNotPortableError } from '../protocol/errors.js'
 import { drawGraph, type DrawingFormat } from './graph/draw.js'
 import { findInputs, IN_CLUSTER } from './graph/scan.js'
 import { checkPortable, GraphCall } from './graph-call.js'
-import type { Future } from './future.js'
+import type { Future, Leaf } from './future.js'
 import { describe, invalidOption } from './options.js'
 import { TaskFuture } from './task-future.js'
 import { checkTaskOptions, type TaskOptions } from './task-options.js'
@@ -42,23 +42,6 @@ export interface Delayed<T> {
   /** For the compiler only: what the call gives. */
   readonly [VALUE]?: T
 }
-
-/** Values that are never looked into. */
-type Leaf =
-  | string
-  | number
-  | bigint
-  | boolean
-  | symbol
-  | null
-  | undefined
-  | Date
-  | RegExp
-  | Error
-  | ArrayBuffer
-  | SharedArrayBuffer
-  | ArrayBufferView
-  | ((...args: never[]) => unknown)
 
 type Nested<T> = T extends Leaf
   ? never

@@ -95,8 +95,8 @@ export interface Future<T> extends PromiseLike<T>, Disposable {
   release(): void
 }
 
-/** Values that are never looked into for futures. */
-type Leaf =
+/** Values that are never looked into for futures, or for what gives some. */
+export type Leaf =
   | string
   | number
   | bigint

@@ -1,15 +1,9 @@
 /** Many values at once, each put into its place as it comes: no promise a future, and one question for all. */
 import { decodeValue } from '../protocol/values/decode.js'
-import type { TaskArray, Waiter } from './task-array.js'
+import type { Place, TaskArray, Waiter } from './task-array.js'
 
 /** What `gather` does about tasks that failed. */
 export type ErrorMode = 'throw' | 'settle' | 'skip'
-
-/** A future, as far as `gather` is concerned. */
-interface Place {
-  readonly array: TaskArray
-  readonly index: number
-}
 
 const SKIPPED = Symbol('skipped')
 

@@ -6,8 +6,7 @@
  */
 import { assert } from '../common/assert.js'
 import { NotSerializableError } from '../protocol/errors.js'
-import { arrayOf, templateId, type TaskId } from '../protocol/ids.js'
-import { NO_NEEDS } from '../protocol/messages/needs.js'
+import { arrayOf, type TaskId } from '../protocol/ids.js'
 import { encodeValue } from '../protocol/values/encode.js'
 import { chainOf } from './capture/chain.js'
 import { PersistedCall } from './delayed.js'
@@ -18,10 +17,10 @@ import { GraphCall, mayFuse } from './graph-call.js'
 import { InputSink } from './input-sink.js'
 import { callOfRef, type ResolvedGraph } from './raw-graph.js'
 import { Submission } from './submission.js'
-import type { TaskArray } from './task-array.js'
+import type { Place, TaskArray } from './task-array.js'
 import type { FutureOwner } from './task-future.js'
 import { completeTaskOptions, type ResolvedTaskOptions } from './task-options.js'
-import { NO_CONSTANTS, type Template } from './template.js'
+import { nameOnly, type Template } from './template.js'
 import type { TaskFunction, Templates } from './templates.js'
 
 /** What is asked of a graph. */
@@ -35,12 +34,6 @@ export interface RequestedCalls {
   readonly outputs: readonly GraphCall[]
   /** What references among the arguments stand for. */
   readonly byKey: ResolvedGraph | undefined
-}
-
-/** Where an output has its future. */
-export interface Place {
-  readonly array: TaskArray
-  readonly index: number
 }
 
 /** Who brings the tasks to the scheduler. */
@@ -60,20 +53,8 @@ export type Progress = 'goes on' | 'waits' | 'done'
 /** How many tasks are encoded between two looks at the clock. */
 const TASKS_PER_LOOK = 16
 
-/** Gives the places of tasks without futures a name. The scheduler never hears of it. */
-const HIDDEN_TEMPLATE: Template = {
-  id: templateId(0),
-  name: 'hidden',
-  source: { name: 'hidden', state: { type: 'bundling' } },
-  exportName: '',
-  priority: 0,
-  constants: NO_CONSTANTS,
-  needs: NO_NEEDS,
-  outputs: 0,
-  standing: 'new',
-  unsent: 0,
-  isClosed: true,
-}
+/** For the places of tasks without futures. */
+const HIDDEN_TEMPLATE = nameOnly('hidden')
 
 /** Stands for a function whose code is not to be had. It never runs. */
 const nothing: TaskFunction = () => undefined

@@ -1,30 +1,16 @@
 /** Values that this client brings to workers itself: what the scheduler is told of them, and their bytes until it is done. */
-import { templateId, type TaskId } from '../protocol/ids.js'
-import { NO_NEEDS } from '../protocol/messages/needs.js'
+import type { TaskId } from '../protocol/ids.js'
 import type { ScatterMessage } from '../protocol/messages/client.js'
 import { checkOptionNames, describe, invalidOption } from './options.js'
 import type { TaskArray } from './task-array.js'
-import { NO_CONSTANTS, type Template } from './template.js'
+import { nameOnly } from './template.js'
 
 export interface ResolvedScatterOptions {
   readonly copies: 'one' | 'every'
   readonly workers: readonly string[]
 }
 
-/** Lends scattered values the name in their keys. The scheduler never hears of it. */
-const SCATTER_TEMPLATE: Template = {
-  id: templateId(0),
-  name: 'scatter',
-  source: { name: 'scatter', state: { type: 'bundling' } },
-  exportName: '',
-  priority: 0,
-  constants: NO_CONSTANTS,
-  outputs: 0,
-  needs: NO_NEEDS,
-  standing: 'new',
-  unsent: 0,
-  isClosed: true,
-}
+const SCATTER_TEMPLATE = nameOnly('scatter')
 
 /** One on its way to be announced. */
 export class ScatteredValue {

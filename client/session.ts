@@ -25,7 +25,6 @@ import {
   cancelledError,
   resolveCancelOptions,
   type CancelResult,
-  type Place,
   type ResolvedCancelOptions,
 } from './cancellation.js'
 import type { Failure } from './failure.js'
@@ -44,7 +43,7 @@ import { ModuleSource } from './remote-module.js'
 import { Replicator } from './replicator.js'
 import { ScatteredValue, ScatteredValues, type ResolvedScatterOptions } from './scattered-value.js'
 import { Submitter, type Made } from './submitter.js'
-import type { TaskArray, Waiter } from './task-array.js'
+import type { Place, TaskArray, Waiter } from './task-array.js'
 import { TaskFuture, type FutureGroup, type FutureOwner } from './task-future.js'
 import { DEFAULT_TASK_OPTIONS, type ResolvedMapOptions, type ResolvedTaskOptions } from './task-options.js'
 import type { CodeSource } from './template.js'

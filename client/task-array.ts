@@ -29,6 +29,12 @@ export interface Waiter {
 
 const NOBODY: readonly Waiter[] = []
 
+/** Where a task stands, and so its future. */
+export interface Place {
+  readonly array: TaskArray
+  readonly index: number
+}
+
 /** Tasks that were submitted alike, at one place: those before `end` and behind the end of the call before. */
 interface Call {
   end: number

@@ -7,13 +7,12 @@ import {
   resolveCancelOptions,
   type CancelOptions,
   type CancelResult,
-  type Place,
   type ResolvedCancelOptions,
 } from './cancellation.js'
 import type { Future, FutureStatus, Inputs, ResultOptions } from './future.js'
 import { interruptible } from './interruptible.js'
 import { checkOptionNames, checkTimeout } from './options.js'
-import type { TaskArray, Waiter } from './task-array.js'
+import type { Place, TaskArray, Waiter } from './task-array.js'
 
 type AnyFunction = (...args: never[]) => unknown
 

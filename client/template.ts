@@ -1,7 +1,7 @@
 /** What many tasks of a client share: a function, constants, a name, a priority, needs. The scheduler is told of each once. */
 import type { Failure } from './failure.js'
-import type { CodeHash, TaskId, TemplateId } from '../protocol/ids.js'
-import type { Needs } from '../protocol/messages/needs.js'
+import { templateId, type CodeHash, type TaskId, type TemplateId } from '../protocol/ids.js'
+import { NO_NEEDS, type Needs } from '../protocol/messages/needs.js'
 
 /** How many places of a task array each task takes: with outputs, one for itself, which has no future, and one for each. */
 export function placesOf({ outputs }: Pick<Template, 'outputs'>): number {
@@ -56,4 +56,21 @@ export interface Template {
   unsent: number
   /** No further submission will name it. */
   isClosed: boolean
+}
+
+/** Lends tasks the name in their keys. The scheduler never hears of it. */
+export function nameOnly(name: string): Template {
+  return {
+    id: templateId(0),
+    name,
+    source: { name, state: { type: 'bundling' } },
+    exportName: '',
+    priority: 0,
+    needs: NO_NEEDS,
+    constants: NO_CONSTANTS,
+    outputs: 0,
+    standing: 'new',
+    unsent: 0,
+    isClosed: true,
+  }
 }

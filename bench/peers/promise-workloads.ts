@@ -1,5 +1,6 @@
 /** The workloads as systems run them that take one function call at a time and give a promise. Each checks its answer. */
 import assert from 'node:assert/strict'
+import { GIB, MIB } from '../bytes.js'
 import { percentile } from '../percentile.js'
 import { cell, type FunctionName } from './functions.js'
 
@@ -8,8 +9,6 @@ const RUNS = 3
 const LONG_MS = 10_000
 const THREADS = 2
 const ITERATIONS_PER_MS = 500_000
-const MIB = 2 ** 20
-const GIB = 2 ** 30
 const WIDTH = 4
 /** The range of kernels in which `metg` looks, in microseconds, and how often it halves what is left. */
 const SHORTEST_US = 16

@@ -1,4 +1,5 @@
 /** Comparisons as people read them. */
+import { textTable } from '../text-table.js'
 import { ratioOf, shown, type Comparison } from './compare.js'
 
 /** A row for each workload: heddle's value, and for each peer its value and how many times as fast heddle is. */
@@ -11,14 +12,5 @@ export function comparisonTable(comparisons: readonly Comparison[]): string {
     })
     return [comparison.workload, comparison.unit, shown(comparison.value), ...cells]
   })
-  const lines = [['WORKLOAD', 'UNIT', 'HEDDLE', ...names.map((name) => name.toUpperCase())], ...rows]
-  const widths = lines[0]!.map((_, column) => Math.max(...lines.map((line) => line[column]!.length)))
-  return lines
-    .map((line) =>
-      line
-        .map((cell, column) => cell.padEnd(widths[column]!))
-        .join('  ')
-        .trimEnd(),
-    )
-    .join('\n')
+  return textTable([['WORKLOAD', 'UNIT', 'HEDDLE', ...names.map((name) => name.toUpperCase())], ...rows])
 }

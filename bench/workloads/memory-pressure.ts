@@ -3,11 +3,10 @@
  * by threads alone, once with the memory declared that they take.
  */
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
 import { connect, LocalCluster, type Future } from '../../client/index.js'
+import { MIB, residentBytes } from '../bytes.js'
 import type { Figures, StandaloneWorkload } from '../workload.js'
 
-const MIB = 2 ** 20
 const SMALL_MIB = 50
 const WORKERS = 2
 const THREADS = 4
@@ -98,7 +97,7 @@ class Container {
     const killed = new Set<number>()
     this.#timer = setInterval(() => {
       for (const pid of cluster.pids.slice(1)) {
-        const residentMib = residentMibOf(pid)
+        const residentMib = residentBytes(pid) / MIB
         this.#peakMib = Math.max(this.#peakMib, residentMib)
         if (residentMib <= limitMib || killed.has(pid)) continue
         killed.add(pid)
@@ -111,15 +110,5 @@ class Container {
   close(): { readonly kills: number; readonly peakMib: number } {
     clearInterval(this.#timer)
     return { kills: this.#kills, peakMib: this.#peakMib }
-  }
-}
-
-/** 0 for a process that is gone. */
-function residentMibOf(pid: number): number {
-  try {
-    const pages = Number(readFileSync(`/proc/${pid}/statm`, 'utf8').split(' ')[1])
-    return (pages * 4_096) / MIB
-  } catch {
-    return 0
   }
 }

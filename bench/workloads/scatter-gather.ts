@@ -1,9 +1,8 @@
 /** A large value from the client to a worker, and one from a worker to the client. */
 import assert from 'node:assert/strict'
+import { GIB, MIB } from '../bytes.js'
 import { letGo, type ClusterWorkload } from '../workload.js'
 
-const MIB = 2 ** 20
-const GIB = 2 ** 30
 /** Every page of memory is written and looked at. */
 const PAGE_BYTES = 4_096
 

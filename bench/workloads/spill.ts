@@ -5,11 +5,10 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { connect, LocalCluster, type Client, type Future } from '../../client/index.js'
+import { GIB, MIB } from '../bytes.js'
 import { percentile } from '../percentile.js'
 import type { StandaloneWorkload } from '../workload.js'
 
-const MIB = 2 ** 20
-const GIB = 2 ** 30
 /** The data set is so many times as large as the memory limit. */
 const TIMES_MEMORY = 3
 const VALUE_MIB = 8

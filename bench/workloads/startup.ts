@@ -4,11 +4,11 @@
  */
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { readFileSync } from 'node:fs'
 import { setTimeout as wait } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { connect, LocalCluster } from '../../client/index.js'
+import { residentBytes } from '../bytes.js'
 import { percentile } from '../percentile.js'
 import type { StandaloneWorkload } from '../workload.js'
 
@@ -39,19 +39,14 @@ export const startup: StandaloneWorkload<'runs'> = {
   },
 }
 
-/** Resident memory, shared pages of Node's own program included. A local cluster's nannies are part of its client. */
+/** A local cluster's nannies are part of its client. */
 async function idleMemory(): Promise<{ idleSchedulerMb: number; idleWorkerMb: number }> {
   await using cluster = await LocalCluster.start({ workers: 2, threadsPerWorker: 1 })
   await using client = await connect(cluster)
   await Promise.all(client.map((x: number) => x + 1, [1, 2, 3, 4]))
   await wait(SETTLE_MS)
-  const [scheduler, ...workers] = cluster.pids.map(residentMb)
+  const [scheduler, ...workers] = cluster.pids.map((pid) => residentBytes(pid) / 1e6)
   return { idleSchedulerMb: scheduler!, idleWorkerMb: Math.max(...workers) }
-}
-
-function residentMb(pid: number): number {
-  const [, kibibytes] = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1')) ?? []
-  return (Number(kibibytes) * 1024) / 1e6
 }
 
 async function start(): Promise<{ connectMs: number; resultMs: number }> {

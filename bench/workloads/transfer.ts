@@ -1,9 +1,8 @@
 /** A large value from one worker to the other. */
 import assert from 'node:assert/strict'
+import { GIB, MIB } from '../bytes.js'
 import { letGo, type ClusterWorkload } from '../workload.js'
 
-const MIB = 2 ** 20
-const GIB = 2 ** 30
 /** So long the maker's thread is busy, which sends the consumer to the other worker: longer than any transfer takes. */
 const BUSY_MS = 1_000
 /** The consumer looks at every page of memory, and so has all of it. */

@@ -72,8 +72,8 @@ export function hasTail(batch: Batch): boolean {
   return batch.tail === 'given' && batch.open > 1
 }
 
-export function isOpen({ type }: TaskState): boolean {
-  return type === 'batched' || type === 'abandoned'
+export function isOpen(state: TaskState): state is Extract<TaskState, { readonly batch: Batch }> {
+  return state.type === 'batched' || state.type === 'abandoned'
 }
 
 /** The task that the thread is running, or about to run. */

@@ -98,7 +98,7 @@ function checkBatch(state: WorkerState, batch: Batch, thread: number): void {
   let open = 0
   let abandoned = 0
   batch.tasks.forEach((task, place) => {
-    const isOurs = isOpen(task.state) && 'batch' in task.state && task.state.batch === batch
+    const isOurs = isOpen(task.state) && task.state.batch === batch
     if (!isOurs) return
     assert(place < batch.end, `task ${task.task} was cut from thread ${thread} and is still there`)
     open++

@@ -40,7 +40,7 @@ export function onStopTasks(
 }
 
 function stopTask(state: WorkerState, task: Task, graceMs: number, out: WorkerInstruction[]): void {
-  const batch = isOpen(task.state) && 'batch' in task.state ? task.state.batch : undefined
+  const batch = isOpen(task.state) ? task.state.batch : undefined
   forgetTask(state, task)
   if (batch === undefined) {
     state.report.addStopped(task.task, 'queue')
