@@ -1,6 +1,7 @@
 /** All to all, as `shuffle` does it, with tasks that have an output for each of the others: no task picks a piece. */
 import assert from 'node:assert/strict'
 import { letGo, type ClusterWorkload } from '../workload.js'
+import { split } from './shuffle.js'
 
 export const shuffleOutputs: ClusterWorkload<'partitions'> = {
   type: 'on-cluster',
@@ -12,8 +13,6 @@ export const shuffleOutputs: ClusterWorkload<'partitions'> = {
   prepare: (client, { partitions }) => {
     const numbers = Array.from({ length: partitions }, (_, index) => index)
     const splitter = client.with({ outputs: partitions })
-    const split = (source: number, count: number): number[] =>
-      Array.from({ length: count }, (_, target) => source * count + target)
     const combine = (pieces: readonly number[]): number => pieces.reduce((a, b) => a + b, 0)
     return async () => {
       const rows = splitter.map(split, numbers, { args: [partitions] })

@@ -3,6 +3,10 @@ import assert from 'node:assert/strict'
 import type { Future } from '../../client/index.js'
 import { letGo, type ClusterWorkload } from '../workload.js'
 
+/** What one source has for each of so many targets. */
+export const split = (source: number, count: number): number[] =>
+  Array.from({ length: count }, (_, target) => source * count + target)
+
 export const shuffle: ClusterWorkload<'partitions'> = {
   type: 'on-cluster',
   name: 'shuffle',
@@ -12,8 +16,6 @@ export const shuffle: ClusterWorkload<'partitions'> = {
   runs: 5,
   prepare: (client, { partitions }) => {
     const numbers = Array.from({ length: partitions }, (_, index) => index)
-    const split = (source: number, count: number): number[] =>
-      Array.from({ length: count }, (_, target) => source * count + target)
     const pick = (pieces: readonly number[], target: number): number | undefined => pieces[target]
     const combine = (pieces: readonly (number | undefined)[]): number =>
       pieces.reduce<number>((a, b) => a + (b ?? NaN), 0)

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import test from 'node:test'
 import { connect } from '../../client/connect.js'
 import { LocalCluster } from '../../deploy/local-cluster.js'
+import { eventually } from '../support/eventually.js'
 
 test('running code is stopped, by its signal or by its thread, and its neighbours are not', async () => {
   await using cluster = await LocalCluster.start({ workers: 1, threadsPerWorker: 2 })
@@ -19,7 +20,7 @@ test('running code is stopped, by its signal or by its thread, and its neighbour
   })
   const dependant = client.submit((x: unknown) => x, endless)
   // Both threads are busy for good: what comes next is queued.
-  await until(client, ({ processing }) => processing >= 2)
+  await eventually('two of them run', async () => (await client.info()).tasks.processing >= 2)
   const queued = client.submit(() => 3)
   assert.deepEqual(await queued.cancel(), { stoppedBy: 'queue' })
   const stopping = endless.cancel({ reason: 'too slow' })
@@ -50,7 +51,7 @@ test('thousands of queued and endless tasks are cancelled at once, and leave an 
     while (true);
   }
   const jobs = client.map(spin, new Array<undefined>(10_000).fill(undefined))
-  await until(client, ({ processing }) => processing >= 2)
+  await eventually('two of them run', async () => (await client.info()).tasks.processing >= 2)
   const results = await client.cancel(jobs)
   const count = (by: string): number => results.filter(({ stoppedBy }) => stoppedBy === by).length
   assert.equal(count('queue') + count('thread'), 10_000)
@@ -59,11 +60,3 @@ test('thousands of queued and endless tasks are cancelled at once, and leave an 
   const { tasks } = await client.info()
   assert.equal(tasks.ready + tasks.processing + tasks.waiting, 0)
 })
-
-type Client = Awaited<ReturnType<typeof connect>>
-type Tasks = Awaited<ReturnType<Client['info']>>['tasks']
-
-/** Asks until it is so: there is no event for what other processes do. */
-async function until(client: Client, isSo: (tasks: Tasks) => boolean): Promise<void> {
-  while (!isSo((await client.info()).tasks)) await new Promise((resolve) => setImmediate(resolve))
-}

@@ -1,15 +1,12 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import test from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { Command } from '../cli/command.js'
-import { canMakeHosts, makeHosts } from '../support/hosts.js'
+import { makeHosts, noHosts, runOnHost } from '../support/hosts.js'
 
 const PROGRAM = fileURLToPath(new URL('./programs/across-hosts.js', import.meta.url))
-const REASON = 'needs root and the ip command for network namespaces'
 
-test('workers on two hosts, off loopback, with a token: their values cross', { skip: skipReason() }, async () => {
+test('workers on two hosts, off loopback, with a token: their values cross', { skip: noHosts() }, async () => {
   using hosts = makeHosts()
   const [first, second] = hosts.addresses
   const env = { HEDDLE_TOKEN: 'a-token-of-this-test' }
@@ -24,15 +21,7 @@ test('workers on two hosts, off loopback, with a token: their values cross', { s
   await using _a = new Command([...join, '--name', 'a'], { env, prefix: hosts.on(0) })
   await using _b = new Command([...join, '--name', 'b'], { env, prefix: hosts.on(1) })
 
-  const { command, args } = hosts.on(1)
-  const program = spawn(command, [...args, process.execPath, PROGRAM, address], { env: { ...process.env, ...env } })
-  let output = ''
-  let errors = ''
-  program.stdout.on('data', (data: Buffer) => (output += data.toString()))
-  program.stderr.on('data', (data: Buffer) => (errors += data.toString()))
-  const [code] = (await once(program, 'close')) as [number]
-
-  assert.equal(code, 0, errors)
+  const output = await runOnHost(hosts.on(1), [PROGRAM, address], env)
   assert.deepEqual(JSON.parse(output), {
     total: 240,
     last: [100_000, 15],
@@ -43,9 +32,3 @@ test('workers on two hosts, off loopback, with a token: their values cross', { s
   })
   assert(!scheduler.stderr.includes(env.HEDDLE_TOKEN), 'the token is in the log')
 })
-
-function skipReason(): string | false {
-  if (canMakeHosts) return false
-  if (process.env['CI'] === 'true') throw new Error(`This test ${REASON}.`)
-  return REASON
-}

@@ -1,18 +1,15 @@
 /** Values that cross where two members of a cluster can't reach each other: by way of the scheduler. */
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import test from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { connect } from '../../client/connect.js'
 import { Command } from '../cli/command.js'
-import { canMakeHosts, makeStar } from '../support/hosts.js'
+import { makeStar, noHosts, runOnHost } from '../support/hosts.js'
 
 const PROGRAM = fileURLToPath(new URL('./programs/across-hosts.js', import.meta.url))
-const REASON = 'needs root and the ip command for network namespaces'
 const JSON_LOG = ['--log-format', 'json']
 
-test('workers that reach the scheduler and not each other share values', { skip: skipReason() }, async () => {
+test('workers that reach the scheduler and not each other share values', { skip: noHosts() }, async () => {
   using star = makeStar()
   const env = { HEDDLE_TOKEN: 'a-token-of-this-test' }
   await using scheduler = new Command(['scheduler', '--host', '0.0.0.0', '--port', '0', ...JSON_LOG], {
@@ -29,16 +26,8 @@ test('workers that reach the scheduler and not each other share values', { skip:
   await using b = worker('b', 'right')
 
   // The client is on the right, and can't reach the left worker.
-  const { command, args } = star.on('right')
   const to = `ws://${star.middle.right}:${port}`
-  const program = spawn(command, [...args, process.execPath, PROGRAM, to], { env: { ...process.env, ...env } })
-  let output = ''
-  let errors = ''
-  program.stdout.on('data', (data: Buffer) => (output += data.toString()))
-  program.stderr.on('data', (data: Buffer) => (errors += data.toString()))
-  const [code] = (await once(program, 'close')) as [number]
-
-  assert.equal(code, 0, errors)
+  const output = await runOnHost(star.on('right'), [PROGRAM, to], env)
   const { total, last, workers } = JSON.parse(output) as { total: number; last: unknown; workers: unknown }
   assert.equal(total, 240)
   assert.deepEqual(last, [100_000, 15])
@@ -77,9 +66,3 @@ test('workers that open no port exchange values with each other and with clients
     [1, 2, 3, 4].map((i) => [length, i, i]),
   )
 })
-
-function skipReason(): string | false {
-  if (canMakeHosts) return false
-  if (process.env['CI'] === 'true') throw new Error(`This test ${REASON}.`)
-  return REASON
-}

@@ -6,19 +6,17 @@ import { workerId, type TaskId, type WorkerId } from '../../protocol/ids.js'
 import { MAX_RELAYS_PER_MEMBER } from '../../protocol/limits.js'
 import { clientToScheduler, schedulerToClient } from '../../protocol/messages/client.js'
 import type { ClientToScheduler, SchedulerToClient } from '../../protocol/messages/client.js'
-import { fromHolder, toHolder, type FromHolder } from '../../protocol/messages/peer.js'
 import { isFromSwitch } from '../../protocol/messages/relay.js'
 import { schedulerToWorker, workerToScheduler } from '../../protocol/messages/worker.js'
 import type { SchedulerToWorker, WorkerToScheduler } from '../../protocol/messages/worker.js'
-import type { Connection } from '../../protocol/transport/connection.js'
-import { answer, connectTo } from '../../protocol/transport/handshake.js'
+import { connectTo } from '../../protocol/transport/handshake.js'
 import { memoryPair } from '../../protocol/transport/memory.js'
 import { RelayPort } from '../../protocol/transport/relay.js'
 import type { Socket } from '../../protocol/transport/socket.js'
 import { ValueFetcher } from '../../protocol/transport/value-fetcher.js'
-import { serveValues } from '../../protocol/transport/value-server.js'
 import { createMachine } from '../../scheduler/scheduler.js'
 import { Sessions } from '../../scheduler/sessions.js'
+import { answerWithValues } from '../support/answer-with-values.js'
 
 const TASK = 5 as TaskId
 
@@ -33,16 +31,7 @@ async function joinAsHolder(sessions: Sessions, name: string): Promise<WorkerId>
   let port: RelayPort | undefined
   let onJoined: (id: WorkerId) => void
   const joined = new Promise<WorkerId>((resolve) => (onJoined = resolve))
-  const serve = (socket: Socket): void =>
-    answer({
-      socket,
-      self: 'worker',
-      admit: () => ({
-        incoming: toHolder,
-        outgoing: fromHolder,
-        handlers: (connection: Connection<FromHolder>) => serveValues(connection, () => Uint8Array.of(7)),
-      }),
-    })
+  const serve = (socket: Socket): void => answerWithValues(socket, () => Uint8Array.of(7))
   const connection = await connectTo<SchedulerToWorker, WorkerToScheduler>({
     socket: socketTo(sessions),
     hello: { role: 'worker', name },

@@ -1,5 +1,7 @@
 /** Network namespaces that stand for hosts: each has an address of its own, and they see each other through a cable. */
 import { execFileSync, spawnSync } from 'node:child_process'
+import { PROJECT } from './project.js'
+import { runProgram } from './run-program.js'
 
 export interface Hosts extends Disposable {
   /** Puts a command in front of its arguments that runs it on host 0 or 1. */
@@ -8,7 +10,24 @@ export interface Hosts extends Disposable {
 }
 
 /** Can this machine make them? It takes root and the `ip` command. */
-export const canMakeHosts = process.getuid?.() === 0 && spawnSync('ip', ['netns', 'list']).status === 0
+const canMakeHosts = process.getuid?.() === 0 && spawnSync('ip', ['netns', 'list']).status === 0
+
+/** For a test's `skip`: why it can't be run here. Where everything must run, that is an error. */
+export function noHosts(): string | false {
+  if (canMakeHosts) return false
+  const reason = 'needs root and the ip command for network namespaces'
+  if (process.env['CI'] === 'true') throw new Error(`This test ${reason}.`)
+  return reason
+}
+
+/** Runs a program of ours on a host to its end, and gives what it printed. @throws {Error} with all of that when it fails. */
+export function runOnHost(
+  { command, args }: ReturnType<Hosts['on']>,
+  program: readonly string[],
+  env: Readonly<Record<string, string>>,
+): Promise<string> {
+  return runProgram(command, [...args, process.execPath, ...program], { cwd: PROJECT, env })
+}
 
 export function makeHosts(): Hosts {
   const names = [`heddle-${process.pid}-0`, `heddle-${process.pid}-1`] as const

@@ -4,13 +4,10 @@ import { test } from 'node:test'
 import { workerId, type TaskId } from '../../protocol/ids.js'
 import { MAX_RELAY_BYTES } from '../../protocol/limits.js'
 import type { FromSwitch, ToSwitch } from '../../protocol/messages/relay.js'
-import { fromHolder, toHolder, type FromHolder } from '../../protocol/messages/peer.js'
-import type { Connection } from '../../protocol/transport/connection.js'
-import { answer } from '../../protocol/transport/handshake.js'
 import { RelayPort } from '../../protocol/transport/relay.js'
 import { ValueFetcher } from '../../protocol/transport/value-fetcher.js'
-import { serveValues } from '../../protocol/transport/value-server.js'
 import type { Socket } from '../../protocol/transport/socket.js'
+import { answerWithValues } from '../support/answer-with-values.js'
 
 /** Two ports with a switch between them that lets later payloads overtake earlier ones. */
 class Crossing {
@@ -89,17 +86,7 @@ test('values come through whole, whatever overtakes what, and within the bound',
   for (let i = 0; i < large.length; i += 997) large[i] = i % 251
   values.set(1 as TaskId, large)
   for (let i = 2; i < 2_000; i++) values.set(i as TaskId, new Uint8Array(500).fill(i % 251))
-  const crossing = new Crossing((socket) => {
-    answer({
-      socket,
-      self: 'worker',
-      admit: () => ({
-        incoming: toHolder,
-        outgoing: fromHolder,
-        handlers: (connection: Connection<FromHolder>) => serveValues(connection, (task) => values.get(task)),
-      }),
-    })
-  })
+  const crossing = new Crossing((socket) => answerWithValues(socket, (task) => values.get(task)))
   const fetcher = new ValueFetcher({
     hello: { role: 'peer', name: 'asker', secret: 's' },
     dial: (holder, signal) => crossing.asker.dial(workerId(Number(holder)), signal),
