@@ -119,7 +119,7 @@ function webSocketRoute(address: string, options: ResolvedOptions, close: () => 
   return {
     address,
     dialScheduler: () => dial(address, { token, timeoutMs, signal }),
-    dialHolder: (holder, giveUp) => dial(holder, { signal: giveUp, timeoutMs: HOLDER_DIAL_TIMEOUT_MS }),
+    dialHolder: (holder, giveUp) => dial(holder, { signal: giveUp, timeoutMs: HOLDER_DIAL_TIMEOUT_MS, isBulk: true }),
     close,
   }
 }

@@ -32,7 +32,7 @@ export interface WebSocketNetworkOptions {
 export function webSocketNetwork({ schedulerUrl, token, listen, advertiseUrl }: WebSocketNetworkOptions): Network {
   return {
     dialScheduler: (signal) => dial(schedulerUrl, { token, signal }),
-    dialPeer: (address, signal) => dial(address, { signal, timeoutMs: HOLDER_DIAL_TIMEOUT_MS }),
+    dialPeer: (address, signal) => dial(address, { signal, timeoutMs: HOLDER_DIAL_TIMEOUT_MS, isBulk: true }),
     listen: async (localAddress, onSocket) => {
       const server = createServer((_request, response) => {
         response.writeHead(426, { 'Content-Type': 'text/plain' }).end('This is a heddle worker; ask its scheduler.\n')
@@ -53,7 +53,7 @@ function acceptUpgrades(server: Server, onSocket: (socket: Socket) => void): voi
   server.on('upgrade', (request, tcpSocket, head) => {
     // Only browsers send it, and no web page has any business here.
     if (request.headers.origin !== undefined) return refuseUpgrade(tcpSocket, 403, 'Forbidden')
-    const socket = acceptUpgrade(upgrades, request, tcpSocket, head)
+    const socket = acceptUpgrade(upgrades, request, tcpSocket, head, { isBulk: true })
     if (socket !== undefined) onSocket(socket)
   })
 }

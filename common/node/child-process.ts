@@ -9,6 +9,7 @@ import type { ChildProcess } from 'node:child_process'
 import type { Server } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { present } from '../assert.js'
+import { TUNABLES_VARIABLE, withHugePages } from './huge-pages.js'
 
 /** What a child says to its parent; see `reportToParent`. */
 export type ChildReport =
@@ -49,7 +50,7 @@ export class Child {
   constructor({ entry, env, listener }: ChildOptions) {
     this.#process = spawn(process.execPath, [fileURLToPath(entry)], {
       detached: true,
-      env: { ...process.env, ...env },
+      env: { ...process.env, [TUNABLES_VARIABLE]: withHugePages(process.env[TUNABLES_VARIABLE]), ...env },
       // What a child prints goes to our standard error: our standard output belongs to the program that we run in.
       stdio: ['ignore', 2, 2, 'ipc', listener === undefined ? 'ignore' : descriptorOf(listener)],
       windowsHide: true,

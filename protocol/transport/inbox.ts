@@ -82,6 +82,14 @@ export class Inbox<M> {
     }
   }
 
+  /** Where the next frame belongs, if it is a chunk that fits: a socket may read it right there. */
+  chunkMemory(sizeBytes: number): Uint8Array | undefined {
+    if (this.#chunkLane === undefined) return undefined
+    const { bytes, receivedBytes } = this.#lanes[this.#chunkLane]!
+    const end = receivedBytes + sizeBytes
+    return end > bytes.length ? undefined : bytes.subarray(receivedBytes, end)
+  }
+
   #beginLargeBatch(frame: Uint8Array): Arrival<M> {
     if (frame.length !== LARGE_BATCH_BYTES || this.#lanes[BATCH_LANE] !== undefined) throw malformed('a large batch')
     const sizeBytes = readUint32(frame, 1)
@@ -119,7 +127,7 @@ export class Inbox<M> {
     const transfer = this.#lanes[lane]!
     const receivedBytes = transfer.receivedBytes + chunk.length
     if (chunk.length === 0 || receivedBytes > transfer.bytes.length) throw malformed('a chunk of the wrong size')
-    transfer.bytes.set(chunk, transfer.receivedBytes)
+    if (!isPartOf(chunk, transfer.bytes)) transfer.bytes.set(chunk, transfer.receivedBytes)
     transfer.receivedBytes = receivedBytes
     this.#chunkLane = undefined
     if (receivedBytes < transfer.bytes.length) return NOTHING
@@ -128,6 +136,11 @@ export class Inbox<M> {
     if (message === undefined) return { type: 'messages', messages: decodeList(this.#schema, bytes) }
     return { type: 'payload', message, payload: bytes }
   }
+}
+
+/** Was it read where it belongs? A socket has memory of `bytes` only from `chunkMemory`. */
+function isPartOf(chunk: Uint8Array, bytes: Uint8Array): boolean {
+  return chunk.buffer === bytes.buffer
 }
 
 /** Memory that need not be cleared first: it is written from end to end before anyone sees it. */

@@ -104,6 +104,7 @@ class Link<Incoming, Outgoing> implements Connection<Outgoing> {
     })
     socket.handle({
       onFrame: (frame) => this.#onFrame(frame),
+      memoryFor: (sizeBytes) => (this.#state.type === 'open' ? this.#inbox.chunkMemory(sizeBytes) : undefined),
       onDrain: () => this.#flush(),
       onClose: (reason) => this.#onSocketClose(reason),
     })

@@ -7,6 +7,11 @@ import type { CloseReason } from './connection.js'
 export interface SocketHandlers {
   /** A frame came in. It is the receiver's to keep views of; nobody writes to it again. */
   onFrame(frame: Uint8Array): void
+  /**
+   * A frame of this size begins: the memory where it is wanted, which `onFrame` gets once it is full; `undefined` for
+   * memory of the socket. Not every socket asks.
+   */
+  memoryFor?(sizeBytes: number): Uint8Array | undefined
   /** `bufferedBytes` went down. */
   onDrain(): void
   /** Called once, after the last frame. With a reason where the socket itself found one, as when a frame is too large. */

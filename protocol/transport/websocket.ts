@@ -3,13 +3,14 @@
  * the only file that knows the `ws` package.
  */
 import type { IncomingMessage } from 'node:http'
-import type { Socket as TcpSocket } from 'node:net'
+import { connect as connectTcp, Socket as TcpSocket, type NetConnectOpts } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type * as Ws from 'ws'
 import { present } from '../../common/assert.js'
 import { requirePackage } from '../../common/node/require-package.js'
 import { AuthenticationError, HeddleError, SchedulerUnreachableError } from '../errors.js'
 import { CLOSE_TIMEOUT_MS, HANDSHAKE_TIMEOUT_MS, MAX_FRAME_BYTES } from '../limits.js'
+import { BulkReader } from './bulk-reader.js'
 import type { CloseReason } from './connection.js'
 import type { Socket, SocketHandlers } from './socket.js'
 import { systemTimers } from './timers.js'
@@ -21,6 +22,8 @@ export interface DialOptions {
   readonly token?: string | undefined
   readonly timeoutMs?: number
   readonly signal?: AbortSignal | undefined
+  /** Large frames will come over it, which are read straight to where they are wanted. Changes nothing for `wss:`. */
+  readonly isBulk?: boolean
   /** For `wss:`. */
   readonly tls?: { readonly ca?: string | Buffer; readonly cert?: string | Buffer; readonly key?: string | Buffer }
 }
@@ -33,10 +36,13 @@ const COMMON_OPTIONS = {
   perMessageDeflate: false,
   maxPayload: MAX_FRAME_BYTES,
   skipUTF8Validation: true,
+  // The frame that says what the next one is must have been heard before that begins.
+  allowSynchronousEvents: true,
   closeTimeout: CLOSE_TIMEOUT_MS,
 } as const
 
 const BINARY = { binary: true } as const
+const NO_HEAD = Buffer.alloc(0)
 
 /** Status codes of a WebSocket that ended because one end sent what the other does not take (RFC 6455, 7.4.1). */
 const PROTOCOL_CLOSE_CODES: ReadonlySet<number> = new Set([1002, 1003, 1007, 1008, 1009])
@@ -51,22 +57,26 @@ const PROTOCOL_CLOSE_CODES: ReadonlySet<number> = new Set([1002, 1003, 1007, 100
  */
 export async function dial(address: string, options: DialOptions = {}): Promise<Socket> {
   options.signal?.throwIfAborted()
-  const webSocket = newWebSocket(address, options)
+  const bulk = options.isBulk === true && address.startsWith('ws:') ? new Bulk() : undefined
+  const webSocket = newWebSocket(address, options, bulk)
   // Stays for good: a WebSocket that is given up reports that as one more error.
   webSocket.on('error', () => undefined)
   try {
-    return new WebSocketSocket(webSocket, await opened(webSocket, address, options), address)
+    const tcpSocket = await opened(webSocket, address, options)
+    return new WebSocketSocket(webSocket, tcpSocket, address, bulk)
   } catch (error) {
     webSocket.terminate()
     throw error
   }
 }
 
-function newWebSocket(address: string, { token, tls }: DialOptions): Ws.WebSocket {
+function newWebSocket(address: string, { token, tls }: DialOptions, bulk: Bulk | undefined): Ws.WebSocket {
   checkAddress(address)
   const options: Ws.ClientOptions = {
     ...COMMON_OPTIONS,
     ...tls,
+    // Of the ways to call it, `ws` knows this one.
+    ...(bulk && { createConnection: ((to: NetConnectOpts) => bulk.connect(to)) as typeof connectTcp }),
     headers: token === undefined ? {} : { Authorization: `Bearer ${token}` },
     // A mask is there so that a script in a browser cannot make a proxy take its bytes for a request. Our bytes are
     // written by our own code on both ends, so a mask of zeros, which both ends skip, gives nothing away; masking in
@@ -143,21 +153,27 @@ export function upgradeServer(): Ws.WebSocketServer {
   return new WebSocketServer({ ...COMMON_OPTIONS, noServer: true, clientTracking: false })
 }
 
-/** Answers an HTTP upgrade. `undefined` when the request was not that of a WebSocket: it has its answer then. */
+/**
+ * Answers an HTTP upgrade. `undefined` when the request was not that of a WebSocket: it has its answer then. With `isBulk`
+ * large frames are read straight to where they are wanted.
+ */
 export function acceptUpgrade(
   server: Ws.WebSocketServer,
   request: IncomingMessage,
   socket: Duplex,
   head: Buffer,
+  { isBulk = false }: { readonly isBulk?: boolean } = {},
 ): Socket | undefined {
-  const tcpSocket = request.socket
+  const bulk = isBulk ? new Bulk() : undefined
+  const taken = bulk?.takeOver(request.socket, head)
+  const tcpSocket = taken ?? request.socket
   let accepted: Socket | undefined
   // Calls back before it returns.
-  server.handleUpgrade(request, socket, head, (webSocket) => {
+  server.handleUpgrade(request, taken ?? socket, taken === undefined ? head : NO_HEAD, (webSocket) => {
     webSocket.on('error', () => undefined)
     webSocket.pause()
     const peer = `${plainAddress(tcpSocket.remoteAddress)}:${tcpSocket.remotePort ?? 0}`
-    accepted = new WebSocketSocket(webSocket, tcpSocket, peer)
+    accepted = new WebSocketSocket(webSocket, tcpSocket, peer, taken && bulk)
   })
   return accepted
 }
@@ -173,20 +189,79 @@ function plainAddress(address: string | undefined): string {
   return address?.replace(/^::ffff:/, '') ?? ''
 }
 
+/** The system's own end of a TCP socket, as far as we touch it. */
+interface TcpHandle {
+  reading: boolean
+  readStop(): number
+}
+
+/** A TCP socket of which `ws` sees everything but large frames that have their place already. */
+class Bulk {
+  /** Who hears of frames, once somebody does. */
+  handlers: SocketHandlers | undefined
+  #reader: BulkReader | undefined
+
+  connect(options: NetConnectOpts): TcpSocket {
+    const reader = this.#createReader(true, (bytes) => socket.emit('data', bytes))
+    const onread = { buffer: reader.nextBuffer, callback: reader.onRead }
+    // Without `path` like `ws` itself does it: that of the URL is no pipe.
+    const socket = connectTcp({ ...options, path: undefined, onread } as NetConnectOpts)
+    return socket
+  }
+
+  /**
+   * Reads in place of a socket that a server of ours accepted, and returns what now stands for it. Node can read into
+   * memory of ours, but only with sockets that were made so, and no server makes them: so a second one is made around
+   * the same handle. Where Node does not have it any more where it always was, nothing changes.
+   */
+  takeOver(accepted: TcpSocket, head: Buffer): TcpSocket | undefined {
+    const holder = accepted as unknown as { _handle: (TcpHandle & object) | null | undefined }
+    const handle = holder._handle
+    if (handle?.constructor.name !== 'TCP' || typeof handle.readStop !== 'function') return undefined
+    handle.readStop()
+    handle.reading = false
+    holder._handle = null
+    const reader = this.#createReader(false, (bytes) => socket.emit('data', bytes))
+    const onread = { buffer: reader.nextBuffer, callback: reader.onRead }
+    const socket = new TcpSocket({ handle, onread } as object)
+    // The server counts the one that it knows.
+    socket.once('close', () => accepted.destroy())
+    reader.take(head)
+    return socket
+  }
+
+  /** Somebody listens from now on. */
+  start(): void {
+    this.#reader?.start()
+  }
+
+  #createReader(isBehindResponse: boolean, pass: (bytes: Buffer) => void): BulkReader {
+    this.#reader = new BulkReader({
+      isBehindResponse,
+      pass,
+      place: (sizeBytes) => this.handlers?.memoryFor?.(sizeBytes),
+      onPlaced: (frame) => this.handlers?.onFrame(frame),
+    })
+    return this.#reader
+  }
+}
+
 class WebSocketSocket implements Socket {
   readonly peer: string
   readonly localAddress: string
   readonly #webSocket: Ws.WebSocket
   readonly #tcpSocket: TcpSocket
+  readonly #bulk: Bulk | undefined
   #handlers: SocketHandlers | undefined
   #closeReason: CloseReason | undefined
   readonly #onSent = (): void => this.#handlers?.onDrain()
 
-  constructor(webSocket: Ws.WebSocket, tcpSocket: TcpSocket, peer: string) {
+  constructor(webSocket: Ws.WebSocket, tcpSocket: TcpSocket, peer: string, bulk?: Bulk) {
     this.peer = peer
     this.localAddress = plainAddress(tcpSocket.localAddress)
     this.#webSocket = webSocket
     this.#tcpSocket = tcpSocket
+    this.#bulk = bulk
     webSocket.on('message', (frame: Buffer, isBinary) => this.#onMessage(frame, isBinary))
     webSocket.on('error', (error) => this.#onError(error))
     webSocket.on('close', (code) => this.#onClose(code))
@@ -202,8 +277,16 @@ class WebSocketSocket implements Socket {
 
   handle(handlers: SocketHandlers): void {
     this.#handlers = handlers
-    if (this.#webSocket.readyState === WebSocket.CLOSED) setImmediate(() => handlers.onClose(this.#closeReason))
-    else this.#webSocket.resume()
+    if (this.#webSocket.readyState === WebSocket.CLOSED) {
+      setImmediate(() => handlers.onClose(this.#closeReason))
+      return
+    }
+    this.#webSocket.resume()
+    const bulk = this.#bulk
+    if (bulk === undefined) return
+    bulk.handlers = handlers
+    // What came early is delivered later than this call, and before anything that is read from now on.
+    process.nextTick(() => bulk.start())
   }
 
   send(frame: Uint8Array): void {

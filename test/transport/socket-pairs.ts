@@ -21,7 +21,8 @@ export interface SocketPair extends AsyncDisposable {
 
 export const SOCKET_KINDS: readonly { readonly name: string; readonly open: () => Promise<SocketPair> }[] = [
   { name: 'memory', open: openMemoryPair },
-  { name: 'websocket', open: openWebSocketPair },
+  { name: 'websocket', open: () => openWebSocketPair(false) },
+  { name: 'bulk websocket', open: () => openWebSocketPair(true) },
 ]
 
 function openMemoryPair(): Promise<SocketPair> {
@@ -36,17 +37,18 @@ function openMemoryPair(): Promise<SocketPair> {
 }
 
 /** The right end is the one that dials. Between the two stands a relay, whose cable can be cut. */
-async function openWebSocketPair(): Promise<SocketPair> {
+async function openWebSocketPair(isBulk: boolean): Promise<SocketPair> {
   const http = createHttpServer()
   const accepted = new Promise<Socket>((resolve) => {
     const upgrades = upgradeServer()
     http.on('upgrade', (request, socket, head) => {
-      const webSocket = acceptUpgrade(upgrades, request, socket, head)
+      const webSocket = acceptUpgrade(upgrades, request, socket, head, { isBulk })
       if (webSocket !== undefined) resolve(webSocket)
     })
   })
   const relay = new Relay(await listen(http))
-  const [left, right] = await Promise.all([accepted, dial(`ws://127.0.0.1:${await listen(relay.server)}`)])
+  const address = `ws://127.0.0.1:${await listen(relay.server)}`
+  const [left, right] = await Promise.all([accepted, dial(address, { isBulk })])
   const dispose = async (): Promise<void> => {
     left.terminate()
     right.terminate()

@@ -258,23 +258,33 @@ test('a value that is given to somebody is not the next to be spilled', () => {
   assert.deepEqual([worker.takeInstruction('spill').task, worker.takeInstruction('spill').task], [b, c])
 })
 
+/** A value of this size is made and let go. */
+function makeAndLetGo(worker: WorkerHarness, sizeBytes: number): void {
+  worker.run([a])
+  worker.takeBatch()
+  worker.finish(0, 1, { sizeBytes })
+  worker.takeMessage('tasks-finished')
+  worker.tell({ type: 'free-tasks', tasks: [a] })
+  worker.endTurn()
+  worker.takeInstruction('drop')
+}
+
 test('threads are made to collect when what was let go takes a tenth of memory, and not for less than is worth it', () => {
   const worker = new WorkerHarness(1, { memoryLimitBytes: 2 ** 30 })
-  const letGo = (sizeBytes: number): void => {
-    worker.run([a])
-    worker.takeBatch()
-    worker.finish(0, 1, { sizeBytes })
-    worker.takeMessage('tasks-finished')
-    worker.tell({ type: 'free-tasks', tasks: [a] })
-    worker.endTurn()
-    worker.takeInstruction('drop')
-  }
-  letGo(2 ** 26)
+  makeAndLetGo(worker, 2 ** 26)
   worker.expectSilence()
-  letGo(2 ** 26)
+  makeAndLetGo(worker, 2 ** 26)
   worker.takeInstruction('collect')
-  letGo(2 ** 26)
+  makeAndLetGo(worker, 2 ** 26)
   worker.expectSilence()
+})
+
+test('a worker with much memory does not let more than 128 MiB of garbage lie', () => {
+  const worker = new WorkerHarness(1, { memoryLimitBytes: 2 ** 40 })
+  makeAndLetGo(worker, 2 ** 27)
+  worker.expectSilence()
+  makeAndLetGo(worker, 2 ** 20)
+  worker.takeInstruction('collect')
 })
 
 test('a value that went to disk is garbage in memory, and none when it is let go from there', () => {

@@ -17,6 +17,8 @@ const FULL_DISK_PAUSE_MS = 2_000
 const GARBAGE_SHARE = 0.1
 /** Collecting takes each thread some milliseconds: a small part of what it takes to fill so much fresh memory. */
 const MIN_GARBAGE_BYTES = 32 * 1024 * 1024
+/** However much memory there is: what is free already is filled faster than what the machine has not given yet. */
+const MAX_GARBAGE_BYTES = 128 * 1024 * 1024
 /** How much of what values may take is cleared at once for inputs that wait, however many they are. */
 const MAX_ROOM_SHARE = 0.5
 
@@ -63,7 +65,8 @@ export function onValueSpilled(state: WorkerState, task: TaskId, file: number, o
 
 /** At the end of a turn: has threads collect when what was let go takes as much as it may. */
 export function planCollection(state: WorkerState, out: WorkerInstruction[]): void {
-  if (state.garbageBytes <= Math.max(MIN_GARBAGE_BYTES, state.config.memoryLimitBytes * GARBAGE_SHARE)) return
+  const shareBytes = Math.min(MAX_GARBAGE_BYTES, state.config.memoryLimitBytes * GARBAGE_SHARE)
+  if (state.garbageBytes <= Math.max(MIN_GARBAGE_BYTES, shareBytes)) return
   state.garbageBytes = 0
   out.push({ type: 'collect' })
 }
