@@ -47,7 +47,7 @@ export function drawGraph<N extends DrawnNode>(
 }
 
 function toSvg(graph: NumberedGraph<DrawnNode>, layout: Layout): string {
-  const letters = Math.max(...graph.nodes.map(({ name }) => shorten(name).length))
+  const letters = Math.max(...[...graph.nodes].map(({ name }) => shorten(name).length))
   const nodeWidth = Math.max(48, Math.ceil(letters * LETTER_WIDTH) + 20)
   const width = 2 * MARGIN + layout.columns * (nodeWidth + GAP) - GAP
   const height = 2 * MARGIN + (layout.layers - 1) * LAYER_HEIGHT + NODE_HEIGHT
@@ -60,7 +60,7 @@ function toSvg(graph: NumberedGraph<DrawnNode>, layout: Layout): string {
     const bend = round((y2 - y1) / 2)
     return `<path d="M${x1} ${y1}C${x1} ${y1 + bend} ${x2} ${y2 - bend} ${x2} ${y2}"/>`
   })
-  const boxes = graph.nodes.map(({ name }, number) => {
+  const boxes = [...graph.nodes].map(({ name }, number) => {
     const [x, y] = [left(number), top(number)]
     const border = graph.isOutput[number] === 1 ? 2.5 : 1
     const rect = `<rect x="${x}" y="${y}" width="${nodeWidth}" height="${NODE_HEIGHT}" rx="6" fill="${colours.get(name)!}" stroke-width="${border}"/>`
@@ -83,7 +83,7 @@ function toSvg(graph: NumberedGraph<DrawnNode>, layout: Layout): string {
 
 function toDot(graph: NumberedGraph<DrawnNode>): string {
   const colours = coloursOf(graph)
-  const nodes = graph.nodes.map(({ name }, number) => {
+  const nodes = [...graph.nodes].map(({ name }, number) => {
     const border = graph.isOutput[number] === 1 ? ', penwidth=2.5' : ''
     return `  n${number} [label="${name.replace(/["\\]/g, '\\$&')}", fillcolor="${colours.get(name)!}"${border}]`
   })
@@ -92,10 +92,10 @@ function toDot(graph: NumberedGraph<DrawnNode>): string {
 }
 
 function toMermaid(graph: NumberedGraph<DrawnNode>): string {
-  const nodes = graph.nodes.map(({ name }, number) => `  n${number}["${escapeForMermaid(name)}"]`)
+  const nodes = [...graph.nodes].map(({ name }, number) => `  n${number}["${escapeForMermaid(name)}"]`)
   const edges = edgesOf(graph).map(([from, to]) => `  n${from} --> n${to}`)
   const classes = [...coloursOf(graph)].flatMap(([name, colour], i) => {
-    const members = graph.nodes.flatMap((node, number) => (node.name === name ? [`n${number}`] : []))
+    const members = [...graph.nodes].flatMap((node, number) => (node.name === name ? [`n${number}`] : []))
     return [`  classDef f${i} fill:${colour},stroke:#333,color:#111`, `  class ${members.join(',')} f${i}`]
   })
   const outputs = graph.outputs.map((number) => `  style n${number} stroke-width:3px`)
@@ -104,7 +104,7 @@ function toMermaid(graph: NumberedGraph<DrawnNode>): string {
 
 /** From each input to its user. */
 function edgesOf({ nodes, inputs }: NumberedGraph): [from: number, to: number][] {
-  return nodes.flatMap((_, to) =>
+  return [...nodes].flatMap((_, to) =>
     [...inputs.targets.subarray(inputs.starts[to]!, inputs.starts[to + 1]!)].map((from): [number, number] => [
       from,
       to,
@@ -114,7 +114,7 @@ function edgesOf({ nodes, inputs }: NumberedGraph): [from: number, to: number][]
 
 /** A pale colour for each name, neighbours far apart on the wheel. */
 function coloursOf({ nodes }: NumberedGraph<DrawnNode>): Map<string, string> {
-  const names = [...new Set(nodes.toSorted((a, b) => a.serial - b.serial).map(({ name }) => name))]
+  const names = [...new Set([...nodes].sort((a, b) => a.serial - b.serial).map(({ name }) => name))]
   return new Map(names.map((name, i) => [name, paleColour((210 + i * 137.5) % 360)]))
 }
 

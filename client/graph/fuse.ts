@@ -82,10 +82,10 @@ function settle(graph: NumberedGraph, chains: Chains, first: number, last: numbe
 /** The node that must run right before this one if the two are to be one task; -1 if they can't be. */
 function previousOf<N extends GraphNode>(graph: NumberedGraph<N>, number: number, mayFuse: MayFuse<N>): number {
   const { nodes, inputs, dependants, isOutput } = graph
-  const node = nodes[number]!
+  const node = nodes.at(number)
   if (node.link === -1) return -1
   const previous = inputs.targets[inputs.starts[number]!]!
   const userCount = dependants.starts[previous + 1]! - dependants.starts[previous]!
   if (userCount > 1 || isOutput[previous] === 1) return -1
-  return mayFuse(nodes[previous]!, node) ? previous : -1
+  return mayFuse(nodes.at(previous), node) ? previous : -1
 }

@@ -49,9 +49,9 @@ export function layOut(graph: NumberedGraph): Layout {
 
 /** How many calls deep each node lies below those that need nothing; those stand right above their first user. */
 function layersOf({ nodes, inputs, dependants }: NumberedGraph): number[] {
-  const layerOf = nodes.map(() => 0)
+  const layerOf = new Array<number>(nodes.length).fill(0)
   // Nobody's serial is higher than that of its user.
-  const bySerial = nodes.map((_, number) => number).sort((a, b) => nodes[a]!.serial - nodes[b]!.serial)
+  const bySerial = [...layerOf.keys()].sort((a, b) => nodes.at(a).serial - nodes.at(b).serial)
   for (const number of bySerial) {
     for (const input of inputs.targets.subarray(inputs.starts[number]!, inputs.starts[number + 1]!)) {
       layerOf[number] = Math.max(layerOf[number]!, layerOf[input]! + 1)

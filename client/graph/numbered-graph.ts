@@ -2,6 +2,7 @@
  * A graph as numbers, for planning: what is needed for the outputs, and nothing else, numbered from 0 up. Edges lie end to
  * end in one array each way, so that a million nodes are a few arrays.
  */
+import { NodeList } from './node-list.js'
 import { NodeNumbers } from './node-numbers.js'
 import type { GraphNode } from './node.js'
 import { STEP_SIZE, type Steps } from './slices.js'
@@ -13,7 +14,7 @@ export interface Edges {
 }
 
 export interface NumberedGraph<N extends GraphNode = GraphNode> {
-  readonly nodes: readonly N[]
+  readonly nodes: NodeList<N>
   readonly numbers: NodeNumbers
   readonly inputs: Edges
   readonly dependants: Edges
@@ -28,7 +29,7 @@ export function* numberGraph<N extends GraphNode>(
   outputs: readonly N[],
   inputsOf: (node: N) => readonly N[],
 ): Steps<NumberedGraph<N>> {
-  const nodes: N[] = []
+  const nodes = new NodeList<N>()
   const numbers = new NodeNumbers()
   const outputNumbers: number[] = []
   let steps = 0
@@ -44,7 +45,7 @@ export function* numberGraph<N extends GraphNode>(
     if (++steps % STEP_SIZE === 0) yield
   }
   for (let number = 0; number < nodes.length; number++) {
-    const needed = inputsOf(nodes[number]!)
+    const needed = inputsOf(nodes.at(number))
     edgeCount += needed.length
     for (const input of needed) {
       meet(input)
@@ -58,7 +59,7 @@ export function* numberGraph<N extends GraphNode>(
   let edge = 0
   for (let number = 0; number < nodes.length; number++) {
     inputs.starts[number] = edge
-    for (const input of inputsOf(nodes[number]!)) {
+    for (const input of inputsOf(nodes.at(number))) {
       const target = numbers.get(input)!
       inputs.targets[edge++] = target
       counts[target]! += 1

@@ -27,7 +27,7 @@ export class Plan<N extends GraphNode = GraphNode> {
   }
 
   node(number: number): N {
-    return this.#graph.nodes[number]!
+    return this.#graph.nodes.at(number)
   }
 
   /** The number of a node, which is that of a task if the node is needed elsewhere than in its chain. */
