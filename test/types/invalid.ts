@@ -1,6 +1,7 @@
 /** Programs that must not compile: every line below a `@ts-expect-error` is wrong. Compiled by test/client/types.test.ts. */
 import { connect, delayed, ref } from 'heddle'
 import type { Client, Delayed, Future } from 'heddle'
+import { Pool } from 'heddle/pool'
 import { withCluster } from 'heddle/testing'
 
 declare const client: Client
@@ -115,3 +116,5 @@ client.submitGraph({ a: [() => 1] }, ['b'])
 // @ts-expect-error A call begins with its function.
 client.submitGraph({ a: [1, ref('b')] }, ['a'])
 void [wrongDelayed, wrongComputed, wrongResult, wrongValue, wrongPromise, wrongOutput]
+// @ts-expect-error An option that only threads of one process can have.
+new Pool({ maxThreads: 4 })

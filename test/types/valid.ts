@@ -15,6 +15,7 @@ import type {
   SplittingClient,
   TaskOptions,
 } from 'heddle'
+import { Pool } from 'heddle/pool'
 import { withCluster } from 'heddle/testing'
 
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
@@ -278,3 +279,9 @@ exactly<[Future<string>, Future<number>]>()(client.submitGraph(rawGraph, ['sum',
 const dynamic: Record<string, RawGraph[string]> = { a: [() => 1] }
 client.submitGraph(dynamic, Object.keys(dynamic)) satisfies Future<unknown>[]
 later.visualize('graph.svg') satisfies void
+
+// A pool says nothing of its types, as Piscina's, or all of them.
+const loosePool = new Pool({ filename: '/a.js' })
+loosePool.run({ a: 1 }).then((sum: number) => sum) satisfies Promise<number>
+const strictPool = new Pool<{ a: number }, number>({ filename: '/a.js', client })
+exactly<Promise<number>>()(strictPool.run({ a: 1 }, { name: 'add', signal: AbortSignal.timeout(1) }), true)

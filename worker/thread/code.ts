@@ -62,15 +62,29 @@ async function findExport(url: string, exportName: string): Promise<TaskFunction
   const namespace = await loading.catch((error: unknown) => {
     throw loadingError(error)
   })
-  const value = namespace[exportName]
+  // A module may export a promise of its function: of what has to be set up first.
+  const value = await exportOf(namespace, exportName)
   if (typeof value === 'function') return value as TaskFunction
-  const offered = Object.keys(namespace).filter((name) => typeof namespace[name] === 'function')
+  const names = [...Object.keys(namespace), ...Object.keys(wholeOf(namespace) ?? {})]
+  const offered = names.filter((name) => typeof exportOf(namespace, name) === 'function')
   const what =
     exportName in namespace ? `exports "${exportName}", which is no function` : `has no export "${exportName}"`
   throw new HeddleError(
     'ERR_HEDDLE_MODULE',
     `The module ${what}; ${offered.length === 0 ? 'it exports no functions' : `its functions are ${offered.join(', ')}`}.`,
   )
+}
+
+/** What a CommonJS module exports by name is a property of the one thing that it exports. */
+function exportOf(namespace: Namespace, exportName: string): unknown {
+  const value = namespace[exportName]
+  const whole = wholeOf(namespace)
+  if (typeof value === 'function' || whole === undefined || !Object.hasOwn(whole, exportName)) return value
+  return whole[exportName]
+}
+
+function wholeOf({ default: whole }: Namespace): Namespace | undefined {
+  return (typeof whole === 'object' || typeof whole === 'function') && whole !== null ? (whole as Namespace) : undefined
 }
 
 /** An arrow loses the name of the variable that it was assigned to, and is called `default` after its export. */
