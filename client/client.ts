@@ -154,7 +154,7 @@ export class Client implements AsyncDisposable {
    */
   starmap<A extends readonly unknown[], R>(
     fn: (...args: A) => R,
-    argTuples: Iterable<Inputs<A>>,
+    argTuples: Iterable<Readonly<Inputs<A>>>,
     options?: MapOptions<NoInfer<Inputs<A>>, readonly []>,
   ): Future<Awaited<R>>[]
   starmap(fn: TaskFunction, argTuples: Iterable<unknown>, options: MapOptions<never> = {}): Future<never>[] {

@@ -51,7 +51,7 @@ export interface SplittingClient extends Omit<
   /** As {@link Client.starmap}, with a list of futures for each task. */
   starmap<A extends readonly unknown[], R extends Outputs>(
     fn: (...args: A) => R,
-    argTuples: Iterable<Inputs<A>>,
+    argTuples: Iterable<Readonly<Inputs<A>>>,
     options?: Omit<MapOptions<NoInfer<Inputs<A>>, readonly []>, 'key'>,
   ): OutputFutures<Awaited<R>>[]
 

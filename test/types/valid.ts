@@ -139,6 +139,7 @@ exactly<Future<string>[]>()(
   ),
   true,
 )
+client.starmap((x: number, y: string) => x + y, [[1, 'a'] as const])
 
 // Options and views.
 const options: TaskOptions = { name: 'n', key: 'k', priority: 1 }
