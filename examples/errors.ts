@@ -4,7 +4,7 @@
  *
  * Prints:
  *     settle: 8 parsed, 2 failed
- *     SyntaxError in …: Unexpected token …
+ *     SyntaxError in …: Expected property name …
  *     SyntaxError in …: Unexpected end of JSON input
  *     skip: 8 values
  *     throw: SyntaxError
