@@ -1,7 +1,6 @@
 /** Graphs: what the scheduler is told of them, and when; what is wrong with them; and what they give. */
 import assert from 'node:assert/strict'
-import { mkdtemp, readFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import test, { suite } from 'node:test'
 import type { Client } from '../../client/client.js'
@@ -14,6 +13,7 @@ import { ARRAY_CAPACITY, arrayOf, type TaskId } from '../../protocol/ids.js'
 import type { Submit } from '../../protocol/messages/client.js'
 import { decodeValue } from '../../protocol/values/decode.js'
 import { eventually } from '../support/eventually.js'
+import { TemporaryFolder } from '../support/temporary-folder.js'
 import { FakeScheduler, idsOf } from './fake-scheduler.js'
 
 const one = (x: number): number => x
@@ -386,12 +386,12 @@ suite('in this thread', () => {
   })
 
   test('drawings are written to files of three kinds', async () => {
-    const folder = await mkdtemp(path.join(tmpdir(), 'heddle-drawing-'))
+    await using folder = await TemporaryFolder.create('heddle-drawing')
     const graph = add(leaf(1), leaf(2))
     const starts = { 'a.svg': '<svg ', 'a.dot': 'digraph {', 'a.mmd': 'flowchart TB' }
     for (const [name, start] of Object.entries(starts)) {
-      graph.visualize(path.join(folder, name))
-      assert.ok((await readFile(path.join(folder, name), 'utf8')).startsWith(start))
+      graph.visualize(path.join(folder.path, name))
+      assert.ok((await readFile(path.join(folder.path, name), 'utf8')).startsWith(start))
     }
   })
 })
