@@ -79,6 +79,7 @@ export const ZONES: readonly Zone[] = [
   { folder: 'bench/peers', mayImport: ['bench'], packages: ['piscina'] },
   // The one part that no user could have written: it measures the scheduler's core alone.
   { folder: 'bench/core', mayImport: [...PROTOCOL, 'scheduler/core', 'bench'] },
+  // Programs as users write them.
   { folder: 'examples', mayImport: [], packages: ['heddle', 'fastify', 'sharp'] },
 ]
 
