@@ -61,6 +61,10 @@ export const MAX_RELAYS_PER_MEMBER = 4
 export const MAX_RELAY_BYTES = 2 * MAX_IN_FLIGHT_BYTES
 /** How long a relay is kept without a request. */
 export const RELAY_IDLE_MS = 2_000
+/** What one thread keeps by `task.local`. */
+export const MAX_LOCALS = 1_000
+/** How long a worker that ends waits for its threads to dispose of what they keep by `task.local`. */
+export const DISPOSE_TIMEOUT_MS = 5_000
 /** A cancelled task whose thread has not gone this long after it was terminated takes its worker process with it. */
 export const KILL_AFTER_MS = 5_000
 /** The longest grace of a cancelled task. */

@@ -7,6 +7,7 @@ import type { CodeHash } from '../protocol/ids.js'
 import type { BatchEnd, PoolHost, ThreadPool } from './thread-pool.js'
 import type { BatchRequest, ThreadTemplate } from './thread/batch.js'
 import { loadFunction, type TaskFunction } from './thread/code.js'
+import { disposeLocals } from './thread/locals.js'
 import { runBatch } from './thread/run-batch.js'
 import { onStopCall, type StopCall } from './thread/task-signal.js'
 
@@ -50,9 +51,10 @@ export class InlinePool implements ThreadPool {
   /** The caller's thread is the only one, and its memory the caller's business. */
   collect(): void {}
 
-  close(): Promise<void> {
+  async close(): Promise<void> {
     this.#isClosed = true
-    return Promise.resolve()
+    const { worker, onMessage } = this.#options.host
+    await disposeLocals(worker, (text) => onMessage({ type: 'log', level: 'error', task: undefined, text }))
   }
 
   #load({ code, url, exportName }: ThreadTemplate): TaskFunction | Promise<TaskFunction> {

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { BroadcastChannel, type Worker } from 'node:worker_threads'
 import type * as Piscina from 'piscina'
 import { requirePackage } from '../common/node/require-package.js'
+import { DISPOSE_TIMEOUT_MS } from '../protocol/limits.js'
 import type { BatchEnd, PoolHost, ThreadPool } from './thread-pool.js'
 import type { BatchReply, BatchRequest } from './thread/batch.js'
 import { collectGarbage, CollectionCount } from './thread/garbage.js'
@@ -16,8 +17,8 @@ const piscina = requirePackage('piscina') as typeof Piscina
 /** The file that threads start with. */
 const THREAD_ENTRY = fileURLToPath(new URL('./thread/main.js', import.meta.url))
 
-/** Names no batch: the thread that gets it collects its garbage. */
-interface CollectRequest {
+/** Names no batch: the thread that gets it is idle, and puts itself in order. */
+interface IdleRequest {
   readonly [piscina.queueOptionsSymbol]: Run
 }
 
@@ -31,7 +32,7 @@ interface Run {
 }
 
 export class PiscinaPool implements ThreadPool {
-  readonly #piscina: Piscina.Piscina<BatchRequest | CollectRequest, BatchReply>
+  readonly #piscina: Piscina.Piscina<BatchRequest | IdleRequest, BatchReply>
   readonly #runs = new Map<number, Run>()
   /** What each thread that ever had a batch exits with. */
   readonly #exitCodes = new WeakMap<Worker, Promise<number>>()
@@ -44,14 +45,15 @@ export class PiscinaPool implements ThreadPool {
 
   readonly canTerminate = true
 
-  constructor({ lanes, onMessage, onError }: PoolHost) {
-    this.#piscina = new piscina.Piscina<BatchRequest | CollectRequest, BatchReply>({
+  constructor({ worker, lanes, onMessage, onError }: PoolHost) {
+    this.#piscina = new piscina.Piscina<BatchRequest | IdleRequest, BatchReply>({
       filename: THREAD_ENTRY,
       name: 'runInThread',
       minThreads: lanes.length,
       maxThreads: lanes.length,
       // Sent once to each thread, not with each batch: any of them may serve any slot.
       workerData: {
+        worker,
         lanes,
         collections: this.#collectionCount.memory,
         stopChannel: this.#stopChannel.name,
@@ -107,19 +109,27 @@ export class PiscinaPool implements ThreadPool {
   collect(): void {
     this.#collectionCount.askAll()
     collectGarbage()
-    // Each goes to an idle thread of its own: they are given out before any of them can end.
-    for (let idle = this.#piscina.threads.length - this.#runs.size; idle > 0; idle--) {
-      const run: Run = { stop: new EventEmitter(), wasStopped: false, thread: undefined }
-      // One that dies meanwhile has nothing left to collect.
-      this.#piscina.run({ [piscina.queueOptionsSymbol]: run }, { name: 'collectInThread' }).catch(() => undefined)
-    }
+    void this.#runInIdle('collectInThread')
   }
 
   /** Node aborts the whole process when a thread is terminated amid linking its modules, so each may load them first. */
   async close(): Promise<void> {
     await Promise.all(this.#piscina.threads.map((thread) => this.#startOf(thread)))
+    await within(DISPOSE_TIMEOUT_MS, this.#runInIdle('disposeInThread'))
     await this.#piscina.destroy()
     this.#stopChannel.close()
+  }
+
+  /** Runs a function of the threads' entry file in every thread that is idle. Resolves when all are done. */
+  async #runInIdle(name: string): Promise<void> {
+    const idle: Promise<unknown>[] = []
+    // Each goes to an idle thread of its own: they are given out before any of them can end.
+    for (let count = this.#piscina.threads.length - this.#runs.size; count > 0; count--) {
+      const run: Run = { stop: new EventEmitter(), wasStopped: false, thread: undefined }
+      // One that dies meanwhile has nothing left to put in order.
+      idle.push(this.#piscina.run({ [piscina.queueOptionsSymbol]: run }, { name }).catch(() => undefined))
+    }
+    await Promise.all(idle)
   }
 
   #onStarted(threadId: number): void {
@@ -151,6 +161,14 @@ export class PiscinaPool implements ThreadPool {
     // As the operating system would see it: `process.exit(-1)` is 255.
     return (exitCode ?? 1) & 255
   }
+}
+
+/** Waits, but no longer than that. */
+async function within(timeoutMs: number, work: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, timeoutMs)))
+  await Promise.race([work, late])
+  clearTimeout(timer)
 }
 
 function reasonOf(error: unknown, wasTerminated: boolean, exitCode: number): string {

@@ -22,12 +22,14 @@ export interface ThreadPool {
   terminate(thread: number): void
   /** Collects the garbage of all threads, of busy ones when they are free, so that shared memory comes back. */
   collect(): void
-  /** Stops everything. Resolves when all threads are gone. */
+  /** Stops everything; threads that are idle first dispose of what tasks keep there. Resolves when all threads are gone. */
   close(): Promise<void>
 }
 
 /** Whose pool it is: gives the lanes, and hears of what happens in threads and to them. */
 export interface PoolHost {
+  /** The worker's name. */
+  readonly worker: string
   /** One for each slot: where its batches leave their outcomes. */
   readonly lanes: readonly SharedArrayBuffer[]
   readonly onMessage: (message: ThreadMessage) => void

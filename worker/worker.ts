@@ -147,6 +147,7 @@ class Worker implements RunningWorker {
     const submit = (event: UntimedEvent): void => this.#submit(event)
     const lanes = Array.from({ length: threads }, () => new LaneReader())
     this.#pool = createPool({
+      worker: name,
       lanes: lanes.map(({ memory }) => memory),
       onMessage: (message) => this.#onThreadMessage(message),
       onError: (error, threadsLeft) => {

@@ -74,6 +74,7 @@ export class PoolHarness implements AsyncDisposable {
     this.lanes = Array.from({ length: threads }, () => new LaneReader())
     this.#outcomes = this.lanes.map(() => [])
     this.pool = createPool({
+      worker: WORKER,
       lanes: this.lanes.map(({ memory }) => memory),
       onMessage: (message) => {
         this.messages.push(message)

@@ -6,19 +6,21 @@ import { loadedCodeCount, loadFunction } from './code.js'
 import { replaceConsole } from './console.js'
 import { currentTask } from './current-task.js'
 import { collectGarbage, CollectionCount } from './garbage.js'
+import { disposeLocals } from './locals.js'
 import { runBatch } from './run-batch.js'
 import { expectStopCalls } from './task-signal.js'
 import type { ThreadData, ThreadMessage, ThreadStarted } from './thread-message.js'
 import { handleUncaught } from './uncaught.js'
 
 const mainThread = present(parentPort ?? undefined, 'the port to the main thread')
-const { lanes, collections, stopChannel } = workerData as ThreadData
+const { worker, lanes, collections, stopChannel } = workerData as ThreadData
 const collectionCount = new CollectionCount(collections)
 const post = (message: ThreadMessage): void => mainThread.postMessage(message)
 
 expectStopCalls(stopChannel)
 replaceConsole(post)
-handleUncaught((text) => post({ type: 'log', level: 'error', task: currentTask()?.key, text }))
+const report = (text: string): void => post({ type: 'log', level: 'error', task: currentTask()?.key, text })
+handleUncaught(report)
 
 /** Files that a thread may load before another takes its place: what is loaded stays in memory as long as the thread. */
 const MAX_LOADED_CODE = 1000
@@ -31,13 +33,21 @@ export async function runInThread(batch: BatchRequest): Promise<BatchReply> {
     ringDoorbell: (thread) => post({ type: 'doorbell', thread }),
   })
   // All outcomes are in the lane, and stay there, unless one has to go with the reply: then a later batch is the last.
-  if (loadedCodeCount() > MAX_LOADED_CODE && reply.large === undefined) process.exit(0)
+  if (loadedCodeCount() > MAX_LOADED_CODE && reply.large === undefined) {
+    await disposeLocals(worker, report)
+    process.exit(0)
+  }
   return reply
 }
 
 /** Called by the pool while this thread is idle. */
 export function collectInThread(): void {
   if (collectionCount.wasAsked()) collectGarbage()
+}
+
+/** Called by the pool when nothing will run in this thread any more. */
+export async function disposeInThread(): Promise<void> {
+  await disposeLocals(worker, report)
 }
 
 mainThread.postMessage({ type: 'started', threadId } satisfies ThreadStarted)

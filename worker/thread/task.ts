@@ -3,7 +3,10 @@
  */
 import { HeddleError } from '../../protocol/errors.js'
 import { currentTask, runningTask, type TaskIdentity } from './current-task.js'
+import { localOf, type LocalOptions } from './locals.js'
 import { signalOf } from './task-signal.js'
+
+export type { LocalOptions }
 
 /** The task that runs, as its own code sees it. */
 export interface Task {
@@ -20,6 +23,28 @@ export interface Task {
    * that never reads this has no grace: its thread is stopped at once.
    */
   readonly signal: AbortSignal
+  /**
+   * A value that tasks share as long as their thread lives, such as a connection: what `create` returned when a task of
+   * this thread first asked for that name, a promise too. Each thread has its own. An error of `create` reaches whoever
+   * asked, and the next to ask has it made again.
+   *
+   * When the worker ends in order, the value is disposed of: by `dispose`, if given, else by the first of
+   * `[Symbol.asyncDispose]`, `[Symbol.dispose]`, `close` and `end` that it has. A thread that is terminated, as a cancelled
+   * task may cause, takes its values along as they are.
+   *
+   * @throws {HeddleError} `ERR_HEDDLE_OUTSIDE_TASK` outside a task.
+   * @throws {HeddleError} `ERR_HEDDLE_INVALID_OPTION` when a thread would keep more than 1,000 values.
+   * @example
+   * ```ts
+   * const pages = client.map(async (path: string) => {
+   *   const { Agent } = await import('node:http')
+   *   const { task } = await import('heddle/task')
+   *   const agent = task.local('http', () => new Agent({ keepAlive: true }), { dispose: (each) => each.destroy() })
+   *   return `${path} over one of ${agent.maxSockets} sockets`
+   * }, ['/a', '/b'])
+   * ```
+   */
+  local<T>(name: string, create: () => T, options?: LocalOptions<Awaited<T>>): T
 }
 
 /**
@@ -52,6 +77,9 @@ export const task: Task = Object.freeze({
     const current = runningTask()
     if (current === undefined) throw outside('signal')
     return signalOf(current)
+  },
+  local<T>(name: string, create: () => T, options: LocalOptions<Awaited<T>> = {}): T {
+    return localOf(running('local').worker, name, create, options)
   },
 })
 

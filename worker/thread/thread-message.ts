@@ -10,6 +10,8 @@ export type ThreadMessage =
 
 /** What a thread is started with. */
 export interface ThreadData {
+  /** The worker's name. */
+  readonly worker: string
   readonly lanes: readonly SharedArrayBuffer[]
   /** The memory of a `CollectionCount`. */
   readonly collections: SharedArrayBuffer
