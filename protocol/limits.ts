@@ -19,6 +19,8 @@ export const MAX_QUEUED_BYTES = 4096 * MIB
 export const MAX_HELLO_BYTES = 16 * KIB
 /** Results up to this size ride along with the message that says they are done. */
 export const MAX_INLINE_RESULT_BYTES = 64 * KIB
+/** Inputs up to this size come with the task that needs them, if the scheduler has them: to fetch one costs more. */
+export const MAX_GIVEN_VALUE_BYTES = 1 * KIB
 /** What the scheduler keeps of inline results, as a cache. */
 export const MAX_INLINE_CACHE_BYTES = 256 * MIB
 /** Typed arrays and buffers from this size up travel out of band. */
@@ -83,6 +85,7 @@ assert(MAX_PUT_BYTES < MAX_QUEUED_BYTES, 'values that are brought to a worker mu
 assert(MAX_MESSAGE_BYTES < MAX_QUEUED_BYTES, 'one value must not overrun its connection')
 assert(HOLDER_DIAL_TIMEOUT_MS < HANDSHAKE_TIMEOUT_MS, 'a relay is tried before a task is given back')
 assert(MAX_INLINE_RESULT_BYTES < CHUNK_BYTES, 'an inline result must not need chunks of its own')
+assert(MAX_GIVEN_VALUE_BYTES <= MAX_INLINE_RESULT_BYTES, 'the scheduler has only inline results to give')
 assert(MAX_INLINE_RESULT_BYTES < MAX_INLINE_CACHE_BYTES, 'an inline result must fit into the cache')
 assert(CHUNK_BYTES <= MAX_IN_FLIGHT_BYTES, 'a chunk must be allowed into the socket')
 assert(CLIENT_SILENCE_MS > HEARTBEAT_TIMEOUT_MS, 'user code runs in clients, and not in workers’ loops')

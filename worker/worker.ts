@@ -212,6 +212,9 @@ class Worker implements RunningWorker {
       case 'store-code':
         this.#storeCode(instruction.define)
         break
+      case 'store-values':
+        this.#store.putMany(instruction.tasks, instruction.values)
+        break
       case 'run-batch':
         this.#runBatch(instruction.thread, instruction.tasks)
         break

@@ -177,6 +177,9 @@ export const runTasks = message('run-tasks', {
   keys: list(record({ place: integer, key: text })),
 })
 export type RunTasks = Infer<typeof runTasks>
+/** Small values that tasks to come need, before those tasks. The worker holds them from now on. */
+export const giveValues = message('give-values', { tasks: taskIds, values: packed })
+export type GiveValues = Infer<typeof giveValues>
 /** Nobody needs these any more: drop the values, and the tasks if they have not started. */
 export const freeTasks = message('free-tasks', { tasks: taskIds })
 /** Give these back if they have not started. */
@@ -205,6 +208,7 @@ export const schedulerToWorker = union([
   forgetTemplates,
   peers,
   runTasks,
+  giveValues,
   freeTasks,
   recall,
   farewell,

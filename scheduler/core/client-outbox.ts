@@ -11,6 +11,8 @@ import type { Failure } from './task.js'
  */
 const ENOUGH_VALUES = 8_192
 const ENOUGH_BYTES = CHUNK_BYTES / 2
+/** News of so many tasks makes a message of its own. */
+const ENOUGH_NEWS = 8_192
 
 export class ClientOutbox {
   #finished: TaskId[] = []
@@ -19,6 +21,17 @@ export class ClientOutbox {
   readonly #values = new Packer()
   #failed = new Map<Failure, TaskId[]>()
   #others: SchedulerToClient[] = []
+
+  /** Does it say of tasks that they finished? */
+  get hasNews(): boolean {
+    return this.#finished.length > 0
+  }
+
+  /** Does it say nothing else, and not much of that? */
+  get hasOnlyNews(): boolean {
+    if (this.#others.length + this.#withValue.length + this.#scattered.length + this.#failed.size > 0) return false
+    return this.#finished.length < ENOUGH_NEWS
+  }
 
   addFinished(id: TaskId): void {
     this.#finished.push(id)

@@ -22,6 +22,9 @@ export interface ClientRecord {
   readonly replications: Set<Replication>
   replicated: number
   readonly outbox: ClientOutbox
+  /** When it was last told that tasks finished, and when it will be of those in its outbox if it is in `state.clientsWithNews`. */
+  toldNewsAtMs: number
+  newsDueMs: number
   /** Is it in `state.clientsToFlush`? */
   isDirty: boolean
 }

@@ -27,6 +27,16 @@ export function checkInvariants(state: SchedulerState): void {
   checkSpreads(state)
   checkScatters(state, tasks)
   checkStops(state)
+  checkNews(state)
+}
+
+function checkNews({ clients, clientsWithNews }: SchedulerState): void {
+  for (const client of clients.values()) {
+    const { name, outbox, isDirty } = client
+    assert(outbox.hasNews || !clientsWithNews.has(client), `client ${name} waits for news that it was told`)
+    assert(!outbox.hasNews || isDirty || clientsWithNews.has(client), `client ${name} is never told its news`)
+  }
+  for (const client of clientsWithNews) assert(clients.get(client.id) === client, `news waits for a client that left`)
 }
 
 function allTasks(state: SchedulerState): Set<Task> {

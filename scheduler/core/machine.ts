@@ -7,6 +7,7 @@ import type { ClusterStatus } from '../../protocol/messages/status.js'
 import type { SchedulerEvent } from './events.js'
 import type { SchedulerInstruction } from './instructions.js'
 import { checkInvariants } from './invariants.js'
+import { letNewsWait, nextNewsMs, tellOldNews } from './news.js'
 import { onClientJoined, onClientLeft, onClientMessage } from './on-client.js'
 import { onWorkerMessage } from './on-task.js'
 import { dismissIfDone, onWorkerJoined, onWorkerLeft } from './on-worker.js'
@@ -55,6 +56,7 @@ export function handleEvent(state: SchedulerState, event: SchedulerEvent): reado
 /** Sends what is ready to workers with room, and gives out all that this turn's events led to. */
 export function endTurn(state: SchedulerState, nowMs: number): SchedulerInstruction[] {
   state.nowMs = nowMs
+  tellOldNews(state)
   if (state.scattersToPlace.size > 0) placeScatters(state)
   makeCopies(state) // A broadcast that is done makes tasks ready.
   placeReadyTasks(state)
@@ -69,7 +71,7 @@ export function endTurn(state: SchedulerState, nowMs: number): SchedulerInstruct
   }
   for (const client of state.clientsToFlush) {
     client.isDirty = false
-    if (!state.clients.has(client.id)) continue
+    if (!state.clients.has(client.id) || letNewsWait(state, client)) continue
     for (const message of client.outbox.take()) out.push({ type: 'to-client', client: client.id, message })
   }
   out.push(...state.orders)
@@ -79,10 +81,16 @@ export function endTurn(state: SchedulerState, nowMs: number): SchedulerInstruct
   return out
 }
 
+/** When a turn is due even if nothing happens; `undefined` for never. */
+export function nextDeadlineMs(state: SchedulerState): number | undefined {
+  return nextNewsMs(state)
+}
+
 /** The core bound to its state, as a shell drives it. */
 export interface SchedulerMachine {
   handleEvent(event: SchedulerEvent): readonly SchedulerInstruction[]
   endTurn(nowMs: number): readonly SchedulerInstruction[]
+  nextDeadlineMs(): number | undefined
   statusOf(nowMs: number): ClusterStatus
   checkInvariants(): void
 }
@@ -92,6 +100,7 @@ export function createSchedulerMachine(config: SchedulerConfig): SchedulerMachin
   return {
     handleEvent: (event) => handleEvent(state, event),
     endTurn: (nowMs) => endTurn(state, nowMs),
+    nextDeadlineMs: () => nextDeadlineMs(state),
     statusOf: (nowMs) => {
       state.nowMs = Math.max(state.nowMs, nowMs)
       return statusOf(state)

@@ -34,6 +34,8 @@ export function onClientJoined(state: SchedulerState, id: ClientId, name: string
     replications: new Set(),
     replicated: 0,
     outbox: new ClientOutbox(),
+    toldNewsAtMs: -Infinity,
+    newsDueMs: Infinity,
     isDirty: false,
   }
   state.clients.set(id, client)
@@ -45,6 +47,7 @@ export function onClientLeft(state: SchedulerState, id: ClientId): void {
   const client = state.clients.get(id)
   if (client === undefined) return
   state.clients.delete(id)
+  state.clientsWithNews.delete(client)
   forgetReplications(state, client)
   endRelaysOf(state, { type: 'client', record: client }, `Client ${client.name} is gone.`)
   releaseAll(state, client)

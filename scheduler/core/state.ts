@@ -84,6 +84,8 @@ export interface SchedulerState {
   /** Who has something in the outbox. */
   readonly clientsToFlush: ClientRecord[]
   readonly workersToFlush: WorkerRecord[]
+  /** Clients that will be told later which tasks finished, and nothing else; the first to be told first. */
+  readonly clientsWithNews: Set<ClientRecord>
   /** Instructions that are not messages: connections to close, relays to connect. */
   readonly orders: SchedulerInstruction[]
   /** Values of which workers get copies. */
@@ -133,6 +135,7 @@ export function createState(config: SchedulerConfig): SchedulerState {
     nextScatter: 0,
     clientsToFlush: [],
     workersToFlush: [],
+    clientsWithNews: new Set(),
     orders: [],
     spreads: new Map(),
     changedSpreads: new Set(),

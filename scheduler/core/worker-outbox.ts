@@ -2,10 +2,10 @@
 import { Packer, startOf } from '../../common/packed.js'
 import { PRIORITY_BASE } from '../../protocol/messages/client.js'
 import type { TaskId, WorkerId } from '../../protocol/ids.js'
-import { CHUNK_BYTES } from '../../protocol/limits.js'
+import { CHUNK_BYTES, MAX_GIVEN_VALUE_BYTES } from '../../protocol/limits.js'
 import type { SchedulerToWorker } from '../../protocol/messages/worker.js'
 import type { SchedulerState } from './state.js'
-import { argumentBytesOf, isHolder, type Task } from './task.js'
+import { addHolder, argumentBytesOf, isHolder, type Task } from './task.js'
 import type { WorkerRecord } from './worker-record.js'
 
 /** With arguments of this size a message is large enough: further tasks go into the next one. */
@@ -97,6 +97,7 @@ function runTasks(state: SchedulerState, worker: WorkerRecord, tasks: readonly T
     peers.addresses.push(state.workers.get(holder)?.join.address ?? '')
   }
   if (peers.workers.length > 0) out.push(peers)
+  inputs.give(out)
   const priority = (tasks[0]?.template.priority ?? 0) + PRIORITY_BASE
   out.push({ type: 'run-tasks', tasks: ids, attempts, runs, priority, args: args.take(), keys, ...inputs.columns() })
 }
@@ -118,11 +119,13 @@ function introduceTemplate(state: SchedulerState, worker: WorkerRecord, task: Ta
   out.push({ type: 'define-template', template: id, name, ...callable, outputs, memoryBytes, isCounted })
 }
 
-/** Collects the inputs of a message's tasks, and where those are that the worker does not hold. */
+/** Collects the inputs of a message's tasks; of those that the worker does not hold, where they are, or themselves. */
 class Inputs {
   readonly holders = new Set<WorkerId>()
   readonly #counts: number[] = []
   readonly #inputs: TaskId[] = []
+  readonly #given: TaskId[] = []
+  readonly #givenValues = new Packer()
   readonly #remote = new Map<TaskId, { readonly holder: WorkerId; readonly sizeBytes: number }>()
 
   add(task: Task, worker: WorkerRecord, place: number): void {
@@ -132,12 +135,23 @@ class Inputs {
     for (const input of task.inputs) {
       this.#inputs.push(input.id)
       if (input.state.type !== 'in-memory' || isHolder(input.state, worker) || this.#remote.has(input.id)) continue
-      const { holders, sizeBytes } = input.state
+      const { holders, sizeBytes, page, start } = input.state
+      if (page?.bytes !== undefined && sizeBytes <= MAX_GIVEN_VALUE_BYTES) {
+        this.#given.push(input.id)
+        this.#givenValues.add(page.bytes, start, start + sizeBytes)
+        addHolder(input.state, worker) // From here on, for what is told to a worker arrives in order.
+        continue
+      }
       const holder = holders[task.id % holders.length]
       if (holder === undefined) continue
       this.holders.add(holder.id)
       this.#remote.set(input.id, { holder: holder.id, sizeBytes })
     }
+  }
+
+  /** Appends the values that go along. */
+  give(out: SchedulerToWorker[]): void {
+    if (this.#given.length > 0) out.push({ type: 'give-values', tasks: this.#given, values: this.#givenValues.take() })
   }
 
   columns() {

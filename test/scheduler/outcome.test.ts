@@ -142,6 +142,43 @@ test('a million outcomes of one turn are one message a client', () => {
   assert.deepEqual(client.unread, ['finished'])
 })
 
+test('that further tasks finished is told a little later, and many at once', () => {
+  const scheduler = new SchedulerHarness()
+  const worker = scheduler.worker({ threads: 4 })
+  const client = scheduler.client()
+  const [first, second, third, fourth] = client.map(client.define(), 4)
+  scheduler.skip()
+  worker.finish([first!])
+  assert.deepEqual(client.take('finished').tasks, [first])
+
+  worker.finish([second!])
+  worker.finish([third!])
+  assert.deepEqual(client.unread, [])
+  scheduler.wakeUp()
+  assert.deepEqual(client.take('finished').tasks, [second, third])
+
+  assert.equal(scheduler.deadlineMs, undefined)
+  worker.finish([fourth!])
+  client.leave()
+  assert.equal(scheduler.deadlineMs, undefined)
+})
+
+test('news that waits leaves with whatever else the client is told', () => {
+  const scheduler = new SchedulerHarness()
+  const worker = scheduler.worker({ threads: 3 })
+  const client = scheduler.client()
+  const [first, second, third] = client.map(client.define(), 3)
+  worker.finish([first!])
+  worker.finish([second!])
+  client.want(third!)
+  scheduler.skip()
+
+  worker.finish([third!])
+
+  assert.deepEqual(client.unread, ['values', 'finished'])
+  assert.equal(scheduler.deadlineMs, undefined)
+})
+
 test('thousands of values for one client are several messages of a good size', () => {
   const scheduler = new SchedulerHarness()
   const worker = scheduler.worker({ threads: 10_000 })

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import { MAX_AHEAD_PER_THREAD } from '../../scheduler/core/admission.js'
+import { entryOf } from '../../common/packed.js'
 import { SchedulerHarness } from '../support/scheduler-harness.js'
 
 test('tasks never timed before are spread one a thread, and no further', () => {
@@ -215,4 +216,62 @@ test('large arguments are not sent ahead by the gigabyte', () => {
     64,
   )
   assert.equal(Math.max(...sizes), 1)
+})
+
+test('a small input goes along with the task that needs it elsewhere, once, and is freed there too', () => {
+  const scheduler = new SchedulerHarness()
+  const [a, b] = [scheduler.worker(), scheduler.worker()]
+  const client = scheduler.client()
+  const f = client.define()
+  const [x, y] = client.map(f, 2)
+  a.finish([x!])
+  b.finish([y!], { sizeBytes: 5_000 })
+  scheduler.skip()
+
+  const sums = client.submit(f, [{ inputs: [x!, y!] }])
+
+  const given = b.take('give-values')
+  assert.deepEqual([given.tasks, [...entryOf(given.values, 0)]], [[x], [7, x! % 256]])
+  const run = b.take('run-tasks')
+  assert.deepEqual([run.tasks, run.inputs, run.remoteInputs], [sums, [x, y], []])
+  b.finish(sums)
+  sums.push(...client.submit(f, [{ inputs: [x!, y!] }]))
+  assert.deepEqual(b.unread, ['run-tasks'])
+
+  client.release(x!, y!, ...sums)
+  assert.deepEqual(a.take('free-tasks').tasks, [x])
+  assert.deepEqual(new Set(b.take('free-tasks').tasks), new Set([x, y, ...sums]))
+})
+
+test('a worker that was given a value holds it when the one that made it is lost', () => {
+  const scheduler = new SchedulerHarness()
+  const [a, b] = [scheduler.worker(), scheduler.worker()]
+  const client = scheduler.client()
+  const f = client.define()
+  const [x, y] = client.map(f, 2)
+  a.finish([x!])
+  b.finish([y!], { sizeBytes: 5_000 })
+  const [sum] = client.submit(f, [{ inputs: [x!, y!] }])
+  scheduler.skip()
+
+  a.leave()
+
+  b.finish([sum!])
+  client.submit(f, [{ inputs: [x!, sum!] }])
+  assert.deepEqual(b.unread, ['run-tasks'])
+})
+
+test('inputs that the scheduler has no copy of are fetched, whatever their size', () => {
+  const scheduler = new SchedulerHarness({ maxInlineCacheBytes: 0 })
+  const [a, b] = [scheduler.worker(), scheduler.worker()]
+  const client = scheduler.client()
+  const f = client.define()
+  const [x, y] = client.map(f, 2)
+  a.finish([x!])
+  b.finish([y!], { sizeBytes: 5_000 })
+  scheduler.skip()
+
+  client.submit(f, [{ inputs: [x!, y!] }])
+
+  assert.deepEqual(b.take('run-tasks').remoteInputs, [x])
 })

@@ -18,7 +18,7 @@ import type { Field } from '../../protocol/schema.js'
 import type { SchedulerEvent } from '../../scheduler/core/events.js'
 import type { SchedulerInstruction } from '../../scheduler/core/instructions.js'
 import { checkInvariants } from '../../scheduler/core/invariants.js'
-import { endTurn, handleEvent } from '../../scheduler/core/machine.js'
+import { endTurn, handleEvent, nextDeadlineMs } from '../../scheduler/core/machine.js'
 import { createState, type SchedulerState } from '../../scheduler/core/state.js'
 import type { Agenda } from './agenda.js'
 import { Link } from './link.js'
@@ -79,6 +79,7 @@ export class SimulatedScheduler {
       core: {
         handleEvent: (event: SchedulerEvent) => handleEvent(this.state, event),
         endTurn: (nowMs) => endTurn(this.state, nowMs),
+        nextDeadlineMs: () => nextDeadlineMs(this.state),
         checkInvariants: () => checkInvariants(this.state),
         costOfCheck: () => costOfCheck(this.state),
       },

@@ -1,5 +1,6 @@
 /** A worker's core with a shell on virtual time: threads, a value store, and fetches from peers. */
 import assert from 'node:assert/strict'
+import { entryOf } from '../../common/packed.js'
 import type { Rng } from '../../common/rng.js'
 import type { TaskId, WorkerId } from '../../protocol/ids.js'
 import type { Join, SchedulerToWorker, WorkerToScheduler } from '../../protocol/messages/worker.js'
@@ -203,6 +204,12 @@ export class SimulatedWorker {
         agenda.in(this.#rng.between(0, 2), refuse)
         break
       }
+      case 'store-values': {
+        const { tasks, values } = instruction
+        counts.given += tasks.length
+        for (const [i, task] of tasks.entries()) this.#store.set(task, storedValue(entryOf(values, i)))
+        break
+      }
       case 'run-batch':
         counts.batches++
         this.#threads[instruction.thread]!.run(
@@ -348,6 +355,10 @@ export class SimulatedWorker {
     this.#connection = undefined
     connection?.cut()
   }
+}
+
+function storedValue(bytes: Uint8Array): StoredValue {
+  return { bytes, sizeBytes: bytes.length }
 }
 
 function joinOf(name: string, address: string, threads: number): Join {

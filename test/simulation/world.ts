@@ -62,6 +62,8 @@ export interface Counts {
   takeBacks: number
   cutTasks: number
   fetches: number
+  /** Values that the scheduler sent along with tasks. */
+  given: number
   relayed: number
   replicated: number
   cancelled: number
@@ -94,6 +96,7 @@ export function noCounts(): Counts {
     takeBacks: 0,
     cutTasks: 0,
     fetches: 0,
+    given: 0,
     relayed: 0,
     replicated: 0,
     cancelled: 0,

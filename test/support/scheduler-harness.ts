@@ -24,7 +24,7 @@ import type { Join, SchedulerToWorker } from '../../protocol/messages/worker.js'
 import type { HeardFromClient, HeardFromWorker } from '../../scheduler/core/events.js'
 import type { SchedulerInstruction } from '../../scheduler/core/instructions.js'
 import { checkInvariants } from '../../scheduler/core/invariants.js'
-import { endTurn, handleEvent } from '../../scheduler/core/machine.js'
+import { endTurn, handleEvent, nextDeadlineMs } from '../../scheduler/core/machine.js'
 import { createState, type SchedulerConfig } from '../../scheduler/core/state.js'
 import { statusOf } from '../../scheduler/core/status.js'
 
@@ -83,6 +83,18 @@ export class SchedulerHarness {
     }
     this.#unread.push(...endTurn(this.state, this.nowMs))
     checkInvariants(this.state)
+  }
+
+  /** Lets time pass until the core asks for a turn, and gives it one. */
+  wakeUp(): void {
+    const deadlineMs = nextDeadlineMs(this.state)
+    assert.ok(deadlineMs !== undefined, 'the scheduler waits for no time')
+    this.nowMs = Math.max(this.nowMs, deadlineMs)
+    this.turn()
+  }
+
+  get deadlineMs(): number | undefined {
+    return nextDeadlineMs(this.state)
   }
 
   get tasks() {

@@ -1,6 +1,7 @@
 /** Inputs that come from other workers: whom the worker asks, and what becomes of the tasks that wait. */
 import assert from 'node:assert/strict'
 import test from 'node:test'
+import { Packer, type Packed } from '../../common/packed.js'
 import { workerId } from '../../protocol/ids.js'
 import { OTHER_PEER, OURSELVES, PEER, task, WorkerHarness } from '../support/worker-harness.js'
 
@@ -182,3 +183,53 @@ test('a value made here ends the wait for it elsewhere', () => {
   worker.endTurn()
   worker.expectSilence()
 })
+
+test('values that come with their task are held without a word', () => {
+  const worker = new WorkerHarness()
+  const values = pack([1, 2], [3])
+  worker.tell({ type: 'give-values', tasks: [x, y], values })
+  worker.run([task(0)], { inputs: [x, y] })
+  assert.deepEqual(worker.takeInstruction('store-values'), { type: 'store-values', tasks: [x, y], values })
+  assert.deepEqual(worker.takeInstruction('run-batch').tasks[0]?.inputs, [x, y])
+  worker.expectSilence()
+  worker.finish(0)
+  worker.takeMessage('tasks-finished')
+  worker.tell({ type: 'free-tasks', tasks: [x, y, task(0)] })
+  worker.endTurn()
+  assert.deepEqual(worker.takeInstruction('drop').tasks, [x, y, task(0)])
+})
+
+test('a value that is given while it is being fetched starts who waits for it, and its copy is not reported', () => {
+  const worker = new WorkerHarness()
+  worker.run([task(0)], { inputs: [x], remote: [[x, PEER]] })
+  worker.takeInstruction('fetch')
+  worker.tell({ type: 'give-values', tasks: [x], values: pack([1]) })
+  worker.endTurn()
+  worker.takeInstruction('store-values')
+  worker.takeInstruction('run-batch')
+  worker.send({ type: 'values-fetched', holder: PEER, tasks: [x], sizes: [1] })
+  worker.endTurn()
+  worker.expectSilence()
+})
+
+test('a value that is freed in the turn in which it was given is dropped after it was stored', () => {
+  const worker = new WorkerHarness()
+  worker.tell({ type: 'give-values', tasks: [x], values: pack([1]) })
+  worker.tell({ type: 'free-tasks', tasks: [x] })
+  worker.endTurn()
+  worker.takeInstruction('store-values')
+  assert.deepEqual(worker.takeInstruction('drop').tasks, [x])
+  worker.expectSilence()
+})
+
+test('a scheduler that gives other values than it names is hung up on', () => {
+  const worker = new WorkerHarness()
+  worker.tell({ type: 'give-values', tasks: [x, y], values: pack([1]) })
+  assert.match(worker.takeInstruction('hang-up').reason, /give-values/)
+})
+
+function pack(...values: number[][]): Packed {
+  const packer = new Packer()
+  for (const value of values) packer.add(Uint8Array.from(value))
+  return packer.take()
+}

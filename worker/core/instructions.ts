@@ -28,6 +28,8 @@ export type WorkerInstruction =
   | { readonly type: 'send'; readonly message: WorkerToScheduler }
   /** Keep this code where threads can load it. Comes before the first batch that needs it. */
   | { readonly type: 'store-code'; readonly define: DefineCode }
+  /** Hold copies of these in the value store: entry `i` is that of `tasks[i]`. Comes before the first batch that needs them. */
+  | { readonly type: 'store-values'; readonly tasks: readonly TaskId[]; readonly values: Packed }
   /** Give the thread these tasks to run one after another. */
   | { readonly type: 'run-batch'; readonly thread: number; readonly tasks: readonly BatchTask[] }
   /** Keep the thread from starting more of its batch; answered by `batch-cut`. */

@@ -6,7 +6,7 @@ import type { WorkerInstruction } from './instructions.js'
 import { dropValue, letTaskGo, returnTask } from './let-go.js'
 import { onFarewell, onJoined } from './on-link.js'
 import { onRunTasks } from './on-run-tasks.js'
-import { onFetchCopies } from './on-transfer.js'
+import { onFetchCopies, onGiveValues } from './on-transfer.js'
 import { onStopTasks } from './stopping.js'
 import type { WorkerState } from './state.js'
 
@@ -31,6 +31,9 @@ export function onSchedulerMessage(state: WorkerState, message: Heard, out: Work
       break
     case 'run-tasks':
       onRunTasks(state, message, out)
+      break
+    case 'give-values':
+      onGiveValues(state, message, out)
       break
     case 'free-tasks':
       for (const task of message.tasks) freeTask(state, task)

@@ -1,9 +1,10 @@
 /** Values that come from other workers, or don't; and code that can't be kept. */
 import { present } from '../../common/assert.js'
+import { startOf } from '../../common/packed.js'
 import type { CodeHash, TaskId, WorkerId } from '../../protocol/ids.js'
 import { MAX_FETCH_BYTES, MAX_INLINE_RESULT_BYTES } from '../../protocol/limits.js'
 import type { WorkerEvent } from './events.js'
-import type { FetchCopies } from '../../protocol/messages/worker.js'
+import type { FetchCopies, GiveValues } from '../../protocol/messages/worker.js'
 import type { WorkerInstruction } from './instructions.js'
 import { dropUnlessHeld, forgetTask, giveBackWithoutInputs } from './let-go.js'
 import { isWanted, OWN_DISK, type Fetch } from './fetch-plan.js'
@@ -66,6 +67,20 @@ export function onValuesFetched(state: WorkerState, tasks: readonly TaskId[], si
 export function onValuePut(state: WorkerState, value: TaskId, sizeBytes: number): void {
   holdValue(state, value, sizeBytes)
   if (state.link.type !== 'absent') state.report.addCopy(value, sizeBytes)
+}
+
+/** The scheduler gives small values that tasks to come need, and counts on them to be here. */
+export function onGiveValues(state: WorkerState, { tasks, values }: GiveValues, out: WorkerInstruction[]): void {
+  if (values.ends.length !== tasks.length) {
+    out.push({ type: 'hang-up', reason: 'A message give-values is malformed: its values are not one for each task.' })
+    return
+  }
+  out.push({ type: 'store-values', tasks, values })
+  tasks.forEach((value, i) => {
+    const sizeBytes = values.ends[i]! - startOf(values, i)
+    if (state.held.has(value)) keepIfHeld(state, value, sizeBytes)
+    else holdValue(state, value, sizeBytes)
+  })
 }
 
 /** Tasks for which no other holder is known go back, each in one message with all that it misses. */
