@@ -24,6 +24,11 @@ export class Heap<T extends HeapItem> {
     return this.#items[0]
   }
 
+  /** Up to `count` items with low ranks: the lowest first, the others in no order. */
+  nearTop(count: number): readonly T[] {
+    return this.#items.slice(0, count)
+  }
+
   push(item: T): void {
     item.heapPlace = this.#items.length
     this.#items.push(item)

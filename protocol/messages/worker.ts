@@ -74,6 +74,8 @@ export const taskExited = message('task-exited', { task, attempt: attemptNumber,
 export type TaskExited = Infer<typeof taskExited>
 /** Tasks come back unstarted: recalled, or the worker is leaving; or they were freed, and their template `isCounted`. */
 export const tasksReturned = message('tasks-returned', { tasks: taskIds, attempts: integers })
+/** Tasks that `recall` named have started, and stay. */
+export const tasksKept = message('tasks-kept', { tasks: taskIds })
 /** A task comes back unstarted: its inputs could not be had from `holder`. */
 export const inputsMissing = message('inputs-missing', {
   task,
@@ -119,6 +121,7 @@ export const workerToScheduler = union([
   taskFailed,
   taskExited,
   tasksReturned,
+  tasksKept,
   inputsMissing,
   copiesHeld,
   valuesLost,
@@ -182,7 +185,7 @@ export const giveValues = message('give-values', { tasks: taskIds, values: packe
 export type GiveValues = Infer<typeof giveValues>
 /** Nobody needs these any more: drop the values, and the tasks if they have not started. */
 export const freeTasks = message('free-tasks', { tasks: taskIds })
-/** Give these back if they have not started. */
+/** Give these back if they have not started: answered by `tasks-returned`, by `tasks-kept`, or by their outcome. */
 export const recall = message('recall', { tasks: taskIds })
 /** Nothing is expected of the worker any more: it may close. */
 export const farewell = message('farewell', {})

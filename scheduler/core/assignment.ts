@@ -4,7 +4,7 @@ import type { SchedulerState } from './state.js'
 import { workerOutboxOf } from './state.js'
 import type { TaskId } from '../../protocol/ids.js'
 import { argumentBytesOf, moveTo, nextAttempt, type Task } from './task.js'
-import type { WorkerRecord } from './worker-record.js'
+import { hoards, type WorkerRecord } from './worker-record.js'
 
 /** Sends a ready task to the worker, as a new attempt. */
 export function assign(state: SchedulerState, task: Task, worker: WorkerRecord): void {
@@ -25,6 +25,7 @@ export function assign(state: SchedulerState, task: Task, worker: WorkerRecord):
 /** The task has left the worker. The caller moves it on, and calls `reorder` once for all tasks of a message. */
 export function unassign(state: SchedulerState, task: Task, worker: WorkerRecord): void {
   if (!worker.processing.delete(task)) return
+  if (worker.recalled.size > 0) endRecall(state, worker, task)
   if (task.inputs.length > 0) state.consuming--
   worker.argumentBytes -= argumentBytesOf(task)
   const { meanUs } = task.template.statistics
@@ -34,10 +35,21 @@ export function unassign(state: SchedulerState, task: Task, worker: WorkerRecord
   if (worker.processing.size === 0 || worker.queuedUs < 0) recountLoad(worker)
 }
 
+/** It is not expected back any more: the worker has not got it. */
+export function endRecall(state: SchedulerState, { recalled }: WorkerRecord, task: Task): void {
+  if (recalled.get(task) === 'asked') state.recallsUnderWay--
+  recalled.delete(task)
+}
+
 /** The worker's load has changed. */
 export function reorder(state: SchedulerState, worker: WorkerRecord): void {
   if (worker.heapPlace >= 0) state.open.update(worker)
   touch(state, worker)
+  const isHoarding = hoards(worker)
+  if (isHoarding === worker.isHoarding) return
+  worker.isHoarding = isHoarding
+  if (isHoarding) state.hoarders.add(worker)
+  else state.hoarders.delete(worker)
 }
 
 /** Nobody wants the task any more. It takes of the worker until that says that it is done with the attempt. */

@@ -10,7 +10,7 @@ import type { SchedulerState } from './state.js'
 import { HELD } from './task-array.js'
 import { isPending, type Task, type TaskState } from './task.js'
 import type { FunctionStatistics, Template } from './template.js'
-import type { WorkerRecord } from './worker-record.js'
+import { hoards, type WorkerRecord } from './worker-record.js'
 
 export function checkInvariants(state: SchedulerState): void {
   const tasks = allTasks(state)
@@ -28,6 +28,7 @@ export function checkInvariants(state: SchedulerState): void {
   checkScatters(state, tasks)
   checkStops(state)
   checkNews(state)
+  checkRecalls(state)
 }
 
 function checkNews({ clients, clientsWithNews }: SchedulerState): void {
@@ -37,6 +38,21 @@ function checkNews({ clients, clientsWithNews }: SchedulerState): void {
     assert(!outbox.hasNews || isDirty || clientsWithNews.has(client), `client ${name} is never told its news`)
   }
   for (const client of clientsWithNews) assert(clients.get(client.id) === client, `news waits for a client that left`)
+}
+
+function checkRecalls({ workers, hoarders, recallsUnderWay }: SchedulerState): void {
+  let asked = 0
+  for (const worker of workers.values()) {
+    const { join, recalled, processing, isHoarding } = worker
+    for (const [task, answer] of recalled) {
+      assert(processing.has(task), `${task.id} is asked back from ${join.name}, which has not got it`)
+      if (answer === 'asked') asked++
+    }
+    assert(isHoarding === hoards(worker), `worker ${join.name} has other tasks to spare than is known`)
+    assert(isHoarding === hoarders.has(worker), `worker ${join.name} is not among those with tasks to spare, or is`)
+  }
+  for (const worker of hoarders) assert(workers.get(worker.id) === worker, 'a worker that is gone has tasks to spare')
+  assert(asked === recallsUnderWay, `${asked} tasks are asked back, and ${recallsUnderWay} are counted`)
 }
 
 function allTasks(state: SchedulerState): Set<Task> {

@@ -12,6 +12,7 @@ import { onClientJoined, onClientLeft, onClientMessage } from './on-client.js'
 import { onWorkerMessage } from './on-task.js'
 import { dismissIfDone, onWorkerJoined, onWorkerLeft } from './on-worker.js'
 import { placeReadyTasks } from './placement.js'
+import { recallForIdle } from './recall.js'
 import { startRelays } from './relays.js'
 import { makeCopies } from './replication.js'
 import { placeScatters } from './scatter.js'
@@ -60,6 +61,7 @@ export function endTurn(state: SchedulerState, nowMs: number): SchedulerInstruct
   if (state.scattersToPlace.size > 0) placeScatters(state)
   makeCopies(state) // A broadcast that is done makes tasks ready.
   placeReadyTasks(state)
+  recallForIdle(state)
   makeCopies(state) // Inputs may have turned out to be lost.
   startRelays(state)
   const out: SchedulerInstruction[] = []

@@ -4,7 +4,7 @@
  */
 import { ownBytes, startOf } from '../../common/packed.js'
 import { unreachable } from '../../common/assert.js'
-import { arrayOf, indexOf, type TaskId } from '../../protocol/ids.js'
+import type { TaskId } from '../../protocol/ids.js'
 import type {
   InputsMissing,
   OutputsFinished,
@@ -19,10 +19,12 @@ import { faultOfReport, finishOutputs, isProducer } from './on-outputs.js'
 import { failTask, finishTask } from './outcome.js'
 import { isNeeded } from './retention.js'
 import { loseCopy, startOver } from './recovery.js'
+import { noteHeldUp, onTasksKept } from './recall.js'
 import { onRelayMessage } from './relays.js'
 import { loseScattered, onScattered, retryScatters } from './scatter.js'
 import { endCopying, endResting, noteChange, onCopyMissing } from './spread.js'
 import { readyQueueOf, workerOutboxOf, type SchedulerState } from './state.js'
+import { recordOf } from './task-array.js'
 import { addHolder, isHolder, isPending, keyOf, outputCountOf, type Failure, type Task } from './task.js'
 import type { FunctionStatistics } from './template.js'
 import type { WorkerRecord } from './worker-record.js'
@@ -61,6 +63,9 @@ export function onWorkerMessage(state: SchedulerState, worker: WorkerRecord, mes
     case 'tasks-returned':
       for (let i = 0; i < message.tasks.length; i++) giveBack(state, worker, message.tasks[i]!, message.attempts[i])
       break
+    case 'tasks-kept':
+      onTasksKept(state, worker, message.tasks)
+      break
     case 'inputs-missing':
       onInputsMissing(state, worker, message)
       break
@@ -72,6 +77,7 @@ export function onWorkerMessage(state: SchedulerState, worker: WorkerRecord, mes
       break
     case 'pulse':
       worker.pulse = message
+      noteHeldUp(state, worker, message)
       if (worker.copies.resting.size > 0) {
         endResting(state, worker)
         retryScatters(state)
@@ -282,11 +288,6 @@ function currentTask(state: SchedulerState, worker: WorkerRecord, id: TaskId, at
   if (task?.state.type === 'in-memory' && isHolder(task.state, worker)) return undefined
   workerOutboxOf(state, worker).addFree(id)
   return undefined
-}
-
-/** The record of a task that may be gone, without making one. */
-function recordOf(state: SchedulerState, id: TaskId): Task | undefined {
-  return state.arrays.get(arrayOf(id))?.tasks[indexOf(id)]
 }
 
 /**

@@ -1,6 +1,7 @@
 /** Workers come, want to go, and are gone. */
 import type { WorkerId } from '../../protocol/ids.js'
 import type { Join } from '../../protocol/messages/worker.js'
+import { endRecall, reorder } from './assignment.js'
 import { enterDemands, quitDemands } from './demand.js'
 import { endStopsOf } from './cancel.js'
 import { failTask } from './outcome.js'
@@ -11,7 +12,7 @@ import { endCopyingOf, noCopies, noteWorkers } from './spread.js'
 import { outboxOf, workerOutboxOf, type SchedulerState } from './state.js'
 import { isHolder, keyOf, type Task } from './task.js'
 import { WorkerOutbox } from './worker-outbox.js'
-import type { WorkerRecord } from './worker-record.js'
+import { NOT_HELD_UP, type WorkerRecord } from './worker-record.js'
 
 /** How many workers may die while they run a task before the task is held to be the reason. */
 const ALLOWED_DEATHS = 3
@@ -45,6 +46,9 @@ export function onWorkerJoined(state: SchedulerState, id: WorkerId, join: Join):
     argumentBytes: 0,
     queuedUs: 0,
     untimed: 0,
+    recalled: new Map(),
+    heldUpBy: NOT_HELD_UP,
+    isHoarding: false,
     extraSlots: 0,
     free: {
       memoryBytes: join.memoryLimitBytes,
@@ -97,6 +101,7 @@ export function onLeaving(state: SchedulerState, worker: WorkerRecord): void {
   state.stayingWorkers--
   state.memoryLimitBytes -= worker.join.memoryLimitBytes
   state.open.remove(worker)
+  reorder(state, worker)
   quitDemands(state, worker)
   retryScatters(state)
   noteWorkers(state)
@@ -141,6 +146,8 @@ export function onWorkerLeft(state: SchedulerState, id: WorkerId, reason: string
     if (task.deaths < ALLOWED_DEATHS) startOver(state, task)
     else failWithWorker(state, task, worker, reason)
   }
+  for (const task of worker.recalled.keys()) endRecall(state, worker, task)
+  state.hoarders.delete(worker)
   for (const { inputs } of worker.processing) if (inputs.length > 0) state.consuming--
   worker.processing.clear()
   for (const demand of state.demands.values()) demand.taken.delete(worker)

@@ -10,12 +10,14 @@ import { endTurnOf, refit, reserve, startersOf, type Demand } from './demand.js'
 import { areInputsHeld, startOver } from './recovery.js'
 import { mayTakeRoots } from './roots.js'
 import type { SchedulerState } from './state.js'
-import type { Task } from './task.js'
+import { isGiven, isHolder, type Task } from './task.js'
 import { loadOf, type WorkerRecord } from './worker-record.js'
 
 /** What fetching costs: a fixed part, and a part by size. */
 const FETCH_US = 300
 const FETCH_BYTES_PER_US = 1_000
+/** What a small input costs that comes with the task. */
+const GIVE_US = 20
 /** Once its inputs could not be fetched, a task is drawn to where they are. */
 const FETCH_FAILED_FACTOR = 1_000
 /** Of an input held in many places, so many holders are looked at. */
@@ -89,21 +91,27 @@ export function chooseWorker(
 ): WorkerRecord {
   const heldBytes = new Map<WorkerRecord, number>()
   for (const worker of starters) heldBytes.set(worker, 0)
+  const heldGifts = new Map<WorkerRecord, number>()
   let allBytes = 0
+  let allGifts = 0
   for (const { state } of task.inputs) {
     if (state.type !== 'in-memory') continue
-    allBytes += state.sizeBytes
+    const isGift = isGiven(state)
+    if (isGift) allGifts++
+    else allBytes += state.sizeBytes
     const seen = Math.min(state.holders.length, MAX_HOLDERS_SEEN)
     for (let i = 0; i < seen; i++) {
       const holder = present(state.holders[i], 'a holder')
-      heldBytes.set(holder, (heldBytes.get(holder) ?? 0) + state.sizeBytes)
+      heldBytes.set(holder, (heldBytes.get(holder) ?? 0) + (isGift ? 0 : state.sizeBytes))
+      if (isGift) heldGifts.set(holder, (heldGifts.get(holder) ?? 0) + 1)
     }
   }
   let best = present(starters[0], 'a worker that can take a task')
   let bestUs = Infinity
   for (const [worker, bytes] of heldBytes) {
     if (!starters.includes(worker) && !mayTake(worker)) continue
-    const us = loadOf(worker) + fetchUs(allBytes - bytes) * (1 + task.misses * FETCH_FAILED_FACTOR)
+    const gifts = allGifts - (heldGifts.get(worker) ?? 0)
+    const us = loadOf(worker) + gifts * GIVE_US + fetchUs(task, allBytes - bytes)
     if (us < bestUs) {
       best = worker
       bestUs = us
@@ -117,7 +125,19 @@ function mayTakeGuest(worker: WorkerRecord): boolean {
   return !worker.isLeaving && hasRoomForGuests(worker)
 }
 
-/** Leaf: what it takes to fetch so many bytes. */
-function fetchUs(bytes: number): number {
-  return bytes === 0 ? 0 : FETCH_US + bytes / FETCH_BYTES_PER_US
+/** What it takes the worker to get those inputs of a task that it has not got. */
+export function inputsUs(task: Task, worker: WorkerRecord): number {
+  let bytes = 0
+  let gifts = 0
+  for (const { state } of task.inputs) {
+    if (state.type !== 'in-memory' || isHolder(state, worker)) continue
+    if (isGiven(state)) gifts++
+    else bytes += state.sizeBytes
+  }
+  return gifts * GIVE_US + fetchUs(task, bytes)
+}
+
+/** Leaf: what it takes to fetch so many bytes for the task. */
+function fetchUs({ misses }: Task, bytes: number): number {
+  return bytes === 0 ? 0 : (FETCH_US + bytes / FETCH_BYTES_PER_US) * (1 + misses * FETCH_FAILED_FACTOR)
 }

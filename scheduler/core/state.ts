@@ -69,6 +69,10 @@ export interface SchedulerState {
   readonly open: Heap<WorkerRecord>
   readonly inline: InlineCache
   readonly workerWaits: WorkerWait[]
+  /** Workers from which tasks may be asked back, the one to be looked at first first. */
+  readonly hoarders: Set<WorkerRecord>
+  /** How many tasks workers were asked to give back, and have not answered about. */
+  recallsUnderWay: number
   /** Values that clients are bringing to workers. */
   readonly scatters: Map<TaskId, Scatter>
   /** Those of them that need a place; looked at when the turn ends. */
@@ -123,6 +127,8 @@ export function createState(config: SchedulerConfig): SchedulerState {
     demands: new Map(),
     touched: new Set(),
     open: new Heap(isLessLoaded),
+    hoarders: new Set(),
+    recallsUnderWay: 0,
     inline: new InlineCache(config.maxInlineCacheBytes ?? MAX_INLINE_CACHE_BYTES),
     workerWaits: [],
     scatters: new Map(),

@@ -53,6 +53,11 @@ export function findTask(state: SchedulerState, id: TaskId): Task | undefined {
   return array.tasks[index] ?? ((array.flags[index]! & HELD) === 0 ? undefined : expand(array, index))
 }
 
+/** The record of a task that may be gone, without making one. */
+export function recordOf(state: SchedulerState, id: TaskId): Task | undefined {
+  return state.arrays.get(arrayOf(id))?.tasks[indexOf(id)]
+}
+
 /** Makes the record of a task that has none yet: it has no inputs, so it is ready, and already counted as such. */
 export function expand(array: TaskArray, index: number): Task {
   const segment = segmentOf(array, index)

@@ -5,6 +5,7 @@
 import { AssertionError } from '../../common/assert.js'
 import { attempt, generatedKey, type Attempt, type TaskId } from '../../protocol/ids.js'
 import type { ErrorCode } from '../../protocol/errors.js'
+import { MAX_GIVEN_VALUE_BYTES } from '../../protocol/limits.js'
 import { startOf, type Packed } from '../../common/packed.js'
 import type { InlinePage } from './inline-cache.js'
 import type { TaskArray } from './task-array.js'
@@ -147,6 +148,11 @@ export function nextAttempt(task: Task): Attempt {
 /** Does the worker hold the value, as far as the scheduler knows? */
 export function isHolder(state: InMemory, worker: WorkerRecord): boolean {
   return state.holders.includes(worker)
+}
+
+/** Does the value come from the scheduler, with the task that needs it? */
+export function isGiven({ page, sizeBytes }: InMemory): boolean {
+  return sizeBytes <= MAX_GIVEN_VALUE_BYTES && page?.bytes !== undefined
 }
 
 /** The worker has a copy too. */

@@ -2,10 +2,10 @@
 import { Packer, startOf } from '../../common/packed.js'
 import { PRIORITY_BASE } from '../../protocol/messages/client.js'
 import type { TaskId, WorkerId } from '../../protocol/ids.js'
-import { CHUNK_BYTES, MAX_GIVEN_VALUE_BYTES } from '../../protocol/limits.js'
+import { CHUNK_BYTES } from '../../protocol/limits.js'
 import type { SchedulerToWorker } from '../../protocol/messages/worker.js'
 import type { SchedulerState } from './state.js'
-import { addHolder, argumentBytesOf, isHolder, type Task } from './task.js'
+import { addHolder, argumentBytesOf, isGiven, isHolder, type Task } from './task.js'
 import type { WorkerRecord } from './worker-record.js'
 
 /** With arguments of this size a message is large enough: further tasks go into the next one. */
@@ -17,6 +17,7 @@ const ENOUGH_IDS = 8_192
 export class WorkerOutbox {
   #free: TaskId[] = []
   #tasks: Task[] = []
+  #recalled: TaskId[] = []
   #forgotten: number[] = []
   #others: SchedulerToWorker[] = []
 
@@ -28,6 +29,11 @@ export class WorkerOutbox {
   /** The task is sent when the turn ends, with what it needs and the worker has not got. */
   addTask(task: Task): void {
     this.#tasks.push(task)
+  }
+
+  /** It is to give the task back if that has not started. It hears of the task first. */
+  addRecalled(id: TaskId): void {
+    this.#recalled.push(id)
   }
 
   addForgottenTemplate(id: number): void {
@@ -57,6 +63,8 @@ export class WorkerOutbox {
       start = end
     }
     if (this.#tasks.length > 0) this.#tasks = []
+    if (this.#recalled.length > 0) messages.push({ type: 'recall', tasks: this.#recalled })
+    if (this.#recalled.length > 0) this.#recalled = []
     return messages
   }
 
@@ -136,7 +144,7 @@ class Inputs {
       this.#inputs.push(input.id)
       if (input.state.type !== 'in-memory' || isHolder(input.state, worker) || this.#remote.has(input.id)) continue
       const { holders, sizeBytes, page, start } = input.state
-      if (page?.bytes !== undefined && sizeBytes <= MAX_GIVEN_VALUE_BYTES) {
+      if (page?.bytes !== undefined && isGiven(input.state)) {
         this.#given.push(input.id)
         this.#givenValues.add(page.bytes, start, start + sizeBytes)
         addHolder(input.state, worker) // From here on, for what is told to a worker arrives in order.

@@ -26,6 +26,12 @@ export interface WorkerRecord extends HeapItem {
   queuedUs: number
   /** How many of `processing` belong to a function that was never timed. */
   untimed: number
+  /** Those of `processing` that it was asked to give back, until they have left it: has it said that they started? */
+  readonly recalled: Map<Task, 'asked' | 'kept'>
+  /** If, by its last sign of life, each of its threads was at one task for long: these tasks. */
+  heldUpBy: readonly Task[]
+  /** Is it in `state.hoarders`? */
+  isHoarding: boolean
   /** Threads that tasks of `processing` take beyond one each. */
   extraSlots: number
   /** What tasks that are counted have not taken: of its memory limit, and of what it offers by name, in thousandths. */
@@ -86,14 +92,30 @@ export function hasIdleThread(worker: WorkerRecord): boolean {
   return slots < (isPaused(worker) ? 1 : worker.join.threads)
 }
 
+export const NOT_HELD_UP: readonly Task[] = Object.freeze([])
+
+/** What it takes to have a task back from a worker. */
+export const RECALL_US = 1_000
+
+/** Is each of its threads still at a task that takes long? */
+export function isHeldUp({ heldUpBy, processing }: WorkerRecord): boolean {
+  return heldUpBy.length > 0 && heldUpBy.every((task) => processing.has(task))
+}
+
+/** Has it been sent more than its threads can run at once, and would have to run them for long enough that it is worth a question? */
+export function hoards(worker: WorkerRecord): boolean {
+  if (slotsOf(worker) <= worker.join.threads || worker.isLeaving) return false
+  return worker.queuedUs > 2 * RECALL_US * worker.processing.size || isHeldUp(worker)
+}
+
 /** How many threads its tasks take. */
 export function slotsOf(worker: WorkerRecord): number {
   return worker.processing.size + worker.extraSlots
 }
 
-/** Where a task has several threads, or is to have them, none is sent ahead that would take one of them. */
+/** Where a task has several threads, or is to have them, none is sent ahead that would take one of them; nor where all threads are held up. */
 export function takesNothingAhead(worker: WorkerRecord): boolean {
-  return isPaused(worker) || worker.extraSlots > 0 || (worker.reservedFor?.needs.threads ?? 1) > 1
+  return isPaused(worker) || isHeldUp(worker) || worker.extraSlots > 0 || (worker.reservedFor?.needs.threads ?? 1) > 1
 }
 
 /** Of the threads of a worker that is kept free for a demand, those that tasks may take, with the demand's own. */

@@ -56,6 +56,8 @@ test('a heap keeps the lowest rank on top while ranks change and items go', () =
     )
     assert.equal(heap.length, inside.length)
     assert.equal(heap.peek(), lowest)
+    assert.equal(heap.nearTop(5)[0], lowest)
+    assert.equal(heap.nearTop(5).length, Math.min(5, inside.length))
   }
 })
 

@@ -38,7 +38,7 @@ test('long tasks are not hoarded', () => {
   const [x] = client.map(client.define(), 100)
   worker.takeTasks()
 
-  worker.finish([x!], { template: 1, us: 50_000 })
+  worker.finish([x!], { template: 1, us: 150_000 })
 
   assert.equal(worker.takeTasks().length, 1)
 })
@@ -241,6 +241,23 @@ test('a small input goes along with the task that needs it elsewhere, once, and 
   client.release(x!, y!, ...sums)
   assert.deepEqual(a.take('free-tasks').tasks, [x])
   assert.deepEqual(new Set(b.take('free-tasks').tasks), new Set([x, y, ...sums]))
+})
+
+test('small inputs bind a task to their worker less than large ones', () => {
+  for (const sizeBytes of [undefined, 2_000]) {
+    const scheduler = new SchedulerHarness()
+    const [a, b] = [scheduler.worker(), scheduler.worker()]
+    const client = scheduler.client()
+    const f = client.define()
+    const [x] = client.map(f, 1)
+    a.finish([x!], { template: 1, us: 200, ...(sizeBytes !== undefined && { sizeBytes }) })
+    client.submit(f, [{ inputs: [x!] }])
+    scheduler.skip()
+
+    const [second] = client.submit(f, [{ inputs: [x!] }])
+
+    assert.deepEqual(sizeBytes === undefined ? b.takeTasks() : a.takeTasks(), [second])
+  }
 })
 
 test('a worker that was given a value holds it when the one that made it is lost', () => {

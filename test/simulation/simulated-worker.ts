@@ -166,7 +166,10 @@ export class SimulatedWorker {
       receive: (messages: readonly SchedulerToWorker[]) => {
         for (const message of messages) {
           if (isFromSwitch(message)) this.#relays.receive(message)
-          else this.#loop.submit({ type: 'scheduler-message', message })
+          else {
+            if (message.type === 'recall') this.#world.counts.recalled += message.tasks.length
+            this.#loop.submit({ type: 'scheduler-message', message })
+          }
         }
       },
       connectionLost: () => {
@@ -193,6 +196,7 @@ export class SimulatedWorker {
     switch (instruction.type) {
       case 'send':
         if (instruction.message.type === 'tasks-returned') counts.returned += instruction.message.tasks.length
+        if (instruction.message.type === 'tasks-kept') counts.kept += instruction.message.tasks.length
         if (instruction.message.type === 'task-exited') counts.exits++
         if (instruction.message.type === 'outputs-finished') counts.split += instruction.message.tasks.length
         this.#connection?.send(instruction.message)

@@ -72,6 +72,9 @@ export interface Counts {
   terminated: number
   missing: number
   returned: number
+  /** Tasks that the scheduler asked back, and those that had started. */
+  recalled: number
+  kept: number
   exits: number
   /** Tasks with several outputs that ended. */
   split: number
@@ -104,6 +107,8 @@ export function noCounts(): Counts {
     terminated: 0,
     missing: 0,
     returned: 0,
+    recalled: 0,
+    kept: 0,
     exits: 0,
     split: 0,
     spilled: 0,

@@ -20,7 +20,7 @@ import {
 } from '../../protocol/ids.js'
 import { NO_NEEDS, type Needs } from '../../protocol/messages/needs.js'
 import { PRIORITY_BASE, type SchedulerToClient } from '../../protocol/messages/client.js'
-import type { Join, SchedulerToWorker } from '../../protocol/messages/worker.js'
+import type { Join, Pulse, SchedulerToWorker } from '../../protocol/messages/worker.js'
 import type { HeardFromClient, HeardFromWorker } from '../../scheduler/core/events.js'
 import type { SchedulerInstruction } from '../../scheduler/core/instructions.js'
 import { checkInvariants } from '../../scheduler/core/invariants.js'
@@ -383,9 +383,9 @@ export class TestWorker {
   }
 
   /** A sign of life. */
-  pulse(): void {
+  pulse({ running, runningForMs }: Pick<Pulse, 'running' | 'runningForMs'> = { running: [], runningForMs: [] }): void {
     const values = { storedCount: 0, storedBytes: 0, spilledBytes: 0, isPaused: false, isDiskFull: false }
-    this.send({ type: 'pulse', memoryBytes: 1, cpuSeconds: 1, ...values, running: [], runningForMs: [] })
+    this.send({ type: 'pulse', memoryBytes: 1, cpuSeconds: 1, ...values, running, runningForMs })
   }
 
   fail(task: TaskId, number = 1): void {

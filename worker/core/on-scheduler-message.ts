@@ -70,6 +70,10 @@ function recallTask(state: WorkerState, id: TaskId): void {
     return
   }
   const { batch } = task.state
+  if (batch.tail === 'cut') {
+    state.report.addKept(task)
+    return
+  }
   ;(batch.recalled ??= new Set()).add(task)
   if (batch.tail === 'given') batch.tail = 'wanted'
 }

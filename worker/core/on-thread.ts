@@ -139,6 +139,8 @@ function cut(state: WorkerState, batch: Batch, first: number): void {
     moveTo(task, READY)
     again.push(task)
   }
+  for (const task of batch.recalled ?? []) if (task.state.type === 'batched') state.report.addKept(task)
+  batch.recalled = undefined
   state.ready.pushFront(again)
   batch.end = Math.min(batch.end, first)
   batch.tail = 'cut'

@@ -19,6 +19,7 @@ export class TurnReport {
   readonly #values = new Packer()
   readonly #timings = new Timings()
   #returned = new Attempts()
+  #kept: TaskId[] = []
   #copies: { readonly task: TaskId; readonly sizeBytes: number; readonly isOrdered: boolean }[] = []
   #missingCopies: TaskId[] = []
   #stopped: { readonly task: TaskId; readonly stoppedBy: Stopper }[] = []
@@ -40,6 +41,11 @@ export class TurnReport {
   /** The task goes back unstarted. */
   addReturned(task: Task): void {
     this.#returned.add(task)
+  }
+
+  /** The scheduler wanted the task back, and it has started. */
+  addKept(task: Task): void {
+    this.#kept.push(task.task)
   }
 
   /** A value that a peer gave is held from now on. */
@@ -72,6 +78,7 @@ export class TurnReport {
     this.#takeFinished()
     this.#outputs.take()
     this.#takeReturned()
+    this.#kept = []
     this.#copies = []
     this.#missingCopies = []
     this.#stopped = []
@@ -82,6 +89,8 @@ export class TurnReport {
     const outputs = this.#outputs.take()
     if (outputs !== undefined) out.push({ type: 'send', message: outputs })
     if (this.#returned.tasks.length > 0) out.push(this.#takeReturned())
+    if (this.#kept.length > 0) out.push({ type: 'send', message: { type: 'tasks-kept', tasks: this.#kept } })
+    if (this.#kept.length > 0) this.#kept = []
     if (this.#copies.length > 0) this.#flushCopies(held, out)
     if (this.#missingCopies.length > 0) {
       out.push({ type: 'send', message: { type: 'copies-missing', tasks: this.#missingCopies } })

@@ -1,0 +1,133 @@
+/** Work that was sent ahead goes where it can start sooner. */
+import assert from 'node:assert/strict'
+import test from 'node:test'
+import type { TaskId } from '../../protocol/ids.js'
+import { SchedulerHarness, type TestClient, type TestWorker } from '../support/scheduler-harness.js'
+
+const LONG_US = 50_000
+
+/** A worker that has the first of `count` long tasks to run and the second ahead; the others wait. */
+function busyWorker(scheduler: SchedulerHarness, count = 2): { worker: TestWorker; client: TestClient; ids: TaskId[] } {
+  const worker = scheduler.worker()
+  const client = scheduler.client()
+  const f = client.define()
+  const [known] = client.map(f, 1)
+  worker.finish([known!], { template: f, us: LONG_US })
+  const ids = client.map(f, count)
+  scheduler.skipAllBut('run-tasks')
+  assert.deepEqual(worker.takeTasks().slice(1), ids.slice(0, 2))
+  scheduler.skip()
+  return { worker, client, ids }
+}
+
+test('a thread has one long task ahead, and no very long one', () => {
+  const scheduler = new SchedulerHarness()
+  const { worker, ids } = busyWorker(scheduler, 4)
+
+  worker.finish([ids[0]!], { template: 1, us: LONG_US })
+  assert.deepEqual(worker.takeTasks(), [ids[2]])
+  worker.finish([ids[1]!], { template: 1, us: 1_000_000 })
+  assert.deepEqual(worker.takeTasks(), [])
+})
+
+test('a task that has not started is asked back when a thread would be idle, and runs there', () => {
+  const scheduler = new SchedulerHarness()
+  const { worker, ids } = busyWorker(scheduler)
+
+  const idle = scheduler.worker()
+  assert.deepEqual(worker.take('recall').tasks, [ids[1]])
+  worker.send({ type: 'tasks-returned', tasks: [ids[1]!], attempts: [] })
+
+  const run = idle.take('run-tasks')
+  assert.deepEqual([run.tasks, run.attempts], [[ids[1]], [2]])
+  worker.finish([ids[0]!])
+  idle.finish([ids[1]!], { attempts: [2] })
+  assert.deepEqual(worker.unread, [])
+})
+
+test('it is asked for once, also when it has started', () => {
+  const scheduler = new SchedulerHarness()
+  const { worker, ids, client } = busyWorker(scheduler)
+  const idle = scheduler.worker()
+  scheduler.skip()
+
+  idle.pulse()
+  assert.deepEqual(worker.unread, [])
+  worker.send({ type: 'tasks-kept', tasks: [ids[1]!] })
+  idle.pulse()
+  assert.deepEqual(worker.unread, [])
+  assert.equal(scheduler.state.recallsUnderWay, 0)
+
+  client.release(ids[1]!)
+  assert.deepEqual(worker.take('free-tasks').tasks, [ids[1]])
+  assert.equal(scheduler.state.workers.get(worker.id)?.recalled.size, 0)
+})
+
+test('the question ends with the task, the future and the worker', () => {
+  for (const end of ['finish', 'release', 'leave', 'ask to leave'] as const) {
+    const scheduler = new SchedulerHarness()
+    const { worker, ids, client } = busyWorker(scheduler)
+    scheduler.worker()
+    assert.equal(scheduler.state.recallsUnderWay, 1)
+    if (end === 'finish') worker.finish(ids)
+    else if (end === 'release') client.release(...ids)
+    else if (end === 'leave') worker.leave()
+    else worker.send({ type: 'leaving' }, { type: 'tasks-returned', tasks: [ids[1]!], attempts: [] })
+    assert.equal(scheduler.state.recallsUnderWay, 0)
+  }
+})
+
+test('a task stays where its inputs are when to fetch them takes longer than to wait', () => {
+  const scheduler = new SchedulerHarness()
+  const { worker, client, ids } = busyWorker(scheduler, 1)
+  worker.finish(ids, { sizeBytes: 100_000_000 })
+  const f = client.define('g')
+  const [known] = client.map(f, 1)
+  worker.finish([known!], { template: f, us: LONG_US })
+  const both = client.submit(f, [{ inputs: ids }, { inputs: ids }])
+  assert.deepEqual(worker.takeTasks().slice(-2), both)
+  scheduler.skip()
+
+  const idle = scheduler.worker()
+
+  assert.deepEqual(worker.unread, [])
+  assert.deepEqual(idle.takeTasks(), [])
+})
+
+test('what waits behind a task that takes long is asked back, however short, and nothing more is sent there', () => {
+  const scheduler = new SchedulerHarness()
+  const worker = scheduler.worker()
+  const client = scheduler.client()
+  const f = client.define()
+  const [known] = client.map(f, 1)
+  worker.finish([known!], { template: f, us: 500 })
+  const ids = client.map(f, 10)
+  scheduler.skip()
+  worker.pulse({ running: [ids[0]!], runningForMs: [3_000] })
+
+  const idle = scheduler.worker()
+  assert.deepEqual(new Set(worker.take('recall').tasks), new Set(ids.slice(1)))
+  worker.send({ type: 'tasks-returned', tasks: ids.slice(1), attempts: [] })
+  assert.deepEqual(idle.takeTasks(), ids.slice(1))
+  client.map(f, 5)
+  assert.equal(idle.takeTasks().length, 5)
+
+  worker.finish([ids[0]!])
+  client.map(f, 1)
+  assert.equal(worker.takeTasks().length, 1)
+})
+
+test('short tasks are not asked back', () => {
+  const scheduler = new SchedulerHarness()
+  const worker = scheduler.worker()
+  const client = scheduler.client()
+  const f = client.define()
+  const [known] = client.map(f, 1)
+  worker.finish([known!], { template: f, us: 500 })
+  client.map(f, 10)
+  scheduler.skip()
+
+  scheduler.worker()
+
+  assert.deepEqual(worker.unread, [])
+})
