@@ -1,6 +1,6 @@
 /** Cancelling: what can be said of it, what comes of it, and signals that do it. */
 import { TaskCancelledError, type HeddleError } from '../protocol/errors.js'
-import { MAX_GRACE_MS } from '../protocol/limits.js'
+import { MAX_GRACE_MS, STOP_GRACE_MS } from '../protocol/limits.js'
 import type { Stopper } from '../protocol/messages/common.js'
 import { checkOptionNames, describe, invalidOption } from './options.js'
 import type { Place, TaskArray } from './task-array.js'
@@ -31,11 +31,9 @@ export interface ResolvedCancelOptions {
   readonly graceMs: number
 }
 
-const DEFAULT_GRACE_MS = 500
-
 export function resolveCancelOptions(where: string, given: CancelOptions): ResolvedCancelOptions {
   checkOptionNames(where, given, ['reason', 'graceMs'])
-  const { reason, graceMs = DEFAULT_GRACE_MS } = given
+  const { reason, graceMs = STOP_GRACE_MS } = given
   if (typeof graceMs === 'number' && graceMs >= 0 && graceMs <= MAX_GRACE_MS) {
     return { reason, graceMs: Math.ceil(graceMs) }
   }

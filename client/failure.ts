@@ -5,6 +5,8 @@ import {
   HeddleError,
   OutOfMemoryError,
   TaskCancelledError,
+  TaskTimeoutError,
+  UnsatisfiableError,
   WorkerLostError,
   type ErrorCode,
 } from '../protocol/errors.js'
@@ -63,6 +65,12 @@ export function errorOfCode(code: string, reason: string): HeddleError {
       return new OutOfMemoryError(reason)
     case 'ERR_HEDDLE_TASK_CANCELLED':
       return new TaskCancelledError(reason)
+    case 'ERR_HEDDLE_TASK_TIMEOUT':
+      return new TaskTimeoutError(reason)
+    case 'ERR_HEDDLE_QUEUE_TIMEOUT':
+      return new TaskTimeoutError(reason, undefined, code)
+    case 'ERR_HEDDLE_UNSATISFIABLE':
+      return new UnsatisfiableError(reason)
     case 'ERR_HEDDLE_FATAL':
       return new FatalError(reason)
     default:

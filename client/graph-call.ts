@@ -1,5 +1,6 @@
 /** A call that will be a task: what graphs are made of, on this side of planning. */
 import { captureFunction } from './capture/function.js'
+import { saysRules } from './failure-options.js'
 import type { GraphNode } from './graph/node.js'
 import { remoteTargetOf } from './remote-module.js'
 import type { TaskOptions } from './task-options.js'
@@ -51,9 +52,13 @@ export function checkPortable(fn: TaskFunction): void {
 /** Larger functions stay pieces of code of their own, which are sent once however many chains they are in. */
 const MAX_FUSED_SOURCE_BYTES = 64 * 1024
 
-/** Inline functions that are submitted with the same options may run as one task. */
+/**
+ * Inline functions that are submitted with the same options may run as one task; but not if a time-out, or what becomes of
+ * failures, is said of each of them.
+ */
 export function mayFuse(one: GraphCall, other: GraphCall): boolean {
-  return isSmallAndInline(one) && isSmallAndInline(other) && areSame(one.options, other.options)
+  if (saysRules(one.options) || !areSame(one.options, other.options)) return false
+  return isSmallAndInline(one) && isSmallAndInline(other)
 }
 
 function isSmallAndInline({ fn }: GraphCall): boolean {

@@ -7,6 +7,7 @@
 import { assert } from '../common/assert.js'
 import { NotSerializableError } from '../protocol/errors.js'
 import { arrayOf, type TaskId } from '../protocol/ids.js'
+import { NO_RULES } from '../protocol/messages/rules.js'
 import { encodeValue } from '../protocol/values/encode.js'
 import { chainOf } from './capture/chain.js'
 import { PersistedCall } from './delayed.js'
@@ -120,7 +121,8 @@ export class GraphSubmission {
 
   *#planSteps(): Steps<Plan<GraphCall>> {
     const { outputs, byKey } = yield* this.#request.calls
-    const plan = yield* planGraph(outputs, ({ inputs }) => inputs, this.#request.fuse ? mayFuse : undefined)
+    const fuses = this.#request.fuse && this.#options.rules === NO_RULES
+    const plan = yield* planGraph(outputs, ({ inputs }) => inputs, fuses ? mayFuse : undefined)
     this.#sink.setPlan(plan, byKey)
     return plan
   }

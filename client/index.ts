@@ -27,7 +27,9 @@ export {
   ProtocolError,
   SchedulerUnreachableError,
   TaskCancelledError,
+  TaskTimeoutError,
   TimeoutError,
+  UnsatisfiableError,
   VersionMismatchError,
   WorkerLostError,
 } from '../protocol/errors.js'
@@ -55,11 +57,13 @@ export { connect } from './connect.js'
 export type { Cluster, ConnectOptions } from './connect.js'
 export { delayed } from './delayed.js'
 export type { Delayed, DelayedFunction, DelayedInput, DelayedInputs, DelayedOptions } from './delayed.js'
+export type { FailureOptions } from './failure-options.js'
 export type { Future, FutureStatus, Input, Inputs, ResultOptions } from './future.js'
 export type { ErrorMode } from './gather.js'
 export { ref } from './raw-graph.js'
 export type { RawCall, RawFutures, RawGraph, Ref } from './raw-graph.js'
 export type { RemoteFunction, RemoteModule } from './remote-module.js'
 export type { OutputFutures, SplittingClient } from './splitting-client.js'
+export type { RetryOptions } from './retry-options.js'
 export type { Resources } from './resources.js'
 export type { MapOptions, MapOptionsWithArgs, OutputOptions, TaskOptions } from './task-options.js'

@@ -17,7 +17,7 @@ import type { MapSlice } from './map-slice.js'
 import { ScatteredValue } from './scattered-value.js'
 import { Submission } from './submission.js'
 import { TaskArray } from './task-array.js'
-import { placesOf, type CodeSource, type Template } from './template.js'
+import { placesOf, type Code, type CodeSource, type Template } from './template.js'
 
 /** How long encoding may keep other work of the program waiting. */
 const TURN_MS = 10
@@ -247,13 +247,11 @@ export class Outgoing {
   }
 
   #define(template: Template): void {
-    const { id, name, source, exportName, priority, constants, outputs, needs } = template
+    const { id, name, source, exportName, priority, constants, outputs, needs, rules } = template
     if (template.standing !== 'new' || source.state.type !== 'ready') return
     const { code } = source.state
-    if (!this.#definedCodes.has(code.code)) {
-      this.#definedCodes.add(code.code)
-      this.#connection.send({ type: 'define-code', code: code.code, kind: code.kind, source: code.source })
-    }
+    this.#defineCode(code)
+    if (rules.filterCode !== undefined) this.#defineCode(rules.filterCode)
     template.standing = 'defined'
     this.#connection.send({
       type: 'define-template',
@@ -266,7 +264,14 @@ export class Outgoing {
       priority: priority + PRIORITY_BASE,
       outputs,
       needs,
+      rules,
     })
+  }
+
+  #defineCode({ code, kind, source }: Code): void {
+    if (this.#definedCodes.has(code)) return
+    this.#definedCodes.add(code)
+    this.#connection.send({ type: 'define-code', code, kind, source })
   }
 
   /** The code of these tasks is not to be had. The scheduler never hears of them. */

@@ -85,8 +85,8 @@ export class Submitter {
     const { values } = items
     const keys = options.key === undefined ? undefined : values.map(keyMaker(options.key))
     const constants = this.#encodeConstants(options.args)
-    const isShared = constants === NO_CONSTANTS
-    const template = isShared ? this.#templates.of(fn, options) : this.#templates.withConstants(fn, options, constants)
+    const isShared = constants === NO_CONSTANTS && options.rules.maxFailures === 0
+    const template = isShared ? this.#templates.of(fn, options) : this.#templates.forOneMap(fn, options, constants)
     const site = this.#sites.take(called, template, this.#outgoing.turn)
     const mapping: Mapping = { template, items, keys, site, futures: [] }
     try {

@@ -1,13 +1,21 @@
 /** What can be said of a task beside its function and arguments. */
 import type { HeddleError } from '../protocol/errors.js'
 import { MAX_OUTPUTS } from '../protocol/limits.js'
+import {
+  FAILURE_OPTIONS,
+  resolveRules,
+  withMaxFailures,
+  type FailureOptions,
+  type ResolvedRules,
+} from './failure-options.js'
 import type { Input, Inputs } from './future.js'
 import { NO_NEEDS, type Needs } from '../protocol/messages/needs.js'
+import { NO_RULES } from '../protocol/messages/rules.js'
 import { resolveResources, type Resources } from './resources.js'
 import { checkOptionNames, describe, invalidOption } from './options.js'
 
 /** Options of tasks, for {@link Client.with}. */
-export interface TaskOptions {
+export interface TaskOptions extends FailureOptions {
   /** What the status page and generated keys call it. Default: the name of the function. */
   readonly name?: string | undefined
   /**
@@ -36,7 +44,7 @@ export interface OutputOptions extends Omit<TaskOptions, 'key'> {
 }
 
 /** Options of {@link Client.map} and {@link Client.starmap}. `A` are the parameters behind the item. */
-export interface MapOptions<I = unknown, A extends readonly unknown[] = readonly unknown[]> {
+export interface MapOptions<I = unknown, A extends readonly unknown[] = readonly unknown[]> extends FailureOptions {
   /** As in {@link TaskOptions}. */
   readonly name?: string | undefined
   /** As in {@link TaskOptions}. */
@@ -47,6 +55,11 @@ export interface MapOptions<I = unknown, A extends readonly unknown[] = readonly
   readonly signal?: AbortSignal | undefined
   /** Gives each task its key, as in {@link TaskOptions}. Called once for each item, before `map` returns. */
   readonly key?: ((item: I, index: number) => string) | undefined
+  /**
+   * After so many failures, each when its `retries` are used up, the rest of the tasks is cancelled, what runs too: whoever
+   * awaits one of them gets an `AbortError` that says so. Default: all of them run, whatever others do.
+   */
+  readonly maxFailures?: number | undefined
   /** The same further arguments for each task. They are encoded and sent once. */
   readonly args?: Inputs<A> | undefined
 }
@@ -59,6 +72,7 @@ export interface ResolvedTaskOptions {
   readonly key: string | undefined
   readonly priority: number
   readonly needs: Needs
+  readonly rules: ResolvedRules
   /** 0: the result is one value. */
   readonly outputs: number
   readonly signal: AbortSignal | undefined
@@ -70,6 +84,7 @@ export interface ResolvedMapOptions {
   readonly name: string | undefined
   readonly priority: number
   readonly needs: Needs
+  readonly rules: ResolvedRules
   readonly key: ((item: never, index: number) => string) | undefined
   readonly args: readonly Input<unknown>[]
 }
@@ -79,9 +94,13 @@ export const DEFAULT_TASK_OPTIONS: ResolvedTaskOptions = Object.freeze({
   key: undefined,
   priority: 0,
   needs: NO_NEEDS,
+  rules: NO_RULES,
   outputs: 0,
   signal: undefined,
 })
+
+/** What can be said of every task, wherever it is made. */
+const TASK_OPTIONS = ['name', 'priority', 'resources', ...FAILURE_OPTIONS] as const
 
 const MAX_TEXT_LENGTH = 1_000
 /** What fits beside `PRIORITY_BASE`. */
@@ -92,13 +111,13 @@ export function resolveTaskOptions(
   given: TaskOptions & Partial<OutputOptions>,
   base: ResolvedTaskOptions,
 ): ResolvedTaskOptions {
-  checkOptionNames('client.with()', given, ['name', 'key', 'priority', 'outputs', 'resources', 'signal'])
+  checkOptionNames('client.with()', given, [...TASK_OPTIONS, 'key', 'outputs', 'signal'])
   return completeTaskOptions(given, base)
 }
 
 /** Checks the options of a function whose tasks are made later, as `where` says. */
 export function checkTaskOptions(where: string, given: Omit<TaskOptions, 'key' | 'signal'>): void {
-  checkOptionNames(where, given, ['name', 'priority', 'resources'])
+  checkOptionNames(where, given, TASK_OPTIONS)
   completeTaskOptions(given, DEFAULT_TASK_OPTIONS)
 }
 
@@ -114,9 +133,10 @@ export function completeTaskOptions(
   checkPriority(priority)
   if (given.outputs !== undefined) checkOutputs(outputs)
   const needs = given.resources === undefined ? base.needs : resolveResources(given.resources)
+  const rules = resolveRules(given, base.rules)
   if (key !== undefined && outputs > 0) throw keyWithOutputs(key)
   checkSignal(signal)
-  return Object.freeze({ name, key, priority, outputs, needs, signal })
+  return Object.freeze({ name, key, priority, outputs, needs, rules, signal })
 }
 
 /** Completes and checks the options of `map` or `starmap`, as `where` says; what they don't say is as in `base`. */
@@ -125,7 +145,7 @@ export function resolveMapOptions(
   given: MapOptions<never>,
   base: ResolvedTaskOptions,
 ): ResolvedMapOptions {
-  checkOptionNames(where, given, ['name', 'key', 'args', 'priority', 'resources', 'signal'])
+  checkOptionNames(where, given, [...TASK_OPTIONS, 'key', 'args', 'signal', 'maxFailures'])
   const { name = base.name, key, priority = base.priority, args = [], signal = base.signal } = given
   if (name !== undefined) checkText('name', name)
   checkPriority(priority)
@@ -140,8 +160,9 @@ export function resolveMapOptions(
   if (key !== undefined && base.outputs > 0) throw keyWithOutputs(key)
   if (!Array.isArray(args)) throw invalidOption(`args is ${describe(args)}; give an array of the further arguments.`)
   const needs = given.resources === undefined ? base.needs : resolveResources(given.resources)
+  const rules = withMaxFailures(resolveRules(given, base.rules), given.maxFailures)
   checkSignal(signal)
-  return { name, key, priority, args, outputs: base.outputs, needs, signal }
+  return { name, key, priority, args, outputs: base.outputs, needs, rules, signal }
 }
 
 /** @throws {HeddleError} `ERR_HEDDLE_INVALID_OPTION` */

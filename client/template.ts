@@ -1,7 +1,9 @@
 /** What many tasks of a client share: a function, constants, a name, a priority, needs. The scheduler is told of each once. */
+import type { ResolvedRules } from './failure-options.js'
 import type { Failure } from './failure.js'
 import { templateId, type CodeHash, type TaskId, type TemplateId } from '../protocol/ids.js'
 import { NO_NEEDS, type Needs } from '../protocol/messages/needs.js'
+import { NO_RULES } from '../protocol/messages/rules.js'
 
 /** How many places of a task array each task takes: with outputs, one for itself, which has no future, and one for each. */
 export function placesOf({ outputs }: Pick<Template, 'outputs'>): number {
@@ -47,6 +49,7 @@ export interface Template {
   readonly exportName: string
   readonly priority: number
   readonly needs: Needs
+  readonly rules: ResolvedRules
   readonly constants: Constants
   /** How many outputs each task has, each with a future of its own; 0 when the task itself has one. */
   readonly outputs: number
@@ -67,6 +70,7 @@ export function nameOnly(name: string): Template {
     exportName: '',
     priority: 0,
     needs: NO_NEEDS,
+    rules: NO_RULES,
     constants: NO_CONSTANTS,
     outputs: 0,
     standing: 'new',

@@ -1,8 +1,10 @@
-/** The templates of a client: one for each function under each name, priority, count of outputs and needs, however often it is submitted. */
+/** The templates of a client: one for each function with the same options, however often it is submitted. */
 import { FunctionNotPortableError } from '../protocol/errors.js'
 import { templateId, type CodeHash } from '../protocol/ids.js'
 import { NO_NEEDS, type Needs } from '../protocol/messages/needs.js'
+import { NO_RULES } from '../protocol/messages/rules.js'
 import { captureFunction } from './capture/function.js'
+import { labelOfRules, type ResolvedRules } from './failure-options.js'
 import { describe } from './options.js'
 import { remoteTargetOf } from './remote-module.js'
 import { labelOf } from './resources.js'
@@ -16,6 +18,7 @@ export interface Naming {
   readonly priority: number
   readonly outputs: number
   readonly needs: Needs
+  readonly rules: ResolvedRules
 }
 
 interface Target {
@@ -24,6 +27,11 @@ interface Target {
   readonly name: string
   /** Equal for functions that are the same to a worker. */
   readonly identity: string | CodeSource
+}
+
+/** Is nothing said of the tasks but their function? */
+function isUsual({ name, priority, outputs, needs, rules }: Naming): boolean {
+  return name === undefined && priority === 0 && outputs === 0 && needs === NO_NEEDS && rules === NO_RULES
 }
 
 /** Any function that may become a task. */
@@ -51,8 +59,7 @@ export class Templates {
 
   /** @throws {FunctionNotPortableError} */
   of(fn: TaskFunction, naming: Naming): Template {
-    const isPlain =
-      naming.name === undefined && naming.priority === 0 && naming.outputs === 0 && naming.needs === NO_NEEDS
+    const isPlain = isUsual(naming)
     const known = isPlain ? this.#byFunction.get(fn) : undefined
     if (known !== undefined && !known.isClosed) {
       this.#use(known)
@@ -61,7 +68,8 @@ export class Templates {
 
     const target = this.#targetOf(fn)
     const name = naming.name ?? target.name
-    const label = `${naming.priority} ${naming.outputs} ${labelOf(naming.needs)} ${target.exportName} ${name}`
+    const { priority, outputs, needs, rules } = naming
+    const label = `${priority} ${outputs} ${labelOf(needs)} ${labelOfRules(rules)} ${target.exportName} ${name}`
     const siblings = this.#byIdentity.get(target.identity)
     let template = siblings?.get(label)
     if (template === undefined) {
@@ -73,7 +81,7 @@ export class Templates {
   }
 
   /** A template for one `map` only, which closes it when its tasks have been made. */
-  withConstants(fn: TaskFunction, naming: Naming, constants: Constants): Template {
+  forOneMap(fn: TaskFunction, naming: Naming, constants: Constants): Template {
     const target = this.#targetOf(fn)
     return this.#make(target, { ...naming, name: naming.name ?? target.name }, constants)
   }
@@ -85,9 +93,9 @@ export class Templates {
 
   #make({ source, exportName }: Target, naming: Naming & { name: string }, constants: Constants): Template {
     const id = templateId((this.#made += 1))
-    const { name, priority, outputs, needs } = naming
+    const { name, priority, outputs, needs, rules } = naming
     const fresh = { standing: 'new', unsent: 0, isClosed: false } as const
-    return { id, name, source, exportName, priority, outputs, needs, constants, ...fresh }
+    return { id, name, source, exportName, priority, outputs, needs, rules, constants, ...fresh }
   }
 
   #remember(template: Template, identity: string | CodeSource, label: string): void {

@@ -20,11 +20,15 @@ export const ERROR_CODES = [
   'ERR_HEDDLE_PORT_IN_USE',
   'ERR_HEDDLE_PROTOCOL',
   'ERR_HEDDLE_QUEUE_FULL',
+  'ERR_HEDDLE_QUEUE_TIMEOUT',
   'ERR_HEDDLE_RELEASED',
+  'ERR_HEDDLE_RETRY_FILTER',
   'ERR_HEDDLE_SCHEDULER_UNREACHABLE',
   'ERR_HEDDLE_TASK_CANCELLED',
   'ERR_HEDDLE_TASK_EXITED',
+  'ERR_HEDDLE_TASK_TIMEOUT',
   'ERR_HEDDLE_TIMEOUT',
+  'ERR_HEDDLE_UNSATISFIABLE',
   'ERR_HEDDLE_VERSION_MISMATCH',
   'ERR_HEDDLE_WORKER_LOST',
   'ERR_HEDDLE_WRONG_OUTPUTS',
@@ -79,6 +83,29 @@ export class TaskCancelledError extends HeddleError {
   override readonly name = 'AbortError'
   constructor(message: string, options?: HeddleErrorOptions) {
     super('ERR_HEDDLE_TASK_CANCELLED', message, options)
+  }
+}
+
+/**
+ * The task ran longer than its `timeoutMs`, and was stopped; or it was not started within its `queueTimeoutMs`, and then
+ * `code` is `ERR_HEDDLE_QUEUE_TIMEOUT`.
+ */
+export class TaskTimeoutError extends HeddleError {
+  override readonly name = 'TaskTimeoutError'
+  constructor(
+    message: string,
+    options?: HeddleErrorOptions,
+    code: 'ERR_HEDDLE_TASK_TIMEOUT' | 'ERR_HEDDLE_QUEUE_TIMEOUT' = 'ERR_HEDDLE_TASK_TIMEOUT',
+  ) {
+    super(code, message, options)
+  }
+}
+
+/** No worker of the cluster could take the task within its `queueTimeoutMs`. */
+export class UnsatisfiableError extends HeddleError {
+  override readonly name = 'UnsatisfiableError'
+  constructor(message: string, options?: HeddleErrorOptions) {
+    super('ERR_HEDDLE_UNSATISFIABLE', message, options)
   }
 }
 

@@ -69,6 +69,14 @@ export const MAX_LOCALS = 1_000
 export const DISPOSE_TIMEOUT_MS = 5_000
 /** A cancelled task whose thread has not gone this long after it was terminated takes its worker process with it. */
 export const KILL_AFTER_MS = 5_000
+/** What a task has to end by itself once it was told to, unless whoever cancels it says otherwise. */
+export const STOP_GRACE_MS = 500
+/** The longest time-out of a task: more milliseconds than these are more than a timer can wait. */
+export const MAX_TASK_TIMEOUT_MS = 2 ** 31 - 1
+/** How often a task is tried again at most. */
+export const MAX_RETRIES = 1_000_000
+/** The longest time between a failure and the next try. */
+export const MAX_RETRY_DELAY_MS = 24 * 60 * 60 * 1_000
 /** The longest grace of a cancelled task. */
 export const MAX_GRACE_MS = 24 * 60 * 60 * 1_000
 export const HEARTBEAT_INTERVAL_MS = 1_000
@@ -92,3 +100,4 @@ assert(CLIENT_SILENCE_MS > HEARTBEAT_TIMEOUT_MS, 'user code runs in clients, and
 assert(HEARTBEAT_TIMEOUT_MS > 2 * HEARTBEAT_INTERVAL_MS, 'one lost heartbeat must not lose a worker')
 assert(MAX_OUTPUTS < ARRAY_CAPACITY, 'a task and its outputs must fit into one array')
 assert(OUT_OF_BAND_BYTES < SHARED_BYTES, 'what is shared is out of band')
+assert(STOP_GRACE_MS < MAX_GRACE_MS, 'the usual grace must be one that can be asked for')

@@ -69,6 +69,7 @@ const MAX_FIRST_LEASE = 2 ** 24
 export function createMachine(): ReturnType<typeof createSchedulerMachine> {
   return createSchedulerMachine({
     peerSecret: randomBytes(24).toString('base64url'),
+    seed: randomInt(2 ** 32),
     firstArray: arrayId(randomInt(1, MAX_FIRST_LEASE) * ARRAY_LEASE),
     startedAtMs: performance.now(),
     packageVersion: packageVersion(),

@@ -1,7 +1,7 @@
 /** Puts the tasks of a batch, and the values that they need, into the columns that a thread gets. */
 import { present } from '../common/assert.js'
 import { NO_BYTES, Packer } from '../common/packed.js'
-import type { CodeHash, TaskId } from '../protocol/ids.js'
+import { codeHash, type CodeHash, type TaskId } from '../protocol/ids.js'
 import type { WorkerTemplate } from '../protocol/messages/worker.js'
 import type { BatchTask } from './core/instructions.js'
 import type { BatchRequest, ThreadTemplate } from './thread/batch.js'
@@ -64,7 +64,7 @@ class Templates {
     if (template === this.#last) return this.#lastPlace
     let place = this.#places.get(template)
     if (place === undefined) {
-      place = this.list.push(threadTemplate(template, this.#urlOf(template.code))) - 1
+      place = this.list.push(threadTemplate(template, this.#urlOf)) - 1
       this.#places.set(template, place)
     }
     this.#last = template
@@ -73,16 +73,22 @@ class Templates {
   }
 }
 
-function threadTemplate(template: WorkerTemplate, url: string): ThreadTemplate {
-  const { name, code, exportName, constantInputs, outputs } = template
+function threadTemplate(template: WorkerTemplate, urlOf: (code: CodeHash) => string): ThreadTemplate {
+  const { name, code, exportName, constantInputs, outputs, timeoutMs } = template
+  const filter = codeHash(template.retryFilter)
   return {
     name,
     code,
-    url,
+    url: urlOf(code),
     exportName,
     constants: sharedConstants(template),
     constantInputCount: constantInputs.length,
     outputs,
+    timeoutMs,
+    retryFilter:
+      template.retryFilter === ''
+        ? undefined
+        : { name: 'retries.on', code: filter, url: urlOf(filter), exportName: 'default' },
   }
 }
 

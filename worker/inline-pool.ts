@@ -5,7 +5,7 @@
 import { HeddleError } from '../protocol/errors.js'
 import type { CodeHash } from '../protocol/ids.js'
 import type { BatchEnd, PoolHost, ThreadPool } from './thread-pool.js'
-import type { BatchRequest, ThreadTemplate } from './thread/batch.js'
+import type { BatchRequest, FunctionPlace } from './thread/batch.js'
 import { loadFunction, type TaskFunction } from './thread/code.js'
 import { disposeLocals } from './thread/locals.js'
 import { runBatch } from './thread/run-batch.js'
@@ -57,7 +57,7 @@ export class InlinePool implements ThreadPool {
     await disposeLocals(worker, (text) => onMessage({ type: 'log', level: 'error', task: undefined, text }))
   }
 
-  #load({ code, url, exportName }: ThreadTemplate): TaskFunction | Promise<TaskFunction> {
+  #load({ code, url, exportName }: FunctionPlace): TaskFunction | Promise<TaskFunction> {
     return this.#options.functionOf(code) ?? loadFunction(url, exportName)
   }
 }

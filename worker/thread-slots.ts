@@ -9,9 +9,10 @@ import { MAX_INLINE_RESULT_BYTES } from '../protocol/limits.js'
 import { createBatchRequest } from './batch-request.js'
 import type { Outcomes, WorkerEvent } from './core/events.js'
 import type { BatchTask } from './core/instructions.js'
+import type { StopCause } from './core/stopping.js'
 import type { BatchEnd, ThreadPool } from './thread-pool.js'
 import type { BatchReply } from './thread/batch.js'
-import type { LaneReader } from './thread/lane.js'
+import { ERROR, VALUE, type LaneReader } from './thread/lane.js'
 import type { ValueStore } from './value-store.js'
 
 /** An event of the core before somebody says when it was. */
@@ -74,15 +75,23 @@ export class ThreadSlots {
   }
 
   /** Tells the task at `place` to end, if it listens. What ended before is said first. */
-  askToStop(thread: number, place: number): void {
+  askToStop(thread: number, place: number, cause: StopCause): void {
     const { pool, submit } = this.#options
     this.readOutcomes(thread)
     const { lane, tasks } = this.#slotOf(thread)
     const target = tasks[place]
     if (target === undefined) return // Its batch ended just now, and that has been said.
     const wasTold = lane.isListening(place)
-    if (wasTold) pool.tellToStop({ task: target.task, attempt: target.attempt })
+    if (wasTold) pool.tellToStop({ task: target.task, attempt: target.attempt, cause })
     submit({ type: 'stop-asked', thread, wasTold, canTerminate: pool.canTerminate })
+  }
+
+  /** Sees how long the task at `place` has run. What ended before is said first. */
+  lookAtRun(thread: number, place: number): void {
+    this.readOutcomes(thread)
+    const { lane, tasks } = this.#slotOf(thread)
+    if (tasks.length === 0) return // Its batch ended just now, and that has been said.
+    this.#options.submit({ type: 'run-looked-at', thread, ranMs: lane.ranMs(place) })
   }
 
   /** Reads what a thread wrote since the last time. */
@@ -107,7 +116,8 @@ export class ThreadSlots {
   }
 
   /** Values that are too large to ride along stay in the store; an error is told whole. */
-  #submitLarge(thread: number, { place, threw, durationUs, values }: NonNullable<BatchReply['large']>): void {
+  #submitLarge(thread: number, { place, kind, durationUs, values }: NonNullable<BatchReply['large']>): void {
+    const threw = kind !== VALUE
     const packer = new Packer()
     for (const value of values) {
       if (threw || value.length <= MAX_INLINE_RESULT_BYTES) packer.add(value)
@@ -120,7 +130,7 @@ export class ThreadSlots {
     }
     const outcomes: Outcomes = {
       places,
-      threw: new Set(threw ? [0] : []),
+      threw: new Map(threw ? [[0, kind === ERROR ? 'may-retry' : 'final']] : []),
       durationsUs: values.map(() => durationUs),
       sizes: values.map(({ length }) => length),
       values: packer.take(),

@@ -9,7 +9,7 @@ import type { Log } from '../common/node/log.js'
 import { packageVersion } from '../common/node/package-version.js'
 import { ScratchFolder } from '../common/node/scratch-folder.js'
 import { HeddleError } from '../protocol/errors.js'
-import type { CodeHash, WorkerId } from '../protocol/ids.js'
+import { codeHash, type CodeHash, type WorkerId } from '../protocol/ids.js'
 import { HEARTBEAT_INTERVAL_MS, MAX_FETCH_BYTES } from '../protocol/limits.js'
 import type { DefineCode } from '../protocol/messages/common.js'
 import { isFromSwitch } from '../protocol/messages/relay.js'
@@ -222,7 +222,10 @@ class Worker implements RunningWorker {
         this.#slots.takeBack(instruction.thread)
         break
       case 'ask-to-stop':
-        this.#slots.askToStop(instruction.thread, instruction.place)
+        this.#slots.askToStop(instruction.thread, instruction.place, instruction.cause)
+        break
+      case 'look-at-run':
+        this.#slots.lookAtRun(instruction.thread, instruction.place)
         break
       case 'terminate':
         this.#pool.terminate(instruction.thread)
@@ -364,7 +367,7 @@ class Worker implements RunningWorker {
 
   #whenStored(tasks: readonly BatchTask[]): Promise<void> | undefined {
     if (this.#storing.size === 0) return undefined
-    const codes = new Set(tasks.map(({ template }) => template.code))
+    const codes = new Set(tasks.flatMap(({ template }) => [template.code, codeHash(template.retryFilter)]))
     const missing = [...codes].flatMap((code) => this.#storing.get(code) ?? [])
     return missing.length === 0 ? undefined : Promise.all(missing).then(() => undefined)
   }

@@ -17,6 +17,7 @@ import {
   workerId,
   type TaskId,
 } from '../../protocol/ids.js'
+import { NO_RULES } from '../../protocol/messages/rules.js'
 import { NO_NEEDS } from '../../protocol/messages/needs.js'
 import { PRIORITY_BASE, type SchedulerToClient } from '../../protocol/messages/client.js'
 import type { HeardFromClient, SchedulerEvent } from '../../scheduler/core/events.js'
@@ -45,6 +46,7 @@ export class SimulatedCluster {
   finishedCount = 0
   readonly #machine: SchedulerMachine = createSchedulerMachine({
     peerSecret: 'secret',
+    seed: 1,
     firstArray: arrayId(FIRST_ARRAY),
     startedAtMs: 0,
     packageVersion: '0',
@@ -78,6 +80,7 @@ export class SimulatedCluster {
         priority: PRIORITY_BASE,
         outputs: 0,
         needs: NO_NEEDS,
+        rules: NO_RULES,
       },
     )
     this.#turn(this.#takeFromClient())
@@ -113,7 +116,7 @@ export class SimulatedCluster {
     this.#turn(this.#takeFromClient())
     this.#machine.checkInvariants()
     const { tasks, totals, workers } = this.#machine.statusOf(0)
-    assert.deepEqual(totals, { submitted: this.#taskCount, finished: this.#taskCount, failed: 0 })
+    assert.deepEqual(totals, { submitted: this.#taskCount, finished: this.#taskCount, failed: 0, retried: 0 })
     assert.equal(workers.length, this.#workers.length)
     assert.ok(Object.values(tasks).every((count) => count === 0))
   }

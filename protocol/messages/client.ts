@@ -16,6 +16,7 @@ import {
 import { array, defineCode, hash, stopper, task, template } from './common.js'
 import { needs } from './needs.js'
 import { fromSwitch, toSwitch } from './relay.js'
+import { rules } from './rules.js'
 import { clusterStatus } from './status.js'
 
 /**
@@ -35,6 +36,8 @@ export const defineTemplate = message('define-template', {
   outputs: integer,
   /** What each of its tasks takes of a worker. */
   needs,
+  /** What holds for each of its tasks that takes too long, or fails. */
+  rules,
 })
 export type DefineTemplate = Infer<typeof defineTemplate>
 export const PRIORITY_BASE = 2 ** 31

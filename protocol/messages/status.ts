@@ -9,6 +9,8 @@ export const stateCounts = record({
   'in-memory': integer,
   failed: integer,
   released: integer,
+  /** They failed, and will be tried again. */
+  delayed: integer,
 })
 /** How many tasks are in each state now. */
 export type StateCounts = Infer<typeof stateCounts>
@@ -74,7 +76,8 @@ export const clusterStatus = record({
   functions: list(functionStatus),
   /** Kinds of tasks that wait for a worker which has what they need. */
   blocked: list(blockedStatus),
-  totals: record({ submitted: integer, finished: integer, failed: integer }),
+  /** `retried` are runs that failed and were followed by another try; they are not among `failed`. */
+  totals: record({ submitted: integer, finished: integer, failed: integer, retried: integer }),
   /** Finished tasks a second, over the last few seconds. */
   tasksPerSecond: real,
 })

@@ -66,8 +66,8 @@ export const outputsFinished = message('outputs-finished', {
   timings: list(timing),
 })
 export type OutputsFinished = Infer<typeof outputsFinished>
-/** A task threw; `error` is its encoded error. */
-export const taskFailed = message('task-failed', { task, attempt: attemptNumber, error: bytes })
+/** A task threw; `error` is its encoded error. With `isFinal` it must not be tried again. */
+export const taskFailed = message('task-failed', { task, attempt: attemptNumber, error: bytes, isFinal: flag })
 export type TaskFailed = Infer<typeof taskFailed>
 /** A task died with its thread: `reason` is for people, `exitCode` the thread's. */
 export const taskExited = message('task-exited', { task, attempt: attemptNumber, exitCode: integer, reason: text })
@@ -114,6 +114,13 @@ export const copiesMissing = message('copies-missing', { tasks: taskIds })
 export const tasksStopped = message('tasks-stopped', { tasks: taskIds, stoppedBy: list(stopper) })
 export type TasksStopped = Infer<typeof tasksStopped>
 
+/**
+ * Tasks ran longer than their template's `timeoutMs`, and were stopped: their slots are free. Nothing else is said of
+ * these attempts.
+ */
+export const tasksTimedOut = message('tasks-timed-out', { tasks: taskIds, attempts: integers })
+export type TasksTimedOut = Infer<typeof tasksTimedOut>
+
 export const workerToScheduler = union([
   join,
   tasksFinished,
@@ -129,6 +136,7 @@ export const workerToScheduler = union([
   leaving,
   copiesMissing,
   tasksStopped,
+  tasksTimedOut,
   ...toSwitch,
 ])
 export type WorkerToScheduler = Infer<typeof workerToScheduler>
@@ -152,6 +160,10 @@ export const defineTemplate = message('define-template', {
    * task that it was told to free.
    */
   isCounted: flag,
+  /** How long one run may take, in milliseconds; 0 for as long as it takes. */
+  timeoutMs: integer,
+  /** The code of the function that decides whether an error may be followed by another try; empty for none. */
+  retryFilter: text,
 })
 export type WorkerTemplate = Infer<typeof defineTemplate>
 /** No task will use these templates any more. */

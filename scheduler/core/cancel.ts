@@ -104,7 +104,7 @@ function runnerOf(task: Task): Task | undefined {
 }
 
 /** Does another client hold the task, or wait for something that needs it? */
-function isOthersToo(task: Task, client: ClientRecord): boolean {
+export function isOthersToo(task: Task, client: ClientRecord): boolean {
   const isHeldBy = ({ array, index }: Pick<Task, 'array' | 'index'>): boolean =>
     array.client !== client && (array.flags[index]! & HELD) !== 0
   if (isHeldBy(task) || (task.aliases?.some(isHeldBy) ?? false)) return true

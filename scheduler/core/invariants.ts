@@ -62,6 +62,7 @@ function allTasks(state: SchedulerState): Set<Task> {
 }
 
 function checkTasks(state: SchedulerState, tasks: ReadonlySet<Task>): void {
+  let delayed = 0
   for (const task of tasks) {
     const { id, state: at } = task
     assert(at.type === 'released' || isNeeded(task), `${id} is ${at.type} and nobody needs it`)
@@ -74,6 +75,10 @@ function checkTasks(state: SchedulerState, tasks: ReadonlySet<Task>): void {
       assert(at.worker.processing.has(task), `${id} is not among the tasks of its worker`)
       assert(task.attempt > 0, `${id} is processing without a start`)
     }
+    if (at.type === 'delayed') {
+      delayed++
+      assert(at.task === task && at.heapPlace >= 0, `${id} is delayed, and nobody wakes it`)
+    }
     if (at.type === 'waiting') {
       assert(at.missing > 0, `${id} waits for nothing`)
     }
@@ -83,13 +88,18 @@ function checkTasks(state: SchedulerState, tasks: ReadonlySet<Task>): void {
       assert(at.holders.length > 0 || at.page !== undefined, `${id} is in memory nowhere`)
       assert(new Set(at.holders).size === at.holders.length, `${id} is held twice by one worker`)
     }
+    assert(task.failures <= task.template.rules.retries.count, `${id} failed more often than it may be tried`)
   }
+  assert(delayed === state.delayed.length, `${delayed} tasks are delayed, and ${state.delayed.length} are to be woken`)
 }
 
 function checkProducer({ id, state: at, inputs, producer, template, array, index }: Task): void {
   if (producer !== undefined) {
     assert(inputs.length === 1 && inputs[0] === producer, `output ${id} has other inputs than its producer`)
-    assert(at.type !== 'ready' && at.type !== 'processing', `output ${id} is ${at.type}, and would be run`)
+    assert(
+      at.type !== 'ready' && at.type !== 'processing' && at.type !== 'delayed',
+      `output ${id} is ${at.type}, and would be run`,
+    )
   } else if (template.outputs > 0) {
     assert(at.type !== 'in-memory', `${id} has outputs, and a value of its own`)
     assert((array.flags[index]! & HELD) === 0, `${id} has outputs, and is held itself`)
@@ -257,7 +267,7 @@ function checkCounts(state: SchedulerState, tasks: ReadonlySet<Task>): void {
   const countOf = (statistics: FunctionStatistics): Record<TaskState['type'], number> => {
     let counts = counted.get(statistics)
     if (counts === undefined) {
-      counts = { waiting: 0, ready: 0, processing: 0, 'in-memory': 0, failed: 0, released: 0 }
+      counts = { waiting: 0, ready: 0, processing: 0, 'in-memory': 0, failed: 0, released: 0, delayed: 0 }
       counted.set(statistics, counts)
     }
     return counts

@@ -6,14 +6,17 @@ import { unreachable } from '../../common/assert.js'
 import type { ClusterStatus } from '../../protocol/messages/status.js'
 import type { SchedulerEvent } from './events.js'
 import type { SchedulerInstruction } from './instructions.js'
+import { stopMaps } from './max-failures.js'
 import { checkInvariants } from './invariants.js'
 import { letNewsWait, nextNewsMs, tellOldNews } from './news.js'
 import { onClientJoined, onClientLeft, onClientMessage } from './on-client.js'
 import { onWorkerMessage } from './on-task.js'
 import { dismissIfDone, onWorkerJoined, onWorkerLeft } from './on-worker.js'
+import { wakeDelayed } from './retries.js'
 import { placeReadyTasks } from './placement.js'
 import { recallForIdle } from './recall.js'
 import { startRelays } from './relays.js'
+import { endWaits } from './queue-time-outs.js'
 import { makeCopies } from './replication.js'
 import { placeScatters } from './scatter.js'
 import { createState, type SchedulerConfig, type SchedulerState } from './state.js'
@@ -58,6 +61,9 @@ export function handleEvent(state: SchedulerState, event: SchedulerEvent): reado
 export function endTurn(state: SchedulerState, nowMs: number): SchedulerInstruction[] {
   state.nowMs = nowMs
   tellOldNews(state)
+  if (state.delayed.length > 0) wakeDelayed(state)
+  if (state.queueDeadlines.length > 0) endWaits(state)
+  if (state.mapsToStop.size > 0) stopMaps(state)
   if (state.scattersToPlace.size > 0) placeScatters(state)
   makeCopies(state) // A broadcast that is done makes tasks ready.
   placeReadyTasks(state)
@@ -85,7 +91,13 @@ export function endTurn(state: SchedulerState, nowMs: number): SchedulerInstruct
 
 /** When a turn is due even if nothing happens; `undefined` for never. */
 export function nextDeadlineMs(state: SchedulerState): number | undefined {
-  return nextNewsMs(state)
+  const { delayed, queueDeadlines } = state
+  const nextMs = Math.min(
+    nextNewsMs(state) ?? Infinity,
+    delayed.peek()?.dueMs ?? Infinity,
+    queueDeadlines.peek()?.dueMs ?? Infinity,
+  )
+  return nextMs === Infinity ? undefined : nextMs
 }
 
 /** The core bound to its state, as a shell drives it. */

@@ -4,7 +4,9 @@ import { ARRAY_CAPACITY, templateId, type TaskId } from '../../protocol/ids.js'
 import type { Submit } from '../../protocol/messages/client.js'
 import { hasLease, type ClientRecord } from './client-record.js'
 import { faultOfOutputs, isProducer, openWithOutputs } from './on-outputs.js'
+import { stopLatecomers } from './max-failures.js'
 import { failTask, inputReleased, refusal, tellOne } from './outcome.js'
+import { watchWaits } from './queue-time-outs.js'
 import { wake } from './recovery.js'
 import { readyQueueOf, type SchedulerState } from './state.js'
 import { findTask, HELD, makeTask, type Segment, type TaskArray } from './task-array.js'
@@ -39,6 +41,7 @@ export function onSubmit(state: SchedulerState, client: ClientRecord, message: S
     priority,
     cursor: 0,
     run: 0,
+    deadlines: undefined,
   }
   array.segments.push(segment)
   array.live += count
@@ -57,6 +60,8 @@ export function onSubmit(state: SchedulerState, client: ClientRecord, message: S
     }
     readyQueueOf(state, runs[0]!.template).addSegment(segment)
   } else openAll(state, segment, message)
+  watchWaits(state, segment)
+  stopLatecomers(state, segment)
   return undefined
 }
 

@@ -11,6 +11,7 @@ import type {
   TaskExited,
   TaskFailed,
   TasksFinished,
+  TasksTimedOut,
 } from '../../protocol/messages/worker.js'
 import type { HeardFromWorker } from './events.js'
 import { abandon, endLingering, recountLoad, reorder, unassign } from './assignment.js'
@@ -21,6 +22,7 @@ import { isNeeded } from './retention.js'
 import { loseCopy, startOver } from './recovery.js'
 import { noteHeldUp, onTasksKept } from './recall.js'
 import { onRelayMessage } from './relays.js'
+import { endRun } from './retries.js'
 import { loseScattered, onScattered, retryScatters } from './scatter.js'
 import { endCopying, endResting, noteChange, onCopyMissing } from './spread.js'
 import { readyQueueOf, workerOutboxOf, type SchedulerState } from './state.js'
@@ -88,6 +90,9 @@ export function onWorkerMessage(state: SchedulerState, worker: WorkerRecord, mes
       break
     case 'copies-missing':
       for (const id of message.tasks) onCopyMissing(state, id, worker)
+      break
+    case 'tasks-timed-out':
+      onTasksTimedOut(state, worker, message)
       break
     case 'tasks-stopped':
       onTasksStopped(state, worker, message)
@@ -194,7 +199,8 @@ function onTaskFailed(state: SchedulerState, worker: WorkerRecord, message: Task
   const task = currentTask(state, worker, message.task, message.attempt)
   if (task === undefined) return
   unassign(state, task, worker)
-  failTask(state, task, { ...failureOf(task, worker), error: ownBytes(message.error), code: '', reason: '' })
+  const failure: Failure = { ...failureOf(task, worker), error: ownBytes(message.error), code: '', reason: '' }
+  endRun(state, task, failure, message.isFinal ? 'final' : 'failed')
 }
 
 function onTaskExited(state: SchedulerState, worker: WorkerRecord, message: TaskExited): void {
@@ -202,7 +208,20 @@ function onTaskExited(state: SchedulerState, worker: WorkerRecord, message: Task
   if (task === undefined) return
   unassign(state, task, worker)
   const code = 'ERR_HEDDLE_TASK_EXITED'
-  failTask(state, task, { ...failureOf(task, worker), error: NO_ERROR, code, reason: message.reason })
+  endRun(state, task, { ...failureOf(task, worker), error: NO_ERROR, code, reason: message.reason })
+}
+
+function onTasksTimedOut(state: SchedulerState, worker: WorkerRecord, { tasks, attempts }: TasksTimedOut): void {
+  for (let i = 0; i < tasks.length; i++) {
+    const task = currentTask(state, worker, tasks[i]!, attempts[i] ?? 1)
+    if (task === undefined) continue
+    unassign(state, task, worker)
+    const code = 'ERR_HEDDLE_TASK_TIMEOUT'
+    const reason =
+      `Task ${keyOf(task)} ran longer than its timeoutMs of ${task.template.rules.timeoutMs} on ${worker.join.name}, ` +
+      'and was stopped; give it more time, or less to do.'
+    endRun(state, task, { ...failureOf(task, worker), error: NO_ERROR, code, reason })
+  }
 }
 
 /** The worker did not start it, and does not have it any more. */

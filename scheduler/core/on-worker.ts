@@ -10,12 +10,9 @@ import { endRelaysOf, noRelays } from './relays.js'
 import { loseScatterTarget, retryScatters } from './scatter.js'
 import { endCopyingOf, noCopies, noteWorkers } from './spread.js'
 import { outboxOf, workerOutboxOf, type SchedulerState } from './state.js'
-import { isHolder, keyOf, type Task } from './task.js'
+import { isHolder, keyOf, noteStarted, type Task } from './task.js'
 import { WorkerOutbox } from './worker-outbox.js'
 import { NOT_HELD_UP, type WorkerRecord } from './worker-record.js'
-
-/** How many workers may die while they run a task before the task is held to be the reason. */
-const ALLOWED_DEATHS = 3
 
 export function onWorkerJoined(state: SchedulerState, id: WorkerId, join: Join): void {
   if (join.threads < 1) {
@@ -141,9 +138,12 @@ export function onWorkerLeft(state: SchedulerState, id: WorkerId, reason: string
   loseScatterTarget(state, worker)
   noteWorkers(state)
   for (const held of heldBy(state, worker)) loseCopy(state, held, worker)
-  for (const task of suspectsOf(worker)) task.deaths++
+  for (const task of suspectsOf(worker)) {
+    task.deaths++
+    noteStarted(task)
+  }
   for (const task of worker.processing) {
-    if (task.deaths < ALLOWED_DEATHS) startOver(state, task)
+    if (task.deaths < task.template.rules.allowedFailures) startOver(state, task)
     else failWithWorker(state, task, worker, reason)
   }
   for (const task of worker.recalled.keys()) endRecall(state, worker, task)
@@ -171,7 +171,7 @@ function suspectsOf({ processing, pulse, join, isLeaving }: WorkerRecord): Task[
 function failWithWorker(state: SchedulerState, task: Task, worker: WorkerRecord, why: string): void {
   const key = keyOf(task)
   const reason =
-    `Task ${key} was running while ${ALLOWED_DEATHS} workers died, the last one ${worker.join.name} (${why}); ` +
+    `Task ${key} was running while ${task.deaths === 1 ? 'a worker' : `${task.deaths} workers`} died, the last one ${worker.join.name} (${why}); ` +
     'see the log of that worker for what killed it.'
   failTask(state, task, {
     error: new Uint8Array(0),

@@ -6,16 +6,29 @@ import { outboxOf, readyQueueOf, type SchedulerState } from './state.js'
 import { HELD, NO_WAITERS, WANTED, type TaskArray } from './task-array.js'
 import { taskId, type TaskId } from '../../protocol/ids.js'
 import type { ErrorCode } from '../../protocol/errors.js'
-import { isPending, moveTo, READY, RELEASED, type Failure, type InMemory, type Task } from './task.js'
+import {
+  isPending,
+  keyOf,
+  moveTo,
+  noteStarted,
+  READY,
+  RELEASED,
+  type Failure,
+  type InMemory,
+  type Task,
+} from './task.js'
 
 /** The value of a pending task is there. */
 export function finishTask(state: SchedulerState, task: Task, value: InMemory): void {
   const wasWaiting = task.state.type === 'waiting'
+  if (task.state.type === 'delayed') state.delayed.remove(task.state)
   moveTo(task, value)
   if (task.pendingDependants > 0) beginAwaiting(state, task)
   noteChange(state, task.id)
   if (wasWaiting) leaveWaiters(task)
   task.misses = 0
+  task.failures = 0
+  noteStarted(task)
   noLongerPending(state, task)
   const waiters = takeWaiters(task)
   for (const waiter of waiters) {
@@ -36,17 +49,34 @@ export function failTask(state: SchedulerState, task: Task, failure: Failure): v
     const wasPending = isPending(next)
     const wasWaiting = next.state.type === 'waiting'
     if (next.state.type === 'ready') readyQueueOf(state, next.template).markStale()
+    else if (next.state.type === 'delayed') state.delayed.remove(next.state)
     moveTo(next, { type: 'failed', failure })
     noteChange(state, next.id)
     if (wasWaiting) leaveWaiters(next)
     // Totals count runs: the outputs of one that fails are no further failures, and what was cancelled is none.
     const isCancelled = failure.code === 'ERR_HEDDLE_TASK_CANCELLED'
-    if (next.producer === undefined && !isCancelled) countFailure(state, next)
+    if (next.producer === undefined && !isCancelled) {
+      countFailure(state, next)
+      if (next.template.rules.maxFailures > 0) countForStop(state, next)
+    }
     for (const waiter of takeWaiters(next)) if (waiter.state.type === 'waiting') work.push(waiter)
     tell(state, next)
     if (wasPending) noLongerPending(state, next)
     letGo(state, next)
   }
+}
+
+/** One of the tasks of a call that stops after so many failures. */
+function countForStop(state: SchedulerState, task: Task): void {
+  const { template } = task
+  template.failures++
+  const { maxFailures } = template.rules
+  if (template.failures < maxFailures || template.stop !== undefined) return
+  const key = keyOf(task)
+  const count = maxFailures === 1 ? 'a task' : `${maxFailures} tasks`
+  const reason = `It was cancelled because ${count} of the same call failed, as its maxFailures says; the last one is ${key}.`
+  template.stop = refusal('ERR_HEDDLE_TASK_CANCELLED', reason, key)
+  state.mapsToStop.add(template)
 }
 
 export function countFailure(state: SchedulerState, task: Task): void {
@@ -56,6 +86,8 @@ export function countFailure(state: SchedulerState, task: Task): void {
 
 /** A task with several outputs ran: they have the values, and it has none. The caller finishes those that wait for it. */
 export function endProducer(state: SchedulerState, producer: Task): void {
+  producer.failures = 0
+  noteStarted(producer)
   moveTo(producer, RELEASED)
   noteChange(state, producer.id)
   takeWaiters(producer)

@@ -9,6 +9,7 @@ import type { TaskId } from '../../protocol/ids.js'
 import type { Pulse } from '../../protocol/messages/worker.js'
 import { inputsUs } from './placement.js'
 import { workerOutboxOf, type SchedulerState } from './state.js'
+import { noteStarted } from './task.js'
 import { recordOf } from './task-array.js'
 import { hasIdleThread, isHeldUp, loadOf, NOT_HELD_UP, RECALL_US, slotsOf, type WorkerRecord } from './worker-record.js'
 
@@ -49,6 +50,7 @@ export function noteHeldUp(state: SchedulerState, worker: WorkerRecord, { runnin
 export function onTasksKept(state: SchedulerState, worker: WorkerRecord, tasks: readonly TaskId[]): void {
   for (const id of tasks) {
     const task = recordOf(state, id)
+    if (task !== undefined && worker.processing.has(task)) noteStarted(task)
     if (task === undefined || worker.recalled.get(task) !== 'asked') continue
     worker.recalled.set(task, 'kept')
     state.recallsUnderWay--

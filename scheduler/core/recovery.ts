@@ -3,12 +3,13 @@
  * with whatever of its inputs is gone too. Chains may be long, so there is a work list and no recursion.
  */
 import { failTask, makeReady } from './outcome.js'
+import { failureOfWait } from './queue-time-outs.js'
 import { isNeeded, letGo, sweepWaiters } from './retention.js'
 import { noteChange } from './spread.js'
 import { beginAwaiting, endAwaiting } from './roots.js'
 import type { SchedulerState } from './state.js'
 import { NO_WAITERS } from './task-array.js'
-import { type Failure, keyOf, moveTo, RELEASED, removeHolder, type Task } from './task.js'
+import { type Failure, isWaitOver, keyOf, moveTo, RELEASED, removeHolder, type Task } from './task.js'
 import type { WorkerRecord } from './worker-record.js'
 
 /** Sets a released task going, and those released inputs that it needs, and theirs. */
@@ -23,15 +24,16 @@ export function failureOfInputs(task: Task): Failure | undefined {
 }
 
 /**
- * Takes a task (processing, or ready) to where its inputs allow: ready, waiting for inputs that are being made again, or
+ * Takes a task (processing, delayed, or ready) to where its inputs allow: ready, waiting for inputs that are being made again, or
  * failed with one of them.
  */
 export function startOver(state: SchedulerState, task: Task): void {
-  const failure = failureOfInputs(task)
+  const failure = failureOfInputs(task) ?? (isWaitOver(task) ? failureOfWait(state, task) : undefined)
   if (failure !== undefined) {
     failTask(state, task, failure)
     return
   }
+  if (task.state.type === 'delayed') state.delayed.remove(task.state)
   const toWake: Task[] = []
   const missing = awaitInputs(state, task, toWake)
   if (missing > 0) moveTo(task, { type: 'waiting', missing })

@@ -83,6 +83,9 @@ function dropOutcome(state: SchedulerState, task: Task, work: Task[]): void {
       abandon(state, task, before.worker)
       freeAttempt(state, task, before.worker)
       break
+    case 'delayed':
+      state.delayed.remove(before)
+      break
     case 'ready':
       readyQueueOf(state, task.template).markStale()
       break
@@ -93,6 +96,7 @@ function dropOutcome(state: SchedulerState, task: Task, work: Task[]): void {
     case 'released':
       break
   }
+  task.failures = 0
   moveTo(task, RELEASED)
   noteChange(state, task.id)
   if (before.type === 'waiting') leaveWaiters(task)
@@ -174,7 +178,8 @@ function removeAlias(state: SchedulerState, task: Task, array: TaskArray, index:
 
 /** One place of the array is free for good. */
 function leaveArray(state: SchedulerState, array: TaskArray, index: number): void {
-  leavePlace(array, index)
+  const left = leavePlace(array, index)
+  if (left.live === 0) for (const deadline of left.deadlines ?? []) state.queueDeadlines.remove(deadline)
   if (array.live > 0) return
   for (const { cursor, count, runs } of array.segments) {
     if (cursor < count) readyQueueOf(state, runs[0]!.template).markStale()

@@ -50,6 +50,7 @@ export function onScatter(state: SchedulerState, client: ClientRecord, message: 
     // The ready queue never sees it.
     cursor: 1,
     run: 0,
+    deadlines: undefined,
   }
   array.segments.push(segment)
   state.arrays.set(id, array)

@@ -1,18 +1,20 @@
 /** All that the scheduler's core knows. Only the files of this folder change it, and only in answer to an event. */
 import { Heap } from '../../common/heap.js'
 import { Rate } from '../../common/rate.js'
+import { Rng } from '../../common/rng.js'
 import { MAX_INLINE_CACHE_BYTES } from '../../protocol/limits.js'
-import type { ArrayId, ClientId, CodeHash, TaskId, WorkerId } from '../../protocol/ids.js'
+import { taskId, type ArrayId, type ClientId, type CodeHash, type TaskId, type WorkerId } from '../../protocol/ids.js'
 import type { ClientRecord } from './client-record.js'
 import { InlineCache } from './inline-cache.js'
 import type { SchedulerInstruction } from './instructions.js'
 import type { Demand } from './demand.js'
 import { ReadyQueue } from './ready-queue.js'
+import type { QueueDeadline } from './queue-time-outs.js'
 import type { Relay } from './relays.js'
 import type { Scatter } from './scatter.js'
 import type { CopiesUnderWay, Spread } from './spread.js'
 import type { TaskArray } from './task-array.js'
-import type { Task } from './task.js'
+import type { Delayed, Task } from './task.js'
 import type { CodeRecord, FunctionStatistics, Template } from './template.js'
 import { isLessLoaded, type WorkerRecord } from './worker-record.js'
 
@@ -21,6 +23,8 @@ export interface SchedulerConfig {
   readonly peerSecret: string
   /** The first array id to lease; random, so that what is left of an earlier scheduler's tasks is not taken for new ones. */
   readonly firstArray: ArrayId
+  /** For what chance decides; random, or what a run is to be repeated with. */
+  readonly seed: number
   /** The scheduler's start, on the clock of its events. */
   readonly startedAtMs: number
   readonly packageVersion: string
@@ -67,6 +71,13 @@ export interface SchedulerState {
   readonly touched: Set<WorkerRecord>
   /** Workers that may be sent tasks, the least loaded on top. */
   readonly open: Heap<WorkerRecord>
+  /** Tasks that will be tried again, the next one on top. */
+  readonly delayed: Heap<Delayed>
+  readonly rng: Rng
+  /** When tasks will have waited too long for their start, the next one on top. */
+  readonly queueDeadlines: Heap<QueueDeadline>
+  /** Calls of `map` that failed too often, until the turn ends. */
+  readonly mapsToStop: Set<Template>
   readonly inline: InlineCache
   readonly workerWaits: WorkerWait[]
   /** Workers from which tasks may be asked back, the one to be looked at first first. */
@@ -79,7 +90,7 @@ export interface SchedulerState {
   readonly scattersToPlace: Set<Scatter>
   /** Those for which there is no worker now. */
   readonly homelessScatters: Set<Scatter>
-  readonly totals: { submitted: number; finished: number; failed: number }
+  readonly totals: { submitted: number; finished: number; failed: number; retried: number }
   readonly finishRate: Rate
   nextArray: number
   nextTemplate: number
@@ -127,6 +138,10 @@ export function createState(config: SchedulerConfig): SchedulerState {
     demands: new Map(),
     touched: new Set(),
     open: new Heap(isLessLoaded),
+    delayed: new Heap(isDueBefore),
+    rng: new Rng(config.seed),
+    queueDeadlines: new Heap((a, b) => (a.dueMs === b.dueMs ? idOf(a) < idOf(b) : a.dueMs < b.dueMs)),
+    mapsToStop: new Set(),
     hoarders: new Set(),
     recallsUnderWay: 0,
     inline: new InlineCache(config.maxInlineCacheBytes ?? MAX_INLINE_CACHE_BYTES),
@@ -134,7 +149,7 @@ export function createState(config: SchedulerConfig): SchedulerState {
     scatters: new Map(),
     scattersToPlace: new Set(),
     homelessScatters: new Set(),
-    totals: { submitted: 0, finished: 0, failed: 0 },
+    totals: { submitted: 0, finished: 0, failed: 0, retried: 0 },
     finishRate: new Rate(),
     nextArray: config.firstArray,
     nextTemplate: 1,
@@ -152,6 +167,16 @@ export function createState(config: SchedulerConfig): SchedulerState {
     startedRelays: 0,
     nextRelay: 1,
   }
+}
+
+/** Of its first task: no two deadlines have the same. */
+function idOf({ segment, first }: QueueDeadline): number {
+  return taskId(segment.array.id, segment.first + first)
+}
+
+/** The older task goes first among those that are due at once, so that a run can be repeated. */
+function isDueBefore(a: Delayed, b: Delayed): boolean {
+  return a.dueMs === b.dueMs ? a.task.id < b.task.id : a.dueMs < b.dueMs
 }
 
 /** Where a task of the template waits for a worker. */

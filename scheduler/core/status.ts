@@ -67,7 +67,7 @@ function blockedTasks(state: SchedulerState): BlockedStatus[] {
 }
 
 function noTasks(): Counts {
-  return { waiting: 0, ready: 0, processing: 0, 'in-memory': 0, failed: 0, released: 0 }
+  return { waiting: 0, ready: 0, processing: 0, 'in-memory': 0, failed: 0, released: 0, delayed: 0 }
 }
 
 function add(sum: Counts, counts: StateCounts): void {

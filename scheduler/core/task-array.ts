@@ -6,6 +6,7 @@
 import { assert } from '../../common/assert.js'
 import { NO_BYTES, type Packed } from '../../common/packed.js'
 import { arrayOf, attempt, indexOf, taskId, type ArrayId, type TaskId } from '../../protocol/ids.js'
+import type { QueueDeadline } from './queue-time-outs.js'
 import type { ClientRecord } from './client-record.js'
 import type { SchedulerState } from './state.js'
 import { NO_INPUTS, READY, type Alias, type Task, type TaskState } from './task.js'
@@ -31,6 +32,8 @@ export interface Segment {
   cursor: number
   /** The run that the cursor is in. */
   run: number
+  /** For its tasks that may wait only so long, if there are any. See queue-time-outs.ts. */
+  deadlines: QueueDeadline[] | undefined
 }
 
 export interface TaskArray {
@@ -93,12 +96,23 @@ type Given = Pick<Task, 'inputs' | 'explicitKey' | 'producer'> & { readonly stat
 /** What few tasks have. */
 interface Rarities {
   readonly explicitKey: string | undefined
+  failures: number
+  hasStarted: boolean
+  isOverdue: boolean
   deaths: number
   misses: number
   aliases: Alias[] | undefined
 }
 
-const NO_RARITIES: Rarities = Object.freeze({ explicitKey: undefined, deaths: 0, misses: 0, aliases: undefined })
+const NO_RARITIES: Rarities = Object.freeze({
+  explicitKey: undefined,
+  failures: 0,
+  hasStarted: false,
+  isOverdue: false,
+  deaths: 0,
+  misses: 0,
+  aliases: undefined,
+})
 
 /** What only tasks of a graph have, not those of a plain `map`: what they need, and who needs them. */
 interface Links {
@@ -198,6 +212,30 @@ class TaskRecord implements Task {
     return this.#rarities?.explicitKey
   }
 
+  get failures(): number {
+    return this.#rarities === undefined ? 0 : this.#rarities.failures
+  }
+
+  set failures(failures: number) {
+    if (failures !== this.failures) this.#makeRarities().failures = failures
+  }
+
+  get hasStarted(): boolean {
+    return this.#rarities !== undefined && this.#rarities.hasStarted
+  }
+
+  set hasStarted(hasStarted: boolean) {
+    if (hasStarted !== this.hasStarted) this.#makeRarities().hasStarted = hasStarted
+  }
+
+  get isOverdue(): boolean {
+    return this.#rarities !== undefined && this.#rarities.isOverdue
+  }
+
+  set isOverdue(isOverdue: boolean) {
+    if (isOverdue !== this.isOverdue) this.#makeRarities().isOverdue = isOverdue
+  }
+
   get deaths(): number {
     return this.#rarities === undefined ? 0 : this.#rarities.deaths
   }
@@ -241,11 +279,12 @@ export function templateAt(array: TaskArray, index: number): Template {
 }
 
 /** One place is free for good: with the last of its segment the arguments go. */
-export function leavePlace(array: TaskArray, index: number): void {
+export function leavePlace(array: TaskArray, index: number): Segment {
   const segment = segmentOf(array, index)
   segment.live--
   if (segment.live === 0) segment.args = NO_BYTES
   array.live--
+  return segment
 }
 
 function segmentOf(array: TaskArray, index: number): Segment {

@@ -7,6 +7,7 @@ import { attempt, generatedKey, type Attempt, type TaskId } from '../../protocol
 import type { ErrorCode } from '../../protocol/errors.js'
 import { MAX_GIVEN_VALUE_BYTES } from '../../protocol/limits.js'
 import { startOf, type Packed } from '../../common/packed.js'
+import type { HeapItem } from '../../common/heap.js'
 import type { InlinePage } from './inline-cache.js'
 import type { TaskArray } from './task-array.js'
 import type { Template } from './template.js'
@@ -29,6 +30,13 @@ export interface Processing {
   readonly worker: WorkerRecord
 }
 
+/** It failed, and is tried again at `dueMs`. In `state.delayed`. */
+export interface Delayed extends HeapItem {
+  readonly type: 'delayed'
+  readonly task: Task
+  readonly dueMs: number
+}
+
 /** Where a task is. Each state carries what is true only there. */
 export type TaskState =
   /** It has a description and no value, and nobody needs one: either it was let go, or it has only just been made. */
@@ -39,6 +47,7 @@ export type TaskState =
   | { readonly type: 'ready' }
   /** Sent to a worker, and in its `processing`. */
   | Processing
+  | Delayed
   /** Held by `holders`, or, when they are all gone, by `page` alone (the scheduler's copy: `sizeBytes` of it from `start`). */
   | {
       readonly type: 'in-memory'
@@ -57,7 +66,8 @@ export const TASK_TRANSITIONS = {
   released: ['waiting', 'ready', 'failed'],
   waiting: ['ready', 'in-memory', 'failed', 'released'],
   ready: ['processing', 'waiting', 'in-memory', 'failed', 'released'],
-  processing: ['in-memory', 'failed', 'ready', 'waiting', 'released'],
+  processing: ['in-memory', 'failed', 'ready', 'waiting', 'released', 'delayed'],
+  delayed: ['ready', 'waiting', 'in-memory', 'failed', 'released'],
   'in-memory': ['released'],
   failed: ['released'],
 } as const satisfies Record<TaskState['type'], readonly TaskState['type'][]>
@@ -67,6 +77,7 @@ const LEGAL: Readonly<Record<TaskState['type'], ReadonlySet<string>>> = {
   waiting: new Set(TASK_TRANSITIONS.waiting),
   ready: new Set(TASK_TRANSITIONS.ready),
   processing: new Set(TASK_TRANSITIONS.processing),
+  delayed: new Set(TASK_TRANSITIONS.delayed),
   'in-memory': new Set(TASK_TRANSITIONS['in-memory']),
   failed: new Set(TASK_TRANSITIONS.failed),
 }
@@ -97,6 +108,12 @@ export interface Task {
   state: TaskState
   /** Number of its latest start; 0 before the first. */
   attempt: Attempt
+  /** How many of its runs failed by its own doing since it last had a value. */
+  failures: number
+  /** It ran at least once, or may have. Kept only for tasks with a `queueTimeoutMs`. */
+  hasStarted: boolean
+  /** It was wanted back from its worker, for it had waited too long by then. */
+  isOverdue: boolean
   /** How many workers died while it may have been running. */
   deaths: number
   /** How often its value, or an input of it, was not where the scheduler believed it to be. */
@@ -116,12 +133,22 @@ export const NO_INPUTS: readonly Task[] = Object.freeze([])
 /** Does the task have neither outcome nor leave to go without one? Then its inputs must stay. */
 export function isPending(task: Task): boolean {
   const { type } = task.state
-  return type === 'waiting' || type === 'ready' || type === 'processing'
+  return type === 'waiting' || type === 'ready' || type === 'processing' || type === 'delayed'
 }
 
 /** How many tasks stand for its outputs: none when the task has its value itself. */
 export function outputCountOf({ template, producer }: Task): number {
   return producer === undefined ? template.outputs : 0
+}
+
+/** The task has run, or may have: its wait for that is over. */
+export function noteStarted(task: Task): void {
+  if (task.template.rules.queueTimeoutMs > 0) task.hasStarted = true
+}
+
+/** Has it waited for too long, without ever having started? */
+export function isWaitOver({ isOverdue, hasStarted }: Task): boolean {
+  return isOverdue && !hasStarted
 }
 
 /** The only place that assigns `task.state`. The counts by function follow. */

@@ -2,7 +2,9 @@
 import type { CodeHash, TaskId, TemplateId } from '../../protocol/ids.js'
 import type { DefineCode } from '../../protocol/messages/common.js'
 import type { StateCounts } from '../../protocol/messages/status.js'
+import type { Rules } from '../../protocol/messages/rules.js'
 import type { Demand } from './demand.js'
+import type { Failure } from './task.js'
 import type { WorkerRecord } from './worker-record.js'
 
 /** A function's figures, kept as its tasks move and never counted up afterwards. */
@@ -36,6 +38,7 @@ export interface Template {
   readonly outputs: number
   /** With those that need the same of a worker; `undefined` when that is one thread. */
   readonly demand: Demand | undefined
+  readonly rules: Rules
   readonly statistics: FunctionStatistics
   /** Its one task never runs: a client brings the value. See scatter.ts. */
   readonly isScattered: boolean
@@ -43,6 +46,9 @@ export interface Template {
   tasks: number
   /** Workers that it was sent to, which must hear when it goes. */
   readonly knownBy: Set<WorkerRecord>
+  /** So many of its tasks failed, if it has a `maxFailures`; and why the others are cancelled, once they are too many. */
+  failures: number
+  stop: Failure | undefined
   /** Its client is there and may submit more tasks with it. */
   isOpen: boolean
 }

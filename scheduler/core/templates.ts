@@ -1,8 +1,9 @@
 /** Templates, their code and their statistics: made when a client defines them, gone when nothing uses them. */
-import { templateId, type CodeHash, type TemplateId } from '../../protocol/ids.js'
+import { codeHash, templateId, type CodeHash, type TemplateId } from '../../protocol/ids.js'
 import { ownBytes } from '../../common/packed.js'
 import type { DefineCode } from '../../protocol/messages/common.js'
 import { PRIORITY_BASE, type DefineTemplate } from '../../protocol/messages/client.js'
+import { NO_RULES } from '../../protocol/messages/rules.js'
 import type { ClientRecord } from './client-record.js'
 import { joinDemand, leaveDemand } from './demand.js'
 import { workerOutboxOf, type SchedulerState } from './state.js'
@@ -25,10 +26,14 @@ export function onDefineCode(state: SchedulerState, client: ClientRecord, define
 /** Returns false when the template's code is not defined. */
 export function onDefineTemplate(state: SchedulerState, client: ClientRecord, define: DefineTemplate): boolean {
   const code = state.codes.get(define.code)
+  const { filter } = define.rules.retries
+  const filterCode = state.codes.get(codeHash(filter))
   if (code === undefined || client.templates.has(define.template)) return false
+  if (filter !== '' && filterCode === undefined) return false
   const statistics = statisticsOf(state, define)
   statistics.templates++
   code.users++
+  if (filterCode !== undefined) filterCode.users++
   const template: Template = {
     id: templateId(state.nextTemplate++),
     name: define.name,
@@ -39,11 +44,14 @@ export function onDefineTemplate(state: SchedulerState, client: ClientRecord, de
     priority: define.priority - PRIORITY_BASE,
     outputs: define.outputs,
     demand: joinDemand(state, define.needs),
+    rules: define.rules,
     statistics,
     isScattered: false,
     tasks: 0,
     knownBy: new Set(),
     isOpen: true,
+    failures: 0,
+    stop: undefined,
   }
   client.templates.set(define.template, template)
   return true
@@ -67,8 +75,11 @@ export function scatterTemplate(state: SchedulerState): Template {
     knownBy: new Set(),
     outputs: 0,
     demand: undefined,
+    rules: NO_RULES,
     tasks: 1,
     isOpen: false,
+    failures: 0,
+    stop: undefined,
   }
 }
 
@@ -109,6 +120,8 @@ function forgetIfUnused(state: SchedulerState, template: Template): void {
   template.statistics.templates--
   const code = state.codes.get(template.code)
   if (code !== undefined) dropCodeUser(state, code)
+  const filterCode = state.codes.get(codeHash(template.rules.retries.filter))
+  if (filterCode !== undefined) dropCodeUser(state, filterCode)
   if (template.statistics.templates === 0 && state.functions.size > MAX_IDLE_FUNCTIONS) dropIdleFunctions(state)
 }
 
@@ -129,7 +142,7 @@ function statisticsOf(
   const id = `${define.code} ${define.exportName} ${define.name}`
   let statistics = state.functions.get(id)
   if (statistics === undefined) {
-    const tasks = { waiting: 0, ready: 0, processing: 0, 'in-memory': 0, failed: 0, released: 0 }
+    const tasks = { waiting: 0, ready: 0, processing: 0, 'in-memory': 0, failed: 0, released: 0, delayed: 0 }
     statistics = { name: define.name, tasks, finished: 0, failed: 0, meanUs: undefined, templates: 0 }
     state.functions.set(id, statistics)
   }

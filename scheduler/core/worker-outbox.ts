@@ -1,7 +1,7 @@
 /** What a worker is told at the end of the turn. Frees go first: a task that is freed and sent again arrives in that order. */
 import { Packer, startOf } from '../../common/packed.js'
 import { PRIORITY_BASE } from '../../protocol/messages/client.js'
-import type { TaskId, WorkerId } from '../../protocol/ids.js'
+import { codeHash, type CodeHash, type TaskId, type WorkerId } from '../../protocol/ids.js'
 import { CHUNK_BYTES } from '../../protocol/limits.js'
 import type { SchedulerToWorker } from '../../protocol/messages/worker.js'
 import type { SchedulerState } from './state.js'
@@ -115,16 +115,23 @@ function introduceTemplate(state: SchedulerState, worker: WorkerRecord, task: Ta
   if (worker.templates.has(template)) return
   worker.templates.add(template)
   template.knownBy.add(worker)
-  const { id, name, code, exportName, constants, constantInputs, outputs, demand } = template
+  const { id, name, code, exportName, constants, constantInputs, outputs, demand, rules } = template
   const memoryBytes = demand?.needs.memoryBytes ?? 0
   const isCounted = demand !== undefined
-  const record = state.codes.get(code)
-  if (record !== undefined && !worker.codes.has(code)) {
-    worker.codes.add(code)
-    out.push(record.define)
-  }
+  const { timeoutMs, retries } = rules
+  const retryFilter = retries.filter
+  introduceCode(state, worker, code, out)
+  if (retryFilter !== '') introduceCode(state, worker, codeHash(retryFilter), out)
   const callable = { code, exportName, constants, constantInputs }
-  out.push({ type: 'define-template', template: id, name, ...callable, outputs, memoryBytes, isCounted })
+  const demands = { outputs, memoryBytes, isCounted, timeoutMs, retryFilter }
+  out.push({ type: 'define-template', template: id, name, ...callable, ...demands })
+}
+
+function introduceCode(state: SchedulerState, worker: WorkerRecord, code: CodeHash, out: SchedulerToWorker[]): void {
+  const record = state.codes.get(code)
+  if (record === undefined || worker.codes.has(code)) return
+  worker.codes.add(code)
+  out.push(record.define)
 }
 
 /** Collects the inputs of a message's tasks; of those that the worker does not hold, where they are, or themselves. */

@@ -91,7 +91,7 @@ test('a table lines up, and names cannot command the terminal', () => {
 })
 
 test('the status of a cluster is told in a few lines', () => {
-  const none = { waiting: 0, ready: 0, processing: 0, 'in-memory': 0, failed: 0, released: 0 }
+  const none = { waiting: 0, ready: 0, processing: 0, 'in-memory': 0, failed: 0, released: 0, delayed: 0 }
   const status: ClusterStatus = {
     packageVersion: '1.2.3',
     nodeVersion: 'v20.0.0',
@@ -101,13 +101,13 @@ test('the status of a cluster is told in a few lines', () => {
     tasks: { ...none, processing: 2 },
     blocked: [{ needs: 'gpu=1', reason: 'needs gpu=1, which none of 0 workers has' }],
     functions: [{ name: 'double', tasks: { ...none, processing: 2 }, finished: 10, failed: 0, meanMs: 1.5 }],
-    totals: { submitted: 12, finished: 10, failed: 0 },
+    totals: { submitted: 12, finished: 10, failed: 0, retried: 0 },
     tasksPerSecond: 3.4,
   }
   assert.equal(
     describeStatus('ws://127.0.0.1:8786', status),
     `ws://127.0.0.1:8786  up for 1m 1s, heddle 1.2.3, Node v20.0.0
-Tasks: 0 waiting, 0 ready, 2 processing, 0 in-memory, 0 failed, 0 released; 3 a second
+Tasks: 0 waiting, 0 ready, 2 processing, 0 in-memory, 0 failed, 0 released, 0 delayed; 3 a second
 Since the start: 12 submitted, 10 finished, 0 failed
 
 No workers; start one with: heddle worker join ws://127.0.0.1:8786

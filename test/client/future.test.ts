@@ -329,7 +329,7 @@ test('info and waitForWorkers ask the scheduler', async () => {
   const { client } = scheduler
   const info = client.info()
   const [question] = await scheduler.until('ask-status')
-  const zero = { waiting: 0, ready: 0, processing: 0, 'in-memory': 0, failed: 0, released: 0 }
+  const zero = { waiting: 0, ready: 0, processing: 0, 'in-memory': 0, failed: 0, released: 0, delayed: 0 }
   const status = {
     packageVersion: '0.1.0',
     nodeVersion: 'v20.0.0',
@@ -339,7 +339,7 @@ test('info and waitForWorkers ask the scheduler', async () => {
     tasks: { ...zero, processing: 2 },
     blocked: [],
     functions: [],
-    totals: { submitted: 2, finished: 0, failed: 0 },
+    totals: { submitted: 2, finished: 0, failed: 0, retried: 0 },
     tasksPerSecond: 0,
   }
   scheduler.send({ type: 'status', request: question!.request, status })

@@ -244,7 +244,7 @@ test('wrong use throws from the call, and submits nothing', async () => {
   // @ts-expect-error Not an option.
   assert.throws(() => client.with({ priorty: 3 }), { message: /did you mean "priority"\?/ })
   // @ts-expect-error Planned, and not there yet: not ignored.
-  assert.throws(() => client.map(double, [1], { retries: 3 }), code('ERR_HEDDLE_INVALID_OPTION'))
+  assert.throws(() => client.map(double, [1], { inFlight: 3 }), code('ERR_HEDDLE_INVALID_OPTION'))
   assert.throws(() => client.with({ priority: 0.5 }), { message: /priority is 0\.5/ })
   assert.throws(() => client.with({ key: '' }), { message: /key is ""/ })
   assert.throws(() => client.with({ key: 'one' }).map(double, [1]), { message: /makes many/ })

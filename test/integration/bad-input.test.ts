@@ -191,7 +191,7 @@ test('when the scheduler is gone, what a client waits for fails, and so do later
 
 test('an option that is not known, or not yet, is refused with what is meant', async () => {
   assert.throws(() => client.with({ priorty: 3 } as never), /priorty.*priority/)
-  assert.throws(() => client.with({ retries: 3 } as never), /retries/)
+  assert.throws(() => client.map((x: number) => x, [1], { inFlight: 3 } as never), /inFlight/)
   await assertClusterGoesOn()
 })
 

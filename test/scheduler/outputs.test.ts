@@ -48,7 +48,7 @@ test('totals count the tasks and not their outputs', () => {
   client.release(x!)
   client.split(split, 3, [x!])
 
-  assert.deepEqual(statusOf(scheduler.state).totals, { submitted: 4, finished: 1, failed: 2 })
+  assert.deepEqual(statusOf(scheduler.state).totals, { submitted: 4, finished: 1, failed: 2, retried: 0 })
   const { finished, failed } = statusOf(scheduler.state).functions.find(({ name }) => name === 'split')!
   assert.deepEqual([finished, failed], [1, 2])
 })
@@ -292,7 +292,7 @@ test('a worker whose report does not fit the task is cut off, and the task runs 
   }
 })
 
-const NO_TASKS = { waiting: 0, ready: 0, processing: 0, 'in-memory': 0, failed: 0, released: 0 }
+const NO_TASKS = { waiting: 0, ready: 0, processing: 0, 'in-memory': 0, failed: 0, released: 0, delayed: 0 }
 const PULSE = {
   type: 'pulse' as const,
   memoryBytes: 0,

@@ -126,8 +126,16 @@ test('the status counts each task once and names workers and functions', () => {
   client.send({ type: 'ask-status', request: 1 })
 
   const { status } = client.take('status')
-  assert.deepEqual(status.tasks, { waiting: 1, ready: 1, processing: 2, 'in-memory': 1, failed: 0, released: 0 })
-  assert.deepEqual(status.totals, { submitted: 5, finished: 1, failed: 0 })
+  assert.deepEqual(status.tasks, {
+    waiting: 1,
+    ready: 1,
+    processing: 2,
+    'in-memory': 1,
+    failed: 0,
+    released: 0,
+    delayed: 0,
+  })
+  assert.deepEqual(status.totals, { submitted: 5, finished: 1, failed: 0, retried: 0 })
   assert.deepEqual(
     status.functions.map(({ name, meanMs }) => [name, meanMs]),
     [['load', 8]],

@@ -2,20 +2,37 @@
  * The tasks of a simulation: sums and the like over small numbers, which a few lines evaluate. Clients know what each
  * task should give before they submit it; threads work it out from the bytes that reach them.
  */
+import type { ErrorCode } from '../../protocol/errors.js'
 
 const MODULUS = 1_000_003
 
 /**
  * What a task does. `mix` depends on the order of its inputs. `large` is a `mix` whose value counts as too large to come
  * along. `fussy` throws for some arguments. `exit` takes its thread along. `refused` has code that no worker can keep.
+ * `endless` has a time-out, and for some arguments runs for much longer. `flaky` throws so many times before it gives its
+ * value, and `fatal` throws what must not be tried again.
  */
-export type Operation = 'sum' | 'mix' | 'large' | 'fussy' | 'throw' | 'exit' | 'refused'
-export const OPERATIONS: readonly Operation[] = ['sum', 'mix', 'large', 'fussy', 'throw', 'exit', 'refused']
+export type Operation = 'sum' | 'mix' | 'large' | 'fussy' | 'throw' | 'exit' | 'refused' | 'endless' | 'flaky' | 'fatal'
+export const OPERATIONS: readonly Operation[] = [
+  'sum',
+  'mix',
+  'large',
+  'fussy',
+  'throw',
+  'exit',
+  'refused',
+  'endless',
+  'flaky',
+  'fatal',
+]
 
 export type Result =
-  | { readonly type: 'value'; readonly number: number; readonly isLarge: boolean }
+  /** It comes after so many errors. */
+  | { readonly type: 'value'; readonly number: number; readonly isLarge: boolean; readonly failures?: number }
   | { readonly type: 'error'; readonly number: number }
   | { readonly type: 'exit' }
+  /** It would have this value if it had the time. */
+  | { readonly type: 'endless'; readonly number: number }
 
 export function evaluate(operation: Operation, constant: number, argument: number, inputs: readonly number[]): Result {
   const mixed = inputs.reduce((mix, input) => (mix * 31 + input) % MODULUS, (constant * 7 + argument) % MODULUS)
@@ -31,10 +48,15 @@ export function evaluate(operation: Operation, constant: number, argument: numbe
       return { type: 'value', number: mixed, isLarge: operation === 'large' }
     case 'fussy':
       return mixed % 10 === 0 ? { type: 'error', number: mixed } : { type: 'value', number: mixed, isLarge: false }
+    case 'flaky':
+      return { type: 'value', number: mixed, isLarge: false, failures: mixed % (1 + MAX_FLAKES) }
+    case 'fatal':
     case 'throw':
       return { type: 'error', number: mixed }
     case 'exit':
       return { type: 'exit' }
+    case 'endless':
+      return mixed % 3 === 0 ? { type: 'endless', number: mixed } : { type: 'value', number: mixed, isLarge: false }
     case 'refused':
       return { type: 'error', number: REFUSAL }
   }
@@ -47,6 +69,17 @@ export function outputNumber(number: number, output: number): number {
 
 export function isOutputLarge(output: number): boolean {
   return output % 2 === 0
+}
+
+/** How often a flaky task fails at most. */
+export const MAX_FLAKES = 3
+
+/**
+ * How often a task is tried again. It follows from what the task does, since the same work may be submitted twice under one
+ * key, with the options of whoever came first.
+ */
+export function retriesOf(operation: Operation, constant: number): number {
+  return operation === 'flaky' ? MAX_FLAKES : (constant + OPERATIONS.indexOf(operation)) % 3
 }
 
 /** The error of every task whose code is refused. */
@@ -90,8 +123,11 @@ export type Outcome =
 
 export interface Culprit {
   readonly key: string
-  /** `undefined` when it took its thread along. */
+  /** `undefined` when the cluster failed it, as `code` says. */
   readonly error: number | undefined
+  readonly code: ErrorCode | ''
+  /** So many times it was started at least. */
+  readonly leastAttempt: number
 }
 
 export function describe(given: Omit<Description, 'outcome'>): Description {
@@ -110,5 +146,16 @@ function outcomeOf({ operation, constant, argument, inputs, key, output }: Omit<
   if (result.type === 'value') {
     return { type: 'value', number: output === undefined ? result.number : outputNumber(result.number, output) }
   }
-  return { type: 'failure', culprits: new Set([{ key, error: result.type === 'error' ? result.number : undefined }]) }
+  const isFinal = operation === 'fatal' || operation === 'refused'
+  const leastAttempt = isFinal ? 1 : 1 + retriesOf(operation, constant)
+  const culprit: Culprit =
+    result.type === 'error'
+      ? { key, error: result.number, code: '', leastAttempt }
+      : {
+          key,
+          error: undefined,
+          code: result.type === 'exit' ? 'ERR_HEDDLE_TASK_EXITED' : 'ERR_HEDDLE_TASK_TIMEOUT',
+          leastAttempt,
+        }
+  return { type: 'failure', culprits: new Set([culprit]) }
 }

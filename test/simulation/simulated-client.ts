@@ -19,9 +19,18 @@ import {
   type TemplateId,
 } from '../../protocol/ids.js'
 import { MAX_INLINE_RESULT_BYTES } from '../../protocol/limits.js'
+import { NO_RULES, type RetryRules, type Rules } from '../../protocol/messages/rules.js'
 import { NO_NEEDS, type Needs } from '../../protocol/messages/needs.js'
 import { PRIORITY_BASE, type ClientToScheduler, type SchedulerToClient } from '../../protocol/messages/client.js'
-import { decodeNumber, describe, encodeNumber, type Description, type Operation, type Pace } from './expression.js'
+import {
+  decodeNumber,
+  describe,
+  encodeNumber,
+  retriesOf,
+  type Description,
+  type Operation,
+  type Pace,
+} from './expression.js'
 import { SimulatedRelays } from './simulated-relays.js'
 import type { Connection } from './simulated-scheduler.js'
 import type { StoredValue } from './simulated-thread.js'
@@ -38,6 +47,7 @@ interface SimulatedTemplate {
   readonly constant: number
   readonly constantInputs: readonly Future[]
   readonly outputs: number
+  readonly rules: Rules
 }
 
 interface Future {
@@ -52,6 +62,8 @@ interface Future {
 /** What the least worker has of memory. */
 const LEAST_MEMORY_BYTES = MAX_INLINE_RESULT_BYTES + 1
 const CANCELLED = encodeNumber(499)
+/** Threads know what may be tried again; only its way is what matters here. */
+const FILTER = codeHash('filter')
 
 /** What a scattered value counts as. */
 const LARGE_BYTES = 1_000_000
@@ -216,14 +228,18 @@ export class SimulatedClient {
   #define(): void {
     const rng = this.#rng
     const operation = rng.pick(this.#temper.operations)!
-    const name = `${operation}-${rng.pick(this.#temper.paces)!}`
+    const pace = rng.pick(this.#temper.paces)!
+    const name = `${operation}-${operation === 'endless' ? 'instant' : pace}`
     const constantInputs = rng.chance(0.3) ? this.#draw(rng.integer(1, 3)) : []
     const constant = constantInputs.length > 0 || rng.chance(0.5) ? rng.integer(1, 9) : 0
     const outputs = rng.chance(0.25) ? rng.integer(1, rng.pick([3, 3, 30])!) : 0
-    const template = { id: templateId(this.#templates.length + 1), name, operation, constant, constantInputs, outputs }
+    const rules = this.#drawRules(operation, constant)
+    const id = templateId(this.#templates.length + 1)
+    const template = { id, name, operation, constant, constantInputs, outputs, rules }
     this.#templates.push(template)
     const code = codeHash(operation)
     this.#connection.send({ type: 'define-code', code, kind: 'function', source: encodeNumber(1) })
+    this.#connection.send({ type: 'define-code', code: FILTER, kind: 'function', source: encodeNumber(2) })
     this.#connection.send({
       type: 'define-template',
       template: template.id,
@@ -235,7 +251,38 @@ export class SimulatedClient {
       priority: PRIORITY_BASE + rng.integer(-1, 1),
       outputs,
       needs: this.#world.needsRng.chance(this.#world.needing) ? drawNeeds(this.#world) : NO_NEEDS,
+      rules,
     })
+  }
+
+  #drawRules(operation: Operation, constant: number): Rules {
+    const { cancelRng: rng, stopping } = this.#world
+    return {
+      ...NO_RULES,
+      timeoutMs: this.#drawTimeoutMs(operation),
+      retries: this.#drawRetries(retriesOf(operation, constant)),
+      queueTimeoutMs: rng.chance(stopping) ? rng.pick([1, 20, 500])! : 0,
+      maxFailures: rng.chance(stopping) ? rng.pick([1, 3])! : 0,
+    }
+  }
+
+  /** Far less than an endless task runs, or far more than any other does. */
+  #drawTimeoutMs(operation: Operation): number {
+    const rng = this.#world.cancelRng
+    if (operation === 'endless') return rng.pick([2, 50])!
+    return rng.chance(0.1) ? 100_000 : 0
+  }
+
+  #drawRetries(count: number): RetryRules {
+    const rng = this.#world.cancelRng
+    return {
+      count,
+      delayMs: rng.pick([0, 0, 3, 100])!,
+      isExponential: rng.chance(0.5),
+      maxDelayMs: 200,
+      jitterThousandths: rng.pick([0, 500])!,
+      filter: rng.chance(0.2) ? FILTER : '',
+    }
   }
 
   #submit(): void {
@@ -259,7 +306,7 @@ export class SimulatedClient {
     for (let place = 0; place < room;) {
       if (rng.chance(0.05)) template = rng.pick(usable)
       if (template === undefined) return
-      const { operation, constant, name, constantInputs, outputs } = template
+      const { operation, constant, name, constantInputs, outputs, rules } = template
       if (place + 1 + outputs > room) break
       if (runs.at(-2) === template.id) runs[runs.length - 1]! += 1 + outputs
       else runs.push(template.id, 1 + outputs)
@@ -270,6 +317,8 @@ export class SimulatedClient {
       const id = taskId(array, firstIndex + place)
       const key = isKeyed ? `${operation}:${constant}:${argument}` : generatedKey(name, id)
       if (isKeyed) keys.push({ place, key })
+      if (rules.queueTimeoutMs > 0) this.#world.hurriedKeys.add(key)
+      if (rules.maxFailures > 0) this.#world.stoppingKeys.add(key)
       args.add(encodeNumber(argument))
       inputCounts.push(own.length)
       inputs.push(...own.map((input) => input.id))
@@ -471,13 +520,23 @@ export class SimulatedClient {
       assert.equal(number, outcome.number, `${key} has a wrong value`)
   }
 
-  #fail(task: TaskId, { error, code, reason, culpritKey }: Failed): void {
+  #fail(task: TaskId, { error, code, reason, culpritKey, attempt }: Failed): void {
     const future = this.#futures.get(task)
     if (future === undefined) return
     future.isWanted = false
     this.#world.counts.failures++
     if (code === 'ERR_HEDDLE_WORKER_LOST' && this.#world.hasDeaths) {
       this.#world.counts.lostTasks++
+      return
+    }
+    if (code === 'ERR_HEDDLE_QUEUE_TIMEOUT' || code === 'ERR_HEDDLE_UNSATISFIABLE') {
+      assert(this.#world.hurriedKeys.has(culpritKey), `${culpritKey} had all the time it needs: ${reason}`)
+      this.#world.counts.late++
+      return
+    }
+    if (code === 'ERR_HEDDLE_TASK_CANCELLED' && error.length === 0) {
+      assert(this.#world.stoppingKeys.has(culpritKey), `${culpritKey} may fail as often as it likes: ${reason}`)
+      this.#world.counts.stopped++
       return
     }
     if (code === 'ERR_HEDDLE_TASK_CANCELLED') {
@@ -489,8 +548,10 @@ export class SimulatedClient {
     const story = `${key} failed by ${culpritKey}: ${code} ${reason}`
     assert(outcome.type === 'failure', `${story}, and should have a value`)
     const number = error.length === 0 ? undefined : decodeNumber(error)
-    const isExpected = [...outcome.culprits].some((culprit) => culprit.key === culpritKey && culprit.error === number)
-    assert(isExpected, `${story}, and that is not why it should`)
-    assert.equal(code, number === undefined ? 'ERR_HEDDLE_TASK_EXITED' : '', story)
+    const found = [...outcome.culprits].find(
+      (culprit) => culprit.key === culpritKey && culprit.error === number && culprit.code === code,
+    )
+    assert(found !== undefined, `${story}, and that is not why it should`)
+    assert(attempt >= found.leastAttempt, `${story} after ${attempt} runs, and not ${found.leastAttempt}`)
   }
 }

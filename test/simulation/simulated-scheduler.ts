@@ -67,6 +67,7 @@ export class SimulatedScheduler {
     this.#rng = rng
     this.state = createState({
       peerSecret: 'secret',
+      seed: 1,
       firstArray: arrayId(1),
       startedAtMs: 0,
       packageVersion: '0',
@@ -190,6 +191,8 @@ export class SimulatedScheduler {
     const { state } = this
     assert.equal(state.arrays.size, 0, 'the scheduler has arrays left')
     assert.equal(state.keys.size, 0, 'the scheduler has keys left')
+    assert.equal(state.queueDeadlines.length, 0, 'the scheduler has deadlines of waits left')
+    assert.equal(state.delayed.length, 0, 'the scheduler has tasks to try again left')
     assert.equal(state.inline.sizeBytes, 0, 'the scheduler has values left')
     assert.equal(state.ready.next(), undefined, 'the scheduler has ready tasks left')
     for (const worker of state.workers.values()) {

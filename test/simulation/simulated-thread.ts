@@ -23,6 +23,9 @@ import type { Unstamped } from './loop.js'
 /** What a large value counts as. */
 export const LARGE_BYTES = MAX_INLINE_RESULT_BYTES + 1
 
+/** What is endless ends after all where nothing can stop it, long after every time-out and every grace. */
+const ENDLESS_MS = 3_000
+
 export interface StoredValue {
   readonly bytes: Uint8Array
   readonly sizeBytes: number
@@ -37,7 +40,8 @@ interface Job {
 interface Ended {
   readonly place: number
   readonly durationUs: number
-  readonly result: Exclude<Result, { readonly type: 'exit' }>
+  readonly result: Exclude<Result, { readonly type: 'exit' | 'endless' }>
+  readonly mayRetry: boolean
 }
 
 export interface ThreadOptions {
@@ -47,6 +51,8 @@ export interface ThreadOptions {
   readonly submit: (event: Unstamped<WorkerEvent>) => void
   readonly keep: (id: TaskId, value: StoredValue) => void
   readonly onRun: () => void
+  /** How often flaky tasks have failed. */
+  readonly flakes: Map<TaskId, number>
 }
 
 export class SimulatedThread {
@@ -65,6 +71,7 @@ export class SimulatedThread {
   #run = 0
   /** The place that runs. */
   #running: number | undefined
+  #beganAtMs = 0
 
   constructor(options: ThreadOptions) {
     this.#options = options
@@ -112,6 +119,15 @@ export class SimulatedThread {
     submit({ type: 'stop-asked', thread, wasTold: isListening, canTerminate })
   }
 
+  /** How long has the task at `place` run? */
+  lookAtRun(place: number): void {
+    const { agenda, thread, submit } = this.#options
+    if (!this.#isBusy) return
+    this.#tell()
+    const ranMs = this.#running === place ? agenda.nowMs - this.#beganAtMs : undefined
+    submit({ type: 'run-looked-at', thread, ranMs })
+  }
+
   /** Native code holds it: it neither ends nor can be ended. */
   hang(): void {
     this.#isHanging = true
@@ -129,8 +145,10 @@ export class SimulatedThread {
     }
     const place = this.#cursor++
     this.#running = place
-    const { task } = this.#jobs[place]!
-    const durationMs = this.#drawDurationMs(task.template.name)
+    const { task, inputs } = this.#jobs[place]!
+    const isEndless = resultOf(task, inputs).type === 'endless'
+    const durationMs = isEndless ? ENDLESS_MS : this.#drawDurationMs(task.template.name)
+    this.#beganAtMs = this.#options.agenda.nowMs
     this.#options.onRun()
     const run = this.#run
     this.#options.agenda.in(durationMs, () => {
@@ -142,17 +160,29 @@ export class SimulatedThread {
     if (this.#isStopped || this.#isHanging) return
     this.#running = undefined
     const { task, inputs } = this.#jobs[place]!
-    const result = resultOf(task, inputs)
+    const result = this.#resultNow(task, inputs)
     if (result.type === 'exit') {
       this.#exit(place, this.#options.rng.integer(-1, 300))
       return
     }
-    this.#ended.push({ place, durationUs: Math.round(durationMs * 1_000), result })
+    const mayRetry = task.template.exportName !== 'fatal'
+    this.#ended.push({ place, durationUs: Math.round(durationMs * 1_000), result, mayRetry })
     if (result.type === 'value' && result.isLarge) this.#endBatch()
     else {
       this.#tellSoon()
       this.#next()
     }
+  }
+
+  /** What a run gives that ends now: of a flaky task perhaps an error, of an endless one that nothing stopped its value. */
+  #resultNow(task: BatchTask, inputs: readonly StoredValue[]): Exclude<Result, { readonly type: 'endless' }> {
+    const { flakes } = this.#options
+    const result = resultOf(task, inputs)
+    if (result.type === 'endless') return { type: 'value', number: result.number, isLarge: false }
+    const failures = flakes.get(task.task) ?? 0
+    if (result.type !== 'value' || failures >= (result.failures ?? 0)) return result
+    flakes.set(task.task, failures + 1)
+    return { type: 'error', number: result.number }
   }
 
   #exit(culprit: number | undefined, exitCode: number): void {
@@ -184,10 +214,10 @@ export class SimulatedThread {
     this.#ended = []
     const values = new Packer()
     const sizes: number[] = []
-    const threw = new Set<number>()
+    const threw = new Map<number, 'may-retry' | 'final'>()
     const places: number[] = []
     const durationsUs: number[] = []
-    for (const { place, durationUs, result } of ended) {
+    for (const { place, durationUs, result, mayRetry } of ended) {
       const { task, template } = this.#jobs[place]!.task
       const add = (number: number, isLarge: boolean, id: TaskId | undefined): void => {
         const bytes = encodeNumber(number)
@@ -199,7 +229,7 @@ export class SimulatedThread {
         if (id !== undefined) this.#options.keep(id, { bytes, sizeBytes })
       }
       if (result.type === 'error') {
-        threw.add(places.length)
+        threw.set(places.length, mayRetry ? 'may-retry' : 'final')
         add(result.number, false, undefined)
       } else if (template.outputs === 0) add(result.number, result.isLarge, task)
       for (let output = 0; result.type === 'value' && output < template.outputs; output++) {

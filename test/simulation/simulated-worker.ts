@@ -82,6 +82,7 @@ export class SimulatedWorker {
         submit: (event) => this.#loop.submit(event),
         keep: (id, value) => this.#store.set(id, value),
         onRun: () => this.#onRun(),
+        flakes: world.flakes,
       })
     })
     const submit = (event: Unstamped<WorkerEvent>): void => this.#loop.submit(event)
@@ -231,6 +232,9 @@ export class SimulatedWorker {
         this.#threads[thread]!.askToStop(place, { isListening, canTerminate: this.#canTerminate })
         break
       }
+      case 'look-at-run':
+        this.#threads[instruction.thread]!.lookAtRun(instruction.place)
+        break
       case 'terminate':
         counts.terminated++
         if (world.hasDeaths && world.cancelRng.chance(0.1)) this.#threads[instruction.thread]!.hang()

@@ -53,6 +53,7 @@ export function simulate({ seed, faults }: SimulationOptions): SimulationReport 
     replicating: separationRng.pick([0, 0, 0.5])!,
     reach: new Map(),
     cancelling: cancelRng.pick([0, 0, 0.3, 1])!,
+    stopping: cancelRng.pick([0, 0, 0.1, 0.5])!,
     cancelRng,
     cancelledKeys: new Set(),
     memoryRng,
@@ -62,6 +63,9 @@ export function simulate({ seed, faults }: SimulationOptions): SimulationReport 
     needsRng,
     needing,
     leastThreads: needing === 0 ? 1 : needsRng.pick([1, 2])!,
+    hurriedKeys: new Set(),
+    stoppingKeys: new Set(),
+    flakes: new Map(),
     hasDeaths: faults,
     strikesAtRun: new Set(),
   }
@@ -143,7 +147,7 @@ function plagueWorkers(world: World, spanMs: number): void {
 
 function temperOf(rng: Rng, spanMs: number): Temper {
   // Failing tasks soon make all fail that depend on them: most clients have few kinds of them, or none.
-  const failing: readonly Operation[] = ['fussy', 'throw', 'exit', 'refused']
+  const failing: readonly Operation[] = ['fussy', 'throw', 'exit', 'refused', 'endless', 'fatal']
   const sound = OPERATIONS.filter((operation) => !failing.includes(operation))
   const operations = rng.chance(0.5) ? sound : [...sound, ...sound, ...sound, rng.pick(failing)!, 'fussy' as const]
   return {

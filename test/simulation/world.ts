@@ -1,5 +1,6 @@
 /** What the parts of one simulation share. */
 import type { Rng } from '../../common/rng.js'
+import type { TaskId } from '../../protocol/ids.js'
 import type { Agenda } from './agenda.js'
 import type { SimulatedScheduler } from './simulated-scheduler.js'
 import type { SimulatedWorker } from './simulated-worker.js'
@@ -21,6 +22,8 @@ export interface World {
   readonly replicating: number
   /** The probability that a client cancels something when it acts. */
   readonly cancelling: number
+  /** The probability that a function has a bound on waiting, or on failures. */
+  readonly stopping: number
   /** For cancelling alone. */
   readonly cancelRng: Rng
   /** The keys of what was cancelled, by whomever. */
@@ -42,6 +45,11 @@ export interface World {
   readonly needing: number
   /** Each worker has so many threads or more, so that what needs as many can run. */
   readonly leastThreads: number
+  /** Keys of tasks that may wait only so long, and of calls that stop after so many failures. */
+  readonly hurriedKeys: Set<string>
+  readonly stoppingKeys: Set<string>
+  /** How often flaky tasks have failed. */
+  readonly flakes: Map<TaskId, number>
   /** Do workers die, so that tasks may fail with them? */
   readonly hasDeaths: boolean
   /** At these counts of runs, the worker that runs the task is struck by a fault: so faults come when there is work. */
@@ -67,6 +75,9 @@ export interface Counts {
   relayed: number
   replicated: number
   cancelled: number
+  /** Tasks that waited too long, and those of calls that failed too often. */
+  late: number
+  stopped: number
   /** Tasks that were told to end, and threads that were terminated. */
   told: number
   terminated: number
@@ -103,6 +114,8 @@ export function noCounts(): Counts {
     relayed: 0,
     replicated: 0,
     cancelled: 0,
+    late: 0,
+    stopped: 0,
     told: 0,
     terminated: 0,
     missing: 0,

@@ -19,6 +19,7 @@ import {
   type WorkerId,
 } from '../../protocol/ids.js'
 import { NO_NEEDS, type Needs } from '../../protocol/messages/needs.js'
+import { NO_RULES, type Rules } from '../../protocol/messages/rules.js'
 import { PRIORITY_BASE, type SchedulerToClient } from '../../protocol/messages/client.js'
 import type { Join, Pulse, SchedulerToWorker } from '../../protocol/messages/worker.js'
 import type { HeardFromClient, HeardFromWorker } from '../../scheduler/core/events.js'
@@ -40,6 +41,7 @@ export class SchedulerHarness {
   constructor(config: Partial<SchedulerConfig> = {}) {
     this.state = createState({
       peerSecret: 'secret',
+      seed: 1,
       firstArray: arrayId(1),
       startedAtMs: 0,
       packageVersion: '0',
@@ -85,12 +87,14 @@ export class SchedulerHarness {
     checkInvariants(this.state)
   }
 
-  /** Lets time pass until the core asks for a turn, and gives it one. */
-  wakeUp(): void {
+  /** Lets time pass until the core asks for a turn, and gives it one. Returns how long that took. */
+  wakeUp(): number {
     const deadlineMs = nextDeadlineMs(this.state)
     assert.ok(deadlineMs !== undefined, 'the scheduler waits for no time')
+    const passedMs = deadlineMs - this.nowMs
     this.nowMs = Math.max(this.nowMs, deadlineMs)
     this.turn()
+    return passedMs
   }
 
   get deadlineMs(): number | undefined {
@@ -200,6 +204,7 @@ export class TestClient {
       readonly constantInputs?: readonly TaskId[]
       readonly outputs?: number
       readonly needs?: Needs
+      readonly rules?: Partial<Rules>
     } = {},
   ): number {
     const template = templateId(this.#nextTemplate++)
@@ -284,11 +289,13 @@ export function defineMessages(
     constantInputs = [],
     outputs = 0,
     needs = NO_NEEDS,
+    rules = {},
   }: {
     readonly priority?: number
     readonly constantInputs?: readonly TaskId[]
     readonly outputs?: number
     readonly needs?: Needs
+    readonly rules?: Partial<Rules>
   } = {},
 ): HeardFromClient[] {
   const code = codeHash(`hash of ${name}`)
@@ -306,6 +313,7 @@ export function defineMessages(
       priority: PRIORITY_BASE + priority,
       outputs,
       needs,
+      rules: { ...NO_RULES, ...rules },
     },
   ]
 }
@@ -388,8 +396,8 @@ export class TestWorker {
     this.send({ type: 'pulse', memoryBytes: 1, cpuSeconds: 1, ...values, running, runningForMs })
   }
 
-  fail(task: TaskId, number = 1): void {
-    this.send({ type: 'task-failed', task, attempt: attempt(number), error: Uint8Array.of(66) })
+  fail(task: TaskId, number = 1, isFinal = false): void {
+    this.send({ type: 'task-failed', task, attempt: attempt(number), error: Uint8Array.of(66), isFinal })
   }
 
   leave(reason = 'killed'): void {

@@ -120,7 +120,7 @@ export class WorkerHarness {
     return nextDeadlineMs(this.state)
   }
 
-  define(template: TemplateId, outputs = 0, memoryBytes = 0): void {
+  define(template: TemplateId, outputs = 0, memoryBytes = 0, timeoutMs = 0): void {
     const type = 'define-template'
     this.tell({
       type,
@@ -133,6 +133,8 @@ export class WorkerHarness {
       outputs,
       memoryBytes,
       isCounted: memoryBytes > 0,
+      timeoutMs,
+      retryFilter: '',
     })
   }
 
@@ -236,7 +238,7 @@ function outcomes(places: readonly number[], { sizeBytes, durationUs, threw }: R
   }
   return {
     places,
-    threw: new Set(threw ? places.keys() : []),
+    threw: new Map(threw ? places.map((_, i) => [i, 'may-retry'] as const) : []),
     durationsUs: places.map(() => durationUs),
     sizes: places.map(() => sizeBytes),
     values: values.take(),

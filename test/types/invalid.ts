@@ -45,13 +45,11 @@ client.map((x: number, unit: string) => x + unit, [1])
 // @ts-expect-error `args` of the wrong type.
 client.map((x: number, unit: string) => x + unit, [1], { args: [3] })
 // @ts-expect-error An option of later versions.
-client.map((x: number) => x, [1], { retries: 3 })
+client.map((x: number) => x, [1], { inFlight: 3 })
 // @ts-expect-error A number is no list.
 client.map((x: number) => x, 3)
 // @ts-expect-error A list of arguments is too short.
 client.starmap((x: number, y: string) => x + y, [[1]])
-// @ts-expect-error An option of later versions.
-client.with({ retries: 3 })
 // @ts-expect-error A misspelt option.
 client.with({ priorty: 3 })
 // @ts-expect-error A task with outputs returns an array.
@@ -118,3 +116,13 @@ client.submitGraph({ a: [1, ref('b')] }, ['a'])
 void [wrongDelayed, wrongComputed, wrongResult, wrongValue, wrongPromise, wrongOutput]
 // @ts-expect-error An option that only threads of one process can have.
 new Pool({ maxThreads: 4 })
+// @ts-expect-error Not a kind of delay.
+client.with({ retries: { count: 3, backoff: 'linear' } })
+// @ts-expect-error How often?
+client.with({ retries: { delayMs: 5 } })
+// @ts-expect-error It says neither yes nor no.
+client.with({ retries: { count: 1, on: () => 'yes' } })
+// @ts-expect-error Milliseconds are a number.
+client.with({ timeoutMs: '5s' })
+// @ts-expect-error It is of a call of many tasks.
+client.with({ maxFailures: 1 })

@@ -12,6 +12,7 @@ import type {
   OutputOptions,
   RawGraph,
   RemoteModule,
+  RetryOptions,
   SplittingClient,
   TaskOptions,
 } from 'heddle'
@@ -142,9 +143,19 @@ exactly<Future<string>[]>()(
 client.starmap((x: number, y: string) => x + y, [[1, 'a'] as const])
 
 // Options and views.
-const options: TaskOptions = { name: 'n', key: 'k', priority: 1 }
+const options: TaskOptions = { name: 'n', key: 'k', priority: 1, timeoutMs: 5, allowedFailures: 1, retries: 2 }
 exactly<Client>()(client.with(options), true)
-const mapOptions: MapOptions = { name: 'n', args: [] }
+const mapOptions: MapOptions = { name: 'n', args: [], maxFailures: 1, queueTimeoutMs: 5 }
+const retries: RetryOptions = {
+  count: 3,
+  delayMs: 5,
+  backoff: 'exponential',
+  maxDelayMs: 50,
+  jitter: 0.5,
+  on: (error) => error.code === 'E',
+}
+exactly<Client>()(client.with({ retries }), true)
+client.with({ retries: { count: 1, jitter: true, on: (error: Error) => error.name === 'RangeError' } })
 client.map((x: number) => x, [1], { ...mapOptions, args: [] })
 
 // Several outputs: a future for each value of the array, and a tuple of them for a tuple.
@@ -258,7 +269,10 @@ const twice = delayed((x: number) => x * 2)
 exactly<Delayed<number>>()(twice(3), true)
 exactly<Delayed<number>>()(twice(later), true)
 exactly<Delayed<number>>()(twice(three), true)
-exactly<Delayed<string>>()(delayed(async (x: number) => String(x), { name: 'n', priority: 1 })(twice(later)), true)
+exactly<Delayed<string>>()(
+  delayed(async (x: number) => String(x), { name: 'n', priority: 1, timeoutMs: 5 })(twice(later)),
+  true,
+)
 const counting: DelayedFunction<[xs: number[]], number> = delayed((xs: number[]) => xs.length)
 exactly<Delayed<number>>()(counting([later]), true)
 delayed((xs: readonly number[]) => xs.length)([1, 2].map((x) => twice(x)))

@@ -69,6 +69,7 @@ test('a task whose needs are counted is reported when nobody wants it any more',
 
   worker.tell({ type: 'free-tasks', tasks: [task(1), task(3)] })
   worker.endTurn()
+  worker.takeInstruction('take-back')
   assert.deepEqual(worker.takeMessage('tasks-returned').tasks, [task(3)], 'it was not with a thread')
   worker.finish(0, 1)
   assert.deepEqual(worker.takeBatch().tasks, [task(2)])

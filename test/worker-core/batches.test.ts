@@ -110,7 +110,13 @@ test('a task that throws fails with its error, and its neighbours do not', () =>
   worker.end(0, [1])
   worker.endTurn()
   const error = new Uint8Array(5)
-  assert.deepEqual(worker.takeMessage('task-failed'), { type: 'task-failed', task: task(0), attempt: 1, error })
+  assert.deepEqual(worker.takeMessage('task-failed'), {
+    type: 'task-failed',
+    task: task(0),
+    attempt: 1,
+    error,
+    isFinal: false,
+  })
   assert.deepEqual(worker.takeMessage('tasks-finished').tasks, [task(1)])
   worker.expectSilence()
 })
@@ -202,7 +208,13 @@ test('code is stored before the first task that needs it, and tasks of refused c
   worker.takeBatch()
   const error = Uint8Array.of(13)
   worker.send({ type: 'code-refused', code: define.code, error })
-  assert.deepEqual(worker.takeMessage('task-failed'), { type: 'task-failed', task: task(0), attempt: 1, error })
+  assert.deepEqual(worker.takeMessage('task-failed'), {
+    type: 'task-failed',
+    task: task(0),
+    attempt: 1,
+    error,
+    isFinal: true,
+  })
   assert.equal(worker.takeMessage('task-failed').task, task(1))
 
   // What the thread says of its own is of no interest any more, and later tasks fail at once.

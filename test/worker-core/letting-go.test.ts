@@ -116,6 +116,7 @@ test('a newer attempt runs, and the outcome of the older one changes nothing', (
   worker.takeBatch()
   worker.run([task(0)], { attempt: 2 })
   assert.equal(worker.takeBatch().thread, 1)
+  worker.takeInstruction('take-back') // The older one is to end.
 
   worker.finish(0)
   assert.deepEqual(worker.takeInstruction('drop').tasks, [task(0)])
@@ -130,6 +131,7 @@ test('the value of an older attempt is not dropped from under a newer one', () =
   worker.takeBatch()
   worker.run([task(0)], { attempt: 2 })
   worker.takeBatch()
+  worker.takeInstruction('take-back')
 
   // When both end in one turn, the store has one value for both.
   worker.end(0, [0])

@@ -7,7 +7,7 @@ import { PEER, PLAIN, task, tasks, WorkerHarness } from '../support/worker-harne
 
 const x = task(100)
 
-test('a worker that lost its scheduler forgets everything, and its threads are busy until they end', () => {
+test('a worker that lost its scheduler forgets everything, and what its threads run is asked to end', () => {
   const worker = new WorkerHarness()
   worker.hold(x)
   worker.teach({ durationUs: 1 })
@@ -27,6 +27,7 @@ test('a worker that lost its scheduler forgets everything, and its threads are b
   worker.run([task(50)])
   worker.expectSilence()
   worker.send({ type: 'batch-cut', thread: 0, firstUnstarted: 1 })
+  assert.equal(worker.takeInstruction('ask-to-stop').cause, 'dropped')
   worker.finish(0)
   assert.deepEqual(worker.takeBatch().tasks, [task(50)])
   assert.deepEqual(worker.takeInstruction('drop').tasks, [task(0)])

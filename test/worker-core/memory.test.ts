@@ -228,6 +228,7 @@ test('a task that nobody wants and that never ends keeps a paused worker from no
   worker.tell({ type: 'free-tasks', tasks: [b] })
   worker.run([a])
   worker.takeBatch()
+  worker.takeInstruction('take-back')
   worker.finish(1, 1, { sizeBytes: LARGE })
   worker.takeMessage('tasks-finished')
   worker.takeInstruction('tell-disk-full')

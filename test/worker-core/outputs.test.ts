@@ -23,7 +23,7 @@ function end(worker: WorkerHarness, sizes: readonly number[]): void {
   const values = new Packer()
   for (const size of sizes) values.add(new Uint8Array(size > MAX_INLINE_RESULT_BYTES ? 0 : size).fill(1))
   const [places, durationsUs] = [sizes.map(() => 0), sizes.map(() => 50)]
-  const outcomes = { places, threw: new Set<number>(), durationsUs, sizes, values: values.take() }
+  const outcomes = { places, threw: new Map<number, 'may-retry'>(), durationsUs, sizes, values: values.take() }
   worker.send({ type: 'tasks-ended', thread: 0, outcomes })
   worker.send({ type: 'batch-ended', thread: 0, firstUnstarted: 1 })
   worker.endTurn()
@@ -98,7 +98,7 @@ test('what was not told when the scheduler is lost is never told', () => {
     thread: 0,
     outcomes: {
       places: [0, 0, 0],
-      threw: new Set(),
+      threw: new Map(),
       durationsUs: [1, 1, 1],
       sizes: [1, 1, 1],
       values: { ends: [1, 2, 3], bytes: new Uint8Array(3) },

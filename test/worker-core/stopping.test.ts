@@ -1,7 +1,7 @@
 /** Cancelled tasks on their worker: whatever they do, their slots become free. */
 import assert from 'node:assert/strict'
 import test from 'node:test'
-import { KILL_AFTER_MS } from '../../protocol/limits.js'
+import { KILL_AFTER_MS, STOP_GRACE_MS } from '../../protocol/limits.js'
 import type { TaskId } from '../../protocol/ids.js'
 import { PEER, task, tasks, WorkerHarness } from '../support/worker-harness.js'
 
@@ -162,13 +162,42 @@ test('a task that had ended when it was asked to is not taken for the one that r
   assert.deepEqual(worker.takeMessage('tasks-finished').tasks, [task(1)])
 })
 
-test('a task that was let go before, and runs on, can be stopped all the same', () => {
+test('a task that runs and that nobody wants any more is stopped, but has its grace even if it can not be told', () => {
+  const worker = running(2)
+  worker.tell({ type: 'free-tasks', tasks: [task(0)] })
+  worker.endTurn()
+  asked(worker, false)
+  worker.endTurn()
+  worker.expectSilence()
+  assert.equal(worker.deadlineMs, STOP_GRACE_MS)
+  worker.wakeUp()
+  worker.takeInstruction('terminate')
+  exit(worker)
+  assert.deepEqual(worker.takeBatch().tasks, [task(1)])
+  worker.expectSilence() // Nobody asked.
+})
+
+test('one that nobody wants any more, and that ends in its grace, leaves its thread alone', () => {
   const worker = running(1)
   worker.tell({ type: 'free-tasks', tasks: [task(0)] })
-  stop(worker, [task(0)])
-  asked(worker, false)
-  worker.takeInstruction('terminate')
   worker.endTurn()
+  asked(worker, false)
+  worker.end(0, [0])
+  worker.send({ type: 'batch-ended', thread: 0, firstUnstarted: 1 })
+  worker.endTurn()
+  assert.deepEqual(worker.takeInstruction('drop').tasks, [task(0)])
+  worker.expectSilence()
+  assert.equal(worker.deadlineMs, undefined)
+})
+
+test('a task that was let go before, and has its grace, is stopped at once when it is cancelled', () => {
+  const worker = running(1)
+  worker.tell({ type: 'free-tasks', tasks: [task(0)] })
+  worker.endTurn()
+  asked(worker, false)
+  worker.endTurn()
+  stop(worker, [task(0)])
+  worker.takeInstruction('terminate')
   exit(worker)
   assert.deepEqual(worker.takeMessage('tasks-stopped').stoppedBy, ['thread'])
 })
@@ -206,6 +235,7 @@ test('a scheduler that is lost hears nothing of what it wanted stopped', () => {
   worker.send({ type: 'batch-cut', thread: 0, firstUnstarted: 1 })
   worker.takeInstruction('ask-to-stop')
   worker.send({ type: 'stop-asked', thread: 0, wasTold: false, canTerminate: true })
+  worker.wakeUp()
   worker.takeInstruction('terminate')
   exit(worker)
   worker.expectSilence()

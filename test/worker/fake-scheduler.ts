@@ -89,6 +89,8 @@ export class WorkerSession {
         outputs: 0,
         memoryBytes: 0,
         isCounted: false,
+        timeoutMs: 0,
+        retryFilter: '',
       },
     )
     return template

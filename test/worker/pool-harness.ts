@@ -11,7 +11,7 @@ import { CodeCache } from '../../worker/code-cache.js'
 import type { BatchTask } from '../../worker/core/instructions.js'
 import { PiscinaPool } from '../../worker/piscina-pool.js'
 import type { BatchEnd, PoolHost, ThreadPool } from '../../worker/thread-pool.js'
-import { LaneReader } from '../../worker/thread/lane.js'
+import { LaneReader, VALUE } from '../../worker/thread/lane.js'
 import type { ThreadMessage } from '../../worker/thread/thread-message.js'
 import { ValueStore } from '../../worker/value-store.js'
 
@@ -121,6 +121,8 @@ export class PoolHarness implements AsyncDisposable {
       outputs,
       memoryBytes: 0,
       isCounted: false,
+      timeoutMs: 0,
+      retryFilter: '',
     }
   }
 
@@ -144,8 +146,8 @@ export class PoolHarness implements AsyncDisposable {
     this.#read(thread)
     const outcomes = this.#outcomes[thread]
     if (end.type === 'replied' && end.reply.large !== undefined) {
-      const { place, threw, values } = end.reply.large
-      for (const value of values) outcomes.push(outcomeOf(place, threw, value))
+      const { place, kind, values } = end.reply.large
+      for (const value of values) outcomes.push(outcomeOf(place, kind !== VALUE, value))
     }
     return { end, outcomes, firstUnstarted: lane.takeBack(tasks.length), culprit: lane.running }
   }

@@ -49,6 +49,8 @@ suite('a slot', () => {
       outputs: 0,
       memoryBytes: 0,
       isCounted: false,
+      timeoutMs: 0,
+      retryFilter: '',
     }
     let resolve = (): void => undefined
     const codeStored = new Promise<void>((stored) => (resolve = stored))

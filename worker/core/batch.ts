@@ -1,5 +1,5 @@
 /** The tasks that a thread was given to run one after another, until the thread is free again. */
-import type { Stopping } from './stopping.js'
+import type { Stop, Stopping } from './stopping.js'
 import type { Task, TaskState } from './task.js'
 
 /** Past its estimate by this factor, and by this time, a batch keeps others waiting. */
@@ -31,10 +31,16 @@ export interface Batch {
   recalled: Set<Task> | undefined
   /** The most that one of its tasks may come to take of memory: they run one after another. */
   readonly needBytes: number
-  /** Tasks that are to stop, with the time that each has to end by itself. */
-  stops: Map<Task, number> | undefined
+  /** Tasks that are to stop. */
+  stops: Map<Task, Stop> | undefined
   /** How the one of them that runs is being stopped. */
   stopping: Stopping | undefined
+  /** When the task that runs now may have had its time; `Infinity` when it has no time-out. See time-outs.ts. */
+  lookAtMs: number
+  /** The task that the shell was asked about then. */
+  lookingAt: Task | undefined
+  /** Have some of its tasks a time-out? */
+  readonly isTimed: boolean
   readonly beganAtMs: number
   readonly overdueAtMs: number
   /** When the task that runs now began: with the batch, or when the last outcome came. */
@@ -47,7 +53,8 @@ export function createBatch(
     tasks,
     estimateUs,
     needBytes,
-  }: { readonly tasks: readonly Task[]; readonly estimateUs: number; readonly needBytes: number },
+    isTimed,
+  }: Pick<Batch, 'tasks' | 'needBytes' | 'isTimed'> & { readonly estimateUs: number },
   nowMs: number,
 ): Batch {
   return {
@@ -61,6 +68,9 @@ export function createBatch(
     needBytes,
     stops: undefined,
     stopping: undefined,
+    lookAtMs: Infinity,
+    lookingAt: undefined,
+    isTimed,
     beganAtMs: nowMs,
     overdueAtMs: nowMs + Math.max(OVERDUE_MS, (OVERDUE_FACTOR * estimateUs) / 1_000),
     runningSinceMs: nowMs,

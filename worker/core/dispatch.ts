@@ -8,6 +8,7 @@ import { hasMemoryFor, isPaused, runsNothing } from './memory.js'
 import { fetchInputs, missingInputs } from './on-run-tasks.js'
 import type { WorkerState } from './state.js'
 import { moveTo, type Task } from './task.js'
+import { watchRun } from './time-outs.js'
 
 const NO_SOURCES: ReadonlyMap<TaskId, Source> = new Map()
 
@@ -29,6 +30,7 @@ export function startBatches(state: WorkerState, nowMs: number, out: WorkerInstr
     const batched = { type: 'batched', batch } as const
     for (const task of tasks) moveTo(task, batched)
     state.batches[thread] = batch
+    if (batch.isTimed) watchRun(batch, nowMs)
     out.push({ type: 'run-batch', thread, tasks })
     if (isOneByOne) return
   }
@@ -39,10 +41,11 @@ function takeTasks(
   state: WorkerState,
   maxCount: number,
   out: WorkerInstruction[],
-): { readonly tasks: readonly Task[]; readonly estimateUs: number; readonly needBytes: number } {
+): Pick<Batch, 'tasks' | 'needBytes' | 'isTimed'> & { readonly estimateUs: number } {
   const tasks: Task[] = []
   let estimateUs = 0
   let needBytes = 0
+  let isTimed = false
   for (let task = state.ready.peek(); task !== undefined && tasks.length < maxCount; task = state.ready.peek()) {
     const taskUs = shareOfBatchUs(task.template)
     if (tasks.length > 0 && estimateUs + taskUs > BATCH_US) break
@@ -56,9 +59,10 @@ function takeTasks(
     needBytes = Math.max(needBytes, taskBytes)
     state.ready.next()
     estimateUs += taskUs
+    if (task.template.timeoutMs > 0) isTimed = true
     tasks.push(task)
   }
-  return { tasks, estimateUs, needBytes }
+  return { tasks, estimateUs, needBytes, isTimed }
 }
 
 /** An input may have been freed or spilled since it came. A task without it goes back, or waits for it again. */

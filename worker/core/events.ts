@@ -12,8 +12,8 @@ import type { SchedulerToWorker } from '../../protocol/messages/worker.js'
  */
 export interface Outcomes {
   readonly places: readonly number[]
-  /** Which of `places` (by position) threw; usually none. */
-  readonly threw: ReadonlySet<number>
+  /** Which of `places` (by position) threw, usually none, and whether the task may be tried again after that error. */
+  readonly threw: ReadonlyMap<number, 'may-retry' | 'final'>
   readonly durationsUs: readonly number[]
   /** Encoded sizes of values and errors. */
   readonly sizes: readonly number[]
@@ -51,6 +51,8 @@ export type WorkerEvent = { readonly nowMs: number } &
         readonly wasTold: boolean
         readonly canTerminate: boolean
       }
+    /** Answers `look-at-run`: how long the task has run, or nothing if it has not begun. What ended before has been said. */
+    | { readonly type: 'run-looked-at'; readonly thread: number; readonly ranMs: number | undefined }
     /** Values from a peer are in the value store. */
     | {
         readonly type: 'values-fetched'

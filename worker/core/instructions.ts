@@ -1,6 +1,7 @@
 /** What the worker's core asks its shell to do. The shell obeys with one `switch` and decides nothing. */
 import type { Packed } from '../../common/packed.js'
 import type { Attempt, TaskId, WorkerId } from '../../protocol/ids.js'
+import type { StopCause } from './stopping.js'
 import type { DefineCode } from '../../protocol/messages/common.js'
 import type { WorkerToScheduler, WorkerTemplate } from '../../protocol/messages/worker.js'
 
@@ -34,8 +35,10 @@ export type WorkerInstruction =
   | { readonly type: 'run-batch'; readonly thread: number; readonly tasks: readonly BatchTask[] }
   /** Keep the thread from starting more of its batch; answered by `batch-cut`. */
   | { readonly type: 'take-back'; readonly thread: number }
-  /** Tell the task at `place` of the thread's batch to end, if it listens; answered by `stop-asked`. */
-  | { readonly type: 'ask-to-stop'; readonly thread: number; readonly place: number }
+  /** Tell the task at `place` of the thread's batch to end, and why, if it listens; answered by `stop-asked`. */
+  | { readonly type: 'ask-to-stop'; readonly thread: number; readonly place: number; readonly cause: StopCause }
+  /** See how long the task at `place` of the thread's batch has run; answered by `run-looked-at`. */
+  | { readonly type: 'look-at-run'; readonly thread: number; readonly place: number }
   /** End the thread, whatever it does; answered by `thread-exited`, unless its batch ended just before. */
   | { readonly type: 'terminate'; readonly thread: number }
   /** End this process once what was sent has left: a thread can't be terminated. */

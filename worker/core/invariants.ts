@@ -1,9 +1,10 @@
 /** What must hold between the records of a worker: checked after every event in tests and in the simulator. */
 import { assert } from '../../common/assert.js'
-import { isOpen, type Batch } from './batch.js'
+import { isOpen, runningTask, type Batch } from './batch.js'
 import { isWanted } from './fetch-plan.js'
 import { MAX_INLINE_RESULT_BYTES } from '../../protocol/limits.js'
 import type { WorkerState } from './state.js'
+import type { Stop } from './stopping.js'
 import type { Task } from './task.js'
 
 export function checkInvariants(state: WorkerState): void {
@@ -106,9 +107,14 @@ function checkBatch(state: WorkerState, batch: Batch, thread: number): void {
     else assert(state.tasks.get(task.task) === task, `task ${task.task} is gone and not abandoned`)
   })
   assert(open === batch.open, `thread ${thread}: ${open} tasks are open and ${batch.open} are counted`)
-  const { stopping, stops = new Map<Task, number>() } = batch
+  const { stopping, stops = new Map<Task, Stop>() } = batch
   for (const task of stops.keys()) assert(batch.tasks.includes(task), `task ${task.task} is stopped in another's batch`)
   assert(stopping === undefined || stops.has(stopping.task), `thread ${thread} stops a task that nobody wants stopped`)
   assert(stopping === undefined || batch.tail === 'cut', `thread ${thread} may start more while its task is stopped`)
+  const isWatched = batch.lookAtMs < Infinity || batch.lookingAt !== undefined
+  assert(batch.isTimed || !isWatched, `thread ${thread} is watched, and none of its tasks has a time-out`)
+  const running = runningTask(batch)
+  const isTimed = running?.state.type === 'batched' && running.template.timeoutMs > 0
+  assert(isWatched || !isTimed, `task ${running?.task} has a time-out, and nobody watches it`)
   assert(abandoned === batch.abandoned, `thread ${thread}: ${abandoned} tasks are abandoned, not ${batch.abandoned}`)
 }

@@ -28,6 +28,7 @@ import {
 } from './on-transfer.js'
 import { abort, advanceStopping, giveUpAll, nextStopMs, onStopAsked } from './stopping.js'
 import { createWorkerState, type WorkerConfig, type WorkerState } from './state.js'
+import { lookAtRuns, nextLookMs, onRunLookedAt } from './time-outs.js'
 
 /** Applies one event. */
 export function handleEvent(state: WorkerState, event: WorkerEvent): WorkerInstruction[] {
@@ -51,6 +52,9 @@ export function handleEvent(state: WorkerState, event: WorkerEvent): WorkerInstr
       break
     case 'stop-asked':
       onStopAsked(state, event, out)
+      break
+    case 'run-looked-at':
+      onRunLookedAt(state, event, out)
       break
     case 'thread-exited':
       onThreadExited(state, event, out)
@@ -102,6 +106,7 @@ export function endTurn(state: WorkerState, nowMs: number): WorkerInstruction[] 
   const out: WorkerInstruction[] = []
   if (state.link.type === 'closed') return out
   startBatches(state, nowMs, out)
+  lookAtRuns(state, nowMs, out)
   takeBackTails(state, nowMs, out)
   askForInputs(state, nowMs, out)
   const isStuck = advanceStopping(state, nowMs, out)
@@ -116,7 +121,11 @@ export function endTurn(state: WorkerState, nowMs: number): WorkerInstruction[] 
 /** When a turn is due even if nothing happens; `undefined` for never. */
 export function nextDeadlineMs(state: WorkerState): number | undefined {
   if (state.link.type === 'closed') return undefined
-  const nextMs = Math.min(nextOverdueMs(state) ?? Infinity, nextStopMs(state) ?? Infinity)
+  const nextMs = Math.min(
+    nextOverdueMs(state) ?? Infinity,
+    nextStopMs(state) ?? Infinity,
+    nextLookMs(state) ?? Infinity,
+  )
   return nextMs === Infinity ? undefined : nextMs
 }
 

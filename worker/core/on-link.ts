@@ -3,9 +3,10 @@ import type { WorkerId } from '../../protocol/ids.js'
 import { runningTask } from './batch.js'
 import type { WorkerEvent } from './events.js'
 import type { WorkerInstruction } from './instructions.js'
-import { dropValue, forgetTask, returnTask } from './let-go.js'
+import { dropValue, returnTask } from './let-go.js'
 import { isPaused } from './memory.js'
 import type { WorkerState } from './state.js'
+import { dropTask, forgetStops } from './stopping.js'
 
 export function onJoined(state: WorkerState, worker: WorkerId): void {
   if (state.link.type !== 'absent') return
@@ -13,17 +14,14 @@ export function onJoined(state: WorkerState, worker: WorkerId): void {
   for (const [task, sizeBytes] of state.held.entries) state.report.addCopy(task, sizeBytes)
 }
 
-/**
- * Nobody is there to take results, and the next scheduler knows nothing of these tasks. Threads end the task they are
- * at, if it ever ends; until then they are busy.
- */
+/** Nobody is there to take results, and the next scheduler knows nothing of these tasks: they are stopped. */
 export function onSchedulerLost(state: WorkerState, out: WorkerInstruction[]): void {
   if (state.link.type === 'leaving') {
     close(state, out)
     return
   }
   state.link = { type: 'absent' }
-  forgetAll(state)
+  forgetAll(state, out)
 }
 
 /**
@@ -74,8 +72,9 @@ function close(state: WorkerState, out: WorkerInstruction[]): void {
 }
 
 /** Also what only this scheduler's numbers name: templates and peers are numbered anew by the next. */
-function forgetAll(state: WorkerState): void {
-  for (const task of state.tasks.values()) forgetTask(state, task)
+function forgetAll(state: WorkerState, out: WorkerInstruction[]): void {
+  forgetStops(state)
+  for (const task of state.tasks.values()) dropTask(state, task, out)
   state.fetches.forgetOrders()
   for (const task of state.held.tasks) dropValue(state, task)
   state.report.forgetNews()

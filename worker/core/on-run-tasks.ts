@@ -2,13 +2,14 @@
  * New tasks from the scheduler. This is the hot path: a task costs one record and one map entry, its arguments stay in
  * the bytes that arrived, and only tasks that miss an input cost more.
  */
-import { attempt, type TaskId, type WorkerId } from '../../protocol/ids.js'
+import { attempt, codeHash, type TaskId, type WorkerId } from '../../protocol/ids.js'
 import type { RunTasks } from '../../protocol/messages/worker.js'
 import type { Template } from './estimates.js'
 import { OWN_DISK, type Source } from './fetch-plan.js'
 import type { WorkerInstruction } from './instructions.js'
-import { giveBackWithoutInputs, letTaskGo } from './let-go.js'
+import { giveBackWithoutInputs } from './let-go.js'
 import { ownId, type WorkerState } from './state.js'
+import { dropTask } from './stopping.js'
 import { READY, type Task } from './task.js'
 
 const FIRST_ATTEMPT = attempt(1)
@@ -69,16 +70,25 @@ function mayBegin(state: WorkerState, task: Task, out: WorkerInstruction[]): boo
   const known = state.tasks.get(task.task)
   if (known !== undefined) {
     if (known.attempt >= task.attempt) return false
-    letTaskGo(state, known)
+    dropTask(state, known, out)
   }
   if (state.link.type === 'leaving') {
     state.report.addReturned(task)
     return false
   }
-  const error = state.refusedCode.size === 0 ? undefined : state.refusedCode.get(task.template.code)
+  const error = errorOfCode(state, task)
   if (error === undefined) return true
-  out.push({ type: 'send', message: { type: 'task-failed', task: task.task, attempt: task.attempt, error } })
+  out.push({
+    type: 'send',
+    message: { type: 'task-failed', task: task.task, attempt: task.attempt, error, isFinal: true },
+  })
   return false
+}
+
+/** Why code that the task needs can't be kept here. */
+function errorOfCode({ refusedCode }: WorkerState, { template }: Task): Uint8Array | undefined {
+  if (refusedCode.size === 0) return undefined
+  return refusedCode.get(template.code) ?? refusedCode.get(codeHash(template.retryFilter))
 }
 
 /** Where no holder is named, the scheduler believes that the input is here: it must learn that it isn't. */

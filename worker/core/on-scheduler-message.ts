@@ -3,11 +3,11 @@ import { unreachable } from '../../common/assert.js'
 import type { TaskId, TemplateId, WorkerId } from '../../protocol/ids.js'
 import type { Heard } from './events.js'
 import type { WorkerInstruction } from './instructions.js'
-import { dropValue, letTaskGo, returnTask } from './let-go.js'
+import { dropValue, returnTask } from './let-go.js'
 import { onFarewell, onJoined } from './on-link.js'
 import { onRunTasks } from './on-run-tasks.js'
 import { onFetchCopies, onGiveValues } from './on-transfer.js'
-import { onStopTasks } from './stopping.js'
+import { dropTask, onStopTasks } from './stopping.js'
 import type { WorkerState } from './state.js'
 
 export function onSchedulerMessage(state: WorkerState, message: Heard, out: WorkerInstruction[]): void {
@@ -36,7 +36,7 @@ export function onSchedulerMessage(state: WorkerState, message: Heard, out: Work
       onGiveValues(state, message, out)
       break
     case 'free-tasks':
-      for (const task of message.tasks) freeTask(state, task)
+      for (const task of message.tasks) freeTask(state, task, out)
       break
     case 'recall':
       for (const task of message.tasks) recallTask(state, task)
@@ -55,10 +55,10 @@ export function onSchedulerMessage(state: WorkerState, message: Heard, out: Work
   }
 }
 
-function freeTask(state: WorkerState, id: TaskId): void {
+function freeTask(state: WorkerState, id: TaskId, out: WorkerInstruction[]): void {
   dropValue(state, id)
   const task = state.tasks.get(id)
-  if (task !== undefined) letTaskGo(state, task)
+  if (task !== undefined) dropTask(state, task, out)
 }
 
 /** A task in a batch comes back if its thread turns out not to have started it. */

@@ -8,9 +8,10 @@ import { learn } from './estimates.js'
 import type { Outcomes, WorkerEvent } from './events.js'
 import type { WorkerInstruction } from './instructions.js'
 import { holdValue, keepIfHeld } from './on-transfer.js'
-import { beginStopping, endStopping, noteClosed } from './stopping.js'
+import { beginStopping, endStopping, hasTimedOut, noteClosed } from './stopping.js'
 import type { WorkerState } from './state.js'
 import { GONE, moveTo, READY, type Task } from './task.js'
+import { watchRun } from './time-outs.js'
 
 type Event<T extends WorkerEvent['type']> = Extract<WorkerEvent, { readonly type: T }>
 
@@ -34,12 +35,17 @@ export function onTasksEnded(state: WorkerState, event: Event<'tasks-ended'>, ou
       if (!hasThrown) keepIfHeld(state, task.task, sizeBytes)
     } else if (hasThrown) {
       const error = ownBytes(entryOf(values, i))
-      out.push({ type: 'send', message: { type: 'task-failed', task: task.task, attempt: task.attempt, error } })
+      const isFinal = threw.get(i) === 'final'
+      out.push({
+        type: 'send',
+        message: { type: 'task-failed', task: task.task, attempt: task.attempt, error, isFinal },
+      })
     } else {
       holdValue(state, task.task, sizeBytes)
       state.report.addFinished(task, sizeBytes, values, i, durationUs)
     }
   }
+  if (batch.isTimed) watchRun(batch, event.nowMs)
 }
 
 interface EndedOutputs {
@@ -116,7 +122,7 @@ function close(state: WorkerState, batch: Batch, task: Task, stoppedBy: Stopper)
   if (isWanted) state.tasks.delete(task.task)
   else {
     batch.abandoned--
-    if (task.template.isCounted) state.report.addReturned(task)
+    if (task.template.isCounted && !hasTimedOut(batch, task)) state.report.addReturned(task)
   }
   moveTo(task, GONE)
   state.spills.unpin(task)

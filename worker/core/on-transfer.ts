@@ -213,8 +213,11 @@ function loadInput(state: WorkerState, fetch: Fetch, out: WorkerInstruction[]): 
 export function onCodeRefused(state: WorkerState, code: CodeHash, error: Uint8Array, out: WorkerInstruction[]): void {
   state.refusedCode.set(code, error)
   for (const task of state.tasks.values()) {
-    if (task.template.code !== code) continue
+    if (task.template.code !== code && task.template.retryFilter !== code) continue
     forgetTask(state, task)
-    out.push({ type: 'send', message: { type: 'task-failed', task: task.task, attempt: task.attempt, error } })
+    out.push({
+      type: 'send',
+      message: { type: 'task-failed', task: task.task, attempt: task.attempt, error, isFinal: true },
+    })
   }
 }

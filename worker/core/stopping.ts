@@ -1,30 +1,44 @@
 /**
- * Tasks that nobody wants any more and whose slots must become free, whatever they do. What has not started goes at once.
- * For what may run, its thread is first kept from starting more, so that nothing but that task can be hit; then it is asked
- * to end, if it took `task.signal`; then its thread is terminated; and when even that has no effect, native code holds it,
- * and the process goes.
+ * Tasks whose slots must become free, whatever they do: they were cancelled, nobody wants them any more, or they run for
+ * too long. What has not started goes at once. For what may run, its thread is first kept from starting more, so that
+ * nothing but that task can be hit; then it is asked to end, if it took `task.signal`; then its thread is terminated; and
+ * when even that has no effect, native code holds it, and the process goes.
  */
 import type { Stopper } from '../../protocol/messages/common.js'
 import type { Attempt, TaskId } from '../../protocol/ids.js'
-import { KILL_AFTER_MS } from '../../protocol/limits.js'
+import { KILL_AFTER_MS, STOP_GRACE_MS } from '../../protocol/limits.js'
 import type { StopTasks } from '../../protocol/messages/worker.js'
 import { isOpen, type Batch } from './batch.js'
 import type { WorkerEvent } from './events.js'
 import type { WorkerInstruction } from './instructions.js'
-import { forgetTask, returnTask } from './let-go.js'
+import { forgetTask, letTaskGo, returnTask } from './let-go.js'
 import type { WorkerState } from './state.js'
 import type { Task } from './task.js'
+
+/**
+ * Why a task is to stop, and so who hears of it: `dropped`, nobody; `timed-out`, the scheduler, that it failed; `cancelled`,
+ * the scheduler, how its slot became free.
+ */
+export type StopCause = 'dropped' | 'timed-out' | 'cancelled'
+
+/** A task that is to stop. A later cause takes the place of an earlier one in the order above. */
+export interface Stop {
+  readonly cause: StopCause
+  /** What the task has to end by itself once it was told. */
+  readonly graceMs: number
+}
 
 /** How the task that a thread runs is being stopped. */
 export interface Stopping {
   readonly task: Task
-  readonly graceMs: number
   /** `asked`: the shell looks whether the task can be told. `told`: it was. `terminating`: its thread is being ended. */
   stage: 'asked' | 'told' | 'terminating'
   /** What comes next is due then. */
   deadlineMs: number
   /** Could its thread be terminated? */
   canTerminate: boolean
+  /** Did it take its signal? */
+  isListening: boolean
 }
 
 export function onStopTasks(
@@ -35,30 +49,55 @@ export function onStopTasks(
   tasks.forEach((id, i) => {
     const task = findAttempt(state, id, attempts[i] as Attempt)
     if (task === undefined) state.report.addStopped(id, 'none')
-    else stopTask(state, task, graceMs, out)
+    else cancelTask(state, task, graceMs, out)
   })
 }
 
-function stopTask(state: WorkerState, task: Task, graceMs: number, out: WorkerInstruction[]): void {
+function cancelTask(state: WorkerState, task: Task, graceMs: number, out: WorkerInstruction[]): void {
   const batch = isOpen(task.state) ? task.state.batch : undefined
   forgetTask(state, task)
-  if (batch === undefined) {
-    state.report.addStopped(task.task, 'queue')
-    return
-  }
+  if (batch === undefined) state.report.addStopped(task.task, 'queue')
+  else stop(batch, task, { cause: 'cancelled', graceMs }, out)
+}
+
+/** Nobody wants the task any more. It may be about to end, so it has its grace even if it can't be told. */
+export function dropTask(state: WorkerState, task: Task, out: WorkerInstruction[]): void {
+  const batch = isOpen(task.state) ? task.state.batch : undefined
+  letTaskGo(state, task)
+  if (batch !== undefined) stop(batch, task, { cause: 'dropped', graceMs: STOP_GRACE_MS }, out)
+}
+
+/** The task has had its time. It has failed, whatever it still does. */
+export function endTaskInTime(state: WorkerState, batch: Batch, task: Task, out: WorkerInstruction[]): void {
+  forgetTask(state, task)
+  stop(batch, task, { cause: 'timed-out', graceMs: STOP_GRACE_MS }, out)
+}
+
+function stop(batch: Batch, task: Task, wanted: Stop, out: WorkerInstruction[]): void {
   batch.stops ??= new Map()
-  if (!batch.stops.has(task)) batch.stops.set(task, graceMs)
+  const known = batch.stops.get(task)
+  if (known === undefined || wanted.cause === 'cancelled') batch.stops.set(task, wanted)
+  const { stopping } = batch
+  // Now it is to go at once, unless it was told that it is to end.
+  if (stopping?.task === task && stopping.stage === 'told' && !stopping.isListening) stopping.deadlineMs = -Infinity
   if (batch.tail === 'given') batch.tail = 'wanted'
   else if (batch.tail === 'cut') beginStopping(batch, out)
+}
+
+/** The scheduler is gone, and the next one asked for nothing: what is being stopped is nobody's business any more. */
+export function forgetStops({ batches }: WorkerState): void {
+  for (const batch of batches) {
+    for (const [task, { graceMs }] of batch?.stops ?? []) batch?.stops?.set(task, { cause: 'dropped', graceMs })
+  }
 }
 
 /** The thread starts no more of its batch: if what it runs now is to stop, it is asked to. */
 export function beginStopping(batch: Batch, out: WorkerInstruction[]): void {
   if (batch.stops === undefined || batch.stopping !== undefined) return
-  for (const [task, graceMs] of batch.stops) {
+  for (const [task, { cause }] of batch.stops) {
     if (!isOpen(task.state)) continue
-    batch.stopping = { task, graceMs, stage: 'asked', deadlineMs: Infinity, canTerminate: true }
-    out.push({ type: 'ask-to-stop', thread: batch.thread, place: batch.tasks.indexOf(task) })
+    batch.stopping = { task, stage: 'asked', deadlineMs: Infinity, canTerminate: true, isListening: false }
+    out.push({ type: 'ask-to-stop', thread: batch.thread, place: batch.tasks.indexOf(task), cause })
     return
   }
 }
@@ -79,10 +118,13 @@ export function onStopAsked(
     beginStopping(batch, out)
     return
   }
+  const { cause, graceMs } = batch.stops!.get(stopping.task)!
   stopping.canTerminate = canTerminate
+  stopping.isListening = wasTold
   stopping.stage = 'told'
-  stopping.deadlineMs = wasTold ? nowMs + stopping.graceMs : nowMs
-  if (!wasTold) endGrace(state, batch, stopping, nowMs, out)
+  const hasGrace = wasTold || cause === 'dropped'
+  stopping.deadlineMs = hasGrace ? nowMs + graceMs : nowMs
+  if (!hasGrace) endGrace(state, batch, stopping, nowMs, out)
 }
 
 /** Goes on where a grace has ended. Returns true when this process can't go on: native code holds one of its threads. */
@@ -130,22 +172,32 @@ export function nextStopMs({ batches }: WorkerState): number | undefined {
   return nextMs === Infinity ? undefined : nextMs
 }
 
+/** Will the scheduler hear that the task failed, once its slot is free? */
+export function hasTimedOut({ stops }: Batch, task: Task): boolean {
+  return stops?.get(task)?.cause === 'timed-out'
+}
+
 /** What else ran or waited here goes back, with no blame: it is not why this process ends. */
 export function giveUpAll(state: WorkerState): void {
   for (const task of state.tasks.values()) returnTask(state, task)
+  for (const batch of state.batches) {
+    for (const task of [...(batch?.stops?.keys() ?? [])])
+      if (hasTimedOut(batch!, task)) report(state, batch!, task, 'process')
+  }
 }
 
 /** Nothing else frees the slot. */
 export function abort(state: WorkerState, out: WorkerInstruction[]): void {
   state.link = { type: 'closed' }
-  const reason = 'A cancelled task did not end with its thread: native code holds it. The worker process ends with it.'
+  const reason = 'A stopped task did not end with its thread: native code holds it. The worker process ends with it.'
   out.push({ type: 'abort', reason })
 }
 
 function report(state: WorkerState, batch: Batch, task: Task, stoppedBy: Stopper): void {
+  const cause = batch.stops?.get(task)?.cause
   batch.stops?.delete(task)
-  // A scheduler that came since asked for nothing.
-  if (state.link.type === 'joined' || state.link.type === 'leaving') state.report.addStopped(task.task, stoppedBy)
+  if (cause === 'cancelled') state.report.addStopped(task.task, stoppedBy)
+  else if (cause === 'timed-out') state.report.addTimedOut(task)
 }
 
 /** Also one that was let go of, and may run all the same. */

@@ -23,6 +23,7 @@ export class TurnReport {
   #copies: { readonly task: TaskId; readonly sizeBytes: number; readonly isOrdered: boolean }[] = []
   #missingCopies: TaskId[] = []
   #stopped: { readonly task: TaskId; readonly stoppedBy: Stopper }[] = []
+  #timedOut = new Attempts()
   #dropped: TaskId[] = []
 
   /** The task ran; entry `place` of `values` is its value, or is empty when that stays here. */
@@ -68,6 +69,11 @@ export class TurnReport {
     this.#stopped.push({ task, stoppedBy })
   }
 
+  /** The slot of a task that had its time is free. */
+  addTimedOut(task: Task): void {
+    this.#timedOut.add(task)
+  }
+
   /** The value is of no use here, unless it is held again before the turn ends. */
   addDropped(task: TaskId): void {
     this.#dropped.push(task)
@@ -82,6 +88,7 @@ export class TurnReport {
     this.#copies = []
     this.#missingCopies = []
     this.#stopped = []
+    this.#takeTimedOut()
   }
 
   flush(held: HeldValues, out: WorkerInstruction[]): void {
@@ -97,6 +104,7 @@ export class TurnReport {
       this.#missingCopies = []
     }
     if (this.#stopped.length > 0) out.push(this.#takeStopped())
+    if (this.#timedOut.tasks.length > 0) out.push(this.#takeTimedOut())
     if (this.#dropped.length > 0) this.#flushDropped(held, out)
   }
 
@@ -123,6 +131,12 @@ export class TurnReport {
     const stoppedBy = this.#stopped.map((each) => each.stoppedBy)
     this.#stopped = []
     return { type: 'send', message: { type: 'tasks-stopped', tasks, stoppedBy } }
+  }
+
+  #takeTimedOut(): WorkerInstruction {
+    const { tasks, attempts } = this.#timedOut
+    this.#timedOut = new Attempts()
+    return { type: 'send', message: { type: 'tasks-timed-out', tasks, attempts } }
   }
 
   /** A copy may have been freed in the turn that brought it. */

@@ -1,20 +1,29 @@
 /** What goes to a thread and what comes back: a batch of tasks in columns, so that a thousand tasks cost one message. */
 import type { Packed } from '../../common/packed.js'
 import type { CodeHash, TaskId } from '../../protocol/ids.js'
+import type { OutcomeKind } from './lane.js'
 
-/** A function as a thread sees it. */
-export interface ThreadTemplate {
+/** Where a thread finds a function. */
+export interface FunctionPlace {
   readonly name: string
   readonly code: CodeHash
   /** File URL of the code. */
   readonly url: string
   readonly exportName: string
+}
+
+/** A function as a thread sees it. */
+export interface ThreadTemplate extends FunctionPlace {
   /** Encoded array of constants behind each task's own arguments; empty for none. */
   readonly constants: Uint8Array
   /** How many of a task's last inputs belong to the constants. */
   readonly constantInputCount: number
   /** How many values a task gives, as an array; 0 when its result is one value. */
   readonly outputs: number
+  /** How long one run may take; 0 for as long as it takes. Then nobody needs to know when it began. */
+  readonly timeoutMs: number
+  /** The function that decides whether an error may be followed by another try. */
+  readonly retryFilter: FunctionPlace | undefined
 }
 
 /** Columns are plain arrays: for the few tasks of most batches, typed ones would cost more to send than all the rest. */
@@ -49,7 +58,7 @@ export interface BatchReply {
   readonly large:
     | {
         readonly place: number
-        readonly threw: boolean
+        readonly kind: OutcomeKind
         readonly durationUs: number
         /** One, unless the task has several outputs. */
         readonly values: readonly Uint8Array[]

@@ -10,7 +10,7 @@ import { Packer } from '../../common/packed.js'
 import { MAX_INLINE_RESULT_BYTES } from '../../protocol/limits.js'
 import type { Outcomes } from '../core/events.js'
 
-const HEADER_INTS = 5
+const HEADER_INTS = 7
 /** Next place that nobody has claimed. */
 const CURSOR = 0
 /** Bytes of outcomes written so far. */
@@ -21,10 +21,20 @@ const RUNNING = 2
 const TOLD = 3
 /** Place of the last task that took its signal, plus one. */
 const LISTENS = 4
+/** When the last task with a time-out began, on the clock of `clockMs`. */
+const BEGAN_AT = 5
+/** Place of that task, plus one. Written behind the time. */
+const BEGAN = 6
 
 /** A cursor here is past any batch. */
 const TAKEN = 1 << 30
-/** Ints before each outcome's bytes: place, threw, duration in microseconds, size. */
+/** What an outcome's bytes are: a value, an error, or an error after which the task must not be tried again. */
+export const VALUE = 0
+export const ERROR = 1
+export const FINAL_ERROR = 2
+export type OutcomeKind = typeof VALUE | typeof ERROR | typeof FINAL_ERROR
+
+/** Ints before each outcome's bytes: place, kind, duration in microseconds, size. */
 const OUTCOME_INTS = 4
 const OUTCOME_HEADER_BYTES = OUTCOME_INTS * 4
 /** What an int holds, without its sign: 71 minutes. Longer tasks are told as that long. */
@@ -54,15 +64,21 @@ export class LaneWriter {
     return place
   }
 
+  /** The task at `place`, which has a time-out, begins now. */
+  began(place: number): void {
+    Atomics.store(this.#header, BEGAN_AT, clockMs())
+    Atomics.store(this.#header, BEGAN, place + 1)
+  }
+
   /** Can an outcome of the largest inline size still be written? If not, the batch must end here. */
   get hasRoom(): boolean {
     return this.#bytes.length - this.#written >= MAX_INLINE_RESULT_BYTES + OUTCOME_HEADER_BYTES
   }
 
   /** Writes an outcome, unless it is larger than `MAX_INLINE_RESULT_BYTES`. */
-  tryWrite(place: number, threw: boolean, durationUs: number, value: Uint8Array): boolean {
+  tryWrite(place: number, kind: OutcomeKind, durationUs: number, value: Uint8Array): boolean {
     if (value.length > MAX_INLINE_RESULT_BYTES) return false
-    this.#append(place, threw, durationUs, value)
+    this.#append(place, kind, durationUs, value)
     this.#publish()
     return true
   }
@@ -75,16 +91,16 @@ export class LaneWriter {
       size += alignUp(length)
     }
     if (this.#bytes.length - this.#written < size) return false
-    for (const output of outputs) this.#append(place, false, durationUs, output)
+    for (const output of outputs) this.#append(place, VALUE, durationUs, output)
     this.#publish()
     return true
   }
 
-  #append(place: number, threw: boolean, durationUs: number, value: Uint8Array): void {
+  #append(place: number, kind: OutcomeKind, durationUs: number, value: Uint8Array): void {
     const at = this.#written
     const ints = at >> 2
     this.#ints[ints] = place
-    this.#ints[ints + 1] = threw ? 1 : 0
+    this.#ints[ints + 1] = kind
     this.#ints[ints + 2] = Math.min(durationUs, MAX_DURATION_US)
     this.#ints[ints + 3] = value.length
     this.#bytes.set(value, at + OUTCOME_HEADER_BYTES)
@@ -152,13 +168,19 @@ export class LaneReader {
     return Atomics.load(this.#header, LISTENS) === place + 1
   }
 
+  /** How long the task at `place`, which has a time-out, has run; `undefined` if it has not begun. */
+  ranMs(place: number): number | undefined {
+    if (Atomics.load(this.#header, BEGAN) !== place + 1) return undefined
+    return Math.max(0, (clockMs() - Atomics.load(this.#header, BEGAN_AT)) | 0)
+  }
+
   /** Reads the outcomes written since the last call, or `undefined` when there are none. */
   drain(): Outcomes | undefined {
     Atomics.store(this.#header, TOLD, 0)
     const written = Atomics.load(this.#header, WRITTEN)
     if (written === this.#read) return undefined
     const places: number[] = []
-    const threw = new Set<number>()
+    const threw = new Map<number, 'may-retry' | 'final'>()
     const durationsUs: number[] = []
     const sizes: number[] = []
     const values = new Packer(written - this.#read)
@@ -166,7 +188,8 @@ export class LaneReader {
       const ints = this.#read >> 2
       const size = this.#ints[ints + 3]!
       const start = this.#read + OUTCOME_HEADER_BYTES
-      if (this.#ints[ints + 1] === 1) threw.add(places.length)
+      const kind = this.#ints[ints + 1]
+      if (kind !== VALUE) threw.set(places.length, kind === ERROR ? 'may-retry' : 'final')
       places.push(this.#ints[ints]!)
       durationsUs.push(this.#ints[ints + 2]! >>> 0)
       sizes.push(size)
@@ -176,6 +199,15 @@ export class LaneReader {
     }
     return { places, threw, durationsUs, sizes, values: values.take() }
   }
+}
+
+/**
+ * Whole milliseconds on a clock that all threads of the process share, as an int: differences are right up to
+ * `MAX_TASK_TIMEOUT_MS`, whatever it says.
+ */
+function clockMs(): number {
+  const [seconds, nanoseconds] = process.hrtime()
+  return (seconds * 1_000 + Math.floor(nanoseconds / 1e6)) | 0
 }
 
 /** Outcomes begin at whole ints. */

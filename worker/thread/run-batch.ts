@@ -6,10 +6,11 @@ import { present } from '../../common/assert.js'
 import { MAX_INLINE_RESULT_BYTES } from '../../protocol/limits.js'
 import { encodeError, encodeValue } from '../../protocol/values/encode.js'
 import { ArgumentReader } from './argument-reader.js'
-import type { BatchReply, BatchRequest, ThreadTemplate } from './batch.js'
+import type { BatchReply, BatchRequest, FunctionPlace, ThreadTemplate } from './batch.js'
 import { explainMissingPackage, type TaskFunction } from './code.js'
 import { enterTask, leaveTask } from './current-task.js'
-import { LaneWriter } from './lane.js'
+import { ERROR, FINAL_ERROR, LaneWriter, VALUE, type OutcomeKind } from './lane.js'
+import { isFatal, passesFilter } from './may-retry.js'
 import { encodeOutputs } from './outputs.js'
 import { onSharedMemory } from './shared-memory.js'
 import { settledOrCrashed } from './uncaught.js'
@@ -18,7 +19,7 @@ export interface BatchHost {
   /** The lanes of all slots. */
   readonly lanes: readonly SharedArrayBuffer[]
   /** Gives the function of a template, or throws what its tasks fail with. */
-  readonly loadFunction: (template: ThreadTemplate) => TaskFunction | Promise<TaskFunction>
+  readonly loadFunction: (place: FunctionPlace) => TaskFunction | Promise<TaskFunction>
   /** Tells the main thread that the lane has outcomes. */
   readonly ringDoorbell: (thread: number) => void
 }
@@ -45,15 +46,18 @@ export async function runBatch(batch: BatchRequest, host: BatchHost): Promise<Ba
     const place = lane.claim(taskIds.length)
     if (place === undefined) break
     const template = templateOf[place]!
-    let threw = false
+    let kind: OutcomeKind = VALUE
     let value = NO_VALUE
     let outputs: readonly Uint8Array[] | undefined
     enterTask(batch, place, lane)
+    const isTimed = templates[template]!.timeoutMs > 0
+    if (isTimed) lane.began(place)
     try {
       let run = functions[template]
       if (run === undefined) {
         functions[template] = run = await loadFunction(templates[template]!)
         startedAtMs = performance.now()
+        if (isTimed) lane.began(place) // Its code was loaded in a time of its own.
       }
       let result = run(...reader.argumentsOf(place))
       if (isThenable(result)) result = await settledOrCrashed(result)
@@ -61,9 +65,10 @@ export async function runBatch(batch: BatchRequest, host: BatchHost): Promise<Ba
       if (count === 0) value = encodeValue(result, RESULT)
       else outputs = encodeOutputs(result, count)
     } catch (error) {
-      threw = true
       explainMissingPackage(error)
-      value = encodeError(error)
+      const failed = await failureOf(error, templates[template]!, host)
+      kind = failed.kind
+      value = failed.value
     }
     leaveTask()
     // The end of one task is the start of the next: reading the clock is a good part of what a tiny task costs.
@@ -72,17 +77,33 @@ export async function runBatch(batch: BatchRequest, host: BatchHost): Promise<Ba
     startedAtMs = endedAtMs
     const isWritten =
       outputs === undefined
-        ? lane.tryWrite(place, threw, durationUs, value)
+        ? lane.tryWrite(place, kind, durationUs, value)
         : lane.tryWriteOutputs(place, durationUs, outputs)
     if (!isWritten) {
       lane.ended()
-      return { large: { place, threw, durationUs, values: (outputs ?? [value]).map(forReply) } }
+      return { large: { place, kind, durationUs, values: (outputs ?? [value]).map(forReply) } }
     }
     if (endedAtMs - rangAtMs < RING_INTERVAL_MS || place + 1 >= taskIds.length || !lane.shouldTell()) continue
     rangAtMs = endedAtMs
     ringDoorbell(thread)
   }
   return { large: undefined }
+}
+
+/** What a task fails with, and whether it may be tried again. */
+async function failureOf(
+  error: unknown,
+  { retryFilter }: ThreadTemplate,
+  { loadFunction }: BatchHost,
+): Promise<{ readonly kind: OutcomeKind; readonly value: Uint8Array }> {
+  if (isFatal(error)) return { kind: FINAL_ERROR, value: encodeError(error) }
+  if (retryFilter === undefined) return { kind: ERROR, value: encodeError(error) }
+  try {
+    const mayRetry = await passesFilter(error, loadFunction(retryFilter))
+    return { kind: mayRetry ? ERROR : FINAL_ERROR, value: encodeError(error) }
+  } catch (filterError) {
+    return { kind: FINAL_ERROR, value: encodeError(filterError) }
+  }
 }
 
 /** Large values go in shared memory, where they stay. */

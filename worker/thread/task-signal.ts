@@ -3,19 +3,21 @@
  * listen. The call to stop comes over a broadcast channel, since the thread's own port belongs to its pool.
  */
 import { BroadcastChannel } from 'node:worker_threads'
-import { TaskCancelledError } from '../../protocol/errors.js'
+import { TaskCancelledError, TaskTimeoutError, type HeddleError } from '../../protocol/errors.js'
 import type { TaskId } from '../../protocol/ids.js'
+import type { StopCause } from '../core/stopping.js'
 import type { RunningTask } from './current-task.js'
 
 /** Tells one attempt of a task, in whichever thread it runs, that it is to end. */
 export interface StopCall {
   readonly task: TaskId
   readonly attempt: number
+  readonly cause: StopCause
 }
 
 let channelName: string | undefined
 let channel: BroadcastChannel | undefined
-let listening: (StopCall & { readonly controller: AbortController }) | undefined
+let listening: (Omit<StopCall, 'cause'> & { readonly controller: AbortController }) | undefined
 
 /** Where calls to stop will come from. It is opened when the first task listens. */
 export function expectStopCalls(name: string): void {
@@ -36,9 +38,20 @@ export function signalOf({ batch, place, lane }: RunningTask): AbortSignal {
 }
 
 /** A call for a task that has ended, or that another thread runs, is for nobody here. */
-export function onStopCall({ task, attempt }: StopCall): void {
+export function onStopCall({ task, attempt, cause }: StopCall): void {
   if (listening?.task !== task || listening.attempt !== attempt) return
-  listening.controller.abort(new TaskCancelledError('This task was cancelled; end it now.'))
+  listening.controller.abort(reasonOf(cause))
+}
+
+function reasonOf(cause: StopCause): HeddleError {
+  switch (cause) {
+    case 'cancelled':
+      return new TaskCancelledError('This task was cancelled; end it now.')
+    case 'dropped':
+      return new TaskCancelledError('Nobody wants the result of this task any more; end it now.')
+    case 'timed-out':
+      return new TaskTimeoutError('This task has run for its timeoutMs; end it now.')
+  }
 }
 
 function openChannel(): void {

@@ -19,7 +19,7 @@ export interface Task {
   /** The name of the worker that runs it. */
   readonly worker: string
   /**
-   * Aborts when the task is cancelled: pass it to what takes a signal, such as `fetch`, and the task ends by itself. A task
+   * Aborts when the task is cancelled, dropped or out of time: pass it to what takes a signal, such as `fetch`, and the task ends by itself. A task
    * that never reads this has no grace: its thread is stopped at once.
    */
   readonly signal: AbortSignal
