@@ -59,7 +59,7 @@ function addWorker(program: HeddleCommand): void {
     )
     .option(
       '--memory-limit <size>',
-      'memory meant for the worker, such as 4GiB; past 60 % of it values go to disk (default: most of the machine)',
+      'memory meant for the worker, such as 4GiB; past 60 % of it values go to disk, past 95 % it is started again (default: most of the machine)',
       size,
     )
     .option(

@@ -51,6 +51,10 @@ export const MAX_UNREACHABLE = 1_000
 export const MAX_FETCH_BYTES = 256 * MIB
 /** What one process has on its way to one worker of values that it brings there; and one value, whatever its size. */
 export const MAX_PUT_BYTES = 64 * MIB
+/** How long a worker may be paused for want of memory. Then it gives its work back, and goes if its memory stays full. */
+export const MAX_PAUSE_MS = 300_000
+/** How often a nanny looks at the memory of its worker process. */
+export const MEMORY_LOOK_MS = 1_000
 /** Large values that one holder gives at once for copies; each new holder gives on what it has. */
 export const MAX_COPIES_AT_ONCE = 3
 /** Values of which one client may want copies at once. Its further questions wait in the client. */

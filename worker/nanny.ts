@@ -6,7 +6,8 @@
 import { Child, describeExit } from '../common/node/child-process.js'
 import type { Log, LogFormat, LogLevel } from '../common/node/log.js'
 import { Supervisor } from '../common/node/supervisor.js'
-import type { GivenWorkerOptions } from './options.js'
+import { watchMemory } from './memory-watch.js'
+import { defaultMemoryLimitBytes, type GivenWorkerOptions } from './options.js'
 
 const ENTRY = new URL('./main.js', import.meta.url)
 /** How long a worker that was asked to go may take to end what its tasks run. */
@@ -34,7 +35,15 @@ export function superviseWorker(options: WorkerProcessOptions, log: Log): Superv
     UV_THREADPOOL_SIZE: process.env['UV_THREADPOOL_SIZE'] ?? String(ioThreads),
   }
   return new Supervisor({
-    start: () => new Child({ entry: ENTRY, env }),
+    start: () => {
+      const child = new Child({ entry: ENTRY, env })
+      watchMemory(child, {
+        memoryLimitBytes: options.memoryLimitBytes ?? defaultMemoryLimitBytes(),
+        threads: options.threads,
+        onExhausted: (reason) => log.error({ worker: options.name }, reason),
+      })
+      return child
+    },
     onRestart: (exit, delayMs) => {
       const { code, signal } = exit
       log.warn(

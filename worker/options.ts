@@ -19,7 +19,8 @@ export interface GivenWorkerOptions {
   readonly threads?: number | undefined
   /**
    * Memory that the worker is meant to use. Past 60 % of it values go to disk, the least recently used first; past 80 % the
-   * worker does one task at a time. Default: most of what the machine, the container or the control group has.
+   * worker does one task at a time; past 95 % its nanny starts it again, on Linux.
+   * Default: most of what the machine, the container or the control group has.
    */
   readonly memoryLimitBytes?: number | undefined
   /**
@@ -29,6 +30,8 @@ export interface GivenWorkerOptions {
   readonly listen?: string | false | undefined
   /** What spilled values may take on disk. Default: half of what is free where the data directory is. */
   readonly diskLimitBytes?: number | undefined
+  /** How long it may be paused for want of memory without a break. Default: `MAX_PAUSE_MS`. */
+  readonly maxPauseMs?: number | undefined
   /** The address that others use to reach it. Default: where it listens. */
   readonly advertiseUrl?: string | undefined
   /** What it offers to tasks beside threads and memory, such as `{ gpu: 1 }`. Default: nothing. */
@@ -53,6 +56,7 @@ export interface WorkerOptions {
   /** Without it, the worker opens no port. */
   readonly listen: ListenAddress | undefined
   readonly diskLimitBytes: number
+  readonly maxPauseMs: number | undefined
   readonly advertiseUrl: string | undefined
   readonly resources: readonly Amount[]
   readonly dataDir: string
@@ -77,6 +81,7 @@ export function resolveWorkerOptions(given: GivenWorkerOptions): WorkerOptions {
     listen: resolveListen(given.listen),
     advertiseUrl: given.advertiseUrl,
     resources: resolveAmounts(given.resources ?? {}),
+    maxPauseMs: given.maxPauseMs,
     diskLimitBytes: given.diskLimitBytes ?? defaultDiskLimitBytes(dataDir),
     dataDir,
   }
@@ -94,6 +99,9 @@ export function resolveWorkerOptions(given: GivenWorkerOptions): WorkerOptions {
   }
   if (!Number.isSafeInteger(options.diskLimitBytes) || options.diskLimitBytes < 0) {
     throw invalid(`diskLimitBytes is ${options.diskLimitBytes}; give a whole number of bytes.`)
+  }
+  if (options.maxPauseMs !== undefined && !(options.maxPauseMs > 0)) {
+    throw invalid(`maxPauseMs is ${options.maxPauseMs}; give a number of milliseconds above 0.`)
   }
   if (options.advertiseUrl !== undefined && !isWebSocketUrl(options.advertiseUrl)) {
     throw invalid(`"${options.advertiseUrl}" is no address to reach a worker at; write it like ws://10.0.0.5:9000.`)

@@ -8,7 +8,7 @@ import { EventLoop } from '../common/node/event-loop.js'
 import type { Log } from '../common/node/log.js'
 import { packageVersion } from '../common/node/package-version.js'
 import { ScratchFolder } from '../common/node/scratch-folder.js'
-import { HeddleError } from '../protocol/errors.js'
+import { HeddleError, OutOfMemoryError } from '../protocol/errors.js'
 import type { CodeHash, WorkerId } from '../protocol/ids.js'
 import { HEARTBEAT_INTERVAL_MS, MAX_FETCH_BYTES } from '../protocol/limits.js'
 import type { DefineCode } from '../protocol/messages/common.js'
@@ -35,6 +35,7 @@ import { ValueStore } from './value-store.js'
 
 /** What of its memory a worker lets values on their way take. */
 const FETCH_MEMORY_SHARE = 1 / 8
+const MIB = 2 ** 20
 
 /** What a worker is put together from. */
 export interface WorkerParts {
@@ -60,6 +61,8 @@ export interface RunningWorker {
    * made again elsewhere.
    */
   leave(): void
+  /** Tells the scheduler why, and closes at once; `closed` rejects with the reason. */
+  fail(reason: HeddleError): void
   /** Closes at once. Resolves when nothing of it is left. */
   close(): Promise<void>
 }
@@ -121,7 +124,7 @@ class Worker implements RunningWorker {
   #closing: Promise<void> | undefined
 
   constructor({ options, parts, network, createPool, scratch, codes }: WorkerBelongings) {
-    const { name, threads, memoryLimitBytes, diskLimitBytes } = options
+    const { name, threads, memoryLimitBytes, diskLimitBytes, maxPauseMs } = options
     this.name = name
     this.#options = options
     this.#network = network
@@ -139,6 +142,7 @@ class Worker implements RunningWorker {
         threads,
         memoryLimitBytes,
         diskLimitBytes,
+        ...(maxPauseMs !== undefined && { maxPauseMs }),
         maxFetchBytes: Math.min(MAX_FETCH_BYTES, memoryLimitBytes * FETCH_MEMORY_SHARE),
       }),
       perform: (instruction) => this.#perform(instruction),
@@ -197,6 +201,12 @@ class Worker implements RunningWorker {
 
   leave(): void {
     this.#submit({ type: 'leave' })
+  }
+
+  fail(reason: HeddleError): void {
+    this.#stopped.abort()
+    this.#link.close({ code: reason.code, message: reason.message })
+    void this.#link.closed().then(() => this.#fail(reason))
   }
 
   close(): Promise<void> {
@@ -262,7 +272,8 @@ class Worker implements RunningWorker {
         this.#link.close({ code: 'ERR_HEDDLE_PROTOCOL', message: instruction.reason })
         break
       case 'close':
-        void this.close()
+        if (instruction.reason === undefined) void this.close()
+        else this.#fail(this.#outOfMemory(instruction.reason))
         break
       default:
         unreachable(instruction)
@@ -391,6 +402,14 @@ class Worker implements RunningWorker {
   #fail(error: unknown): void {
     this.#settleClosed.reject(error)
     void this.close()
+  }
+
+  #outOfMemory(why: string): HeddleError {
+    const limitMib = Math.round(this.#options.memoryLimitBytes / MIB)
+    return new OutOfMemoryError(
+      `Worker "${this.name}" is out of memory (${limitMib} MiB): ${why}. ` +
+        'Give it more with --memory-limit or --disk-limit, or release futures that are not needed any more.',
+    )
   }
 
   async #close(): Promise<void> {

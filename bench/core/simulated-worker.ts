@@ -69,7 +69,7 @@ export class SimulatedWorker {
       storedCount: 0,
       storedBytes: 0,
       spilledBytes: 0,
-      isPaused: false,
+      pausedBy: '',
       isDiskFull: false,
       running,
       runningForMs: running.map(() => 0),

@@ -6,6 +6,7 @@ import {
   integers,
   list,
   message,
+  oneOf,
   packed,
   real,
   record,
@@ -96,8 +97,8 @@ export const pulse = message('pulse', {
   storedBytes: integer,
   /** Of the stored values, what is on disk, and in memory no more. */
   spilledBytes: integer,
-  /** Values take so much memory that it does one task at a time. */
-  isPaused: flag,
+  /** What takes so much memory that it does one task at a time: `values`, or the `process` beside them; empty if it is not. */
+  pausedBy: oneOf('', 'values', 'process'),
   /** Values can't be spilled for want of room. */
   isDiskFull: flag,
   running: taskIds,

@@ -53,7 +53,7 @@ function statusOfWorker({ join, pulse, processing, heardAtMs }: WorkerRecord, no
     storedCount: pulse?.storedCount ?? 0,
     storedBytes: pulse?.storedBytes ?? 0,
     spilledBytes: pulse?.spilledBytes ?? 0,
-    isPaused: pulse?.isPaused ?? false,
+    pausedBy: pulse?.pausedBy ?? '',
     isDiskFull: pulse?.isDiskFull ?? false,
     silentForMs: Math.max(0, Math.round(nowMs - heardAtMs)),
     packageVersion: join.packageVersion,

@@ -124,7 +124,7 @@ function threadsLeftBy({ needs, taken }: Demand, worker: WorkerRecord): number {
   return worker.join.threads - needs.threads + (taken.get(worker) ?? 0) * needs.threads
 }
 
-/** Do the values of the worker take so much of its memory that it begins nothing beside what runs? */
+/** Is so much of the worker's memory taken that it begins nothing beside what runs? */
 export function isPaused({ pulse }: WorkerRecord): boolean {
-  return pulse?.isPaused === true
+  return pulse !== undefined && pulse.pausedBy !== ''
 }

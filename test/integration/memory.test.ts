@@ -1,11 +1,17 @@
 import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
 import { readFileSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
 import test from 'node:test'
+import { promisify } from 'node:util'
 import { askScheduler } from '../../deploy/ask-scheduler.js'
 import { connect, LocalCluster } from '../../client/index.js'
 import type { WorkerStatus } from '../../protocol/messages/status.js'
 import { eventually } from '../support/eventually.js'
 
+const run = promisify(execFile)
 const MIB = 2 ** 20
 const NUMBERS = (16 * MIB) / 8
 
@@ -17,7 +23,9 @@ async function workerOf({ address }: LocalCluster): Promise<WorkerStatus> {
 
 /** 16 MiB that no two items have in common. */
 function make(item: number, count: number): Float64Array {
-  return Float64Array.from({ length: count }, (_, i) => (i * 31 + item * 7) % 1009)
+  const numbers = new Float64Array(count)
+  for (let i = 0; i < count; i++) numbers[i] = (i * 31 + item * 7) % 1009
+  return numbers
 }
 
 function merge([left, right]: readonly [Float64Array, Float64Array]): Float64Array {
@@ -28,14 +36,14 @@ test('data three times as large as the memory limit passes through a worker, rig
   await using cluster = await LocalCluster.start({
     workers: 1,
     threadsPerWorker: 1,
-    memoryLimit: '192MiB',
+    memoryLimit: '256MiB',
     logLevel: 'error',
   })
   await using client = await connect(cluster)
-  const items = Array.from({ length: 36 }, (_, item) => item)
+  const items = Array.from({ length: 48 }, (_, item) => item)
   const made = client.map(make, items, { args: [NUMBERS] })
   await eventually('all are made', async () => (await workerOf(cluster)).storedCount >= items.length)
-  await eventually('most are on disk', async () => (await workerOf(cluster)).spilledBytes > 400 * MIB)
+  await eventually('most are on disk', async () => (await workerOf(cluster)).spilledBytes > 500 * MIB)
 
   const pairs = Array.from({ length: items.length / 2 }, (_, i) => [made[2 * i]!, made[2 * i + 1]!] as const)
   const merged = client.map(merge, pairs)
@@ -56,27 +64,62 @@ test('data three times as large as the memory limit passes through a worker, rig
   assert.deepEqual(first, make(0, NUMBERS))
 })
 
-test('a full disk is told, work goes on one task at a time, and spilling goes on when there is room', async () => {
-  await using cluster = await LocalCluster.start({
-    workers: 1,
-    threadsPerWorker: 2,
-    memoryLimit: '64MiB',
-    diskLimit: '40MiB',
-    logLevel: 'error',
-  })
+/** Makes so much that memory and disk are full, and lets it go: then it must go on, and spill again. */
+async function fillAndGoOn(cluster: LocalCluster): Promise<void> {
   await using client = await connect(cluster)
-  const items = [0, 1, 2, 3, 4, 5, 6, 7]
+  // Three of 16 MiB fit on disk, and more than 80 % of memory is taken by the others.
+  const items = Array.from({ length: 16 }, (_, item) => item)
   const made = client.map(make, items, { args: [NUMBERS] })
   await eventually('all are made, and the disk is full', async () => {
-    const { storedCount, isDiskFull, isPaused } = await workerOf(cluster)
-    return storedCount === items.length && isDiskFull && isPaused
+    const { storedCount, isDiskFull, pausedBy } = await workerOf(cluster)
+    return storedCount === items.length && isDiskFull && pausedBy === 'values'
   })
   for (const future of made) future.release()
-  await eventually('it has room again', async () => !(await workerOf(cluster)).isPaused)
-  const again = client.map(make, [1, 2, 3], { args: [NUMBERS] })
+  await eventually('it has room again', async () => (await workerOf(cluster)).pausedBy === '')
+  const again = client.map(make, items.slice(0, 10), { args: [NUMBERS] })
   await eventually('values are spilled again', async () => {
     const { spilledBytes, isDiskFull } = await workerOf(cluster)
     return spilledBytes > 0 && !isDiskFull
   })
-  assert.deepEqual(await again[2]!.result(), make(3, NUMBERS))
+  assert.deepEqual(await again[2]!.result(), make(2, NUMBERS))
+}
+
+const FULL = { workers: 1, threadsPerWorker: 2, memoryLimit: '256MiB', logLevel: 'error' } as const
+
+test('a reached disk limit is told, work goes on one task at a time, and values are spilled when there is room', async () => {
+  await using cluster = await LocalCluster.start({ ...FULL, diskLimit: '56MiB' })
+  await fillAndGoOn(cluster)
 })
+
+test('so is a disk that is full', { skip: process.getuid?.() !== 0 }, async () => {
+  await using disk = await SmallDisk.mount('56m')
+  const before = process.env['TMPDIR']
+  process.env['TMPDIR'] = disk.path
+  try {
+    await using cluster = await LocalCluster.start({ ...FULL, diskLimit: '1GiB' })
+    await fillAndGoOn(cluster)
+  } finally {
+    if (before === undefined) delete process.env['TMPDIR']
+    else process.env['TMPDIR'] = before
+  }
+})
+
+/** A file system of its own, of memory. */
+class SmallDisk implements AsyncDisposable {
+  readonly path: string
+
+  private constructor(folder: string) {
+    this.path = folder
+  }
+
+  static async mount(size: string): Promise<SmallDisk> {
+    const folder = await mkdtemp(path.join(tmpdir(), 'small-disk-'))
+    await run('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'tmpfs', folder])
+    return new SmallDisk(folder)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await run('umount', ['--lazy', this.path])
+    await rm(this.path, { recursive: true })
+  }
+}

@@ -33,7 +33,7 @@ const PULSE: WorkerToScheduler = {
   storedCount: 0,
   storedBytes: 0,
   spilledBytes: 0,
-  isPaused: false,
+  pausedBy: '',
   isDiskFull: false,
   running: [],
   runningForMs: [],

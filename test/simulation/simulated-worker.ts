@@ -43,6 +43,7 @@ export class SimulatedWorker {
   readonly #canTerminate: boolean
   #connection: Connection<WorkerToScheduler> | undefined
   #isGone = false
+  #isAskedToGo = false
 
   constructor(world: World, name: string, givenThreads: number) {
     const threads = Math.max(world.leastThreads, givenThreads)
@@ -56,6 +57,7 @@ export class SimulatedWorker {
     this.#machine = createWorkerMachine({
       threads,
       maxFetchBytes: world.maxFetchBytes,
+      maxPauseMs: world.maxPauseMs,
       memoryLimitBytes: world.memoryRng.pick(world.memoryLimits)! * LARGE_BYTES,
       diskLimitBytes: world.memoryRng.pick(world.diskLimits)! * LARGE_BYTES,
     })
@@ -96,6 +98,7 @@ export class SimulatedWorker {
 
   /** Asks the worker to go, as SIGTERM does. */
   leave(): void {
+    this.#isAskedToGo = true
     this.#loop.submit({ type: 'leave' })
   }
 
@@ -116,8 +119,16 @@ export class SimulatedWorker {
     this.#rng.pick([() => this.kill(), () => this.leave(), () => this.disconnect()])!()
   }
 
+  /** It starts nothing until it has measured its memory again. */
+  get awaitsPulse(): boolean {
+    return this.#machine.state.pause.draining !== 'no'
+  }
+
   pulse(): void {
-    this.#loop.submit({ type: 'pulse', memoryBytes: 1, cpuSeconds: 1 })
+    // Without faults none goes for want of memory: once nothing runs there, it is free again.
+    const isFull = this.#world.pauseRng.chance(0.3) && (this.#world.hasDeaths || !this.awaitsPulse)
+    const memoryBytes = isFull ? 2 ** 40 : 1
+    this.#loop.submit({ type: 'pulse', memoryBytes, cpuSeconds: 1 })
   }
 
   /** What a peer or a client gets who asks for a value. */
@@ -270,6 +281,7 @@ export class SimulatedWorker {
         break
       case 'close':
         this.#end()
+        if (instruction.reason !== undefined) this.#startAgain()
     }
   }
 
@@ -347,6 +359,14 @@ export class SimulatedWorker {
     this.#world.counts.missing += missing.length
     if (tasks.length > 0) this.#loop.submit({ type: 'values-fetched', holder, tasks, sizes })
     if (missing.length > 0) this.#loop.submit({ type: 'values-missing', holder, tasks: missing })
+  }
+
+  /** As its nanny does with a worker that ran out of memory, unless that is to go. */
+  #startAgain(): void {
+    if (this.#isAskedToGo) return
+    const { counts, agenda } = this.#world
+    counts.recycled++
+    agenda.in(this.#rng.between(0, 100), () => new SimulatedWorker(this.#world, this.name, this.#threads.length))
   }
 
   #end(): void {

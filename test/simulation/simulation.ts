@@ -5,6 +5,7 @@
  */
 import assert from 'node:assert/strict'
 import { Rng } from '../../common/rng.js'
+import { MAX_PAUSE_MS } from '../../protocol/limits.js'
 import { Agenda } from './agenda.js'
 import { OPERATIONS, PACES, type Operation } from './expression.js'
 import { SimulatedClient, type Temper } from './simulated-client.js'
@@ -26,6 +27,8 @@ export interface SimulationReport {
 
 /** Seeds of who is out of reach, apart from all others. */
 const SEPARATION_SEEDS = 2 ** 24
+/** Seeds of pauses for want of memory. */
+const PAUSE_SEEDS = 2 ** 25
 /** More than any simulation needs that comes to an end. */
 const MAX_STEPS = 2_000_000
 const MAX_PULSES = 100
@@ -34,6 +37,7 @@ const MAX_PULSES = 100
 export function simulate({ seed, faults }: SimulationOptions): SimulationReport {
   const rng = new Rng(seed)
   const separationRng = new Rng(seed + SEPARATION_SEEDS)
+  const pauseRng = new Rng(seed + PAUSE_SEEDS)
   const memoryRng = new Rng(seed + 1_000_000_007)
   const needsRng = new Rng(seed + 2_000_000_011)
   const needing = needsRng.pick([0, 0.3, 1])!
@@ -58,6 +62,8 @@ export function simulate({ seed, faults }: SimulationOptions): SimulationReport 
     memoryRng,
     memoryLimits: memoryRng.pick([[2 ** 20], [2 ** 20, 4], [3, 6, 20], [1, 2]])!,
     diskLimits: memoryRng.pick([[2 ** 20], [0, 2, 2 ** 20]])!,
+    pauseRng,
+    maxPauseMs: faults ? pauseRng.pick([MAX_PAUSE_MS, MAX_PAUSE_MS, 500])! : MAX_PAUSE_MS,
     spillFailure: faults ? memoryRng.pick([0, 0.05, 0.3])! : 0,
     needsRng,
     needing,
@@ -99,7 +105,8 @@ export function simulate({ seed, faults }: SimulationOptions): SimulationReport 
 /** Lets everything happen that leads from what was done. Workers give signs of life as long as somebody waits for one. */
 function settle({ agenda, scheduler, workers }: World): void {
   agenda.runToEnd(MAX_STEPS)
-  for (let rounds = 0; scheduler.awaitsPulses; rounds++) {
+  const areAwaited = (): boolean => scheduler.awaitsPulses || [...workers.values()].some((worker) => worker.awaitsPulse)
+  for (let rounds = 0; areAwaited(); rounds++) {
     assert.ok(rounds < MAX_PULSES, 'signs of life are awaited for ever')
     for (const worker of workers.values()) worker.pulse()
     agenda.runToEnd(MAX_STEPS)

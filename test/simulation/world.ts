@@ -34,6 +34,10 @@ export interface World {
   /** Memory and disk of a worker, counted in large values. */
   readonly memoryLimits: readonly number[]
   readonly diskLimits: readonly number[]
+  /** Draws how much memory a process takes beside its values. */
+  readonly pauseRng: Rng
+  /** How long a worker may be paused. */
+  readonly maxPauseMs: number
   /** The probability that a value can't be spilled, or that its file can't be read. */
   readonly spillFailure: number
   /** Draws what tasks need and workers offer, so that nothing else is drawn otherwise for it. */
@@ -79,6 +83,8 @@ export interface Counts {
   /** Tasks with several outputs that ended. */
   split: number
   spilled: number
+  /** Workers that were paused for too long, and started again. */
+  recycled: number
   loaded: number
   spillFailures: number
   unreadable: number
@@ -112,6 +118,7 @@ export function noCounts(): Counts {
     exits: 0,
     split: 0,
     spilled: 0,
+    recycled: 0,
     loaded: 0,
     spillFailures: 0,
     unreadable: 0,

@@ -71,6 +71,7 @@ export class WorkerHarness {
       memoryLimitBytes = 2 ** 40,
       diskLimitBytes = 2 ** 40,
       maxFetchBytes,
+      maxPauseMs,
     }: Partial<Omit<WorkerConfig, 'threads'>> = {},
   ) {
     this.state = createWorkerState({
@@ -78,6 +79,7 @@ export class WorkerHarness {
       memoryLimitBytes,
       diskLimitBytes,
       ...(maxFetchBytes !== undefined && { maxFetchBytes }),
+      ...(maxPauseMs !== undefined && { maxPauseMs }),
     })
     this.join()
   }
@@ -104,7 +106,9 @@ export class WorkerHarness {
     checkInvariants(this.state)
     const isOneByOne = isPaused(this.state) || this.state.heldBackBytes > 0
     const isIdle = isOneByOne ? runsNothing(this.state) : this.state.batches.includes(undefined)
-    if (isIdle && this.state.link.type !== 'closed')
+    const { pause, spills } = this.state
+    const mayStart = pause.draining === 'no' && !(isPaused(this.state) && spills.spillingBytes > 0)
+    if (isIdle && mayStart && this.state.link.type !== 'closed')
       assert.equal(this.state.ready.length, 0, 'an idle thread beside a ready task')
   }
 

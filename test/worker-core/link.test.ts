@@ -69,7 +69,7 @@ test('a worker that leaves gives back what has not started, ends what runs, and 
   worker.expectSilence()
 
   worker.tell({ type: 'farewell' })
-  worker.takeInstruction('close')
+  assert.equal(worker.takeInstruction('close').reason, undefined)
   worker.expectSilence()
 })
 
@@ -96,7 +96,7 @@ test('a worker without a scheduler leaves at once', () => {
   const worker = new WorkerHarness()
   worker.send({ type: 'scheduler-lost' })
   worker.send({ type: 'leave' })
-  worker.takeInstruction('close')
+  assert.equal(worker.takeInstruction('close').reason, undefined)
   worker.endTurn()
   worker.expectSilence()
 })
@@ -106,7 +106,7 @@ test('a leaving worker whose scheduler is gone closes', () => {
   worker.send({ type: 'leave' })
   worker.takeMessage('leaving')
   worker.send({ type: 'scheduler-lost' })
-  worker.takeInstruction('close')
+  assert.equal(worker.takeInstruction('close').reason, undefined)
   worker.endTurn()
   worker.expectSilence()
 })
@@ -136,7 +136,7 @@ test('a pulse tells what runs and for how long', () => {
     storedCount: 3,
     storedBytes: 12,
     spilledBytes: 0,
-    isPaused: false,
+    pausedBy: '',
     isDiskFull: false,
     running: [task(0)],
     runningForMs: [101],

@@ -110,7 +110,7 @@ test('a full disk is told once, tasks run one at a time, and spilling is tried a
   worker.endTurn()
   worker.send({ type: 'pulse', memoryBytes: 1, cpuSeconds: 1 })
   const pulse = worker.takeMessage('pulse')
-  assert.deepEqual([pulse.isPaused, pulse.isDiskFull], [false, true])
+  assert.deepEqual([pulse.pausedBy, pulse.isDiskFull], ['', true])
   worker.nowMs += 60_000
   worker.endTurn()
   worker.takeInstruction('spill')
@@ -304,4 +304,21 @@ test('a value that went to disk is garbage in memory, and none when it is let go
   worker.takeInstruction('discard-files')
   assert.equal(worker.state.garbageBytes, HUGE)
   worker.expectSilence()
+})
+
+test('a paused worker starts nothing while values are on their way to disk', () => {
+  const worker = smallWorker()
+  make(worker, a, b, c, d)
+  const spills = [worker.takeInstruction('spill'), worker.takeInstruction('spill')]
+  worker.run([task(5), task(6)])
+  worker.takeBatch()
+  worker.finish(0, 1, { sizeBytes: LARGE })
+  worker.takeMessage('tasks-finished')
+  worker.takeInstruction('spill')
+  worker.expectSilence()
+  const { task: spilled, file } = spills[0]!
+  worker.send({ type: 'value-spilled', task: spilled, file })
+  worker.takeInstruction('evict')
+  worker.endTurn()
+  assert.deepEqual(worker.takeBatch().tasks, [task(6)])
 })

@@ -14,9 +14,10 @@ const NO_SOURCES: ReadonlyMap<TaskId, Source> = new Map()
 /** Gives every idle thread its part of what is ready. */
 export function startBatches(state: WorkerState, nowMs: number, out: WorkerInstruction[]): void {
   state.heldBackBytes = 0
-  if (state.ready.length === 0) return
+  if (state.ready.length === 0 || state.pause.draining !== 'no') return
   const isOneByOne = isPaused(state)
-  if (isOneByOne && !runsNothing(state)) return
+  // What is being spilled will make room: a disk that is slower than the tasks slows them down.
+  if (isOneByOne && (!runsNothing(state) || state.spills.spillingBytes > 0)) return
   const share = Math.min(ARRAY_CAPACITY, Math.ceil(state.ready.length / state.config.threads))
   const maxCount = isOneByOne ? 1 : share
   for (let thread = 0; thread < state.config.threads && state.ready.length > 0; thread++) {
@@ -87,15 +88,15 @@ export function takeBackTails(state: WorkerState, nowMs: number, out: WorkerInst
   }
 }
 
-/** When a batch will be overdue that would then be taken back. */
-export function nextOverdueMs(state: WorkerState): number | undefined {
+/** When a batch will be overdue that would then be taken back; `Infinity` for never. */
+export function nextOverdueMs(state: WorkerState): number {
   const hasHands = freeHands(state) > 0
   let nextMs = Infinity
   for (const batch of state.batches) {
     if (batch === undefined || !hasTail(batch) || (!hasHands && batch.abandoned === 0)) continue
     nextMs = Math.min(nextMs, batch.overdueAtMs)
   }
-  return nextMs === Infinity ? undefined : nextMs
+  return nextMs
 }
 
 function ask(batch: Batch, out: WorkerInstruction[]): void {

@@ -60,5 +60,5 @@ export type WorkerInstruction =
   | { readonly type: 'tell-disk-full'; readonly reason: string }
   /** The scheduler broke the protocol: close the connection to it with this reason, and dial again. */
   | { readonly type: 'hang-up'; readonly reason: string }
-  /** Everything is done and said: close. */
-  | { readonly type: 'close' }
+  /** Everything is done and said: close; for want of memory, if there is a reason. */
+  | { readonly type: 'close'; readonly reason: string | undefined }

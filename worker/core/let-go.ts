@@ -41,6 +41,16 @@ export function returnTask(state: WorkerState, task: Task): void {
   state.report.addReturned(task)
 }
 
+/** Gives back all that no thread has started, and has threads give back what they were given and have not started. */
+export function returnUnstarted(state: WorkerState): void {
+  for (const task of state.tasks.values()) if (task.state.type !== 'batched') returnTask(state, task)
+  takeBackAll(state)
+}
+
+export function takeBackAll({ batches }: WorkerState): void {
+  for (const batch of batches) if (batch?.tail === 'given' && batch.open > 0) batch.tail = 'wanted'
+}
+
 /** Gives a task back because `inputs` could not be had from `holder`. */
 export function giveBackWithoutInputs(
   state: WorkerState,

@@ -26,6 +26,7 @@ import {
   onValuesMissing,
   onValuesUnreachable,
 } from './on-transfer.js'
+import { measureMemory, pausedUntilMs, watchPause } from './pause.js'
 import { abort, advanceStopping, giveUpAll, nextStopMs, onStopAsked } from './stopping.js'
 import { createWorkerState, type WorkerConfig, type WorkerState } from './state.js'
 
@@ -89,6 +90,7 @@ export function handleEvent(state: WorkerState, event: WorkerEvent): WorkerInstr
       onLeave(state, out)
       break
     case 'pulse':
+      measureMemory(state, event, out)
       onPulse(state, event, out)
       break
     default:
@@ -101,6 +103,7 @@ export function handleEvent(state: WorkerState, event: WorkerEvent): WorkerInstr
 export function endTurn(state: WorkerState, nowMs: number): WorkerInstruction[] {
   const out: WorkerInstruction[] = []
   if (state.link.type === 'closed') return out
+  watchPause(state, nowMs)
   startBatches(state, nowMs, out)
   takeBackTails(state, nowMs, out)
   askForInputs(state, nowMs, out)
@@ -116,7 +119,7 @@ export function endTurn(state: WorkerState, nowMs: number): WorkerInstruction[] 
 /** When a turn is due even if nothing happens; `undefined` for never. */
 export function nextDeadlineMs(state: WorkerState): number | undefined {
   if (state.link.type === 'closed') return undefined
-  const nextMs = Math.min(nextOverdueMs(state) ?? Infinity, nextStopMs(state) ?? Infinity)
+  const nextMs = Math.min(nextOverdueMs(state), pausedUntilMs(state), nextStopMs(state) ?? Infinity)
   return nextMs === Infinity ? undefined : nextMs
 }
 

@@ -126,12 +126,12 @@ function close(state: WorkerState, batch: Batch, task: Task, stoppedBy: Stopper)
 
 /** Takes the tasks without an outcome from place `first` on out of the batch. */
 function cut(state: WorkerState, batch: Batch, first: number): void {
-  const isLeaving = state.link.type === 'leaving'
+  const startsNothing = state.link.type === 'leaving' || state.pause.draining !== 'no'
   const again: Task[] = []
   for (let place = first; place < batch.end; place++) {
     const task = batch.tasks[place]!
     if (!isOpen(task.state)) continue
-    if (task.state.type === 'abandoned' || isLeaving || batch.recalled?.has(task) === true) {
+    if (task.state.type === 'abandoned' || startsNothing || batch.recalled?.has(task) === true) {
       if (close(state, batch, task, 'queue')) state.report.addReturned(task)
       continue
     }

@@ -66,6 +66,7 @@ export function onValuesFetched(state: WorkerState, tasks: readonly TaskId[], si
  */
 export function onValuePut(state: WorkerState, value: TaskId, sizeBytes: number): void {
   holdValue(state, value, sizeBytes)
+  state.held.markBrought(value)
   if (state.link.type !== 'absent') state.report.addCopy(value, sizeBytes)
 }
 

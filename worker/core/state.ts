@@ -19,6 +19,8 @@ export interface WorkerConfig {
   readonly maxFetchBytes?: number
   /** Memory that the process is meant to use at most. Values take a part of it. */
   readonly memoryLimitBytes: number
+  /** How long the worker may be paused without a break. Default: `MAX_PAUSE_MS`. */
+  readonly maxPauseMs?: number
   /** What spilled values may take on disk. */
   readonly diskLimitBytes: number
 }
@@ -28,10 +30,23 @@ export type Link =
   /** No scheduler has said `joined`. Then there are no tasks, and no values but those that clients just brought. */
   | { readonly type: 'absent' }
   | { readonly type: 'joined'; readonly worker: WorkerId }
-  /** It wants to go: what runs may end, and nothing starts. */
-  | { readonly type: 'leaving'; readonly worker: WorkerId }
+  /** It wants to go, because it was asked to or for a `reason`: what runs may end, and nothing starts. */
+  | { readonly type: 'leaving'; readonly worker: WorkerId; readonly reason: string | undefined }
   /** The shell was told to close; nothing matters any more. */
   | { readonly type: 'closed' }
+
+/** What is known of memory that tasks use beside values, and what follows when it stays full; see `pause.ts`. */
+export interface Pause {
+  /** What the process took beside values, when that was last measured and was not taken for garbage. */
+  otherBytes: number
+  /** Threads were made to collect: what is measured next is not garbage. */
+  wasCollected: boolean
+  collectedAtMs: number
+  /** Since when the worker is paused without a break; `undefined` while it isn't, or has had nothing to do since. */
+  sinceMs: number | undefined
+  /** A worker that was paused for too long starts nothing until what its process takes is measured `empty`. */
+  draining: 'no' | 'emptying' | 'empty'
+}
 
 export interface WorkerState {
   readonly config: WorkerConfig
@@ -47,6 +62,7 @@ export interface WorkerState {
   isDiskFull: boolean
   /** Nothing is spilled before. */
   diskFullUntilMs: number
+  readonly pause: Pause
   /** Bytes of large values that were let go since threads were last made to collect. */
   garbageBytes: number
   /** Bytes of the inputs that wait for room in memory, as of the end of the last turn. */
@@ -82,6 +98,7 @@ export function createWorkerState(config: WorkerConfig): WorkerState {
     spills: new SpillPlan(),
     isDiskFull: false,
     diskFullUntilMs: -Infinity,
+    pause: { otherBytes: 0, wasCollected: false, collectedAtMs: -Infinity, sinceMs: undefined, draining: 'no' },
     garbageBytes: 0,
     blockedBytes: 0,
     heldBackBytes: 0,
