@@ -49,6 +49,8 @@ export const UNREACHABLE_MS = 60_000
 export const MAX_UNREACHABLE = 1_000
 /** What a worker fetches from others at once, all together; and one value, whatever its size. */
 export const MAX_FETCH_BYTES = 256 * MIB
+/** What one worker has in memory of spilled values while others get them; and one value, whatever its size. */
+export const MAX_LENT_BYTES = 256 * MIB
 /** What one process has on its way to one worker of values that it brings there; and one value, whatever its size. */
 export const MAX_PUT_BYTES = 64 * MIB
 /** How long a worker may be paused for want of memory. Then it gives its work back, and goes if its memory stays full. */

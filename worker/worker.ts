@@ -10,12 +10,13 @@ import { packageVersion } from '../common/node/package-version.js'
 import { ScratchFolder } from '../common/node/scratch-folder.js'
 import { HeddleError, OutOfMemoryError } from '../protocol/errors.js'
 import type { CodeHash, WorkerId } from '../protocol/ids.js'
-import { HEARTBEAT_INTERVAL_MS, MAX_FETCH_BYTES } from '../protocol/limits.js'
+import { HEARTBEAT_INTERVAL_MS, MAX_FETCH_BYTES, MAX_LENT_BYTES } from '../protocol/limits.js'
 import type { DefineCode } from '../protocol/messages/common.js'
 import { isFromSwitch } from '../protocol/messages/relay.js'
 import type { Join, SchedulerToWorker } from '../protocol/messages/worker.js'
 import type { CloseReason } from '../protocol/transport/connection.js'
 import type { Socket } from '../protocol/transport/socket.js'
+import type { Lookup } from '../protocol/transport/value-server.js'
 import { encodeError } from '../protocol/values/encode.js'
 import { CodeCache } from './code-cache.js'
 import type { WorkerEvent } from './core/events.js'
@@ -33,8 +34,8 @@ import type { ThreadMessage } from './thread/thread-message.js'
 import { ValueExchange } from './value-exchange.js'
 import { ValueStore } from './value-store.js'
 
-/** What of its memory a worker lets values on their way take. */
-const FETCH_MEMORY_SHARE = 1 / 8
+/** What of its memory a worker lets values on their way take, in each direction. */
+const TRANSFER_MEMORY_SHARE = 1 / 8
 const MIB = 2 ** 20
 
 /** What a worker is put together from. */
@@ -143,7 +144,7 @@ class Worker implements RunningWorker {
         memoryLimitBytes,
         diskLimitBytes,
         ...(maxPauseMs !== undefined && { maxPauseMs }),
-        maxFetchBytes: Math.min(MAX_FETCH_BYTES, memoryLimitBytes * FETCH_MEMORY_SHARE),
+        maxFetchBytes: Math.min(MAX_FETCH_BYTES, memoryLimitBytes * TRANSFER_MEMORY_SHARE),
       }),
       perform: (instruction) => this.#perform(instruction),
       onCrash: (error) => this.#crash(error),
@@ -163,8 +164,14 @@ class Worker implements RunningWorker {
     this.#slots = new ThreadSlots({ lanes, worker: name, pool: this.#pool, store: this.#store, urlOf, submit })
     const dial = (address: string, signal: AbortSignal): Promise<Socket> => network.dialPeer(address, signal)
     const dialByRelay = (holder: WorkerId, signal: AbortSignal): Promise<Socket> => this.#relays.dial(holder, signal)
-    this.#spiller = new Spiller({ scratch: scratch.path, store: this.#store, log: this.#log, submit })
-    const lookup: Spiller['lookup'] = (task) => this.#spiller.lookup(task)
+    this.#spiller = new Spiller({
+      scratch: scratch.path,
+      store: this.#store,
+      log: this.#log,
+      submit,
+      maxLentBytes: Math.min(MAX_LENT_BYTES, memoryLimitBytes * TRANSFER_MEMORY_SHARE),
+    })
+    const lookup: Lookup = (task) => this.#spiller.lookup(task)
     const values = { store: this.#store, lookup }
     this.#exchange = new ValueExchange({ worker: name, ...values, log: this.#log, dial, dialByRelay, submit })
     this.#link = new SchedulerLink({
