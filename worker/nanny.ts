@@ -15,6 +15,11 @@ export const LEAVE_GRACE_MS = 30_000
 /** Threads of Node's own pool (files, DNS, compression), which all tasks of a worker share. */
 const MIN_IO_THREADS = 4
 const MAX_IO_THREADS = 128
+/**
+ * Larger buffers get pages of their own, which go back when the buffer goes. Left alone, the C library learns to keep such
+ * memory for later, for each thread apart: then what one task took is missing for the others.
+ */
+const OWN_PAGES_BYTES = 1024 * 1024
 
 /** How the worker process is told what it is: as JSON in `HEDDLE_WORKER_OPTIONS`, which it deletes at once. */
 export interface WorkerProcessOptions extends GivenWorkerOptions {
@@ -33,6 +38,7 @@ export function superviseWorker(options: WorkerProcessOptions, log: Log): Superv
     HEDDLE_WORKER_OPTIONS: JSON.stringify(options),
     HEDDLE_TOKEN: undefined,
     UV_THREADPOOL_SIZE: process.env['UV_THREADPOOL_SIZE'] ?? String(ioThreads),
+    MALLOC_MMAP_THRESHOLD_: process.env['MALLOC_MMAP_THRESHOLD_'] ?? String(OWN_PAGES_BYTES),
   }
   return new Supervisor({
     start: () => {

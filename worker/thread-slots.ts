@@ -8,7 +8,7 @@ import { outputOf, type CodeHash, type TaskId } from '../protocol/ids.js'
 import { MAX_INLINE_RESULT_BYTES } from '../protocol/limits.js'
 import { createBatchRequest } from './batch-request.js'
 import type { Outcomes, WorkerEvent } from './core/events.js'
-import type { BatchTask } from './core/instructions.js'
+import type { BatchTask, WorkerInstruction } from './core/instructions.js'
 import type { BatchEnd, ThreadPool } from './thread-pool.js'
 import type { BatchReply } from './thread/batch.js'
 import type { LaneReader } from './thread/lane.js'
@@ -16,6 +16,8 @@ import type { ValueStore } from './value-store.js'
 
 /** An event of the core before somebody says when it was. */
 export type UntimedEvent = WorkerEvent extends infer E ? (E extends WorkerEvent ? Omit<E, 'nowMs'> : never) : never
+
+type RunBatch = Extract<WorkerInstruction, { readonly type: 'run-batch' }>
 
 export interface ThreadSlotsOptions {
   readonly lanes: readonly LaneReader[]
@@ -46,14 +48,21 @@ export class ThreadSlots {
   }
 
   /** Runs a batch in a free slot. `codeStored` resolves when all code of it is where threads find it. */
-  async run(thread: number, tasks: readonly BatchTask[], codeStored: Promise<void> | undefined): Promise<void> {
+  async run({ thread, tasks, isLarge }: RunBatch, codeStored: Promise<void> | undefined): Promise<void> {
     const { worker, pool, store, urlOf, submit } = this.#options
     const slot = this.#slotOf(thread)
     assert(slot.tasks.length === 0, `slot ${thread} was given a batch while it runs another`)
     slot.tasks = tasks
     slot.lane.reset()
     // At once: by the time that the code is stored, the inputs may have been let go.
-    const request = createBatchRequest({ thread, worker, tasks, valueOf: (input: TaskId) => store.get(input), urlOf })
+    const request = createBatchRequest({
+      thread,
+      worker,
+      tasks,
+      isLarge,
+      valueOf: (input: TaskId) => store.get(input),
+      urlOf,
+    })
     if (codeStored !== undefined) await codeStored
     const looking = tasks.length > 1 ? setInterval(() => this.readOutcomes(thread), LOOK_INTERVAL_MS) : undefined
     const end = await pool.run(request)

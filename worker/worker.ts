@@ -233,7 +233,7 @@ class Worker implements RunningWorker {
         this.#store.putMany(instruction.tasks, instruction.values)
         break
       case 'run-batch':
-        this.#runBatch(instruction.thread, instruction.tasks)
+        this.#slots.run(instruction, this.#whenStored(instruction.tasks)).catch((error: unknown) => this.#crash(error))
         break
       case 'take-back':
         this.#slots.takeBack(instruction.thread)
@@ -374,10 +374,6 @@ class Worker implements RunningWorker {
       this.#log.error({ err: error, code }, 'the worker cannot write code to its data directory, and cannot go on')
       this.#fail(error)
     }
-  }
-
-  #runBatch(thread: number, tasks: readonly BatchTask[]): void {
-    this.#slots.run(thread, tasks, this.#whenStored(tasks)).catch((error: unknown) => this.#crash(error))
   }
 
   #whenStored(tasks: readonly BatchTask[]): Promise<void> | undefined {

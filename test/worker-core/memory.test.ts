@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
+import { templateId } from '../../protocol/ids.js'
 import { MAX_INLINE_RESULT_BYTES } from '../../protocol/limits.js'
 import { OURSELVES, PEER, task, WorkerHarness } from '../support/worker-harness.js'
 
@@ -321,4 +322,25 @@ test('a paused worker starts nothing while values are on their way to disk', () 
   worker.takeInstruction('evict')
   worker.endTurn()
   assert.deepEqual(worker.takeBatch().tasks, [task(6)])
+})
+
+test('what a large task took is free only when its thread has collected what it left', () => {
+  const worker = new WorkerHarness(2, { memoryLimitBytes: 2 ** 30 })
+  const [small, large] = [templateId(7), templateId(8)]
+  worker.define(small, 0, 2 ** 20)
+  worker.define(large, 0, 2 ** 29 + 1)
+  worker.run([a], { template: small })
+  assert.equal(worker.takeInstruction('run-batch').isLarge, false)
+  worker.finish(0)
+  worker.takeMessage('tasks-finished')
+  worker.run([b], { template: large })
+  assert.equal(worker.takeInstruction('run-batch').isLarge, true)
+  worker.run([c], { template: large })
+  worker.end(0, [0])
+  worker.endTurn()
+  worker.takeMessage('tasks-finished')
+  worker.expectSilence()
+  worker.send({ type: 'batch-ended', thread: 0, firstUnstarted: 1 })
+  worker.endTurn()
+  assert.deepEqual(worker.takeBatch().tasks, [c])
 })

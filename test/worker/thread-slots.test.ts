@@ -52,7 +52,10 @@ suite('a slot', () => {
     }
     let resolve = (): void => undefined
     const codeStored = new Promise<void>((stored) => (resolve = stored))
-    const ended = slots.run(0, tasksOf(template, [[new Future(input)]]), codeStored)
+    const ended = slots.run(
+      { type: 'run-batch', thread: 0, tasks: tasksOf(template, [[new Future(input)]]), isLarge: false },
+      codeStored,
+    )
     store.drop(input)
     assert.equal(batches.length, 0)
     resolve()

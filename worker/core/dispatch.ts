@@ -4,7 +4,7 @@ import { createBatch, hasTail, type Batch } from './batch.js'
 import { BATCH_US, needBytesOf, shareOfBatchUs } from './estimates.js'
 import type { Source } from './fetch-plan.js'
 import type { WorkerInstruction } from './instructions.js'
-import { hasMemoryFor, isPaused, runsNothing } from './memory.js'
+import { hasMemoryFor, isPaused, MIN_GARBAGE_BYTES, runsNothing } from './memory.js'
 import { fetchInputs, missingInputs } from './on-run-tasks.js'
 import type { WorkerState } from './state.js'
 import { moveTo, type Task } from './task.js'
@@ -30,7 +30,7 @@ export function startBatches(state: WorkerState, nowMs: number, out: WorkerInstr
     const batched = { type: 'batched', batch } as const
     for (const task of tasks) moveTo(task, batched)
     state.batches[thread] = batch
-    out.push({ type: 'run-batch', thread, tasks })
+    out.push({ type: 'run-batch', thread, tasks, isLarge: taken.needBytes >= MIN_GARBAGE_BYTES })
     if (isOneByOne) return
   }
 }

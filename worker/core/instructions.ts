@@ -30,8 +30,16 @@ export type WorkerInstruction =
   | { readonly type: 'store-code'; readonly define: DefineCode }
   /** Hold copies of these in the value store: entry `i` is that of `tasks[i]`. Comes before the first batch that needs them. */
   | { readonly type: 'store-values'; readonly tasks: readonly TaskId[]; readonly values: Packed }
-  /** Give the thread these tasks to run one after another. */
-  | { readonly type: 'run-batch'; readonly thread: number; readonly tasks: readonly BatchTask[] }
+  /**
+   * Give the thread these tasks to run one after another. If they may take much memory, the batch is to end only when the
+   * thread has collected what they leave.
+   */
+  | {
+      readonly type: 'run-batch'
+      readonly thread: number
+      readonly tasks: readonly BatchTask[]
+      readonly isLarge: boolean
+    }
   /** Keep the thread from starting more of its batch; answered by `batch-cut`. */
   | { readonly type: 'take-back'; readonly thread: number }
   /** Tell the task at `place` of the thread's batch to end, if it listens; answered by `stop-asked`. */

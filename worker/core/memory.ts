@@ -9,6 +9,8 @@ const PAUSE_MARK = 0.8
 export const RESTART_MARK = 0.95
 /** What may be garbage before threads are made to collect it. */
 export const GARBAGE_SHARE = 0.1
+/** Collecting takes a thread some milliseconds: a small part of what it takes to fill so much fresh memory. */
+export const MIN_GARBAGE_BYTES = 32 * 1024 * 1024
 
 /** What a process takes beside values and live objects: Node with our code, and each thread with its usual garbage. */
 const PROCESS_BYTES = 128 * 1024 * 1024
@@ -52,9 +54,12 @@ export function isPaused(state: WorkerState): boolean {
   return pauseReason(state) !== undefined
 }
 
-/** Does no thread run a task whose outcome is awaited? One that nobody wants any more may never end. */
+/**
+ * Does no thread run a task whose outcome is awaited? One that nobody wants any more may never end; but a batch without
+ * open tasks ends soon, when its thread has collected what they left.
+ */
 export function runsNothing({ batches }: WorkerState): boolean {
-  return batches.every((batch) => batch === undefined || batch.open === batch.abandoned)
+  return batches.every((batch) => batch === undefined || (batch.open > 0 && batch.open === batch.abandoned))
 }
 
 /** What the tasks that threads have may come to take. */

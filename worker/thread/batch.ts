@@ -23,6 +23,8 @@ export interface BatchRequest {
   readonly thread: number
   /** The worker's name, for `task.worker`. */
   readonly worker: string
+  /** Its tasks may take much memory: what they leave is collected before the thread is free again. */
+  readonly isLarge: boolean
   readonly templates: readonly ThreadTemplate[]
   /** For each task, its template's place in `templates`. */
   readonly templateOf: readonly number[]

@@ -5,7 +5,7 @@ import type { BatchReply, BatchRequest } from './batch.js'
 import { loadedCodeCount, loadFunction } from './code.js'
 import { replaceConsole } from './console.js'
 import { currentTask } from './current-task.js'
-import { collectGarbage, CollectionCount } from './garbage.js'
+import { collectGarbage, collectLeftovers, CollectionCount } from './garbage.js'
 import { disposeLocals } from './locals.js'
 import { runBatch } from './run-batch.js'
 import { expectStopCalls } from './task-signal.js'
@@ -32,6 +32,7 @@ export async function runInThread(batch: BatchRequest): Promise<BatchReply> {
     loadFunction: ({ url, exportName }) => loadFunction(url, exportName),
     ringDoorbell: (thread) => post({ type: 'doorbell', thread }),
   })
+  if (batch.isLarge) collectLeftovers()
   // All outcomes are in the lane, and stay there, unless one has to go with the reply: then a later batch is the last.
   if (loadedCodeCount() > MAX_LOADED_CODE && reply.large === undefined) {
     await disposeLocals(worker, report)
