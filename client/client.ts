@@ -258,8 +258,10 @@ export class Client implements AsyncDisposable {
 
   /**
    * Brings a value of this program to the cluster, straight to a worker, and gives one future for it, whatever the value.
-   * Give the future to as many tasks as you like: the value travels once. It is encoded before the call returns, so it may
-   * change afterwards.
+   * Give the future to as many tasks as you like: the value travels once. Large memory in it (typed arrays and buffers of
+   * 1 MiB and more) is sent from where it is, without a copy: don't change it, and transfer it to nobody, until the
+   * future's `status` is `'finished'`, as it is when a task that takes it has ended; or scatter a copy (`array.slice()`).
+   * All else may change once the call returns.
    *
    * Nothing can make the value again: if every worker that has it is lost, tasks that need it fail with a
    * `WorkerLostError`.

@@ -7,8 +7,9 @@ import { entryOf } from '../common/packed.js'
 import { workerId, type TaskId, type WorkerId } from '../protocol/ids.js'
 import { MAX_RELAYS_PER_MEMBER, MAX_UNREACHABLE, RELAY_IDLE_MS, UNREACHABLE_MS } from '../protocol/limits.js'
 import type { ValueSink } from '../protocol/transport/holder.js'
-import { ValueFetcher } from '../protocol/transport/value-fetcher.js'
+import type { Pieces } from '../protocol/transport/pieces.js'
 import type { Socket } from '../protocol/transport/socket.js'
+import { ValueFetcher } from '../protocol/transport/value-fetcher.js'
 
 /**
  * Where a value is: with each of `workers`, whose address is at the same place of `holders`, under the task `heldAs`, which
@@ -78,13 +79,14 @@ export class LocatedValues {
   }
 
   /** Brings a value to the worker, whose address may be empty. */
-  put(worker: number, address: string, task: TaskId, value: Uint8Array): void {
+  put(worker: number, address: string, task: TaskId, value: Pieces): void {
     const putByRelay = (): void => {
       const onFailed = (): void => this.#options.onNotPut(task, worker)
       this.#relayed.put(String(worker), { task, value, onFailed })
     }
     if (address === '' || this.#unreachable.has(address, performance.now())) return putByRelay()
     const onFailed = (): void => {
+      if (!value.isWhole) return this.#options.onNotPut(task, worker)
       this.#unreachable.add(address, performance.now())
       putByRelay()
     }

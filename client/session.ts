@@ -4,7 +4,7 @@
  */
 import { present, unreachable } from '../common/assert.js'
 import { entryOf, ownBytes, type Packed } from '../common/packed.js'
-import { HeddleError, SchedulerUnreachableError, TimeoutError } from '../protocol/errors.js'
+import { HeddleError, NotSerializableError, SchedulerUnreachableError, TimeoutError } from '../protocol/errors.js'
 import { arrayOf, indexOf, type CodeHash, type TaskId } from '../protocol/ids.js'
 import {
   clientToScheduler,
@@ -17,9 +17,10 @@ import type { ClusterStatus } from '../protocol/messages/status.js'
 import type { CloseReason, Connection, Handlers } from '../protocol/transport/connection.js'
 import { connectTo } from '../protocol/transport/handshake.js'
 import { CLOSED } from '../protocol/transport/link.js'
+import { Pieces } from '../protocol/transport/pieces.js'
 import { RelayPort } from '../protocol/transport/relay.js'
 import type { Socket } from '../protocol/transport/socket.js'
-import { encodeError, encodeValue } from '../protocol/values/encode.js'
+import { encodeError, encodeInPieces } from '../protocol/values/encode.js'
 import {
   AbortWatch,
   cancelledError,
@@ -231,10 +232,10 @@ export class Session implements FutureOwner {
     return futures
   }
 
-  /** Encodes the value now, and has it brought to where the scheduler says. */
+  /** Encodes the value now, but for its large memory, and has it brought to where the scheduler says. */
   scatter(value: unknown, options: ResolvedScatterOptions): Future<unknown> {
     this.checkOpen()
-    const encoded = encodeValue(value, { path: 'value' })
+    const encoded = new Pieces(encodeInPieces(value, { path: 'value' }))
     let future: Future<unknown> | undefined
     this.#outgoing.addScattered((array) => {
       const index = this.#scattered.add(array, encoded)
@@ -451,7 +452,14 @@ export class Session implements FutureOwner {
 
   #putScattered({ task, worker, address }: ScatterTo): void {
     const value = this.#scattered.get(task)
-    if (value !== undefined) this.#located?.put(worker, address, task, value)
+    if (value === undefined) return
+    if (value.isWhole) return this.#located?.put(worker, address, task, value)
+    // The scheduler asks a few times more, and then fails whatever needs the value.
+    this.#connection.send({ type: 'not-scattered', task, worker })
+    const array = this.#find(task)
+    if (array === undefined) return
+    const message = 'value has memory that was transferred before it was brought to a worker: scatter a copy of it.'
+    this.#outgoing.refuse(array, indexOf(task), { type: 'local', error: new NotSerializableError('value', message) })
   }
 
   #locatedValues(secret: string): LocatedValues {
