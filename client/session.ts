@@ -417,7 +417,7 @@ export class Session implements FutureOwner {
         this.#onValues(message.tasks, message.values)
         break
       case 'located':
-        if (this.#find(message.task)?.isAwaited(indexOf(message.task)) === true) this.#located?.fetch(message)
+        this.#located?.fetch(message)
         break
       case 'failed': {
         const failure: Failure = { ...message, type: 'remote', error: ownBytes(message.error) }
@@ -469,6 +469,7 @@ export class Session implements FutureOwner {
         name,
         dialHolder,
         dialByRelay: (holder, signal) => this.#relays.dial(holder, signal),
+        isAwaited: (task) => this.#find(task)?.isAwaited(indexOf(task)) === true,
         onValue: (task, encoded, isOwned) => this.#find(task)?.onValue(indexOf(task), encoded, isOwned),
         onMissing: (task, holder) => {
           if (this.#find(task)?.isAwaited(indexOf(task)) === true)

@@ -47,7 +47,7 @@ export const HOLDER_DIAL_TIMEOUT_MS = 3_000
 export const UNREACHABLE_MS = 60_000
 /** Holders that one process keeps in mind as out of reach. */
 export const MAX_UNREACHABLE = 1_000
-/** What a worker fetches from others at once, all together; and one value, whatever its size. */
+/** What a worker or a client fetches from workers at once, all together; and one value, whatever its size. */
 export const MAX_FETCH_BYTES = 256 * MIB
 /** What one worker has in memory of spilled values while others get them; and one value, whatever its size. */
 export const MAX_LENT_BYTES = 256 * MIB
