@@ -1,5 +1,6 @@
 /** The client: what a program talks to a cluster with. */
 import { WorkerLostError } from '../protocol/errors.js'
+import type { Explanation } from '../protocol/messages/explanation.js'
 import type { ClusterStatus } from '../protocol/messages/status.js'
 import { DelayedCall, PersistedCall, type Delayed } from './delayed.js'
 import { resolveCancelOptions, type CancelOptions, type CancelResult } from './cancellation.js'
@@ -7,14 +8,17 @@ import type { Future, Input, Inputs } from './future.js'
 import type { ErrorMode } from './gather.js'
 import type { GraphOptions } from './graph-submitter.js'
 import type { Items } from './map-slice.js'
+import { rateLimitOf, semaphoreOf, type RateLimitOptions } from './limit-options.js'
+import type { RateLimit, Semaphore } from './limits.js'
 import { checkOptionNames, describe, invalidOption } from './options.js'
 import type { RawFutures, RawGraph } from './raw-graph.js'
 import { remoteModule, type RemoteModule } from './remote-module.js'
 import { resolveScatterOptions } from './scattered-value.js'
-import type { Session } from './session.js'
+import type { BlockedTasks, Session } from './session.js'
 import type { SplittingClient } from './splitting-client.js'
 import { TaskFuture } from './task-future.js'
 import {
+  checkKey,
   DEFAULT_TASK_OPTIONS,
   resolveMapOptions,
   resolveTaskOptions,
@@ -441,6 +445,79 @@ export class Client implements AsyncDisposable {
   }
 
   /**
+   * A semaphore of the whole cluster: `units` of it are had at once, by tasks whose option `limits` names it, and by whoever
+   * calls `acquire()`. It is declared before anything that this client submits later. What had a unit gives it back however
+   * it ends: a task that fails or is cancelled, a worker that dies, a client that goes.
+   *
+   * @throws {HeddleError} `ERR_HEDDLE_LIMIT_CONFLICT` when the name is known as another limit. If it is another client's,
+   * that turns out a moment later: then it is a warning of the process, and what `acquire()` and later calls throw.
+   * @example
+   * ```ts
+   * client.semaphore('db', 2)
+   * const rows = client.map((id: number) => id * 2, [1, 2, 3], { limits: { db: 1 } }) // two at once
+   * ```
+   */
+  semaphore(name: string, units: number): Semaphore {
+    this.#session.checkOpen()
+    const limit = semaphoreOf(name, units)
+    this.#session.limits.declare(limit)
+    return { name, units, acquire: async (options) => await this.#session.limits.acquire(limit, options) }
+  }
+
+  /**
+   * A rate limit of the whole cluster: so many tasks whose option `limits` names it begin in a second, and so many calls
+   * of `acquire()` return. See {@link Client.semaphore} for when it is declared and what it throws.
+   *
+   * @example
+   * ```ts
+   * client.rateLimit('api', { perSecond: 20 })
+   * const pages = client.map((n: number) => `page ${n}`, [1, 2, 3], { limits: { api: 1 } })
+   * ```
+   */
+  rateLimit(name: string, options: RateLimitOptions): RateLimit {
+    this.#session.checkOpen()
+    const limit = rateLimitOf(name, options)
+    this.#session.limits.declare(limit)
+    const { perSecond, units: burst } = limit
+    return { name, perSecond, burst, acquire: async (given) => await this.#session.limits.acquire(limit, given) }
+  }
+
+  /**
+   * Why a task is where it is, by its key, whoever submitted it: see {@link Future.explain}. The state is `unknown` when
+   * there is no such task.
+   *
+   * @example
+   * ```ts
+   * const { reason, workers } = await client.explain('resize-3k9f')
+   * console.log(reason, ...workers.map(({ name, reason }) => `${name} ${reason}`))
+   * ```
+   */
+  async explain(key: string): Promise<Explanation> {
+    checkKey(key)
+    return await this.#session.explain(0, key)
+  }
+
+  /**
+   * Calls back when ready tasks of this client can't run as things stand: no worker has what they need, or they name a
+   * limit that nobody has declared. Told once, and again when it was over meanwhile.
+   *
+   * @example
+   * ```ts
+   * client.on('blocked', ({ functions, reason }) => console.error(`${functions.join(', ')}: ${reason}`))
+   * ```
+   */
+  on(event: 'blocked', listener: (blocked: BlockedTasks) => void): this {
+    this.#listen(event, listener, true)
+    return this
+  }
+
+  /** Undoes {@link Client.on}. */
+  off(event: 'blocked', listener: (blocked: BlockedTasks) => void): this {
+    this.#listen(event, listener, false)
+    return this
+  }
+
+  /**
    * Ends the connection, and the cluster too if `connect()` started it. Pending futures are rejected, and what this client
    * held is dropped. A second call does nothing more.
    */
@@ -450,6 +527,12 @@ export class Client implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.#close()
+  }
+
+  #listen(event: string, listener: (blocked: BlockedTasks) => void, isOn: boolean): void {
+    if (event !== 'blocked') throw invalidOption(`A client has no event ${describe(event)}; it has "blocked".`)
+    if (typeof listener !== 'function') throw invalidOption(`The listener is ${describe(listener)}; give a function.`)
+    this.#session.onBlocked(listener, isOn)
   }
 
   /** A future for each of the graphs. */

@@ -1,4 +1,5 @@
 /** Futures as their users see them, and where they may be given in the place of values. */
+import type { Explanation } from '../protocol/messages/explanation.js'
 import type { CancelOptions, CancelResult } from './cancellation.js'
 
 /**
@@ -87,6 +88,17 @@ export interface Future<T> extends PromiseLike<T>, Disposable {
    * ```
    */
   cancel(options?: CancelOptions): Promise<CancelResult>
+
+  /**
+   * Why the task is where it is: what it waits for, which workers can't take it and why, how many come before it.
+   *
+   * @example
+   * ```ts
+   * const { state, reason } = await future.explain()
+   * console.log(`${state}: ${reason}`)
+   * ```
+   */
+  explain(): Promise<Explanation>
 
   /**
    * Lets go of the result: the cluster drops it, or the work under way, unless somebody else needs it. Whoever awaits

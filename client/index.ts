@@ -32,6 +32,7 @@ export {
   WorkerLostError,
 } from '../protocol/errors.js'
 export type { ErrorCode, HeddleErrorOptions } from '../protocol/errors.js'
+export type { Explanation } from '../protocol/messages/explanation.js'
 export type {
   BlockedStatus,
   ClusterStatus,
@@ -57,9 +58,13 @@ export { delayed } from './delayed.js'
 export type { Delayed, DelayedFunction, DelayedInput, DelayedInputs, DelayedOptions } from './delayed.js'
 export type { Future, FutureStatus, Input, Inputs, ResultOptions } from './future.js'
 export type { ErrorMode } from './gather.js'
+export type { AcquireOptions, RateLimitOptions } from './limit-options.js'
+export type { HeldUnit, RateLimit, Semaphore } from './limits.js'
+export type { NeedOptions } from './needs.js'
 export { ref } from './raw-graph.js'
 export type { RawCall, RawFutures, RawGraph, Ref } from './raw-graph.js'
 export type { RemoteFunction, RemoteModule } from './remote-module.js'
 export type { OutputFutures, SplittingClient } from './splitting-client.js'
 export type { Resources } from './resources.js'
+export type { BlockedTasks } from './session.js'
 export type { MapOptions, MapOptionsWithArgs, OutputOptions, TaskOptions } from './task-options.js'

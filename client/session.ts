@@ -9,10 +9,12 @@ import { arrayOf, indexOf, type CodeHash, type TaskId } from '../protocol/ids.js
 import {
   clientToScheduler,
   schedulerToClient,
+  type Blocked,
   type ClientToScheduler,
   type ScatterTo,
   type SchedulerToClient,
 } from '../protocol/messages/client.js'
+import type { Explanation } from '../protocol/messages/explanation.js'
 import type { ClusterStatus } from '../protocol/messages/status.js'
 import type { CloseReason, Connection, Handlers } from '../protocol/transport/connection.js'
 import { connectTo } from '../protocol/transport/handshake.js'
@@ -35,6 +37,7 @@ import type { GraphCall } from './graph-call.js'
 import { GraphSubmitter, type GraphOptions } from './graph-submitter.js'
 import { interruptible } from './interruptible.js'
 import { Leases } from './leases.js'
+import { Limits } from './limits.js'
 import { LocatedValues } from './located-values.js'
 import type { Items } from './map-slice.js'
 import { checkTimeout } from './options.js'
@@ -49,6 +52,16 @@ import { TaskFuture, type FutureGroup, type FutureOwner } from './task-future.js
 import { DEFAULT_TASK_OPTIONS, type ResolvedMapOptions, type ResolvedTaskOptions } from './task-options.js'
 import type { CodeSource } from './template.js'
 import { Templates, type TaskFunction } from './templates.js'
+
+/** What the event `blocked` tells: tasks are ready, and can't run as things stand. */
+export interface BlockedTasks {
+  /** What they need, as in `gpu=1, memory=2 GiB`. */
+  readonly needs: string
+  /** Why they wait. */
+  readonly reason: string
+  /** The names of this client's functions that are of this kind. */
+  readonly functions: readonly string[]
+}
 
 export interface SessionOptions {
   readonly socket: Socket
@@ -135,6 +148,8 @@ export class Session implements FutureOwner {
   readonly #relays: RelayPort
   readonly #scattered = new ScatteredValues()
   readonly #replicator = new Replicator((tasks, copies) => this.#askForCopies(tasks, copies))
+  readonly limits: Limits
+  readonly #blockedListeners = new Set<(blocked: BlockedTasks) => void>()
   readonly #aborts = new AbortWatch((places, reason) => this.#onAborted(places, reason))
   #lastRequest = 0
   #located: LocatedValues | undefined
@@ -158,6 +173,13 @@ export class Session implements FutureOwner {
     const shared = { owner: this, outgoing: this.#outgoing, templates, makeFuture }
     this.#submitter = new Submitter({ ...shared, makeGroup })
     this.#graphs = new GraphSubmitter(shared)
+    this.limits = new Limits({
+      send: (message) => {
+        if (this.#end === undefined) connection.send(message)
+      },
+      ask: (question) => this.#ask(question),
+      forget: (request) => void this.#questions.delete(request),
+    })
     this.isReady = new Promise((resolve, reject) => (this.#onReady = { resolve, reject }))
     this.isReady.catch(() => undefined) // Whoever opens the session may have given up.
   }
@@ -300,6 +322,25 @@ export class Session implements FutureOwner {
     return results
   }
 
+  /** The task is named by its id or, when that is 0, by its key. */
+  async explain(task: TaskId | 0, key: string): Promise<Explanation> {
+    const question = (request: number): ClientToScheduler => ({
+      type: 'ask-explanation',
+      request,
+      task: task as TaskId,
+      key,
+    })
+    const { answer } = this.#ask(question, (say) => this.#outgoing.whenSubmitted(say))
+    const explained = await answer
+    if (explained.type !== 'explained') throw unexpected(explained)
+    return explained.explanation
+  }
+
+  async explainFuture(array: TaskArray, index: number): Promise<Explanation> {
+    const { key, ...rest } = await this.explain(array.idOf(index), '')
+    return { key: rest.state === 'unknown' ? array.keyOf(index) : key, ...rest }
+  }
+
   async status(): Promise<ClusterStatus> {
     const answer = await this.#ask((request) => ({ type: 'ask-status', request })).answer
     if (answer.type !== 'status') throw unexpected(answer)
@@ -428,8 +469,17 @@ export class Session implements FutureOwner {
       case 'workers-present':
       case 'replicated':
       case 'cancelled':
+      case 'unit-taken':
+      case 'unit-refused':
+      case 'explained':
         this.#questions.get(message.request)?.resolve(message)
         this.#questions.delete(message.request)
+        break
+      case 'limit-refused':
+        this.limits.onRefused(message.name, message.reason)
+        break
+      case 'blocked':
+        this.#tellBlocked(message)
         break
       case 'relay-opened':
       case 'relay-offered':
@@ -440,6 +490,18 @@ export class Session implements FutureOwner {
         break
       default:
         unreachable(message)
+    }
+  }
+
+  onBlocked(listener: (blocked: BlockedTasks) => void, isOn: boolean): void {
+    if (isOn) this.#blockedListeners.add(listener)
+    else this.#blockedListeners.delete(listener)
+  }
+
+  #tellBlocked({ needs, reason, functions }: Blocked): void {
+    for (const listener of [...this.#blockedListeners]) {
+      // What a listener throws is its program's, as of any event.
+      queueMicrotask(() => listener({ needs, reason, functions }))
     }
   }
 

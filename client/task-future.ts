@@ -2,6 +2,7 @@
 import { inspect } from 'node:util'
 import { present } from '../common/assert.js'
 import { TimeoutError } from '../protocol/errors.js'
+import type { Explanation } from '../protocol/messages/explanation.js'
 import { decodeValue } from '../protocol/values/decode.js'
 import {
   resolveCancelOptions,
@@ -22,6 +23,7 @@ export interface FutureOwner {
   readonly isEnded: boolean
   wait(array: TaskArray, index: number, waiter: Waiter): void
   release(array: TaskArray, index: number): void
+  explainFuture(array: TaskArray, index: number): Promise<Explanation>
   cancel(places: readonly Place[], options: ResolvedCancelOptions): Promise<CancelResult[]>
   /** `called` is the function of ours that the user called: whoever called it submits the task. */
   pipe(fn: AnyFunction, args: readonly unknown[], called: AnyFunction): Future<unknown>
@@ -103,6 +105,10 @@ export class TaskFuture<T> implements Future<T> {
   async cancel(options: CancelOptions = {}): Promise<CancelResult> {
     const [result] = await this.owner.cancel([this], resolveCancelOptions('future.cancel()', options))
     return present(result, 'the result of cancelling one task')
+  }
+
+  async explain(): Promise<Explanation> {
+    return await this.owner.explainFuture(this.array, this.index)
   }
 
   release(): void {

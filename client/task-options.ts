@@ -3,11 +3,11 @@ import type { HeddleError } from '../protocol/errors.js'
 import { MAX_OUTPUTS } from '../protocol/limits.js'
 import type { Input, Inputs } from './future.js'
 import { NO_NEEDS, type Needs } from '../protocol/messages/needs.js'
-import { resolveResources, type Resources } from './resources.js'
+import { NEED_OPTIONS, resolveNeeds, type NeedOptions } from './needs.js'
 import { checkOptionNames, describe, invalidOption } from './options.js'
 
 /** Options of tasks, for {@link Client.with}. */
-export interface TaskOptions {
+export interface TaskOptions extends NeedOptions {
   /** What the status page and generated keys call it. Default: the name of the function. */
   readonly name?: string | undefined
   /**
@@ -17,11 +17,6 @@ export interface TaskOptions {
   readonly key?: string | undefined
   /** Higher first. A whole number; default 0. */
   readonly priority?: number | undefined
-  /**
-   * What each task takes of the worker that runs it: it goes to a worker only while that has all of it to spare. Default:
-   * one thread. A task that needs what no worker has waits until one comes; `client.info()` says so under `blocked`.
-   */
-  readonly resources?: Resources | undefined
   /** Cancels the tasks when it aborts, as `future.cancel()` does, with the signal's reason. */
   readonly signal?: AbortSignal | undefined
 }
@@ -36,13 +31,11 @@ export interface OutputOptions extends Omit<TaskOptions, 'key'> {
 }
 
 /** Options of {@link Client.map} and {@link Client.starmap}. `A` are the parameters behind the item. */
-export interface MapOptions<I = unknown, A extends readonly unknown[] = readonly unknown[]> {
+export interface MapOptions<I = unknown, A extends readonly unknown[] = readonly unknown[]> extends NeedOptions {
   /** As in {@link TaskOptions}. */
   readonly name?: string | undefined
   /** As in {@link TaskOptions}. */
   readonly priority?: number | undefined
-  /** As in {@link TaskOptions}. */
-  readonly resources?: Resources | undefined
   /** As in {@link TaskOptions}. */
   readonly signal?: AbortSignal | undefined
   /** Gives each task its key, as in {@link TaskOptions}. Called once for each item, before `map` returns. */
@@ -92,13 +85,13 @@ export function resolveTaskOptions(
   given: TaskOptions & Partial<OutputOptions>,
   base: ResolvedTaskOptions,
 ): ResolvedTaskOptions {
-  checkOptionNames('client.with()', given, ['name', 'key', 'priority', 'outputs', 'resources', 'signal'])
+  checkOptionNames('client.with()', given, ['name', 'key', 'priority', 'outputs', ...NEED_OPTIONS, 'signal'])
   return completeTaskOptions(given, base)
 }
 
 /** Checks the options of a function whose tasks are made later, as `where` says. */
 export function checkTaskOptions(where: string, given: Omit<TaskOptions, 'key' | 'signal'>): void {
-  checkOptionNames(where, given, ['name', 'priority', 'resources'])
+  checkOptionNames(where, given, ['name', 'priority', ...NEED_OPTIONS])
   completeTaskOptions(given, DEFAULT_TASK_OPTIONS)
 }
 
@@ -113,7 +106,7 @@ export function completeTaskOptions(
   if (key !== undefined) checkKey(key)
   checkPriority(priority)
   if (given.outputs !== undefined) checkOutputs(outputs)
-  const needs = given.resources === undefined ? base.needs : resolveResources(given.resources)
+  const needs = resolveNeeds(given, base.needs)
   if (key !== undefined && outputs > 0) throw keyWithOutputs(key)
   checkSignal(signal)
   return Object.freeze({ name, key, priority, outputs, needs, signal })
@@ -125,7 +118,7 @@ export function resolveMapOptions(
   given: MapOptions<never>,
   base: ResolvedTaskOptions,
 ): ResolvedMapOptions {
-  checkOptionNames(where, given, ['name', 'key', 'args', 'priority', 'resources', 'signal'])
+  checkOptionNames(where, given, ['name', 'key', 'args', 'priority', ...NEED_OPTIONS, 'signal'])
   const { name = base.name, key, priority = base.priority, args = [], signal = base.signal } = given
   if (name !== undefined) checkText('name', name)
   checkPriority(priority)
@@ -139,7 +132,7 @@ export function resolveMapOptions(
   }
   if (key !== undefined && base.outputs > 0) throw keyWithOutputs(key)
   if (!Array.isArray(args)) throw invalidOption(`args is ${describe(args)}; give an array of the further arguments.`)
-  const needs = given.resources === undefined ? base.needs : resolveResources(given.resources)
+  const needs = resolveNeeds(given, base.needs)
   checkSignal(signal)
   return { name, key, priority, args, outputs: base.outputs, needs, signal }
 }

@@ -5,7 +5,7 @@ import { NO_NEEDS, type Needs } from '../protocol/messages/needs.js'
 import { captureFunction } from './capture/function.js'
 import { describe } from './options.js'
 import { remoteTargetOf } from './remote-module.js'
-import { labelOf } from './resources.js'
+import { labelOf } from './needs.js'
 import { NO_CONSTANTS, type CodeSource, type Constants, type Template } from './template.js'
 
 /** Beyond these, the template that was not used for longest is given up: a program may make functions without end. */

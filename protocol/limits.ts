@@ -77,6 +77,16 @@ export const DISPOSE_TIMEOUT_MS = 5_000
 export const KILL_AFTER_MS = 5_000
 /** The longest grace of a cancelled task. */
 export const MAX_GRACE_MS = 24 * 60 * 60 * 1_000
+/** Limits by name that one cluster has. */
+export const MAX_LIMITS = 10_000
+/** Units of limits that one client has or waits for at once, beside those of its tasks. */
+export const MAX_UNIT_REQUESTS = 16_384
+/** Limits that one task takes units of. */
+export const MAX_LIMITS_OF_TASK = 16
+/** Tasks without a thread that one worker runs at once, unless it is told otherwise. */
+export const DEFAULT_IO_TASKS = 256
+/** Inputs, and workers, that an explanation of a task names. */
+export const MAX_EXPLAINED = 20
 export const HEARTBEAT_INTERVAL_MS = 1_000
 export const HEARTBEAT_TIMEOUT_MS = 10 * HEARTBEAT_INTERVAL_MS
 /** A client's own code may keep its loop from answering; its death is told by the socket. */

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { statfsSync } from 'node:fs'
 import { availableParallelism, hostname, tmpdir } from 'node:os'
 import { HeddleError } from '../protocol/errors.js'
+import { DEFAULT_IO_TASKS } from '../protocol/limits.js'
 import { isResourceName, MAX_AMOUNTS, thousandthsOf, type Amount } from '../protocol/resources.js'
 import { availableMemoryBytes } from './memory-limit.js'
 
@@ -36,6 +37,10 @@ export interface GivenWorkerOptions {
   readonly advertiseUrl?: string | undefined
   /** What it offers to tasks beside threads and memory, such as `{ gpu: 1 }`. Default: nothing. */
   readonly resources?: Readonly<Record<string, number>> | undefined
+  /** How many tasks that take no thread it runs at once, beside those in its threads; 0 for none. Default: 256. */
+  readonly ioTasks?: number | undefined
+  /** What tasks may name it by beside its name and address, such as `{ zone: 'a' }`. Default: nothing. */
+  readonly tags?: Readonly<Record<string, string>> | undefined
   /** An existing folder for what it keeps while it runs. Default: the system's temporary one. */
   readonly dataDir?: string | undefined
 }
@@ -59,10 +64,15 @@ export interface WorkerOptions {
   readonly maxPauseMs: number | undefined
   readonly advertiseUrl: string | undefined
   readonly resources: readonly Amount[]
+  readonly ioTasks: number
+  /** As in `zone=a`. */
+  readonly tags: readonly string[]
   readonly dataDir: string
 }
 
 const MAX_THREADS = 1024
+export const MAX_IO_TASKS = 65_536
+const MAX_TAGS = 64
 /** What of the available memory a worker takes for itself unless told otherwise: others live there, too. */
 const MEMORY_SHARE = 0.9
 /** What of the free disk. */
@@ -82,6 +92,8 @@ export function resolveWorkerOptions(given: GivenWorkerOptions): WorkerOptions {
     advertiseUrl: given.advertiseUrl,
     resources: resolveAmounts(given.resources ?? {}),
     maxPauseMs: given.maxPauseMs,
+    ioTasks: given.ioTasks ?? DEFAULT_IO_TASKS,
+    tags: resolveTags(given.tags ?? {}),
     diskLimitBytes: given.diskLimitBytes ?? defaultDiskLimitBytes(dataDir),
     dataDir,
   }
@@ -93,6 +105,9 @@ export function resolveWorkerOptions(given: GivenWorkerOptions): WorkerOptions {
   }
   if (!Number.isInteger(options.threads) || options.threads < 1 || options.threads > MAX_THREADS) {
     throw invalid(`threads is ${options.threads}; give a whole number from 1 to ${MAX_THREADS}.`)
+  }
+  if (!Number.isInteger(options.ioTasks) || options.ioTasks < 0 || options.ioTasks > MAX_IO_TASKS) {
+    throw invalid(`ioTasks is ${options.ioTasks}; give a whole number from 0 to ${MAX_IO_TASKS}.`)
   }
   if (!Number.isSafeInteger(options.memoryLimitBytes) || options.memoryLimitBytes < 1) {
     throw invalid(`memoryLimitBytes is ${options.memoryLimitBytes}; give a whole number of bytes.`)
@@ -135,6 +150,23 @@ export function resolveAmounts(given: Readonly<Record<string, number>>): readonl
     const thousandths = thousandthsOf(given[name])
     if (thousandths !== undefined) return { name, thousandths }
     throw invalid(`The resource ${name} is ${given[name]}; give a number above 0 with at most three decimals.`)
+  })
+}
+
+/**
+ * Tags of a worker as tasks name them.
+ *
+ * @throws {HeddleError} `ERR_HEDDLE_INVALID_OPTION`
+ */
+export function resolveTags(given: Readonly<Record<string, string>>): readonly string[] {
+  const names = Object.keys(given)
+  if (names.length > MAX_TAGS) throw invalid(`tags has ${names.length} names; give at most ${MAX_TAGS}.`)
+  return names.map((name) => {
+    const tag = `${name}=${given[name]}`
+    if (/^[A-Za-z][\w.-]{0,63}=[\w.:/-]{1,128}$/.test(tag)) return tag
+    throw invalid(
+      `"${tag}" is no tag; write a name and a value of letters, digits, dots, dashes, underscores, as in zone=a.`,
+    )
   })
 }
 

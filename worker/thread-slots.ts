@@ -3,14 +3,12 @@
  * and what threads write into their lanes into events for the core.
  */
 import { assert, present } from '../common/assert.js'
-import { Packer } from '../common/packed.js'
-import { outputOf, type CodeHash, type TaskId } from '../protocol/ids.js'
-import { MAX_INLINE_RESULT_BYTES } from '../protocol/limits.js'
+import type { CodeHash, TaskId } from '../protocol/ids.js'
 import { createBatchRequest } from './batch-request.js'
 import type { Outcomes, WorkerEvent } from './core/events.js'
 import type { BatchTask, WorkerInstruction } from './core/instructions.js'
+import { idsOf, keepOutcome } from './outcomes.js'
 import type { BatchEnd, ThreadPool } from './thread-pool.js'
-import type { BatchReply } from './thread/batch.js'
 import type { LaneReader } from './thread/lane.js'
 import type { ValueStore } from './value-store.js'
 
@@ -68,7 +66,9 @@ export class ThreadSlots {
     const end = await pool.run(request)
     clearInterval(looking)
     this.readOutcomes(thread)
-    if (end.type === 'replied' && end.reply.large !== undefined) this.#submitLarge(thread, end.reply.large)
+    if (end.type === 'replied' && end.reply.large !== undefined) {
+      submit({ type: 'tasks-ended', thread, outcomes: keepOutcome(store, tasks, end.reply.large) })
+    }
     const firstUnstarted = slot.lane.takeBack(tasks.length)
     slot.tasks = []
     submit(endEvent(thread, end, firstUnstarted, slot.lane.running))
@@ -115,42 +115,9 @@ export class ThreadSlots {
     }
   }
 
-  /** Values that are too large to ride along stay in the store; an error is told whole. */
-  #submitLarge(thread: number, { place, threw, durationUs, values }: NonNullable<BatchReply['large']>): void {
-    const packer = new Packer()
-    for (const value of values) {
-      if (threw || value.length <= MAX_INLINE_RESULT_BYTES) packer.add(value)
-      else packer.add(value, 0, 0)
-    }
-    const places = values.map(() => place)
-    if (!threw) {
-      const ids = idsOf(this.#slotOf(thread).tasks, places)
-      values.forEach((value, i) => this.#options.store.put(ids[i]!, value))
-    }
-    const outcomes: Outcomes = {
-      places,
-      threw: new Set(threw ? [0] : []),
-      durationsUs: values.map(() => durationUs),
-      sizes: values.map(({ length }) => length),
-      values: packer.take(),
-    }
-    this.#options.submit({ type: 'tasks-ended', thread, outcomes })
-  }
-
   #slotOf(thread: number): Slot {
     return present(this.#slots[thread], `slot ${thread}`)
   }
-}
-
-/** What the values of these places are held as: the outputs of a task, which follow each other, each as itself. */
-function idsOf(tasks: readonly BatchTask[], places: readonly number[]): TaskId[] {
-  let output = 0
-  return places.map((place, i) => {
-    const { task, template } = present(tasks[place], `the task at place ${place}`)
-    if (template.outputs === 0) return task
-    output = place === places[i - 1] ? output + 1 : 0
-    return outputOf(task, output)
-  })
 }
 
 function endEvent(thread: number, end: BatchEnd, firstUnstarted: number, culprit: number | undefined): UntimedEvent {

@@ -22,6 +22,7 @@ import { CodeCache } from './code-cache.js'
 import type { WorkerEvent } from './core/events.js'
 import type { BatchTask, WorkerInstruction } from './core/instructions.js'
 import { createWorkerMachine } from './core/machine.js'
+import { IoSlots } from './io-slots.js'
 import { webSocketNetwork, type Listener, type Network } from './network.js'
 import type { WorkerOptions } from './options.js'
 import { RelayPort } from '../protocol/transport/relay.js'
@@ -111,6 +112,7 @@ class Worker implements RunningWorker {
   readonly #store = new ValueStore()
   readonly #pool: ThreadPool
   readonly #slots: ThreadSlots
+  readonly #ioSlots: IoSlots
   readonly #spiller: Spiller
   readonly #exchange: ValueExchange
   readonly #link: SchedulerLink
@@ -125,7 +127,7 @@ class Worker implements RunningWorker {
   #closing: Promise<void> | undefined
 
   constructor({ options, parts, network, createPool, scratch, codes }: WorkerBelongings) {
-    const { name, threads, memoryLimitBytes, diskLimitBytes, maxPauseMs } = options
+    const { name, threads, ioTasks, memoryLimitBytes, diskLimitBytes, maxPauseMs } = options
     this.name = name
     this.#options = options
     this.#network = network
@@ -141,6 +143,7 @@ class Worker implements RunningWorker {
     this.#loop = new EventLoop({
       machine: createWorkerMachine({
         threads,
+        ioTasks,
         memoryLimitBytes,
         diskLimitBytes,
         ...(maxPauseMs !== undefined && { maxPauseMs }),
@@ -162,6 +165,7 @@ class Worker implements RunningWorker {
     })
     const urlOf = (code: CodeHash): string => codes.urlOf(code)
     this.#slots = new ThreadSlots({ lanes, worker: name, pool: this.#pool, store: this.#store, urlOf, submit })
+    this.#ioSlots = new IoSlots({ worker: name, pool: this.#pool.io, store: this.#store, urlOf, submit })
     const dial = (address: string, signal: AbortSignal): Promise<Socket> => network.dialPeer(address, signal)
     const dialByRelay = (holder: WorkerId, signal: AbortSignal): Promise<Socket> => this.#relays.dial(holder, signal)
     this.#spiller = new Spiller({
@@ -235,6 +239,12 @@ class Worker implements RunningWorker {
       case 'run-batch':
         this.#slots.run(instruction, this.#whenStored(instruction.tasks)).catch((error: unknown) => this.#crash(error))
         break
+      case 'run-io-task':
+        this.#runIoTask(instruction.slot, instruction.task)
+        break
+      case 'ask-io-to-stop':
+        this.#ioSlots.askToStop(instruction.slot)
+        break
       case 'take-back':
         this.#slots.takeBack(instruction.thread)
         break
@@ -294,7 +304,7 @@ class Worker implements RunningWorker {
   /** The first message to a scheduler. It says where we listen, if we do, so we listen by then. */
   async #join({ localAddress }: Socket): Promise<Join> {
     if (this.#options.listen !== undefined) this.#listener ??= await this.#listen(localAddress)
-    const { name, incarnation, threads, memoryLimitBytes, resources } = this.#options
+    const { name, incarnation, threads, memoryLimitBytes, resources, ioTasks, tags } = this.#options
     return {
       type: 'join',
       name,
@@ -307,6 +317,8 @@ class Worker implements RunningWorker {
       nodeVersion: process.version,
       incarnation,
       resources,
+      ioTasks,
+      tags,
     }
   }
 
@@ -374,6 +386,10 @@ class Worker implements RunningWorker {
       this.#log.error({ err: error, code }, 'the worker cannot write code to its data directory, and cannot go on')
       this.#fail(error)
     }
+  }
+
+  #runIoTask(slot: number, task: BatchTask): void {
+    this.#ioSlots.run(slot, task, this.#whenStored([task])).catch((error: unknown) => this.#crash(error))
   }
 
   #whenStored(tasks: readonly BatchTask[]): Promise<void> | undefined {

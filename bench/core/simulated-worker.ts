@@ -30,6 +30,8 @@ export class SimulatedWorker {
       nodeVersion: '0',
       incarnation: `incarnation-${id}`,
       resources: [],
+      ioTasks: 256,
+      tags: [],
     }
   }
 
@@ -71,6 +73,7 @@ export class SimulatedWorker {
       spilledBytes: 0,
       pausedBy: '',
       isDiskFull: false,
+      isHoldingBack: false,
       running,
       runningForMs: running.map(() => 0),
     }

@@ -14,6 +14,8 @@ import {
   type Infer,
 } from '../schema.js'
 import { array, defineCode, hash, stopper, task, template } from './common.js'
+import { askExplanation, explained } from './explanation.js'
+import { declareLimit, limitRefused, returnUnit, takeUnit, unitRefused, unitTaken } from './limit.js'
 import { needs } from './needs.js'
 import { fromSwitch, toSwitch } from './relay.js'
 import { clusterStatus } from './status.js'
@@ -115,6 +117,10 @@ export const clientToScheduler = union([
   forgetTemplates,
   replicate,
   cancel,
+  declareLimit,
+  takeUnit,
+  returnUnit,
+  askExplanation,
   ...toSwitch,
 ])
 export type ClientToScheduler = Infer<typeof clientToScheduler>
@@ -164,6 +170,10 @@ export const replicated = message('replicated', { request: integer, missing: int
 /** Says of each task that was cancelled, in the order of the question, how its slot became free. */
 export const cancelled = message('cancelled', { request: integer, stoppedBy: list(stopper) })
 
+/** Ready tasks of these functions can't run as things stand. Told at once, and again when it was over meanwhile. */
+export const blocked = message('blocked', { needs: text, reason: text, functions: list(text) })
+export type Blocked = Infer<typeof blocked>
+
 export const schedulerToClient = union([
   lease,
   scatterTo,
@@ -176,6 +186,11 @@ export const schedulerToClient = union([
   workersPresent,
   replicated,
   cancelled,
+  limitRefused,
+  unitTaken,
+  unitRefused,
+  blocked,
+  explained,
   ...fromSwitch,
 ])
 export type SchedulerToClient = Infer<typeof schedulerToClient>

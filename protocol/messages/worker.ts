@@ -33,6 +33,10 @@ export const join = message('join', {
   incarnation: text,
   /** What it offers beside threads and memory. */
   resources: amounts,
+  /** How many tasks it runs at once that take no thread. */
+  ioTasks: integer,
+  /** What tasks may call it beside its name and address, as in `zone=a`. */
+  tags: list(text),
 })
 export type Join = Infer<typeof join>
 
@@ -101,6 +105,8 @@ export const pulse = message('pulse', {
   pausedBy: oneOf('', 'values', 'process'),
   /** Values can't be spilled for want of room. */
   isDiskFull: flag,
+  /** The next of its tasks has not begun for want of memory. */
+  isHoldingBack: flag,
   running: taskIds,
   runningForMs: integers,
 })
@@ -153,6 +159,8 @@ export const defineTemplate = message('define-template', {
    * task that it was told to free.
    */
   isCounted: flag,
+  /** Its tasks take no thread: they run among others on one that is there for such. */
+  isIo: flag,
 })
 export type WorkerTemplate = Infer<typeof defineTemplate>
 /** No task will use these templates any more. */

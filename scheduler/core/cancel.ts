@@ -79,7 +79,8 @@ function settle(state: SchedulerState, worker: WorkerRecord, id: TaskId, stopped
   if (stop === undefined) return
   worker.stopping.delete(id)
   const { cancellation, place, attempt } = stop
-  endLingering(worker, id, attempt)
+  // What goes on where nothing stops it takes what it took until the worker says that it has ended.
+  if (stoppedBy !== 'abandoned') endLingering(state, worker, id, attempt)
   cancellation.stoppedBy[place] = stoppedBy
   cancellation.open--
   if (cancellation.open === 0) answer(state, cancellation)

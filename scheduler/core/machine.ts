@@ -7,6 +7,7 @@ import type { ClusterStatus } from '../../protocol/messages/status.js'
 import type { SchedulerEvent } from './events.js'
 import type { SchedulerInstruction } from './instructions.js'
 import { checkInvariants } from './invariants.js'
+import { grantUnits, reserveUnits } from './limits.js'
 import { letNewsWait, nextNewsMs, tellOldNews } from './news.js'
 import { onClientJoined, onClientLeft, onClientMessage } from './on-client.js'
 import { onWorkerMessage } from './on-task.js'
@@ -60,7 +61,12 @@ export function endTurn(state: SchedulerState, nowMs: number): SchedulerInstruct
   tellOldNews(state)
   if (state.scattersToPlace.size > 0) placeScatters(state)
   makeCopies(state) // A broadcast that is done makes tasks ready.
+  if (state.limits.size > 0) grantUnits(state, 'before')
   placeReadyTasks(state)
+  if (state.limits.size > 0) {
+    grantUnits(state, 'after')
+    reserveUnits(state)
+  }
   recallForIdle(state)
   makeCopies(state) // Inputs may have turned out to be lost.
   startRelays(state)
@@ -85,7 +91,8 @@ export function endTurn(state: SchedulerState, nowMs: number): SchedulerInstruct
 
 /** When a turn is due even if nothing happens; `undefined` for never. */
 export function nextDeadlineMs(state: SchedulerState): number | undefined {
-  return nextNewsMs(state)
+  const nextMs = Math.min(nextNewsMs(state) ?? Infinity, state.nextUnitMs)
+  return nextMs === Infinity ? undefined : nextMs
 }
 
 /** The core bound to its state, as a shell drives it. */

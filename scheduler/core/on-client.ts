@@ -5,6 +5,8 @@ import { onCancel } from './cancel.js'
 import { ClientOutbox } from './client-outbox.js'
 import type { ClientRecord } from './client-record.js'
 import type { HeardFromClient } from './events.js'
+import { explain } from './explain.js'
+import { leaveLimits, onDeclareLimit, onReturnUnit, onTakeUnit } from './limits.js'
 import { onSubmit } from './on-submit.js'
 import { onMissing } from './on-task.js'
 import { answerWaits } from './on-worker.js'
@@ -33,6 +35,7 @@ export function onClientJoined(state: SchedulerState, id: ClientId, name: string
     relays: noRelays(),
     replications: new Set(),
     replicated: 0,
+    unitRequests: new Map(),
     outbox: new ClientOutbox(),
     toldNewsAtMs: -Infinity,
     newsDueMs: Infinity,
@@ -53,6 +56,7 @@ export function onClientLeft(state: SchedulerState, id: ClientId): void {
   releaseAll(state, client)
   loseScatterer(state, client)
   closeTemplates(state, client)
+  leaveLimits(state, client)
   for (let i = state.workerWaits.length - 1; i >= 0; i--) {
     if (state.workerWaits[i]!.client === client) state.workerWaits.splice(i, 1)
   }
@@ -115,6 +119,20 @@ export function onClientMessage(state: SchedulerState, client: ClientRecord, mes
     case 'cancel':
       onCancel(state, client, message)
       break
+    case 'declare-limit':
+      onDeclareLimit(state, client, message.limit)
+      break
+    case 'take-unit':
+      onTakeUnit(state, client, message)
+      break
+    case 'return-unit':
+      onReturnUnit(client, message.request)
+      break
+    case 'ask-explanation': {
+      const { request, task, key } = message
+      outboxOf(state, client).add({ type: 'explained', request, explanation: explain(state, task, key) })
+      break
+    }
     case 'open-relay':
     case 'accept-relay':
     case 'close-relay':

@@ -279,7 +279,7 @@ function addCopy(state: SchedulerState, worker: WorkerRecord, id: TaskId, sizeBy
  * task, it is told to free what it may hold.
  */
 function currentTask(state: SchedulerState, worker: WorkerRecord, id: TaskId, attempt: number): Task | undefined {
-  if (worker.lingering.size > 0) endLingering(worker, id, attempt)
+  if (worker.lingering.size > 0) endLingering(state, worker, id, attempt)
   const task = recordOf(state, id)
   if (task?.state.type === 'processing' && task.state.worker === worker) {
     // A report of an older attempt crossed with the order to free it.

@@ -7,6 +7,7 @@ import type { ClientRecord } from './client-record.js'
 import { InlineCache } from './inline-cache.js'
 import type { SchedulerInstruction } from './instructions.js'
 import type { Demand } from './demand.js'
+import type { Limit } from './limits.js'
 import { ReadyQueue } from './ready-queue.js'
 import type { Relay } from './relays.js'
 import type { Scatter } from './scatter.js'
@@ -63,6 +64,10 @@ export interface SchedulerState {
   readonly ready: ReadyQueue
   /** Of the others, by what they need. */
   readonly demands: Map<string, Demand>
+  /** Limits of the whole cluster, by name. */
+  readonly limits: Map<string, Limit>
+  /** When a rate limit will have units that somebody waits for. */
+  nextUnitMs: number
   /** Workers that demands have to look at again; empty while there are no demands. */
   readonly touched: Set<WorkerRecord>
   /** Workers that may be sent tasks, the least loaded on top. */
@@ -125,6 +130,8 @@ export function createState(config: SchedulerConfig): SchedulerState {
     functions: new Map(),
     ready: new ReadyQueue(),
     demands: new Map(),
+    limits: new Map(),
+    nextUnitMs: Infinity,
     touched: new Set(),
     open: new Heap(isLessLoaded),
     hoarders: new Set(),

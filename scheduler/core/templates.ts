@@ -4,7 +4,7 @@ import { ownBytes } from '../../common/packed.js'
 import type { DefineCode } from '../../protocol/messages/common.js'
 import { PRIORITY_BASE, type DefineTemplate } from '../../protocol/messages/client.js'
 import type { ClientRecord } from './client-record.js'
-import { joinDemand, leaveDemand } from './demand.js'
+import { joinDemand, leaveDemand, tellIfBlocked } from './demand.js'
 import { workerOutboxOf, type SchedulerState } from './state.js'
 import type { CodeRecord, FunctionStatistics, Template } from './template.js'
 
@@ -46,6 +46,7 @@ export function onDefineTemplate(state: SchedulerState, client: ClientRecord, de
     isOpen: true,
   }
   client.templates.set(define.template, template)
+  tellIfBlocked(state, client, template)
   return true
 }
 

@@ -118,13 +118,14 @@ function introduceTemplate(state: SchedulerState, worker: WorkerRecord, task: Ta
   const { id, name, code, exportName, constants, constantInputs, outputs, demand } = template
   const memoryBytes = demand?.needs.memoryBytes ?? 0
   const isCounted = demand !== undefined
+  const isIo = demand?.needs.threads === 0
   const record = state.codes.get(code)
   if (record !== undefined && !worker.codes.has(code)) {
     worker.codes.add(code)
     out.push(record.define)
   }
   const callable = { code, exportName, constants, constantInputs }
-  out.push({ type: 'define-template', template: id, name, ...callable, outputs, memoryBytes, isCounted })
+  out.push({ type: 'define-template', template: id, name, ...callable, outputs, memoryBytes, isCounted, isIo })
 }
 
 /** Collects the inputs of a message's tasks; of those that the worker does not hold, where they are, or themselves. */

@@ -20,7 +20,7 @@ const TSCONFIG = {
   exclude: ['node_modules'],
 }
 
-for (const name of ['README.md', 'docs/errors.md', 'docs/graphs.md', 'docs/pool.md']) {
+for (const name of ['README.md', 'docs/errors.md', 'docs/graphs.md', 'docs/limits-of-work.md', 'docs/pool.md']) {
   const { files, programs } = codeOf(readPage(name))
 
   suite(`the programs of ${name}`, () => {

@@ -25,6 +25,8 @@ const JOIN: Join = {
   nodeVersion: 'v20.0.0',
   incarnation: 'one',
   resources: [],
+  ioTasks: 256,
+  tags: [],
 }
 const PULSE: WorkerToScheduler = {
   type: 'pulse',
@@ -35,6 +37,7 @@ const PULSE: WorkerToScheduler = {
   spilledBytes: 0,
   pausedBy: '',
   isDiskFull: false,
+  isHoldingBack: false,
   running: [],
   runningForMs: [],
 }

@@ -302,4 +302,5 @@ const PULSE = {
   spilledBytes: 0,
   pausedBy: '' as const,
   isDiskFull: false,
+  isHoldingBack: false,
 }

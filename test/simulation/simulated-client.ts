@@ -19,13 +19,14 @@ import {
   type TemplateId,
 } from '../../protocol/ids.js'
 import { MAX_INLINE_RESULT_BYTES } from '../../protocol/limits.js'
+import type { LimitDeclaration } from '../../protocol/messages/limit.js'
 import { NO_NEEDS, type Needs } from '../../protocol/messages/needs.js'
 import { PRIORITY_BASE, type ClientToScheduler, type SchedulerToClient } from '../../protocol/messages/client.js'
 import { decodeNumber, describe, encodeNumber, type Description, type Operation, type Pace } from './expression.js'
 import { SimulatedRelays } from './simulated-relays.js'
 import type { Connection } from './simulated-scheduler.js'
 import type { StoredValue } from './simulated-thread.js'
-import { canReach, type World } from './world.js'
+import { canReach, useUnits, type World } from './world.js'
 
 type Failed = SchedulerToClient & { readonly type: 'failed' }
 type ScatterTo = SchedulerToClient & { readonly type: 'scatter-to' }
@@ -38,6 +39,7 @@ interface SimulatedTemplate {
   readonly constant: number
   readonly constantInputs: readonly Future[]
   readonly outputs: number
+  readonly limits: Needs['limits']
 }
 
 interface Future {
@@ -57,14 +59,26 @@ const CANCELLED = encodeNumber(499)
 const LARGE_BYTES = 1_000_000
 
 /** No more than the least worker has: the memory of one large value, one gpu, and so many threads. */
-function drawNeeds({ needsRng: rng, leastThreads }: World): Needs {
+function drawNeeds({ needsRng: rng, leastThreads, limits, hasDeaths }: World): Needs {
   const memoryBytes = rng.pick([0, 0, 1, 40_000, LEAST_MEMORY_BYTES])!
   const gpu = rng.pick([0, 0, 500, 1_000])!
   return {
-    threads: rng.pick([1, 1, leastThreads])!,
+    ...NO_NEEDS,
+    threads: rng.pick([0, 1, 1, leastThreads])!,
     memoryBytes,
     others: gpu === 0 ? [] : [{ name: 'gpu', thousandths: gpu }],
+    limits: limits
+      .filter(() => rng.chance(0.25))
+      .map(({ name, kind, units }) => ({ name, units: kind === 'rate' ? 1 : rng.integer(1, units) })),
+    ...drawWorkers(rng, hasDeaths),
   }
+}
+
+/** A rule that the first worker keeps, which is always there unless workers die; or a wish. */
+function drawWorkers(rng: Rng, hasDeaths: boolean): Pick<Needs, 'workers' | 'allowsOthers'> {
+  if (!rng.chance(0.2)) return { workers: [], allowsOthers: false }
+  if (!hasDeaths && rng.chance(0.5)) return { workers: ['worker-0', 'zone=a'], allowsOthers: false }
+  return { workers: [rng.pick(['zone=a', 'zone=b', 'nobody'])!], allowsOthers: true }
 }
 
 /** What a client is like: how much of each thing it does. */
@@ -98,6 +112,9 @@ export class SimulatedClient {
   /** Questions to cancel that were not answered: how many tasks each is about. */
   readonly #cancellations = new Map<number, number>()
   #lastCancellation = 0
+  /** Units of limits that it waits for or has. */
+  readonly #unitRequests = new Map<number, { readonly limit: LimitDeclaration; isTaken: boolean }>()
+  #lastUnitRequest = 0
   /** Questions for copies that were not answered. */
   #replications = 0
   /** What it brings to workers, until the scheduler says that it need not be kept. */
@@ -134,6 +151,9 @@ export class SimulatedClient {
   leave(): void {
     if (this.#hasLeft) return
     this.#hasLeft = true
+    for (const { limit, isTaken } of this.#unitRequests.values()) {
+      if (isTaken) useUnits(this.#world, [{ name: limit.name, units: 1 }], -1)
+    }
     this.#connection.cut()
   }
 
@@ -149,6 +169,7 @@ export class SimulatedClient {
     )
     assert.equal(this.#replications, 0, 'copies were never made')
     assert.equal(this.#cancellations.size, 0, 'cancelled tasks never stopped')
+    assert.equal(this.#unitRequests.size, 0, 'units of limits never came')
   }
 
   #receive(message: SchedulerToClient): void {
@@ -156,6 +177,7 @@ export class SimulatedClient {
     switch (message.type) {
       case 'lease':
         this.#lease = { next: message.first, end: message.first + message.count }
+        for (const limit of this.#world.limits) this.#connection.send({ type: 'declare-limit', limit })
         for (let i = 0; i < this.#temper.actions; i++) {
           this.#world.agenda.in(this.#rng.between(0, this.#temper.spanMs), () => this.#act())
         }
@@ -188,6 +210,16 @@ export class SimulatedClient {
         assert.equal(message.stoppedBy.length, this.#cancellations.get(message.request), 'not every task has an answer')
         this.#cancellations.delete(message.request)
         break
+      case 'unit-taken':
+        this.#onUnitTaken(message.request)
+        break
+      case 'limit-refused':
+      case 'unit-refused':
+        assert.fail(message.reason)
+        break
+      case 'blocked':
+      case 'explained':
+        break
       case 'relay-opened':
       case 'relay-offered':
       case 'relay-closed':
@@ -210,6 +242,7 @@ export class SimulatedClient {
     }
     if (this.#world.separationRng.chance(this.#world.replicating)) this.#replicate()
     if (this.#world.cancelRng.chance(this.#world.cancelling)) this.#cancel()
+    if (this.#world.limits.length > 0 && this.#world.needsRng.chance(0.3)) this.#takeUnit()
     this.#connection.flush()
   }
 
@@ -220,7 +253,9 @@ export class SimulatedClient {
     const constantInputs = rng.chance(0.3) ? this.#draw(rng.integer(1, 3)) : []
     const constant = constantInputs.length > 0 || rng.chance(0.5) ? rng.integer(1, 9) : 0
     const outputs = rng.chance(0.25) ? rng.integer(1, rng.pick([3, 3, 30])!) : 0
-    const template = { id: templateId(this.#templates.length + 1), name, operation, constant, constantInputs, outputs }
+    const needs = this.#world.needsRng.chance(this.#world.needing) ? drawNeeds(this.#world) : NO_NEEDS
+    const id = templateId(this.#templates.length + 1)
+    const template = { id, name, operation, constant, constantInputs, outputs, limits: needs.limits }
     this.#templates.push(template)
     const code = codeHash(operation)
     this.#connection.send({ type: 'define-code', code, kind: 'function', source: encodeNumber(1) })
@@ -234,7 +269,7 @@ export class SimulatedClient {
       constantInputs: constantInputs.map(({ id }) => id),
       priority: PRIORITY_BASE + rng.integer(-1, 1),
       outputs,
-      needs: this.#world.needsRng.chance(this.#world.needing) ? drawNeeds(this.#world) : NO_NEEDS,
+      needs,
     })
   }
 
@@ -259,7 +294,7 @@ export class SimulatedClient {
     for (let place = 0; place < room;) {
       if (rng.chance(0.05)) template = rng.pick(usable)
       if (template === undefined) return
-      const { operation, constant, name, constantInputs, outputs } = template
+      const { operation, constant, name, constantInputs, outputs, limits } = template
       if (place + 1 + outputs > room) break
       if (runs.at(-2) === template.id) runs[runs.length - 1]! += 1 + outputs
       else runs.push(template.id, 1 + outputs)
@@ -275,6 +310,7 @@ export class SimulatedClient {
       inputs.push(...own.map((input) => input.id))
       const all = [...own, ...constantInputs].map(({ description }) => description)
       const task = { operation, constant, argument, inputs: all, key }
+      if (limits.length > 0) this.#world.limitsOfTask.set(id, limits)
       place += 1 + outputs
       if (outputs === 0) made.push({ id, key, description: describe({ ...task, output: undefined }), isWanted: false })
       for (let output = 0; output < outputs; output++) {
@@ -370,6 +406,35 @@ export class SimulatedClient {
     this.#world.counts.replicated += tasks.length
     this.#replications++
     this.#connection.send({ type: 'replicate', request: 1, tasks, copies: rng.integer(1, 9) })
+  }
+
+  /** It waits for a unit of a limit, has it for a while, and gives it back; now and then it gives up before. */
+  #takeUnit(): void {
+    const { needsRng: rng, limits, agenda } = this.#world
+    const request = ++this.#lastUnitRequest
+    const limit = rng.pick(limits)!
+    this.#connection.send({ type: 'take-unit', request, limit })
+    this.#unitRequests.set(request, { limit, isTaken: false })
+    if (rng.chance(0.2)) agenda.in(rng.between(0, 50), () => this.#returnUnit(request))
+  }
+
+  #onUnitTaken(request: number): void {
+    const { needsRng: rng, agenda, counts } = this.#world
+    const asked = this.#unitRequests.get(request)
+    if (asked === undefined) return // It gave up meanwhile.
+    counts.unitsTaken++
+    asked.isTaken = true
+    useUnits(this.#world, [{ name: asked.limit.name, units: 1 }], 1)
+    agenda.in(rng.between(0, 50), () => this.#returnUnit(request))
+  }
+
+  #returnUnit(request: number): void {
+    const asked = this.#unitRequests.get(request)
+    if (asked === undefined || this.#hasLeft) return
+    this.#unitRequests.delete(request)
+    if (asked.isTaken) useUnits(this.#world, [{ name: asked.limit.name, units: 1 }], -1)
+    this.#connection.send({ type: 'return-unit', request })
+    this.#connection.flush()
   }
 
   /** Lets go of them in the same breath: that they are cancelled is all that it will ever know. */

@@ -47,6 +47,10 @@ export interface ThreadOptions {
   readonly submit: (event: Unstamped<WorkerEvent>) => void
   readonly keep: (id: TaskId, value: StoredValue) => void
   readonly onRun: () => void
+  readonly onBegin: (task: BatchTask) => void
+  readonly onEnd: (task: BatchTask) => void
+  /** The thread is gone with what it ran. */
+  readonly onExit?: () => void
 }
 
 export class SimulatedThread {
@@ -119,6 +123,22 @@ export class SimulatedThread {
 
   stop(): void {
     this.#isStopped = true
+    this.#endRunning()
+  }
+
+  /** Another task ended the thread that this one shares with it. */
+  exitWithOthers(): void {
+    if (!this.#isBusy || this.#isStopped) return
+    const { thread, submit } = this.#options
+    this.#tell()
+    this.#isBusy = false
+    this.#endRunning()
+    submit({ type: 'thread-exited', thread, culprit: undefined, firstUnstarted: 1, exitCode: 1, reason: 'exit' })
+  }
+
+  #endRunning(): void {
+    if (this.#running !== undefined) this.#options.onEnd(this.#jobs[this.#running]!.task)
+    this.#running = undefined
   }
 
   #next(): void {
@@ -131,6 +151,7 @@ export class SimulatedThread {
     this.#running = place
     const { task } = this.#jobs[place]!
     const durationMs = this.#drawDurationMs(task.template.name)
+    this.#options.onBegin(task)
     this.#options.onRun()
     const run = this.#run
     this.#options.agenda.in(durationMs, () => {
@@ -140,7 +161,7 @@ export class SimulatedThread {
 
   #taskEnded(place: number, durationMs: number): void {
     if (this.#isStopped || this.#isHanging) return
-    this.#running = undefined
+    this.#endRunning()
     const { task, inputs } = this.#jobs[place]!
     const result = resultOf(task, inputs)
     if (result.type === 'exit') {
@@ -158,9 +179,10 @@ export class SimulatedThread {
   #exit(culprit: number | undefined, exitCode: number): void {
     this.#tell()
     this.#isBusy = false
-    this.#running = undefined
-    const { thread, submit } = this.#options
+    this.#endRunning()
+    const { thread, submit, onExit } = this.#options
     submit({ type: 'thread-exited', thread, culprit, firstUnstarted: this.#cursor, exitCode, reason: 'exit' })
+    onExit?.()
   }
 
   #endBatch(): void {

@@ -15,7 +15,7 @@ import { SimulatedDisk } from './simulated-disk.js'
 import type { Connection } from './simulated-scheduler.js'
 import { SimulatedRelays } from './simulated-relays.js'
 import { LARGE_BYTES, SimulatedThread, type StoredValue } from './simulated-thread.js'
-import { canReach, type World } from './world.js'
+import { canReach, useUnits, type World } from './world.js'
 
 type Fetch = WorkerInstruction & { readonly type: 'fetch' }
 type RelayedFetch = WorkerInstruction & { readonly type: 'fetch-by-relay' }
@@ -31,6 +31,10 @@ export class SimulatedWorker {
   readonly #machine: WorkerMachine
   readonly #loop: Loop<WorkerEvent, WorkerInstruction>
   readonly #threads: readonly SimulatedThread[]
+  /** One for each slot behind the threads: they run at once, and die together. */
+  readonly #ioThreads = new Map<number, SimulatedThread>()
+  readonly #ioTasks: number
+  readonly #zone: string
   readonly #store = new Map<TaskId, StoredValue>()
   readonly #listens: boolean
   readonly #gpuThousandths: number
@@ -54,8 +58,11 @@ export class SimulatedWorker {
     this.#canTerminate = world.cancelRng.chance(0.8)
     this.#listens = !world.separationRng.chance(world.separation / 2)
     this.#gpuThousandths = world.needsRng.pick([1_000, 1_000, 2_500])!
+    this.#ioTasks = world.needsRng.pick([1, 3, 256])!
+    this.#zone = world.needsRng.pick(['a', 'b'])!
     this.#machine = createWorkerMachine({
       threads,
+      ioTasks: this.#ioTasks,
       maxFetchBytes: world.maxFetchBytes,
       maxPauseMs: world.maxPauseMs,
       memoryLimitBytes: world.memoryRng.pick(world.memoryLimits)! * LARGE_BYTES,
@@ -76,20 +83,42 @@ export class SimulatedWorker {
       perform: (instruction) => this.#perform(instruction),
       flush: () => this.#connection?.flush(),
     })
-    this.#threads = Array.from({ length: threads }, (_, thread) => {
-      return new SimulatedThread({
-        agenda,
-        rng: this.#rng,
-        thread,
-        submit: (event) => this.#loop.submit(event),
-        keep: (id, value) => this.#store.set(id, value),
-        onRun: () => this.#onRun(),
-      })
-    })
+    this.#threads = Array.from({ length: threads }, (_, thread) => this.#newThread(thread))
     const submit = (event: Unstamped<WorkerEvent>): void => this.#loop.submit(event)
     this.#disk = new SimulatedDisk({ world, rng: world.memoryRng.fork(), store: this.#store, submit })
     world.workers.set(this.address, this)
     this.#dial()
+  }
+
+  #newThread(thread: number, onExit?: () => void): SimulatedThread {
+    const world = this.#world
+    return new SimulatedThread({
+      agenda: world.agenda,
+      rng: this.#rng,
+      thread,
+      submit: (event) => this.#loop.submit(event),
+      keep: (id, value) => this.#store.set(id, value),
+      onRun: () => this.#onRun(),
+      onBegin: ({ task, template }) => {
+        const limits = world.limitsOfTask.get(task) ?? []
+        if (limits.length > 0) world.counts.limitedRuns++
+        if (template.isIo) world.counts.ioRuns++
+        useUnits(world, limits, 1)
+      },
+      onEnd: ({ task }) => useUnits(world, world.limitsOfTask.get(task) ?? [], -1),
+      ...(onExit !== undefined && { onExit }),
+    })
+  }
+
+  #ioThreadOf(slot: number): SimulatedThread {
+    let thread = this.#ioThreads.get(slot)
+    if (thread === undefined) {
+      thread = this.#newThread(slot, () => {
+        for (const other of this.#ioThreads.values()) other.exitWithOthers()
+      })
+      this.#ioThreads.set(slot, thread)
+    }
+    return thread
   }
 
   get isGone(): boolean {
@@ -197,6 +226,8 @@ export class SimulatedWorker {
       ...joinOf(this.name, this.#listens ? this.address : '', this.#threads.length),
       memoryLimitBytes,
       resources: [{ name: 'gpu', thousandths: this.#gpuThousandths }],
+      ioTasks: this.#ioTasks,
+      tags: [`zone=${this.#zone}`],
     })
     connection.flush()
   }
@@ -231,6 +262,17 @@ export class SimulatedWorker {
           instruction.tasks.map((task) => ({ task, inputs: this.#inputsOf(task) })),
         )
         break
+      case 'run-io-task': {
+        const { slot, task } = instruction
+        this.#ioThreadOf(slot).run([{ task, inputs: this.#inputsOf(task) }])
+        break
+      }
+      case 'ask-io-to-stop': {
+        const isListening = world.cancelRng.chance(0.5)
+        if (isListening) counts.told++
+        this.#ioThreadOf(instruction.slot).askToStop(0, { isListening, canTerminate: false })
+        break
+      }
       case 'take-back':
         counts.takeBacks++
         counts.cutTasks += this.#threads[instruction.thread]!.takeBack()
@@ -374,7 +416,7 @@ export class SimulatedWorker {
     this.#isGone = true
     this.#world.workers.delete(this.address)
     this.#loop.stop()
-    for (const thread of this.#threads) thread.stop()
+    for (const thread of [...this.#threads, ...this.#ioThreads.values()]) thread.stop()
     const connection = this.#connection
     this.#connection = undefined
     connection?.cut()
@@ -398,5 +440,7 @@ function joinOf(name: string, address: string, threads: number): Join {
     nodeVersion: '0',
     incarnation: name,
     resources: [],
+    ioTasks: 256,
+    tags: [],
   }
 }

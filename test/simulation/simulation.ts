@@ -67,6 +67,9 @@ export function simulate({ seed, faults }: SimulationOptions): SimulationReport 
     spillFailure: faults ? memoryRng.pick([0, 0.05, 0.3])! : 0,
     needsRng,
     needing,
+    limits: needing === 0 ? [] : drawLimits(needsRng),
+    limitsOfTask: new Map(),
+    unitsInUse: new Map(),
     leastThreads: needing === 0 ? 1 : needsRng.pick([1, 2])!,
     hasDeaths: faults,
     strikesAtRun: new Set(),
@@ -100,6 +103,14 @@ export function simulate({ seed, faults }: SimulationOptions): SimulationReport 
   assert.equal(world.workers.size, 0, 'workers never left')
   assert.equal(scheduler.state.workers.size, 0, 'the scheduler has workers left')
   return { counts: world.counts, steps: agenda.steps, virtualMs: agenda.nowMs }
+}
+
+function drawLimits(rng: Rng): World['limits'] {
+  return [
+    { name: 'db', kind: 'semaphore', units: rng.integer(1, 4), perSecond: 0 },
+    { name: 'licence', kind: 'semaphore', units: rng.integer(1, 2), perSecond: 0 },
+    { name: 'api', kind: 'rate', units: rng.integer(1, 3), perSecond: rng.pick([50, 1_000])! },
+  ]
 }
 
 /** Lets everything happen that leads from what was done. Workers give signs of life as long as somebody waits for one. */

@@ -1,5 +1,9 @@
 /** What the parts of one simulation share. */
+import assert from 'node:assert/strict'
 import type { Rng } from '../../common/rng.js'
+import type { TaskId } from '../../protocol/ids.js'
+import type { LimitDeclaration } from '../../protocol/messages/limit.js'
+import type { Needs } from '../../protocol/messages/needs.js'
 import type { Agenda } from './agenda.js'
 import type { SimulatedScheduler } from './simulated-scheduler.js'
 import type { SimulatedWorker } from './simulated-worker.js'
@@ -44,6 +48,12 @@ export interface World {
   readonly needsRng: Rng
   /** The probability that a function has needs. */
   readonly needing: number
+  /** Limits of the cluster, which all clients declare. */
+  readonly limits: readonly LimitDeclaration[]
+  /** What tasks take of them. */
+  readonly limitsOfTask: Map<TaskId, Needs['limits']>
+  /** Units of semaphores that tasks which run, and clients, have now. */
+  readonly unitsInUse: Map<string, number>
   /** Each worker has so many threads or more, so that what needs as many can run. */
   readonly leastThreads: number
   /** Do workers die, so that tasks may fail with them? */
@@ -80,6 +90,10 @@ export interface Counts {
   recalled: number
   kept: number
   exits: number
+  /** Runs of tasks that took no thread, and of those that took units of limits; units that clients got. */
+  ioRuns: number
+  limitedRuns: number
+  unitsTaken: number
   /** Tasks with several outputs that ended. */
   split: number
   spilled: number
@@ -116,6 +130,9 @@ export function noCounts(): Counts {
     recalled: 0,
     kept: 0,
     exits: 0,
+    ioRuns: 0,
+    limitedRuns: 0,
+    unitsTaken: 0,
     split: 0,
     spilled: 0,
     recycled: 0,
@@ -124,6 +141,17 @@ export function noCounts(): Counts {
     unreadable: 0,
     workersLost: 0,
     lostTasks: 0,
+  }
+}
+
+/** Somebody has (1) or has no more (-1) units of limits. While no worker dies there are never more than there are. */
+export function useUnits(world: World, limits: Needs['limits'], change: 1 | -1): void {
+  for (const { name, units } of limits) {
+    const limit = world.limits.find((each) => each.name === name)
+    if (limit?.kind !== 'semaphore') continue
+    const inUse = (world.unitsInUse.get(name) ?? 0) + change * units
+    world.unitsInUse.set(name, inUse)
+    assert(world.hasDeaths || inUse <= limit.units, `${inUse} of ${limit.units} units of ${name} are in use`)
   }
 }
 

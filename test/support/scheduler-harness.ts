@@ -69,6 +69,8 @@ export class SchedulerHarness {
       nodeVersion: '20',
       incarnation: `i${id}`,
       resources: [],
+      ioTasks: 256,
+      tags: [],
       ...options,
     }
     this.turn({ type: 'worker-joined', worker: id, join })
@@ -385,7 +387,7 @@ export class TestWorker {
   /** A sign of life. */
   pulse(given: Partial<Pulse> = {}): void {
     const stored = { storedCount: 0, storedBytes: 0, spilledBytes: 0 }
-    const troubles = { pausedBy: '' as const, isDiskFull: false }
+    const troubles = { pausedBy: '' as const, isDiskFull: false, isHoldingBack: false }
     const running = { running: [], runningForMs: [] }
     this.send({ type: 'pulse', memoryBytes: 1, cpuSeconds: 1, ...stored, ...troubles, ...running, ...given })
   }

@@ -5,8 +5,10 @@ import type {
   ClusterStatus,
   Delayed,
   DelayedFunction,
+  Explanation,
   Future,
   FutureStatus,
+  HeldUnit,
   Input,
   MapOptions,
   OutputOptions,
@@ -280,6 +282,18 @@ exactly<[Future<string>, Future<number>]>()(client.submitGraph(rawGraph, ['sum',
 const dynamic: Record<string, RawGraph[string]> = { a: [() => 1] }
 client.submitGraph(dynamic, Object.keys(dynamic)) satisfies Future<unknown>[]
 later.visualize('graph.svg') satisfies void
+
+// Limits, and what is told of tasks.
+client.with({ limits: { db: 1 }, workers: ['zone=a'], allowOtherWorkers: true, resources: { threads: 0 } })
+exactly<Future<number>[]>()(
+  client.map((x: number) => x, [1], { limits: { db: 1 }, workers: ['a'] }),
+  true,
+)
+client.semaphore('db', 2).acquire({ timeoutMs: 1 }) satisfies Promise<HeldUnit>
+client.rateLimit('api', { perSecond: 2.5 }).burst satisfies number
+three.explain() satisfies Promise<Explanation>
+client.explain('f-1') satisfies Promise<Explanation>
+client.on('blocked', ({ reason, functions }) => [reason, ...functions] satisfies string[]) satisfies Client
 
 // A pool says nothing of its types, as Piscina's, or all of them.
 const loosePool = new Pool({ filename: '/a.js' })

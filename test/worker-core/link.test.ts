@@ -45,7 +45,7 @@ test('results of the turn in which the scheduler was lost are not reported', () 
 })
 
 test('nothing is sent to a scheduler that is not there', () => {
-  const state = createWorkerState({ threads: 1, memoryLimitBytes: 2 ** 40, diskLimitBytes: 2 ** 40 })
+  const state = createWorkerState({ threads: 1, ioTasks: 1, memoryLimitBytes: 2 ** 40, diskLimitBytes: 2 ** 40 })
   assert.deepEqual(handleEvent(state, { type: 'pulse', nowMs: 0, memoryBytes: 1, cpuSeconds: 1 }), [])
   const message = { type: 'free-tasks', tasks: [x] } as const
   assert.deepEqual(handleEvent(state, { type: 'scheduler-message', nowMs: 0, message }), [])
@@ -138,6 +138,7 @@ test('a pulse tells what runs and for how long', () => {
     spilledBytes: 0,
     pausedBy: '',
     isDiskFull: false,
+    isHoldingBack: false,
     running: [task(0)],
     runningForMs: [101],
   })

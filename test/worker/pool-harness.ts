@@ -123,6 +123,7 @@ export class PoolHarness implements AsyncDisposable {
       outputs,
       memoryBytes: 0,
       isCounted: false,
+      isIo: false,
     }
   }
 

@@ -23,6 +23,7 @@ suite('a slot', () => {
         batches.push(batch)
         return Promise.resolve({ type: 'replied', reply: { large: undefined } })
       },
+      io: { run: () => Promise.reject(new Error('no I/O task')), tellToStop: () => false },
       canTerminate: false,
       tellToStop: () => undefined,
       terminate: () => undefined,
@@ -49,6 +50,7 @@ suite('a slot', () => {
       outputs: 0,
       memoryBytes: 0,
       isCounted: false,
+      isIo: false,
     }
     let resolve = (): void => undefined
     const codeStored = new Promise<void>((stored) => (resolve = stored))

@@ -6,7 +6,7 @@ import type { Source } from './fetch-plan.js'
 import type { WorkerInstruction } from './instructions.js'
 import { hasMemoryFor, isPaused, MIN_GARBAGE_BYTES, runsNothing } from './memory.js'
 import { fetchInputs, missingInputs } from './on-run-tasks.js'
-import type { WorkerState } from './state.js'
+import { readyQueueOf, type WorkerState } from './state.js'
 import { moveTo, type Task } from './task.js'
 
 const NO_SOURCES: ReadonlyMap<TaskId, Source> = new Map()
@@ -32,6 +32,30 @@ export function startBatches(state: WorkerState, nowMs: number, out: WorkerInstr
     state.batches[thread] = batch
     out.push({ type: 'run-batch', thread, tasks, isLarge: taken.needBytes >= MIN_GARBAGE_BYTES })
     if (isOneByOne) return
+  }
+}
+
+/** Begins what takes no thread, each task in a slot of its own. */
+export function startIoTasks(state: WorkerState, nowMs: number, out: WorkerInstruction[]): void {
+  const { threads, ioTasks } = state.config
+  let slot = threads
+  for (let task = state.ioReady.peek(); task !== undefined; task = state.ioReady.peek()) {
+    while (state.batches[slot] !== undefined) slot++
+    if (slot >= threads + ioTasks) return
+    if (isPaused(state) && (!runsNothing(state) || state.batches.length > threads)) return
+    if (task.inputs.length > 0 && !hasInputs(state, task, out)) continue
+    const needBytes = needBytesOf(task.template)
+    if (!hasMemoryFor(state, needBytes)) {
+      state.heldBackBytes = Math.max(state.heldBackBytes, needBytes)
+      return
+    }
+    state.ioReady.next()
+    const batch = createBatch(slot, { tasks: [task], estimateUs: 0, needBytes }, nowMs)
+    batch.tail = 'cut' // There is nothing behind it that could be taken back.
+    moveTo(task, { type: 'batched', batch })
+    while (state.batches.length < slot) state.batches.push(undefined)
+    state.batches[slot] = batch
+    out.push({ type: 'run-io-task', slot, task })
   }
 }
 
@@ -67,7 +91,7 @@ function hasInputs(state: WorkerState, task: Task, out: WorkerInstruction[]): bo
   const missing = missingInputs(state, task.inputs)
   if (missing === undefined) return true
   moveTo(task, { type: 'waiting', missing })
-  state.ready.markStale()
+  readyQueueOf(state, task.template).markStale()
   fetchInputs(state, task, { missing, sources: NO_SOURCES }, out)
   return false
 }
@@ -107,7 +131,8 @@ function ask(batch: Batch, out: WorkerInstruction[]): void {
 /** Idle threads for which no tasks are on their way back from another. */
 function freeHands(state: WorkerState): number {
   let count = 0
-  for (const batch of state.batches) {
+  for (let thread = 0; thread < state.config.threads; thread++) {
+    const batch = state.batches[thread]
     if (batch === undefined) count++
     else if (batch.tail === 'asked') count--
   }

@@ -40,6 +40,10 @@ export type WorkerInstruction =
       readonly tasks: readonly BatchTask[]
       readonly isLarge: boolean
     }
+  /** Run this task beside those of the threads, among others; what comes of it names its slot as `thread`. */
+  | { readonly type: 'run-io-task'; readonly slot: number; readonly task: BatchTask }
+  /** Tell the task of this slot to end, if it listens; answered by `stop-asked`. */
+  | { readonly type: 'ask-io-to-stop'; readonly slot: number }
   /** Keep the thread from starting more of its batch; answered by `batch-cut`. */
   | { readonly type: 'take-back'; readonly thread: number }
   /** Tell the task at `place` of the thread's batch to end, if it listens; answered by `stop-asked`. */

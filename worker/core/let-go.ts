@@ -2,7 +2,7 @@
 import type { TaskId, WorkerId } from '../../protocol/ids.js'
 import { MAX_INLINE_RESULT_BYTES } from '../../protocol/limits.js'
 import type { WorkerInstruction } from './instructions.js'
-import type { WorkerState } from './state.js'
+import { readyQueueOf, type WorkerState } from './state.js'
 import { GONE, moveTo, type Task } from './task.js'
 
 /** Forgets a task. One that a thread was given may run all the same; what comes of it is dropped. */
@@ -16,7 +16,7 @@ export function forgetTask(state: WorkerState, task: Task): void {
       break
     case 'ready':
       moveTo(task, GONE)
-      state.ready.markStale()
+      readyQueueOf(state, task.template).markStale()
       state.spills.unpin(task)
       break
     case 'batched':

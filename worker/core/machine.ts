@@ -3,7 +3,7 @@
  * Synchronous and deterministic; it reads no clock, and the bytes of values are not its business.
  */
 import { unreachable } from '../../common/assert.js'
-import { nextOverdueMs, startBatches, takeBackTails } from './dispatch.js'
+import { nextOverdueMs, startBatches, startIoTasks, takeBackTails } from './dispatch.js'
 import type { WorkerEvent } from './events.js'
 import type { WorkerInstruction } from './instructions.js'
 import { onLeave, onPulse, onSchedulerLost } from './on-link.js'
@@ -105,6 +105,7 @@ export function endTurn(state: WorkerState, nowMs: number): WorkerInstruction[] 
   if (state.link.type === 'closed') return out
   watchPause(state, nowMs)
   startBatches(state, nowMs, out)
+  if (state.ioReady.length > 0) startIoTasks(state, nowMs, out)
   takeBackTails(state, nowMs, out)
   askForInputs(state, nowMs, out)
   const isStuck = advanceStopping(state, nowMs, out)

@@ -58,8 +58,12 @@ export function isPaused(state: WorkerState): boolean {
  * Does no thread run a task whose outcome is awaited? One that nobody wants any more may never end; but a batch without
  * open tasks ends soon, when its thread has collected what they left.
  */
-export function runsNothing({ batches }: WorkerState): boolean {
-  return batches.every((batch) => batch === undefined || (batch.open > 0 && batch.open === batch.abandoned))
+export function runsNothing({ batches, config }: WorkerState): boolean {
+  for (let thread = 0; thread < config.threads; thread++) {
+    const batch = batches[thread]
+    if (batch !== undefined && (batch.open === 0 || batch.open > batch.abandoned)) return false
+  }
+  return true
 }
 
 /** What the tasks that threads have may come to take. */

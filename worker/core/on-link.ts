@@ -61,6 +61,7 @@ export function onPulse(
       spilledBytes: state.spills.diskBytes,
       pausedBy: pauseReason(state) ?? '',
       isDiskFull: state.isDiskFull,
+      isHoldingBack: state.heldBackBytes > 0,
       running: running.map(({ task }) => task),
       runningForMs: running.map(({ sinceMs }) => Math.max(0, Math.round(nowMs - sinceMs))),
     },

@@ -9,7 +9,7 @@ import type { Outcomes, WorkerEvent } from './events.js'
 import type { WorkerInstruction } from './instructions.js'
 import { holdValue, keepIfHeld } from './on-transfer.js'
 import { beginStopping, endStopping, noteClosed } from './stopping.js'
-import type { WorkerState } from './state.js'
+import { freeSlot, type WorkerState } from './state.js'
 import { GONE, moveTo, READY, type Task } from './task.js'
 
 type Event<T extends WorkerEvent['type']> = Extract<WorkerEvent, { readonly type: T }>
@@ -77,7 +77,7 @@ export function onBatchEnded(state: WorkerState, { thread, firstUnstarted }: Eve
   cut(state, batch, firstUnstarted)
   assert(batch.open === 0, `thread ${thread} ended its batch, and ${batch.open} of its tasks have no outcome`)
   endStopping(state, batch, 'ended')
-  state.batches[thread] = undefined
+  freeSlot(state, thread)
 }
 
 /** The answer to `take-back`. It may be late: the batch it speaks of has ended. */
@@ -106,7 +106,7 @@ export function onThreadExited(state: WorkerState, event: Event<'thread-exited'>
   }
   cut(state, batch, 0)
   endStopping(state, batch, 'exited')
-  state.batches[event.thread] = undefined
+  freeSlot(state, event.thread)
 }
 
 /** A task of a batch has an outcome. Returns false when nobody wants that. */
@@ -131,7 +131,9 @@ function cut(state: WorkerState, batch: Batch, first: number): void {
   for (let place = first; place < batch.end; place++) {
     const task = batch.tasks[place]!
     if (!isOpen(task.state)) continue
-    if (task.state.type === 'abandoned' || startsNothing || batch.recalled?.has(task) === true) {
+    // One that ran among others begins anew, and that is for the scheduler to count.
+    const isOver = task.state.type === 'abandoned' || task.template.isIo
+    if (isOver || startsNothing || batch.recalled?.has(task) === true) {
       if (close(state, batch, task, 'queue')) state.report.addReturned(task)
       continue
     }

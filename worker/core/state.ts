@@ -13,8 +13,10 @@ import type { Task } from './task.js'
 import { TurnReport } from './turn-report.js'
 
 export interface WorkerConfig {
-  /** How many tasks run at once. */
+  /** How many tasks run at once, each in a thread. */
   readonly threads: number
+  /** How many run at once beside them that take no thread. */
+  readonly ioTasks: number
   /** What may be under way from other workers at once. Default: `MAX_FETCH_BYTES`. */
   readonly maxFetchBytes?: number
   /** Memory that the process is meant to use at most. Values take a part of it. */
@@ -54,6 +56,8 @@ export interface WorkerState {
   /** Tasks whose outcome the scheduler waits for: `waiting`, `ready` or `batched`. */
   readonly tasks: Map<TaskId, Task>
   readonly ready: ReadyQueue
+  /** Of tasks that take no thread. */
+  readonly ioReady: ReadyQueue
   readonly fetches: FetchPlan
   readonly held: HeldValues
   /** Where the large ones of `held` are. */
@@ -69,7 +73,10 @@ export interface WorkerState {
   blockedBytes: number
   /** What the next ready task may come to take, when it can't begin for want of memory; else 0. */
   heldBackBytes: number
-  /** By thread: what it runs, or `undefined` when it is idle. */
+  /**
+   * By thread: what it runs, or `undefined` when it is idle. Behind the threads are the slots of tasks that take none, each
+   * with a batch of one task; the list is as long as such slots are in use.
+   */
   readonly batches: (Batch | undefined)[]
   readonly templates: Map<TemplateId, Template>
   /** Code that can't be kept here, with the encoded error that its tasks fail with. */
@@ -79,6 +86,17 @@ export interface WorkerState {
   /** Those that were dialled in vain a short while ago. */
   readonly unreachable: ExpiringSet<WorkerId>
   readonly report: TurnReport
+}
+
+/** Where a ready task of the template is. */
+export function readyQueueOf(state: WorkerState, { isIo }: Template): ReadyQueue {
+  return isIo ? state.ioReady : state.ready
+}
+
+/** The slot is free. Slots behind the threads are there only while they are used. */
+export function freeSlot({ batches, config }: WorkerState, slot: number): void {
+  batches[slot] = undefined
+  while (batches.length > config.threads && batches.at(-1) === undefined) batches.pop()
 }
 
 /** The number that the scheduler knows this worker by. */
@@ -93,6 +111,7 @@ export function createWorkerState(config: WorkerConfig): WorkerState {
     link: { type: 'absent' },
     tasks: new Map(),
     ready: new ReadyQueue(),
+    ioReady: new ReadyQueue(),
     fetches: new FetchPlan(),
     held: new HeldValues(),
     spills: new SpillPlan(),

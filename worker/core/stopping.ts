@@ -58,7 +58,8 @@ export function beginStopping(batch: Batch, out: WorkerInstruction[]): void {
   for (const [task, graceMs] of batch.stops) {
     if (!isOpen(task.state)) continue
     batch.stopping = { task, graceMs, stage: 'asked', deadlineMs: Infinity, canTerminate: true }
-    out.push({ type: 'ask-to-stop', thread: batch.thread, place: batch.tasks.indexOf(task) })
+    if (task.template.isIo) out.push({ type: 'ask-io-to-stop', slot: batch.thread })
+    else out.push({ type: 'ask-to-stop', thread: batch.thread, place: batch.tasks.indexOf(task) })
     return
   }
 }

@@ -43,18 +43,16 @@ export interface BatchRequest {
   readonly sharedInputs: ReadonlyMap<number, Uint8Array>
 }
 
-/**
- * The thread is free again. What is too large for the lane ends the batch early and comes along here: the value, the
- * outputs or the error, encoded, of the task at `place`.
- */
+/** How one task ended, where that does not go into a lane: the value, the outputs or the error, encoded. */
+export interface TaskOutcome {
+  readonly place: number
+  readonly threw: boolean
+  readonly durationUs: number
+  /** One, unless the task has several outputs. */
+  readonly values: readonly Uint8Array[]
+}
+
+/** The thread is free again. What is too large for the lane ends the batch early and comes along here. */
 export interface BatchReply {
-  readonly large:
-    | {
-        readonly place: number
-        readonly threw: boolean
-        readonly durationUs: number
-        /** One, unless the task has several outputs. */
-        readonly values: readonly Uint8Array[]
-      }
-    | undefined
+  readonly large: TaskOutcome | undefined
 }

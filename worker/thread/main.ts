@@ -2,7 +2,7 @@
 import { parentPort, threadId, workerData } from 'node:worker_threads'
 import { present } from '../../common/assert.js'
 import type { BatchReply, BatchRequest } from './batch.js'
-import { loadedCodeCount, loadFunction } from './code.js'
+import { loadedCodeCount, loadFunction, MAX_LOADED_CODE } from './code.js'
 import { replaceConsole } from './console.js'
 import { currentTask } from './current-task.js'
 import { collectGarbage, collectLeftovers, CollectionCount } from './garbage.js'
@@ -21,9 +21,6 @@ expectStopCalls(stopChannel)
 replaceConsole(post)
 const report = (text: string): void => post({ type: 'log', level: 'error', task: currentTask()?.key, text })
 handleUncaught(report)
-
-/** Files that a thread may load before another takes its place: what is loaded stays in memory as long as the thread. */
-const MAX_LOADED_CODE = 1000
 
 export async function runInThread(batch: BatchRequest): Promise<BatchReply> {
   collectInThread()

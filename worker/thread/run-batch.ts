@@ -24,7 +24,8 @@ export interface BatchHost {
 }
 
 const NO_VALUE: Uint8Array = new Uint8Array(0)
-const RESULT = Object.freeze({ path: 'result', shared: true })
+/** How results are encoded. */
+export const RESULT = Object.freeze({ path: 'result', shared: true })
 
 /**
  * A doorbell wakes the main thread, which can cost half a millisecond where processors are virtual. So a batch rings now and
@@ -86,7 +87,7 @@ export async function runBatch(batch: BatchRequest, host: BatchHost): Promise<Ba
 }
 
 /** Large values go in shared memory, where they stay. */
-function forReply(value: Uint8Array): Uint8Array {
+export function forReply(value: Uint8Array): Uint8Array {
   return value.length > MAX_INLINE_RESULT_BYTES ? onSharedMemory(value) : value
 }
 
