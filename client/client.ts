@@ -5,6 +5,7 @@ import type { ClusterStatus } from '../protocol/messages/status.js'
 import { DelayedCall, PersistedCall, type Delayed } from './delayed.js'
 import { resolveCancelOptions, type CancelOptions, type CancelResult } from './cancellation.js'
 import type { Future, Input, Inputs } from './future.js'
+import { futuresOf } from './futures-of.js'
 import type { ErrorMode } from './gather.js'
 import type { GraphOptions } from './graph-submitter.js'
 import type { Items } from './map-slice.js'
@@ -357,6 +358,21 @@ export class Client implements AsyncDisposable {
     if (!modes.includes(errors)) throw invalidOption(`errors is ${describe(errors)}; give "throw", "settle" or "skip".`)
     // The overloads say what the results are.
     return (await this.#session.gather(this.#own('client.gather()', futures), errors)) as never
+  }
+
+  /**
+   * The futures in a value, each once: at any depth of arrays, plain objects, Maps and Sets, of what `persist` gave, and of
+   * the arguments of delayed calls.
+   *
+   * @example
+   * ```ts
+   * const parts = { left: client.submit(() => 1), right: [client.submit(() => 2)] }
+   * await wait(client.futuresOf(parts))
+   * client.release(client.futuresOf(parts))
+   * ```
+   */
+  futuresOf(value: unknown): Future<unknown>[] {
+    return futuresOf(value)
   }
 
   /**

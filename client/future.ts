@@ -66,6 +66,17 @@ export interface Future<T> extends PromiseLike<T>, Disposable {
   error(): Promise<unknown>
 
   /**
+   * Calls back with the status each time that it changes; once, soon, if it is over already. It does not hold the work.
+   * Returns what ends the calls.
+   *
+   * @example
+   * ```ts
+   * const stop = future.onStatus((status) => console.log(future.key, status))
+   * ```
+   */
+  onStatus(onStatus: (status: FutureStatus) => void): () => void
+
+  /**
    * Submits a task that gets this future's value: the same as `client.submit(fn, future, ...rest)`.
    *
    * @example

@@ -42,6 +42,16 @@ export type {
 } from '../protocol/messages/status.js'
 export { registerType } from '../protocol/values/register.js'
 export type { ClassOf, TypeCodec } from '../protocol/values/register.js'
+export { asCompleted } from './as-completed.js'
+export type {
+  Additions,
+  AsCompleted,
+  CompletedOptions,
+  CompletedStream,
+  FutureStream,
+  FutureStreamFace,
+  ResultsOptions,
+} from './as-completed.js'
 export type { CancelOptions, CancelResult } from './cancellation.js'
 export type {
   Client,
@@ -68,3 +78,5 @@ export type { OutputFutures, SplittingClient } from './splitting-client.js'
 export type { Resources } from './resources.js'
 export type { BlockedTasks } from './session.js'
 export type { MapOptions, MapOptionsWithArgs, OutputOptions, TaskOptions } from './task-options.js'
+export { wait } from './wait.js'
+export type { Waited, WaitOptions } from './wait.js'

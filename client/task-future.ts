@@ -12,7 +12,7 @@ import {
 } from './cancellation.js'
 import type { Future, FutureStatus, Inputs, ResultOptions } from './future.js'
 import { interruptible } from './interruptible.js'
-import { checkOptionNames, checkTimeout } from './options.js'
+import { checkOptionNames, checkTimeout, describe, invalidOption } from './options.js'
 import type { Place, TaskArray, Waiter } from './task-array.js'
 
 type AnyFunction = (...args: never[]) => unknown
@@ -94,6 +94,20 @@ export class TaskFuture<T> implements Future<T> {
       () => undefined,
       (error: unknown) => error,
     )
+  }
+
+  onStatus(onStatus: (status: FutureStatus) => void): () => void {
+    if (typeof onStatus !== 'function') throw invalidOption(`onStatus() got ${describe(onStatus)}; give a function.`)
+    let isStopped = false
+    const tell = (status: FutureStatus): void => {
+      if (!isStopped) onStatus(status)
+    }
+    if (this.status !== 'pending') queueMicrotask(() => tell(this.status))
+    const stop = this.array.listen(this.index, tell)
+    return () => {
+      isStopped = true
+      stop()
+    }
   }
 
   pipe<A extends readonly unknown[], R>(fn: (value: T, ...rest: A) => R, ...rest: Inputs<A>): Future<Awaited<R>> {

@@ -4,7 +4,7 @@ import { MAX_OUTPUTS } from '../protocol/limits.js'
 import type { Input, Inputs } from './future.js'
 import { NO_NEEDS, type Needs } from '../protocol/messages/needs.js'
 import { NEED_OPTIONS, resolveNeeds, type NeedOptions } from './needs.js'
-import { checkOptionNames, describe, invalidOption } from './options.js'
+import { checkOptionNames, checkSignal, describe, invalidOption } from './options.js'
 
 /** Options of tasks, for {@link Client.with}. */
 export interface TaskOptions extends NeedOptions {
@@ -150,11 +150,6 @@ function checkText(name: string, value: unknown): asserts value is string {
 function checkPriority(priority: unknown): void {
   if (Number.isInteger(priority) && Math.abs(priority as number) < PRIORITY_LIMIT) return
   throw invalidOption(`priority is ${describe(priority)}; give a whole number, the higher the sooner.`)
-}
-
-function checkSignal(signal: unknown): void {
-  if (signal === undefined || signal instanceof AbortSignal) return
-  throw invalidOption(`signal is ${describe(signal)}; give an AbortSignal.`)
 }
 
 function checkOutputs(outputs: unknown): void {

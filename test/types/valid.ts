@@ -1,13 +1,15 @@
 /** Programs that must compile, and what their types must be. Compiled by test/client/types.test.ts as a user's program. */
-import { connect, delayed, LocalCluster, ref, registerType, TimeoutError } from 'heddle'
+import { asCompleted, connect, delayed, LocalCluster, ref, registerType, TimeoutError, wait } from 'heddle'
 import type {
   Client,
   ClusterStatus,
+  CompletedStream,
   Delayed,
   DelayedFunction,
   Explanation,
   Future,
   FutureStatus,
+  FutureStream,
   HeldUnit,
   Input,
   MapOptions,
@@ -211,6 +213,36 @@ exactly<Promise<number[]>>()(client.gather(client.map((x: number) => x, [1])), t
 exactly<Promise<[PromiseSettledResult<number>]>>()(client.gather([three], { errors: 'settle' }), true)
 exactly<Promise<(string | number)[]>>()(client.gather([three, text], { errors: 'skip' }), true)
 
+// Futures as they end: the loop's variable is the future, in every loop, and next() gives it too.
+async function completion(): Promise<void> {
+  const completed = asCompleted([three, three])
+  exactly<CompletedStream<number>>()(completed, true)
+  for await (const future of completed) exactly<Future<number>>()(future, true)
+  for await (const future of completed) {
+    exactly<Future<number>>()(future, true)
+    completed.add(client.map((x: number) => x, [1]))
+    exactly<number>()(await future, true)
+  }
+  exactly<Promise<IteratorResult<Future<number>, undefined>>>()(completed.next(), true)
+  const stream: FutureStream<number> = asCompleted(new Set([three]), { signal: AbortSignal.timeout(5) })
+  for await (const future of stream) exactly<Future<number>>()(future, true)
+  for await (const future of asCompleted([three, text])) {
+    exactly<Future<number | string>>()(future, true)
+    exactly<number | string>()(await future, true)
+  }
+  for await (const value of asCompleted.results([three])) exactly<number>()(value, true)
+  for await (const result of asCompleted.results([three], { errors: 'settle' })) {
+    exactly<PromiseSettledResult<number>>()(result, true)
+  }
+  exactly<{ done: Future<number>[]; pending: Future<number>[] }>()({ ...(await wait([three])) }, true)
+  const { done, pending } = await wait(new Set([three, text]), { count: 1, timeoutMs: 5 })
+  exactly<(Future<number> | Future<string>)[]>()(done, true)
+  client.release(pending)
+  exactly<Future<unknown>[]>()(client.futuresOf({ deep: [three] }), true)
+  const stop = three.onStatus((status) => exactly<FutureStatus>()(status, true))
+  exactly<void>()(stop(), true)
+}
+
 // Modules: their functions only, promises unwrapped.
 interface Tasks {
   resize(path: string, size: { width: number }): Promise<number>
@@ -252,7 +284,7 @@ function average(of: Client, xs: Input<number[]>): Future<number> {
 }
 average(client, [1, three])
 new TimeoutError('late').code satisfies string
-void [futures, connecting]
+void [futures, completion, connecting]
 
 // Graphs: a delayed function takes values, delayed ones and futures, at any depth.
 declare const later: Delayed<number>
