@@ -361,6 +361,42 @@ export class Client implements AsyncDisposable {
   }
 
   /**
+   * A future of a task that is in the cluster already, by its key: of this client, of another, in any process. The result
+   * stays as long as somebody holds one of its futures. If there is no such task now, the future fails with an error of
+   * code `ERR_HEDDLE_UNKNOWN_KEY`; so pass a key on only when the task has reached the scheduler, as it has once anything
+   * was awaited after the submit.
+   *
+   * @example
+   * ```ts
+   * const { key } = client.with({ key: 'model-7' }).submit(() => [1, 2, 3])
+   * const again = client.future<number[]>(key)
+   * console.log((await again).length) // => 3
+   * ```
+   */
+  future<T>(key: string): Future<T> {
+    checkKey(key)
+    // Nobody but the caller knows what the task returns.
+    return this.#session.attach(key) as Future<T>
+  }
+
+  /**
+   * Has work go on until it has an outcome, though nobody holds its future, and though this client may be gone: takes a
+   * future, or a value with futures in it as `futuresOf` finds them. Afterwards the result goes, unless somebody holds it.
+   * A cluster that `connect()` started itself ends with its client all the same.
+   *
+   * @throws {HeddleError} `ERR_HEDDLE_RELEASED` when a future was released or cancelled.
+   * @example
+   * ```ts
+   * client.fireAndForget(client.submit((text: string) => console.log(text), 'for the log of a worker'))
+   * ```
+   */
+  fireAndForget(work: unknown): void {
+    const futures = futuresOf(work)
+    if (futures.length === 0) throw invalidOption(`client.fireAndForget() got ${describe(work)}; give it a future.`)
+    this.#session.detach(this.#own('client.fireAndForget()', futures))
+  }
+
+  /**
    * The futures in a value, each once: at any depth of arrays, plain objects, Maps and Sets, of what `persist` gave, and of
    * the arguments of delayed calls.
    *

@@ -112,6 +112,20 @@ export interface Future<T> extends PromiseLike<T>, Disposable {
   explain(): Promise<Explanation>
 
   /**
+   * Has a task that failed run again, with the inputs that it failed for, and with whatever else failed for the same
+   * reason, futures of other clients too. They are pending from now on. Of a task that did not fail it does nothing.
+   *
+   * @throws {HeddleError} `ERR_HEDDLE_RELEASED` when the future was released or cancelled; and what was wrong with the
+   * call when its function or arguments could not be sent, which trying again does not change.
+   * @example
+   * ```ts
+   * if (future.status === 'error') future.retry()
+   * console.log(await future)
+   * ```
+   */
+  retry(): void
+
+  /**
    * Lets go of the result: the cluster drops it, or the work under way, unless somebody else needs it. Whoever awaits
    * this future, now or later, gets an error with the code `ERR_HEDDLE_RELEASED`. A second call does nothing.
    */

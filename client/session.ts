@@ -30,6 +30,7 @@ import {
   type CancelResult,
   type ResolvedCancelOptions,
 } from './cancellation.js'
+import { Attachment } from './attachment.js'
 import type { Failure } from './failure.js'
 import type { Future } from './future.js'
 import { gather, type ErrorMode } from './gather.js'
@@ -152,6 +153,9 @@ export class Session implements FutureOwner {
   readonly #blockedListeners = new Set<(blocked: BlockedTasks) => void>()
   readonly #aborts = new AbortWatch((places, reason) => this.#onAborted(places, reason))
   #lastRequest = 0
+  /** How much of what must be said before this client may close was not said yet. */
+  #toSay = 0
+  #onAllSaid = (): void => undefined
   #located: LocatedValues | undefined
   #onReady: { readonly resolve: () => void; readonly reject: (error: Error) => void } | undefined
   /** Why nothing goes any more: what calls and pending futures get. */
@@ -200,8 +204,17 @@ export class Session implements FutureOwner {
     return this.#end !== undefined
   }
 
-  /** Closes the connection. What is pending is rejected. */
+  /** Closes the connection, once it has been said what is to go on without it. What is pending is rejected. */
   async close(): Promise<void> {
+    if (this.#toSay > 0 && this.#end === undefined) {
+      await new Promise<void>((resolve) => {
+        const before = this.#onAllSaid
+        this.#onAllSaid = () => {
+          before()
+          resolve()
+        }
+      })
+    }
     this.#onEnd(new HeddleError('ERR_HEDDLE_CLOSED', 'This client is closed; open another one with connect().'))
     this.#connection.close(CLOSED)
     await this.#connection.closed
@@ -259,12 +272,51 @@ export class Session implements FutureOwner {
     this.checkOpen()
     const encoded = new Pieces(encodeInPieces(value, { path: 'value' }))
     let future: Future<unknown> | undefined
-    this.#outgoing.addScattered((array) => {
+    this.#outgoing.addAlone((array) => {
       const index = this.#scattered.add(array, encoded)
       future = this.#makeFuture(array, index)
       return new ScatteredValue(array, encoded.length, options)
     })
     return present(future, 'the future of a scattered value')
+  }
+
+  /** One more future of the task with this key, whoever submitted it. */
+  attach(key: string): Future<unknown> {
+    this.checkOpen()
+    let future: Future<unknown> | undefined
+    this.#outgoing.addAlone((array) => {
+      const attachment = new Attachment(array, key)
+      future = this.#makeFuture(array, 0)
+      return attachment
+    })
+    return present(future, 'the future of a key')
+  }
+
+  /** These go on until they have an outcome, though nobody may hold them. The client stays until it has said so. */
+  detach(futures: readonly TaskFuture<unknown>[]): void {
+    this.checkOpen()
+    const released = futures.find(({ array, index }) => array.isReleased(index))
+    if (released !== undefined) throw releasedError(released.key)
+    const tasks = futures.filter(({ array, index }) => array.isPending(index)).map(idOf)
+    if (tasks.length === 0) return
+    this.#toSay += 1
+    this.#outgoing.whenSubmitted(() => {
+      for (let start = 0; start < tasks.length; start += ENOUGH_TO_CANCEL) {
+        this.#connection.send({ type: 'detach', tasks: tasks.slice(start, start + ENOUGH_TO_CANCEL) })
+      }
+      this.#toSay -= 1
+      if (this.#toSay === 0) this.#onAllSaid()
+    })
+  }
+
+  retry(array: TaskArray, index: number): void {
+    this.checkOpen()
+    const failure = array.failureOf(index)
+    if (array.isReleased(index)) throw releasedError(array.keyOf(index))
+    if (failure === undefined) return
+    if (failure.type === 'local') throw failure.error // What could not be sent still can't.
+    array.onRetried(index)
+    this.#outgoing.retry(array.idOf(index))
   }
 
   /** Code of a module. It is bundled once, when it is first asked for. */
@@ -465,6 +517,9 @@ export class Session implements FutureOwner {
         for (const id of message.tasks) this.#find(id)?.onFailed(indexOf(id), failure)
         break
       }
+      case 'retried':
+        for (const id of message.tasks) this.#find(id)?.onRetried(indexOf(id))
+        break
       case 'status':
       case 'workers-present':
       case 'replicated':
@@ -549,6 +604,7 @@ export class Session implements FutureOwner {
     if (this.#end !== undefined) return
     this.#end = error
     this.#onReady?.reject(error)
+    this.#onAllSaid()
     this.#outgoing.close()
     this.#scattered.clear()
     this.#located?.close()
@@ -562,6 +618,15 @@ export class Session implements FutureOwner {
 function errorOfClose(address: string, { message }: CloseReason): SchedulerUnreachableError {
   const text = `The connection to the scheduler at ${address} ended: ${message} Check that it runs, and connect again.`
   return new SchedulerUnreachableError(text)
+}
+
+function idOf({ array, index }: Place): TaskId {
+  return array.idOf(index)
+}
+
+function releasedError(key: string): HeddleError {
+  const message = `The future ${key} was released or cancelled, and nothing of it is left to go on; submit it once more.`
+  return new HeddleError('ERR_HEDDLE_RELEASED', message)
 }
 
 function unexpected({ type }: SchedulerToClient): HeddleError {

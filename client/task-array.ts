@@ -64,6 +64,8 @@ export class TaskArray {
   readonly #calls: Call[] = []
   #keys: Map<number, string> | undefined
   #failures: Map<number, Failure> | undefined
+  /** How often each ran again after it had failed, if it did. */
+  #retries: Map<number, number> | undefined
   /** By index. */
   #waiters: Few<Waiter>[] | undefined
   #watchers: Few<Watcher>[] | undefined
@@ -123,6 +125,16 @@ export class TaskArray {
 
   explicitKeyOf(index: number): string | undefined {
     return this.#keys?.get(index)
+  }
+
+  /** What the task is called on the status page. */
+  nameOf(index: number): string {
+    return this.#callOf(index).template.name
+  }
+
+  /** Has it a generated key, and will have one by its content when that is known? */
+  hasProvisionalKey(index: number): boolean {
+    return this.explicitKeyOf(index) === undefined && this.#callOf(index).template.pureName !== undefined
   }
 
   keyOf(index: number): string {
@@ -267,6 +279,22 @@ export class TaskArray {
     const { site } = this.#callOf(index)
     for (const waiter of this.#takeWaiters(index)) waiter.onError(index, errorOf(failure, site))
     this.#onOver(index)
+  }
+
+  /** It failed, and runs again: what was known of it counts no more. */
+  onRetried(index: number): void {
+    if (index >= this.count || this.isReleased(index) || this.#failures?.get(index)?.type !== 'remote') return
+    this.#failures.delete(index)
+    this.#retries ??= new Map()
+    this.#retries.set(index, this.retriesOf(index) + 1)
+    this.#states[index] = PENDING
+    this.#pendingCount += 1
+    if (this.#listeners !== undefined) this.#tellListeners(index, false)
+  }
+
+  /** How often it ran again after it had failed. */
+  retriesOf(index: number): number {
+    return this.#retries?.get(index) ?? 0
   }
 
   /** Nothing will come any more: everybody who waits gets this error. */

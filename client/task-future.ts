@@ -24,6 +24,7 @@ export interface FutureOwner {
   wait(array: TaskArray, index: number, waiter: Waiter): void
   release(array: TaskArray, index: number): void
   explainFuture(array: TaskArray, index: number): Promise<Explanation>
+  retry(array: TaskArray, index: number): void
   cancel(places: readonly Place[], options: ResolvedCancelOptions): Promise<CancelResult[]>
   /** `called` is the function of ours that the user called: whoever called it submits the task. */
   pipe(fn: AnyFunction, args: readonly unknown[], called: AnyFunction): Future<unknown>
@@ -125,6 +126,10 @@ export class TaskFuture<T> implements Future<T> {
     return await this.owner.explainFuture(this.array, this.index)
   }
 
+  retry(): void {
+    this.owner.retry(this.array, this.index)
+  }
+
   release(): void {
     this.owner.release(this.array, this.index)
   }
@@ -137,15 +142,25 @@ export class TaskFuture<T> implements Future<T> {
     return `Future { ${this.key}: ${this.status} }`
   }
 
-  /** Asks for the value, once: later calls share it, errors too, unless the future was released in between. */
+  /** Asks for the value, once: later calls share it, errors too, unless the future was released or retried in between. */
   #wait(): Promise<T> {
-    if (this.#value === undefined || this.array.isReleased(this.index)) {
+    const { array, index } = this
+    const retries = array.retriesOf(index)
+    if (this.#value === undefined || array.isReleased(index) || (retries > 0 && runsBefore(this.#value) !== retries)) {
       this.#value = new Promise<T>((resolve, reject) => {
-        this.owner.wait(this.array, this.index, new PromiseWaiter(this, resolve, reject))
+        this.owner.wait(array, index, new PromiseWaiter(this, resolve, reject))
       })
+      if (retries > 0) RUNS_BEFORE.set(this.#value, retries)
     }
     return this.#value
   }
+}
+
+/** Of values that were asked for after a retry, how many there had been. Futures that nobody retries have no part in it. */
+const RUNS_BEFORE = new WeakMap<Promise<unknown>, number>()
+
+function runsBefore(value: Promise<unknown>): number {
+  return RUNS_BEFORE.get(value) ?? 0
 }
 
 class PromiseWaiter<T> implements Waiter {

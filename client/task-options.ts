@@ -15,6 +15,15 @@ export interface TaskOptions extends NeedOptions {
    * client, is one more future of it, and other work under the same key fails with `ERR_HEDDLE_KEY_CONFLICT`.
    */
   readonly key?: string | undefined
+  /**
+   * The same code and the same arguments are the same task, in all clients that say so: its key is made of them, and the
+   * work is done once while somebody holds the result. Futures among the arguments count by their keys. Only for functions
+   * that give the same result each time. Default: false.
+   *
+   * Where the key is not known at the call (the module is being bundled; `map` over more than 1,000 items; graphs), the
+   * future has a generated key until the task is sent.
+   */
+  readonly pure?: boolean | undefined
   /** Higher first. A whole number; default 0. */
   readonly priority?: number | undefined
   /** Cancels the tasks when it aborts, as `future.cancel()` does, with the signal's reason. */
@@ -22,7 +31,7 @@ export interface TaskOptions extends NeedOptions {
 }
 
 /** Options of tasks with several outputs, for {@link Client.with}. */
-export interface OutputOptions extends Omit<TaskOptions, 'key'> {
+export interface OutputOptions extends Omit<TaskOptions, 'key' | 'pure'> {
   /**
    * The tasks return an array of so many values, 1 to 1,023, and each value has a future of its own, is moved and kept on
    * its own. Such tasks have no explicit `key`.
@@ -34,6 +43,8 @@ export interface OutputOptions extends Omit<TaskOptions, 'key'> {
 export interface MapOptions<I = unknown, A extends readonly unknown[] = readonly unknown[]> extends NeedOptions {
   /** As in {@link TaskOptions}. */
   readonly name?: string | undefined
+  /** As in {@link TaskOptions}. */
+  readonly pure?: boolean | undefined
   /** As in {@link TaskOptions}. */
   readonly priority?: number | undefined
   /** As in {@link TaskOptions}. */
@@ -50,6 +61,7 @@ export type MapOptionsWithArgs<I, A extends readonly unknown[]> = MapOptions<I, 
 export interface ResolvedTaskOptions {
   readonly name: string | undefined
   readonly key: string | undefined
+  readonly pure: boolean
   readonly priority: number
   readonly needs: Needs
   /** 0: the result is one value. */
@@ -61,6 +73,7 @@ export interface ResolvedMapOptions {
   readonly outputs: number
   readonly signal: AbortSignal | undefined
   readonly name: string | undefined
+  readonly pure: boolean
   readonly priority: number
   readonly needs: Needs
   readonly key: ((item: never, index: number) => string) | undefined
@@ -70,6 +83,7 @@ export interface ResolvedMapOptions {
 export const DEFAULT_TASK_OPTIONS: ResolvedTaskOptions = Object.freeze({
   name: undefined,
   key: undefined,
+  pure: false,
   priority: 0,
   needs: NO_NEEDS,
   outputs: 0,
@@ -85,13 +99,13 @@ export function resolveTaskOptions(
   given: TaskOptions & Partial<OutputOptions>,
   base: ResolvedTaskOptions,
 ): ResolvedTaskOptions {
-  checkOptionNames('client.with()', given, ['name', 'key', 'priority', 'outputs', ...NEED_OPTIONS, 'signal'])
+  checkOptionNames('client.with()', given, ['name', 'key', 'pure', 'priority', 'outputs', ...NEED_OPTIONS, 'signal'])
   return completeTaskOptions(given, base)
 }
 
 /** Checks the options of a function whose tasks are made later, as `where` says. */
 export function checkTaskOptions(where: string, given: Omit<TaskOptions, 'key' | 'signal'>): void {
-  checkOptionNames(where, given, ['name', 'priority', ...NEED_OPTIONS])
+  checkOptionNames(where, given, ['name', 'pure', 'priority', ...NEED_OPTIONS])
   completeTaskOptions(given, DEFAULT_TASK_OPTIONS)
 }
 
@@ -101,15 +115,16 @@ export function completeTaskOptions(
   base: ResolvedTaskOptions,
 ): ResolvedTaskOptions {
   const { name = base.name, key = base.key, priority = base.priority } = given
-  const { outputs = base.outputs, signal = base.signal } = given
+  const { outputs = base.outputs, signal = base.signal, pure = base.pure } = given
   if (name !== undefined) checkText('name', name)
   if (key !== undefined) checkKey(key)
   checkPriority(priority)
   if (given.outputs !== undefined) checkOutputs(outputs)
   const needs = resolveNeeds(given, base.needs)
   if (key !== undefined && outputs > 0) throw keyWithOutputs(key)
+  checkPure(pure, key !== undefined, outputs)
   checkSignal(signal)
-  return Object.freeze({ name, key, priority, outputs, needs, signal })
+  return Object.freeze({ name, key, pure, priority, outputs, needs, signal })
 }
 
 /** Completes and checks the options of `map` or `starmap`, as `where` says; what they don't say is as in `base`. */
@@ -118,8 +133,8 @@ export function resolveMapOptions(
   given: MapOptions<never>,
   base: ResolvedTaskOptions,
 ): ResolvedMapOptions {
-  checkOptionNames(where, given, ['name', 'key', 'args', 'priority', ...NEED_OPTIONS, 'signal'])
-  const { name = base.name, key, priority = base.priority, args = [], signal = base.signal } = given
+  checkOptionNames(where, given, ['name', 'key', 'pure', 'args', 'priority', ...NEED_OPTIONS, 'signal'])
+  const { name = base.name, key, priority = base.priority, args = [], signal = base.signal, pure = base.pure } = given
   if (name !== undefined) checkText('name', name)
   checkPriority(priority)
   if (key !== undefined && typeof key !== 'function') {
@@ -131,10 +146,11 @@ export function resolveMapOptions(
     )
   }
   if (key !== undefined && base.outputs > 0) throw keyWithOutputs(key)
+  checkPure(pure, key !== undefined, base.outputs)
   if (!Array.isArray(args)) throw invalidOption(`args is ${describe(args)}; give an array of the further arguments.`)
   const needs = resolveNeeds(given, base.needs)
   checkSignal(signal)
-  return { name, key, priority, args, outputs: base.outputs, needs, signal }
+  return { name, key, pure, priority, args, outputs: base.outputs, needs, signal }
 }
 
 /** @throws {HeddleError} `ERR_HEDDLE_INVALID_OPTION` */
@@ -150,6 +166,13 @@ function checkText(name: string, value: unknown): asserts value is string {
 function checkPriority(priority: unknown): void {
   if (Number.isInteger(priority) && Math.abs(priority as number) < PRIORITY_LIMIT) return
   throw invalidOption(`priority is ${describe(priority)}; give a whole number, the higher the sooner.`)
+}
+
+function checkPure(pure: unknown, hasKey: boolean, outputs: number): void {
+  if (typeof pure !== 'boolean') throw invalidOption(`pure is ${describe(pure)}; give true or false.`)
+  if (!pure) return
+  if (hasKey) throw invalidOption('A pure task gets its key from its code and arguments; leave key out, or pure.')
+  if (outputs > 0) throw invalidOption('A task with several outputs has no key, and so none that purity gives; leave pure out.')
 }
 
 function checkOutputs(outputs: unknown): void {

@@ -16,6 +16,7 @@ export interface Naming {
   readonly priority: number
   readonly outputs: number
   readonly needs: Needs
+  readonly pure: boolean
 }
 
 interface Target {
@@ -52,7 +53,7 @@ export class Templates {
   /** @throws {FunctionNotPortableError} */
   of(fn: TaskFunction, naming: Naming): Template {
     const isPlain =
-      naming.name === undefined && naming.priority === 0 && naming.outputs === 0 && naming.needs === NO_NEEDS
+      naming.name === undefined && naming.priority === 0 && naming.outputs === 0 && naming.needs === NO_NEEDS && !naming.pure
     const known = isPlain ? this.#byFunction.get(fn) : undefined
     if (known !== undefined && !known.isClosed) {
       this.#use(known)
@@ -61,7 +62,7 @@ export class Templates {
 
     const target = this.#targetOf(fn)
     const name = naming.name ?? target.name
-    const label = `${naming.priority} ${naming.outputs} ${labelOf(naming.needs)} ${target.exportName} ${name}`
+    const label = `${naming.priority} ${naming.outputs} ${naming.pure} ${labelOf(naming.needs)} ${target.exportName} ${name}`
     const siblings = this.#byIdentity.get(target.identity)
     let template = siblings?.get(label)
     if (template === undefined) {
@@ -83,11 +84,12 @@ export class Templates {
     this.#onClosed(template)
   }
 
-  #make({ source, exportName }: Target, naming: Naming & { name: string }, constants: Constants): Template {
+  #make({ source, exportName, name: ownName }: Target, naming: Naming & { name: string }, constants: Constants): Template {
     const id = templateId((this.#made += 1))
-    const { name, priority, outputs, needs } = naming
+    const { name, priority, outputs, needs, pure } = naming
     const fresh = { standing: 'new', unsent: 0, isClosed: false } as const
-    return { id, name, source, exportName, priority, outputs, needs, constants, ...fresh }
+    const pureName = pure ? ownName : undefined
+    return { id, name, source, exportName, priority, outputs, needs, constants, pureName, ...fresh }
   }
 
   #remember(template: Template, identity: string | CodeSource, label: string): void {

@@ -102,6 +102,14 @@ export type Replicate = Infer<typeof replicate>
 export const cancel = message('cancel', { request: integer, tasks: taskIds, graceMs: integer, error: bytes })
 export type Cancel = Infer<typeof cancel>
 
+/** These go on until they have an outcome, though nobody may hold them: when the client is gone, too. */
+export const detach = message('detach', { tasks: taskIds })
+/** These failed and shall run again, with the inputs that they failed for, and with whatever failed for the same reason. */
+export const retry = message('retry', { tasks: taskIds })
+/** One more future of the task that has this key, whoever submitted it: the one task of a new array. */
+export const attach = message('attach', { array, key: text })
+export type Attach = Infer<typeof attach>
+
 export const clientToScheduler = union([
   defineCode,
   defineTemplate,
@@ -121,6 +129,9 @@ export const clientToScheduler = union([
   takeUnit,
   returnUnit,
   askExplanation,
+  detach,
+  retry,
+  attach,
   ...toSwitch,
 ])
 export type ClientToScheduler = Infer<typeof clientToScheduler>
@@ -173,6 +184,8 @@ export const cancelled = message('cancelled', { request: integer, stoppedBy: lis
 /** Ready tasks of these functions can't run as things stand. Told at once, and again when it was over meanwhile. */
 export const blocked = message('blocked', { needs: text, reason: text, functions: list(text) })
 export type Blocked = Infer<typeof blocked>
+/** These failed, and run again: they have no outcome any more. */
+export const retried = message('retried', { tasks: taskIds })
 
 export const schedulerToClient = union([
   lease,
@@ -191,6 +204,7 @@ export const schedulerToClient = union([
   unitRefused,
   blocked,
   explained,
+  retried,
   ...fromSwitch,
 ])
 export type SchedulerToClient = Infer<typeof schedulerToClient>

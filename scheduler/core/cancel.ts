@@ -92,7 +92,7 @@ function answer(state: SchedulerState, { client, request, stoppedBy }: Cancellat
 }
 
 /** The task of a future that the client holds. */
-function taskOfFuture(state: SchedulerState, client: ClientRecord, id: TaskId): Task | undefined {
+export function taskOfFuture(state: SchedulerState, client: ClientRecord, id: TaskId): Task | undefined {
   const array = state.arrays.get(arrayOf(id))
   if (array?.client !== client || (array.flags[indexOf(id)]! & HELD) === 0) return undefined
   return findTask(state, id)
@@ -108,6 +108,7 @@ function runnerOf(task: Task): Task | undefined {
 function isOthersToo(task: Task, client: ClientRecord): boolean {
   const isHeldBy = ({ array, index }: Pick<Task, 'array' | 'index'>): boolean =>
     array.client !== client && (array.flags[index]! & HELD) !== 0
+  if (task.isDetached && task.array.client !== client) return true
   if (isHeldBy(task) || (task.aliases?.some(isHeldBy) ?? false)) return true
   return task.waiters.some((waiter) => waiter.state.type === 'waiting' && waiter.array.client !== client)
 }

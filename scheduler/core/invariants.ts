@@ -16,6 +16,7 @@ import { hoards, slotsOf, type WorkerRecord } from './worker-record.js'
 export function checkInvariants(state: SchedulerState): void {
   const tasks = allTasks(state)
   checkTasks(state, tasks)
+  checkVictims(state, tasks)
   checkLinks(tasks)
   checkWorkers(state, tasks)
   checkDemands(state)
@@ -96,6 +97,22 @@ function checkProducer({ id, state: at, inputs, producer, template, array, index
     assert(at.type !== 'in-memory', `${id} has outputs, and a value of its own`)
     assert((array.flags[index]! & HELD) === 0, `${id} has outputs, and is held itself`)
   }
+}
+
+/** Every failed task with inputs is known as a victim of its failure, and nothing else is. */
+function checkVictims({ victims }: SchedulerState, tasks: ReadonlySet<Task>): void {
+  let known = 0
+  for (const [failure, failed] of victims) {
+    assert(failed.size > 0, `a failure of ${failure.culpritKey} has no victims`)
+    for (const task of failed) {
+      assert(tasks.has(task), `${task.id} is a victim of ${failure.culpritKey}, and gone`)
+      assert(task.state.type === 'failed' && task.state.failure === failure, `${task.id} did not fail for its failure`)
+    }
+    known += failed.size
+  }
+  const failed = [...tasks].filter(({ state, inputs }) => state.type === 'failed' && inputs.length > 0)
+  assert(failed.length === known, `${known} victims are known, and ${failed.length} tasks failed that have inputs`)
+  for (const task of tasks) assert(!task.isDetached || isPending(task), `${task.id} is detached, and has an outcome`)
 }
 
 function checkLinks(tasks: ReadonlySet<Task>): void {

@@ -25,6 +25,7 @@ export function finishTask(state: SchedulerState, task: Task, value: InMemory): 
     else if (waiter.state.missing === 1) hurryLastInput(state, waiter)
   }
   tell(state, task)
+  task.isDetached = false
   letGo(state, task)
 }
 
@@ -37,6 +38,7 @@ export function failTask(state: SchedulerState, task: Task, failure: Failure): v
     const wasWaiting = next.state.type === 'waiting'
     if (next.state.type === 'ready') readyQueueOf(state, next.template).markStale()
     moveTo(next, { type: 'failed', failure })
+    if (next.inputs.length > 0) joinVictims(state, next, failure)
     noteChange(state, next.id)
     if (wasWaiting) leaveWaiters(next)
     // Totals count runs: the outputs of one that fails are no further failures, and what was cancelled is none.
@@ -44,9 +46,17 @@ export function failTask(state: SchedulerState, task: Task, failure: Failure): v
     if (next.producer === undefined && !isCancelled) countFailure(state, next)
     for (const waiter of takeWaiters(next)) if (waiter.state.type === 'waiting') work.push(waiter)
     tell(state, next)
+    next.isDetached = false
     if (wasPending) noLongerPending(state, next)
     letGo(state, next)
   }
+}
+
+/** It may have failed with others, for want of an input. */
+function joinVictims(state: SchedulerState, task: Task, failure: Failure): void {
+  const victims = state.victims.get(failure)
+  if (victims === undefined) state.victims.set(failure, new Set([task]))
+  else victims.add(task)
 }
 
 export function countFailure(state: SchedulerState, task: Task): void {

@@ -13,7 +13,7 @@ import type { Relay } from './relays.js'
 import type { Scatter } from './scatter.js'
 import type { CopiesUnderWay, Spread } from './spread.js'
 import type { TaskArray } from './task-array.js'
-import type { Task } from './task.js'
+import type { Failure, Task } from './task.js'
 import type { CodeRecord, FunctionStatistics, Template } from './template.js'
 import { isLessLoaded, type WorkerRecord } from './worker-record.js'
 
@@ -57,6 +57,8 @@ export interface SchedulerState {
   readonly arrays: Map<ArrayId, TaskArray>
   /** Tasks with an explicit key. */
   readonly keys: Map<string, Task>
+  /** Failed tasks that have inputs, by why they failed: many may have failed for one. */
+  readonly victims: Map<Failure, Set<Task>>
   readonly codes: Map<CodeHash, CodeRecord>
   /** By code and export, so that what is learnt about a function outlives a template. */
   readonly functions: Map<string, FunctionStatistics>
@@ -126,6 +128,7 @@ export function createState(config: SchedulerConfig): SchedulerState {
     consuming: 0,
     arrays: new Map(),
     keys: new Map(),
+    victims: new Map(),
     codes: new Map(),
     functions: new Map(),
     ready: new ReadyQueue(),

@@ -10,20 +10,20 @@ import { Outgoing } from '../../client/outgoing.js'
 import { NO_CONSTANTS, type Template } from '../../client/template.js'
 import { Templates } from '../../client/templates.js'
 
-const PLAIN = { name: undefined, priority: 0, outputs: 0, needs: NO_NEEDS }
+const PLAIN = { name: undefined, priority: 0, outputs: 0, needs: NO_NEEDS, pure: false }
 
 test('of too many templates the one that was not used for longest is given up', () => {
   const closed: Template[] = []
   const templates = new Templates((template) => closed.push(template), undefined)
   const twice = (x: number): number => x * 2
   const made = Array.from({ length: 1_000 }, (_, i) =>
-    templates.of(twice, { name: `name ${i}`, priority: 0, outputs: 0, needs: NO_NEEDS }),
+    templates.of(twice, { name: `name ${i}`, priority: 0, outputs: 0, needs: NO_NEEDS, pure: false }),
   )
-  assert.equal(templates.of(twice, { name: 'name 0', priority: 0, outputs: 0, needs: NO_NEEDS }), made[0])
+  assert.equal(templates.of(twice, { name: 'name 0', priority: 0, outputs: 0, needs: NO_NEEDS, pure: false }), made[0])
   const plain = templates.of(twice, PLAIN)
   assert.deepEqual(closed, [made[1]])
   for (let i = 2; i < 1_000; i++) {
-    templates.of(twice, { name: `more ${i}`, priority: 0, outputs: 0, needs: NO_NEEDS })
+    templates.of(twice, { name: `more ${i}`, priority: 0, outputs: 0, needs: NO_NEEDS, pure: false })
     assert.equal(templates.of(twice, PLAIN), plain)
   }
   assert.deepEqual(closed, made.slice(1))
@@ -39,7 +39,11 @@ test('templates of code that is not to be had count no submission any more', asy
   const source = { name: 'broken', state: { type: 'failed', error: new Error('no bundle') } } as const
   const templates = new Templates(() => undefined, undefined)
   const make = (name: string): Template => {
-    const template = templates.withConstants(() => 1, { name, priority: 0, outputs: 0, needs: NO_NEEDS }, NO_CONSTANTS)
+    const template = templates.withConstants(
+      () => 1,
+      { name, priority: 0, outputs: 0, needs: NO_NEEDS, pure: false },
+      NO_CONSTANTS,
+    )
     return { ...template, source }
   }
   const [one, other, large] = [make('one'), make('other'), make('large')]

@@ -42,13 +42,20 @@ interface SimulatedTemplate {
   readonly limits: Needs['limits']
 }
 
-interface Future {
+/** A future as a simulated client knows it. */
+export interface Future {
   readonly id: TaskId
   /** Its own, also of an output. */
   readonly key: string
   readonly description: Description
   /** Asked for, and not answered yet. */
   isWanted: boolean
+  /** It failed, as far as the client knows. */
+  isFailed?: boolean
+  /** Somebody had it run again: then news of the runs cross. */
+  wasRetried?: boolean
+  /** It was known by its key alone. */
+  isAttached?: boolean
 }
 
 /** What the least worker has of memory. */
@@ -117,6 +124,8 @@ export class SimulatedClient {
   #lastUnitRequest = 0
   /** Questions for copies that were not answered. */
   #replications = 0
+  /** Work that goes on though its futures were let go: it must have run in the end. */
+  readonly #detached: Future[] = []
   /** What it brings to workers, until the scheduler says that it need not be kept. */
   readonly #scattered = new Map<TaskId, number>()
   #hasLeft = false
@@ -172,6 +181,18 @@ export class SimulatedClient {
     assert.equal(this.#unitRequests.size, 0, 'units of limits never came')
   }
 
+  /** What it detached ran, where nothing could keep it from that. */
+  checkDetached(): void {
+    const { hasDeaths, cancelledKeys, ranTasks } = this.#world
+    if (hasDeaths || cancelledKeys.size > 0) return
+    for (const { id, description } of this.#detached) {
+      const { outcome, inputs, output, key } = description
+      // What a client that has left was bringing to workers is lost with it.
+      if (outcome.type === 'failure' || output !== undefined || (this.#hasLeft && inputs.length > 0)) continue
+      assert(ranTasks.has(id), `${key} was detached, and never ran`)
+    }
+  }
+
   #receive(message: SchedulerToClient): void {
     if (this.#hasLeft) return
     switch (message.type) {
@@ -205,6 +226,9 @@ export class SimulatedClient {
         break
       case 'replicated':
         this.#replications--
+        break
+      case 'retried':
+        for (const task of message.tasks) this.#noteRetried(this.#futures.get(task))
         break
       case 'cancelled':
         assert.equal(message.stoppedBy.length, this.#cancellations.get(message.request), 'not every task has an answer')
@@ -243,6 +267,11 @@ export class SimulatedClient {
     if (this.#world.separationRng.chance(this.#world.replicating)) this.#replicate()
     if (this.#world.cancelRng.chance(this.#world.cancelling)) this.#cancel()
     if (this.#world.limits.length > 0 && this.#world.needsRng.chance(0.3)) this.#takeUnit()
+    if (this.#world.futureRng.chance(this.#world.retrying)) this.#retry()
+    if (this.#world.futureRng.chance(this.#world.attaching)) {
+      this.#detach()
+      this.#attach()
+    }
     this.#connection.flush()
   }
 
@@ -339,6 +368,7 @@ export class SimulatedClient {
       this.#futures.set(future.id, future)
       this.#recent.push(future)
     }
+    if (this.#world.attaching > 0) this.#world.known.push(...made)
     if (rng.chance(0.3)) this.#want(made)
   }
 
@@ -454,6 +484,56 @@ export class SimulatedClient {
     this.#release(futures)
   }
 
+  /** Some of what failed runs again, and is asked for. What must fail fails again; what was cancelled has its value. */
+  #retry(): void {
+    const rng = this.#world.futureRng
+    const failed = [...this.#futures.values()].filter(({ isFailed, isAttached }) => isFailed && !isAttached)
+    const futures = new Set(Array.from({ length: Math.min(failed.length, rng.integer(1, 5)) }, () => rng.pick(failed)!))
+    if (futures.size === 0) return
+    this.#world.counts.retried += futures.size
+    for (const future of futures) this.#noteRetried(future)
+    this.#connection.send({ type: 'retry', tasks: [...futures].map(({ id }) => id) })
+    this.#want([...futures])
+  }
+
+  #noteRetried(future: Future | undefined): void {
+    if (future === undefined) return
+    future.isFailed = false
+    future.wasRetried = true
+  }
+
+  /** Some futures are let go, and their work is to go on. */
+  #detach(): void {
+    const rng = this.#world.futureRng
+    const held = [...this.#futures.values()]
+    const futures = Array.from({ length: Math.min(held.length, rng.integer(1, 5)) }, () => rng.pick(held)!)
+    if (futures.length === 0) return
+    this.#world.counts.detached += futures.length
+    this.#connection.send({ type: 'detach', tasks: futures.map(({ id }) => id) })
+    for (const future of new Set(futures)) {
+      // One of a key may stand for a task that ran under another id.
+      if (!future.isAttached && future.key === generatedKey(nameOf(future.key), future.id)) this.#detached.push(future)
+    }
+    this.#release(futures)
+  }
+
+  /** A further future of a task that any client made, if it is there still. */
+  #attach(): void {
+    const rng = this.#world.futureRng
+    const known = rng.pick(this.#world.known)
+    if (known === undefined) return
+    const lease = this.#lease!
+    const array = lease.next
+    lease.next = arrayId(lease.next + 1)
+    const { key, description } = known
+    const future: Future = { id: taskId(array, 0), key, description, isWanted: false, isAttached: true }
+    this.#world.counts.attached++
+    this.#connection.send({ type: 'attach', array, key })
+    this.#futures.set(future.id, future)
+    this.#recent.push(future)
+    if (rng.chance(0.5)) this.#want([future])
+  }
+
   #release(futures: readonly Future[]): void {
     const released = futures.filter(({ id }) => this.#futures.delete(id))
     if (released.length === 0) return
@@ -463,7 +543,8 @@ export class SimulatedClient {
   /** A value is too large to come along: the client fetches it from its holder, or says that it could not. */
   #fetch({ task, heldAs, holders, workers: ids }: Located): void {
     const { agenda, counts, workers, fetchFailure, scheduler } = this.#world
-    assert(this.#futures.get(task)?.isWanted !== false, `${task} is located though nobody asked`)
+    const future = this.#futures.get(task)
+    assert(future?.isWanted !== false || future.wasRetried, `${task} is located though nobody asked`)
     counts.located++
     const place = this.#rng.integer(0, holders.length - 1)
     const holder = holders[place] ?? ''
@@ -521,7 +602,7 @@ export class SimulatedClient {
   #settle(task: TaskId, number: number): void {
     const future = this.#futures.get(task)
     if (future === undefined) return // Let go while the answer was under way.
-    assert(future.isWanted, `${task} has a value though nobody asked`)
+    assert(future.isWanted || future.wasRetried, `${task} has a value though nobody asked`)
     future.isWanted = false
     this.#world.counts.values++
     this.#checkValue(task, number)
@@ -540,8 +621,11 @@ export class SimulatedClient {
     const future = this.#futures.get(task)
     if (future === undefined) return
     future.isWanted = false
+    future.isFailed = true
     this.#world.counts.failures++
-    if (code === 'ERR_HEDDLE_WORKER_LOST' && this.#world.hasDeaths) {
+    if (future.isAttached && code === 'ERR_HEDDLE_UNKNOWN_KEY') return
+    // What is retried may need a scattered value that was let go.
+    if (code === 'ERR_HEDDLE_WORKER_LOST' && (this.#world.hasDeaths || this.#world.retrying > 0)) {
       this.#world.counts.lostTasks++
       return
     }
@@ -558,4 +642,8 @@ export class SimulatedClient {
     assert(isExpected, `${story}, and that is not why it should`)
     assert.equal(code, number === undefined ? 'ERR_HEDDLE_TASK_EXITED' : '', story)
   }
+}
+
+function nameOf(key: string): string {
+  return key.slice(0, key.lastIndexOf('-'))
 }

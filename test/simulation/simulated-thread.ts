@@ -46,7 +46,7 @@ export interface ThreadOptions {
   readonly thread: number
   readonly submit: (event: Unstamped<WorkerEvent>) => void
   readonly keep: (id: TaskId, value: StoredValue) => void
-  readonly onRun: () => void
+  readonly onRun: (task: TaskId) => void
   readonly onBegin: (task: BatchTask) => void
   readonly onEnd: (task: BatchTask) => void
   /** The thread is gone with what it ran. */
@@ -152,7 +152,7 @@ export class SimulatedThread {
     const { task } = this.#jobs[place]!
     const durationMs = this.#drawDurationMs(task.template.name)
     this.#options.onBegin(task)
-    this.#options.onRun()
+    this.#options.onRun(task.task)
     const run = this.#run
     this.#options.agenda.in(durationMs, () => {
       if (this.#run === run && this.#running === place) this.#taskEnded(place, durationMs)

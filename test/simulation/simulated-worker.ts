@@ -98,7 +98,7 @@ export class SimulatedWorker {
       thread,
       submit: (event) => this.#loop.submit(event),
       keep: (id, value) => this.#store.set(id, value),
-      onRun: () => this.#onRun(),
+      onRun: (task) => this.#onRun(task),
       onBegin: ({ task, template }) => {
         const limits = world.limitsOfTask.get(task) ?? []
         if (limits.length > 0) world.counts.limitedRuns++
@@ -194,9 +194,10 @@ export class SimulatedWorker {
     assert.equal(this.#machine.state.templates.size, 0, `${this.name} has templates left`)
   }
 
-  #onRun(): void {
+  #onRun(task: TaskId): void {
     const { counts, strikesAtRun, agenda } = this.#world
     counts.runs++
+    this.#world.ranTasks.add(task)
     if (strikesAtRun.has(counts.runs)) agenda.in(this.#rng.between(0, 1), () => this.suffer())
   }
 

@@ -42,6 +42,7 @@ export function simulate({ seed, faults }: SimulationOptions): SimulationReport 
   const needsRng = new Rng(seed + 2_000_000_011)
   const needing = needsRng.pick([0, 0.3, 1])!
   const cancelRng = new Rng(seed + 3_000_000_019)
+  const futureRng = new Rng(seed + 4_000_000_007)
   const agenda = new Agenda()
   const scheduler = new SimulatedScheduler(agenda, rng.fork(), rng.pick([0, 100, 2_000, 2 ** 28])!)
   const world: World = {
@@ -59,6 +60,11 @@ export function simulate({ seed, faults }: SimulationOptions): SimulationReport 
     cancelling: cancelRng.pick([0, 0, 0.3, 1])!,
     cancelRng,
     cancelledKeys: new Set(),
+    retrying: futureRng.pick([0, 0, 0.5])!,
+    attaching: futureRng.pick([0, 0, 0.3])!,
+    futureRng,
+    known: [],
+    ranTasks: new Set(),
     memoryRng,
     memoryLimits: memoryRng.pick([[2 ** 20], [2 ** 20, 4], [3, 6, 20], [1, 2]])!,
     diskLimits: memoryRng.pick([[2 ** 20], [0, 2, 2 ** 20]])!,
@@ -91,6 +97,7 @@ export function simulate({ seed, faults }: SimulationOptions): SimulationReport 
   for (const client of clients) if (!client.hasLeft) client.releaseAll()
   settle(world)
   scheduler.checkHoldsNoTasks()
+  for (const client of clients) client.checkDetached()
   for (const worker of world.workers.values()) worker.checkHoldsNothing()
 
   for (const client of clients) client.leave()

@@ -5,6 +5,7 @@ import type { TaskId } from '../../protocol/ids.js'
 import type { LimitDeclaration } from '../../protocol/messages/limit.js'
 import type { Needs } from '../../protocol/messages/needs.js'
 import type { Agenda } from './agenda.js'
+import type { Future } from './simulated-client.js'
 import type { SimulatedScheduler } from './simulated-scheduler.js'
 import type { SimulatedWorker } from './simulated-worker.js'
 
@@ -29,6 +30,15 @@ export interface World {
   readonly cancelRng: Rng
   /** The keys of what was cancelled, by whomever. */
   readonly cancelledKeys: Set<string>
+  /** The probabilities that a client, when it acts, has failed tasks run again; and detaches some and attaches to others. */
+  readonly retrying: number
+  readonly attaching: number
+  /** For these alone. */
+  readonly futureRng: Rng
+  /** Futures that clients made, for others to attach to. */
+  readonly known: Future[]
+  /** Tasks whose code ran to its end. */
+  readonly ranTasks: Set<number>
   /** What a worker fetches at once. */
   readonly maxFetchBytes: number
   /** Pairs that were drawn, by both names: can the first reach the second? */
@@ -81,6 +91,9 @@ export interface Counts {
   relayed: number
   replicated: number
   cancelled: number
+  retried: number
+  detached: number
+  attached: number
   /** Tasks that were told to end, and threads that were terminated. */
   told: number
   terminated: number
@@ -123,6 +136,9 @@ export function noCounts(): Counts {
     relayed: 0,
     replicated: 0,
     cancelled: 0,
+    retried: 0,
+    detached: 0,
+    attached: 0,
     told: 0,
     terminated: 0,
     missing: 0,

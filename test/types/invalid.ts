@@ -1,5 +1,5 @@
 /** Programs that must not compile: every line below a `@ts-expect-error` is wrong. Compiled by test/client/types.test.ts. */
-import { asCompleted, connect, delayed, ref, wait } from 'heddle'
+import { asCompleted, connect, delayed, progress, ref, wait } from 'heddle'
 import type { Client, Delayed, Future } from 'heddle'
 import { Pool } from 'heddle/pool'
 import { withCluster } from 'heddle/testing'
@@ -150,10 +150,38 @@ wait([Promise.resolve(3)])
 wait([three], { timeoutMS: 3 })
 // @ts-expect-error A count is a number.
 wait([three], { count: 'all' })
+// @ts-expect-error What is retried is awaited, and not what retry gives.
+three.retry().then((x: number) => x)
+// @ts-expect-error A key is a text.
+client.future(7)
+// @ts-expect-error The future is of what the caller says.
+const wrongAttached: Future<string> = client.future<number>('key')
+// @ts-expect-error Nothing comes of work that is forgotten.
+client.fireAndForget(three).then(() => 3)
+// @ts-expect-error True or false.
+client.with({ pure: 'yes' })
+// @ts-expect-error A task with outputs has no key, and so none by purity.
+client.with({ outputs: 2, pure: true })
+// @ts-expect-error True or false.
+delayed((x: number) => x, { pure: 1 })
+// @ts-expect-error Values have no progress.
+progress([3])
+// @ts-expect-error No such style.
+progress([three], { style: 'pie' })
 // @ts-expect-error A listener gets a text.
 three.onStatus((status: number) => status)
 // @ts-expect-error What is in a value is not known.
 const wrongFutures: Future<number>[] = client.futuresOf([three])
-void [loops, wrongFutures, wrongDelayed, wrongComputed, wrongResult, wrongValue, wrongPromise, wrongOutput]
+void [
+  loops,
+  wrongFutures,
+  wrongAttached,
+  wrongDelayed,
+  wrongComputed,
+  wrongResult,
+  wrongValue,
+  wrongPromise,
+  wrongOutput,
+]
 // @ts-expect-error An option that only threads of one process can have.
 new Pool({ maxThreads: 4 })

@@ -1,5 +1,5 @@
 /** Programs that must compile, and what their types must be. Compiled by test/client/types.test.ts as a user's program. */
-import { asCompleted, connect, delayed, LocalCluster, ref, registerType, TimeoutError, wait } from 'heddle'
+import { asCompleted, connect, delayed, LocalCluster, progress, ref, registerType, TimeoutError, wait } from 'heddle'
 import type {
   Client,
   ClusterStatus,
@@ -239,6 +239,20 @@ async function completion(): Promise<void> {
   exactly<(Future<number> | Future<string>)[]>()(done, true)
   client.release(pending)
   exactly<Future<unknown>[]>()(client.futuresOf({ deep: [three] }), true)
+  exactly<void>()(three.retry(), true)
+  exactly<Future<string[]>>()(client.future<string[]>('key'), true)
+  exactly<Future<unknown>>()(client.future('key'), true)
+  exactly<void>()(client.fireAndForget([three, { deep: text }]), true)
+  exactly<Future<number>>()(
+    client.with({ pure: true }).submit((x: number) => x, three),
+    true,
+  )
+  exactly<Future<number>[]>()(
+    client.map((x: number) => x, [1], { pure: true }),
+    true,
+  )
+  exactly<Delayed<number>>()(delayed((x: number) => x, { pure: true })(three), true)
+  exactly<void>()(await progress([three, text], { style: 'lines', output: { write: () => true } }), true)
   const stop = three.onStatus((status) => exactly<FutureStatus>()(status, true))
   exactly<void>()(stop(), true)
 }
