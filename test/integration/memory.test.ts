@@ -13,12 +13,19 @@ import { eventually } from '../support/eventually.js'
 
 const run = promisify(execFile)
 const MIB = 2 ** 20
+const GIB = 2 ** 30
 const NUMBERS = (16 * MIB) / 8
 
 async function workerOf({ address }: LocalCluster): Promise<WorkerStatus> {
   const question = { type: 'ask-status', request: 1 } as const
   const { status } = await askScheduler(address, { name: 'test', timeoutMs: 10_000, question, answer: 'status' })
   return status.workers[0]!
+}
+
+/** What the process has in memory now (VmRSS), or had at most (VmHWM). */
+function mebibytesOf(field: 'VmRSS' | 'VmHWM', pid: number): number {
+  const status = readFileSync(`/proc/${pid}/status`, 'latin1')
+  return Math.round(Number(new RegExp(`^${field}:\\s*(\\d+) kB$`, 'm').exec(status)?.[1]) / 1024)
 }
 
 /** 16 MiB that no two items have in common. */
@@ -57,11 +64,49 @@ test('data three times as large as the memory limit passes through a worker, rig
   assert.ok(Buffer.from(sum.buffer, sum.byteOffset, sum.byteLength).equals(Buffer.from(expected.buffer)))
   // V8 does not count the memory that values are in: without care it would hold all that ever were.
   const [, workerPid] = cluster.pids
-  const peakMib = Number(/^VmHWM:\s*(\d+) kB$/m.exec(readFileSync(`/proc/${workerPid}/status`, 'latin1'))?.[1]) / 1024
-  assert.ok(peakMib < 500, `the worker took ${Math.round(peakMib)} MiB`)
+  const peakMib = mebibytesOf('VmHWM', workerPid!)
+  assert.ok(peakMib < 500, `the worker took ${peakMib} MiB`)
   // A value that is on disk is served from there.
   const first = await made[0]!.result()
   assert.deepEqual(first, make(0, NUMBERS))
+})
+
+test('a value of 1 GiB is there once, however many tasks of the worker read it', async () => {
+  await using cluster = await LocalCluster.start({
+    workers: 1,
+    threadsPerWorker: 2,
+    memoryLimit: '4GiB',
+    logLevel: 'error',
+  })
+  await using client = await connect(cluster)
+  const made = client.submit((count: number) => new Float64Array(count).fill(1), GIB / 8)
+  assert.equal(await client.submit((numbers: Float64Array) => numbers.byteLength, made), GIB)
+  const read = (numbers: Float64Array): number => {
+    let sum = 0
+    for (let i = 0; i < numbers.length; i += 512) sum += numbers[i]!
+    return sum
+  }
+  const sums = Array.from({ length: 8 }, () => client.submit(read, made))
+  assert.deepEqual(await client.gather(sums), new Array(8).fill(GIB / 4096))
+  const mib = mebibytesOf('VmRSS', cluster.pids[1]!)
+  assert.ok(mib < 1.25 * 1024, `the worker takes ${mib} MiB`)
+})
+
+test('values that are made and dropped one after another take no more than a few of them', async () => {
+  await using cluster = await LocalCluster.start({
+    workers: 1,
+    threadsPerWorker: 1,
+    memoryLimit: '4GiB',
+    logLevel: 'error',
+  })
+  await using client = await connect(cluster)
+  for (let round = 0; round < 60; round++) {
+    const made = client.submit((count: number) => new Float64Array(count).fill(1), NUMBERS)
+    assert.equal(await client.submit((numbers: Float64Array) => numbers.length, made), NUMBERS)
+    made.release()
+  }
+  const mib = mebibytesOf('VmHWM', cluster.pids[1]!)
+  assert.ok(mib < 400, `the worker took ${mib} MiB`)
 })
 
 /** Makes so much that memory and disk are full, and lets it go: then it must go on, and spill again. */

@@ -22,6 +22,13 @@ replaceConsole(post)
 const report = (text: string): void => post({ type: 'log', level: 'error', task: currentTask()?.key, text })
 handleUncaught(report)
 
+/**
+ * What tasks may leave behind of memory of their own that was copied into shared memory as their results. Node's collector
+ * would not come before something else is allocated, and an idle thread allocates nothing.
+ */
+const MAX_COPIED_BYTES = 128 * 1024 * 1024
+let copiedBytes = 0
+
 export async function runInThread(batch: BatchRequest): Promise<BatchReply> {
   collectInThread()
   const reply = await runBatch(batch, {
@@ -35,7 +42,16 @@ export async function runInThread(batch: BatchRequest): Promise<BatchReply> {
     await disposeLocals(worker, report)
     process.exit(0)
   }
+  collectCopied(reply)
   return reply
+}
+
+/** By now nothing refers to the results that were copied, unless the task kept them. */
+function collectCopied({ large }: BatchReply): void {
+  for (const { length } of large?.values ?? []) copiedBytes += length
+  if (copiedBytes < MAX_COPIED_BYTES) return
+  copiedBytes = 0
+  collectGarbage()
 }
 
 /** Called by the pool while this thread is idle. */
