@@ -6,7 +6,9 @@ import { availableParallelism } from 'node:os'
 import { InvalidArgumentError, Option } from 'commander'
 import { packageVersion } from '../common/node/package-version.js'
 import { parseBytes, parseDuration } from '../common/units.js'
+import { DEFAULT_IO_TASKS } from '../protocol/limits.js'
 import { DEFAULT_TIMEOUT_MS } from './defaults.js'
+import type { ExplainArguments } from './explain-command.js'
 import { HeddleCommand } from './heddle-command.js'
 import type { SchedulerArguments } from './scheduler-command.js'
 import type { StatusArguments } from './status-command.js'
@@ -24,6 +26,7 @@ export function createProgram(): HeddleCommand {
   addScheduler(program)
   addWorker(program)
   addStatus(program)
+  addExplain(program)
   return program
 }
 
@@ -59,7 +62,7 @@ function addWorker(program: HeddleCommand): void {
     )
     .option(
       '--memory-limit <size>',
-      'memory meant for the worker, such as 4GiB; past 60 % of it values go to disk (default: most of the machine)',
+      'memory meant for the worker, such as 4GiB; past 60 % of it values go to disk, past 95 % it is started again (default: most of the machine)',
       size,
     )
     .option(
@@ -73,6 +76,16 @@ function addWorker(program: HeddleCommand): void {
       'what it offers to tasks that ask for it, such as gpu=1; may be given several times',
       resource,
     )
+    .option(
+      '--tag <name=value>',
+      'what tasks may ask for in their option workers, such as zone=a; may be given several times',
+      tag,
+    )
+    .option(
+      '--io-tasks <count>',
+      `tasks without a thread that it runs at once, beside those in its threads (default: ${DEFAULT_IO_TASKS})`,
+      wholeNumber(0, 65_536),
+    )
     .option('--data-dir <directory>', 'where it keeps files while it runs (default: the system’s temporary directory)')
     .option('--listen <host:port>', 'where it listens for other workers (default: as the scheduler sees it, any port)')
     .option('--no-listen', 'open no port: its values go by way of the scheduler, over the connection it has')
@@ -82,7 +95,7 @@ function addWorker(program: HeddleCommand): void {
     .example(
       'heddle worker join ws://127.0.0.1:8786',
       'HEDDLE_TOKEN=… heddle worker join ws://10.0.0.5:8786 --threads 8 --memory-limit 4GiB',
-      'heddle worker join ws://10.0.0.5:8786 --resource gpu=2 --resource licence=1',
+      'heddle worker join ws://10.0.0.5:8786 --resource gpu=2 --resource licence=1 --tag zone=a',
     )
     .action(async (address: string | undefined, given: WorkerArguments) => {
       const { runWorker } = await import('./worker-command.js')
@@ -102,6 +115,22 @@ function addStatus(program: HeddleCommand): void {
     .action(async (address: string | undefined, given: StatusArguments) => {
       const { printStatus } = await import('./status-command.js')
       await printStatus(address, given)
+    })
+}
+
+function addExplain(program: HeddleCommand): void {
+  const command = program.command('explain')
+  command
+    .description('Tell why a task is where it is: what it waits for, and which workers can’t take it and why.')
+    .addArgument(command.createArgument('<address>', 'address of the scheduler'))
+    .addArgument(command.createArgument('<key>', 'key of the task, as future.key and the log have it'))
+    .option('--json', 'print one line of JSON')
+    .option('--timeout <duration>', 'how long to wait for the scheduler, such as 10s', duration, DEFAULT_TIMEOUT_MS)
+    .option('--token-file <file>', 'file that holds the token; else $HEDDLE_TOKEN')
+    .example('heddle explain ws://127.0.0.1:8786 resize-3k9f')
+    .action(async (address: string, key: string, given: ExplainArguments) => {
+      const { printExplanation } = await import('./explain-command.js')
+      await printExplanation(address, key, given)
     })
 }
 
@@ -131,6 +160,16 @@ function resource(text: string, others: Readonly<Record<string, number>> = {}): 
   if (name === undefined) throw new InvalidArgumentError('Write it as a name and an amount, as in gpu=1')
   if (Object.hasOwn(others, name)) throw new InvalidArgumentError(`Give ${name} only once`)
   return { ...others, [name]: Number(amount) }
+}
+
+/** Adds one to those given before it, as `resource` does. */
+function tag(text: string, others: Readonly<Record<string, string>> = {}): Readonly<Record<string, string>> {
+  const [, name, value] = /^([^=]+)=(.+)$/.exec(text) ?? []
+  if (name === undefined || value === undefined) {
+    throw new InvalidArgumentError('Write it as a name and a value, as in zone=a')
+  }
+  if (Object.hasOwn(others, name)) throw new InvalidArgumentError(`Give ${name} only once`)
+  return { ...others, [name]: value }
 }
 
 function size(text: string): number {

@@ -1,6 +1,7 @@
 /** `heddle status`: asks a scheduler what its cluster is doing, and prints it. */
 import { hostname } from 'node:os'
-import { formatBytes, formatDuration } from '../common/units.js'
+import { describeMemory, describeValues } from '../common/memory-words.js'
+import { formatDuration } from '../common/units.js'
 import { askScheduler } from '../deploy/ask-scheduler.js'
 import type { ClusterStatus } from '../protocol/messages/status.js'
 import { readToken, schedulerAddress } from './defaults.js'
@@ -52,8 +53,8 @@ function workerTable(workers: ClusterStatus['workers']): string {
       worker.host,
       [String(worker.threads), ...worker.resources].join(' '),
       String(worker.processing),
-      `${formatBytes(worker.memoryBytes)} of ${formatBytes(worker.memoryLimitBytes)}`,
-      `${worker.storedCount}, ${formatBytes(worker.storedBytes)}`,
+      describeMemory(worker),
+      describeValues(worker),
       `${formatDuration(worker.silentForMs)} ago`,
     ]),
   )

@@ -4,7 +4,7 @@
 const CONTROL_CHARACTERS = /[\u0000-\u001f\u007f-\u009f]/g
 
 export function formatTable(heads: readonly string[], rows: readonly (readonly string[])[]): string {
-  const clean = [heads, ...rows].map((row) => row.map((cell) => cell.replace(CONTROL_CHARACTERS, '?')))
+  const clean = [heads, ...rows].map((row) => row.map(printable))
   const widths = heads.map((_, column) => Math.max(...clean.map((row) => row[column]!.length)))
   return clean
     .map((row) =>
@@ -14,4 +14,9 @@ export function formatTable(heads: readonly string[], rows: readonly (readonly s
         .trimEnd(),
     )
     .join('\n')
+}
+
+/** The text on one line, without what a terminal would obey. */
+export function printable(text: string): string {
+  return text.replace(CONTROL_CHARACTERS, '?')
 }

@@ -15,6 +15,9 @@ export interface WorkerArguments {
   readonly name?: string
   /** What it offers, by name. */
   readonly resource?: Readonly<Record<string, number>>
+  /** What tasks may call it, by name. */
+  readonly tag?: Readonly<Record<string, string>>
+  readonly ioTasks?: number
   readonly dataDir?: string
   /** `false`: it opens no port. */
   readonly listen?: string | false
@@ -27,7 +30,7 @@ export interface WorkerArguments {
 
 export async function runWorker(address: string | undefined, given: WorkerArguments): Promise<void> {
   const { threads, memoryLimit, diskLimit, name, dataDir, listen, advertise, tokenFile, logLevel, logFormat } = given
-  const { resource: resources } = given
+  const { resource: resources, tag: tags, ioTasks } = given
   const asGiven = {
     schedulerUrl: schedulerAddress(address),
     token: await readToken(tokenFile),
@@ -38,6 +41,8 @@ export async function runWorker(address: string | undefined, given: WorkerArgume
     listen,
     advertiseUrl: advertise,
     resources,
+    tags,
+    ioTasks,
     dataDir,
   }
   // Checked here already: wrong options are this command's failure, not that of a process which is started again.

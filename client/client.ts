@@ -1,20 +1,25 @@
 /** The client: what a program talks to a cluster with. */
 import { WorkerLostError } from '../protocol/errors.js'
+import type { Explanation } from '../protocol/messages/explanation.js'
 import type { ClusterStatus } from '../protocol/messages/status.js'
 import { DelayedCall, PersistedCall, type Delayed } from './delayed.js'
 import { resolveCancelOptions, type CancelOptions, type CancelResult } from './cancellation.js'
 import type { Future, Input, Inputs } from './future.js'
+import { futuresOf } from './futures-of.js'
 import type { ErrorMode } from './gather.js'
 import type { GraphOptions } from './graph-submitter.js'
 import type { Items } from './map-slice.js'
+import { rateLimitOf, semaphoreOf, type RateLimitOptions } from './limit-options.js'
+import type { RateLimit, Semaphore } from './limits.js'
 import { checkOptionNames, describe, invalidOption } from './options.js'
 import type { RawFutures, RawGraph } from './raw-graph.js'
 import { remoteModule, type RemoteModule } from './remote-module.js'
 import { resolveScatterOptions } from './scattered-value.js'
-import type { Session } from './session.js'
+import type { BlockedTasks, Session } from './session.js'
 import type { SplittingClient } from './splitting-client.js'
 import { TaskFuture } from './task-future.js'
 import {
+  checkKey,
   DEFAULT_TASK_OPTIONS,
   resolveMapOptions,
   resolveTaskOptions,
@@ -258,8 +263,10 @@ export class Client implements AsyncDisposable {
 
   /**
    * Brings a value of this program to the cluster, straight to a worker, and gives one future for it, whatever the value.
-   * Give the future to as many tasks as you like: the value travels once. It is encoded before the call returns, so it may
-   * change afterwards.
+   * Give the future to as many tasks as you like: the value travels once. Large memory in it (typed arrays and buffers of
+   * 1 MiB and more) is sent from where it is, without a copy: don't change it, and transfer it to nobody, until the
+   * future's `status` is `'finished'`, as it is when a task that takes it has ended; or scatter a copy (`array.slice()`).
+   * All else may change once the call returns.
    *
    * Nothing can make the value again: if every worker that has it is lost, tasks that need it fail with a
    * `WorkerLostError`.
@@ -354,6 +361,57 @@ export class Client implements AsyncDisposable {
   }
 
   /**
+   * A future of a task that is in the cluster already, by its key: of this client, of another, in any process. The result
+   * stays as long as somebody holds one of its futures. If there is no such task now, the future fails with an error of
+   * code `ERR_HEDDLE_UNKNOWN_KEY`; so pass a key on only when the task has reached the scheduler, as it has once anything
+   * was awaited after the submit.
+   *
+   * @example
+   * ```ts
+   * const { key } = client.with({ key: 'model-7' }).submit(() => [1, 2, 3])
+   * const again = client.future<number[]>(key)
+   * console.log((await again).length) // => 3
+   * ```
+   */
+  future<T>(key: string): Future<T> {
+    checkKey(key)
+    // Nobody but the caller knows what the task returns.
+    return this.#session.attach(key) as Future<T>
+  }
+
+  /**
+   * Has work go on until it has an outcome, though nobody holds its future, and though this client may be gone: takes a
+   * future, or a value with futures in it as `futuresOf` finds them. Afterwards the result goes, unless somebody holds it.
+   * A cluster that `connect()` started itself ends with its client all the same.
+   *
+   * @throws {HeddleError} `ERR_HEDDLE_RELEASED` when a future was released or cancelled.
+   * @example
+   * ```ts
+   * client.fireAndForget(client.submit((text: string) => console.log(text), 'for the log of a worker'))
+   * ```
+   */
+  fireAndForget(work: unknown): void {
+    const futures = futuresOf(work)
+    if (futures.length === 0) throw invalidOption(`client.fireAndForget() got ${describe(work)}; give it a future.`)
+    this.#session.detach(this.#own('client.fireAndForget()', futures))
+  }
+
+  /**
+   * The futures in a value, each once: at any depth of arrays, plain objects, Maps and Sets, of what `persist` gave, and of
+   * the arguments of delayed calls.
+   *
+   * @example
+   * ```ts
+   * const parts = { left: client.submit(() => 1), right: [client.submit(() => 2)] }
+   * await wait(client.futuresOf(parts))
+   * client.release(client.futuresOf(parts))
+   * ```
+   */
+  futuresOf(value: unknown): Future<unknown>[] {
+    return futuresOf(value)
+  }
+
+  /**
    * Lets go of many futures at once, as `future.release()` does of one.
    *
    * @example
@@ -439,6 +497,79 @@ export class Client implements AsyncDisposable {
   }
 
   /**
+   * A semaphore of the whole cluster: `units` of it are had at once, by tasks whose option `limits` names it, and by whoever
+   * calls `acquire()`. It is declared before anything that this client submits later. What had a unit gives it back however
+   * it ends: a task that fails or is cancelled, a worker that dies, a client that goes.
+   *
+   * @throws {HeddleError} `ERR_HEDDLE_LIMIT_CONFLICT` when the name is known as another limit. If it is another client's,
+   * that turns out a moment later: then it is a warning of the process, and what `acquire()` and later calls throw.
+   * @example
+   * ```ts
+   * client.semaphore('db', 2)
+   * const rows = client.map((id: number) => id * 2, [1, 2, 3], { limits: { db: 1 } }) // two at once
+   * ```
+   */
+  semaphore(name: string, units: number): Semaphore {
+    this.#session.checkOpen()
+    const limit = semaphoreOf(name, units)
+    this.#session.limits.declare(limit)
+    return { name, units, acquire: async (options) => await this.#session.limits.acquire(limit, options) }
+  }
+
+  /**
+   * A rate limit of the whole cluster: so many tasks whose option `limits` names it begin in a second, and so many calls
+   * of `acquire()` return. See {@link Client.semaphore} for when it is declared and what it throws.
+   *
+   * @example
+   * ```ts
+   * client.rateLimit('api', { perSecond: 20 })
+   * const pages = client.map((n: number) => `page ${n}`, [1, 2, 3], { limits: { api: 1 } })
+   * ```
+   */
+  rateLimit(name: string, options: RateLimitOptions): RateLimit {
+    this.#session.checkOpen()
+    const limit = rateLimitOf(name, options)
+    this.#session.limits.declare(limit)
+    const { perSecond, units: burst } = limit
+    return { name, perSecond, burst, acquire: async (given) => await this.#session.limits.acquire(limit, given) }
+  }
+
+  /**
+   * Why a task is where it is, by its key, whoever submitted it: see {@link Future.explain}. The state is `unknown` when
+   * there is no such task.
+   *
+   * @example
+   * ```ts
+   * const { reason, workers } = await client.explain('resize-3k9f')
+   * console.log(reason, ...workers.map(({ name, reason }) => `${name} ${reason}`))
+   * ```
+   */
+  async explain(key: string): Promise<Explanation> {
+    checkKey(key)
+    return await this.#session.explain(0, key)
+  }
+
+  /**
+   * Calls back when ready tasks of this client can't run as things stand: no worker has what they need, or they name a
+   * limit that nobody has declared. Told once, and again when it was over meanwhile.
+   *
+   * @example
+   * ```ts
+   * client.on('blocked', ({ functions, reason }) => console.error(`${functions.join(', ')}: ${reason}`))
+   * ```
+   */
+  on(event: 'blocked', listener: (blocked: BlockedTasks) => void): this {
+    this.#listen(event, listener, true)
+    return this
+  }
+
+  /** Undoes {@link Client.on}. */
+  off(event: 'blocked', listener: (blocked: BlockedTasks) => void): this {
+    this.#listen(event, listener, false)
+    return this
+  }
+
+  /**
    * Ends the connection, and the cluster too if `connect()` started it. Pending futures are rejected, and what this client
    * held is dropped. A second call does nothing more.
    */
@@ -448,6 +579,12 @@ export class Client implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.#close()
+  }
+
+  #listen(event: string, listener: (blocked: BlockedTasks) => void, isOn: boolean): void {
+    if (event !== 'blocked') throw invalidOption(`A client has no event ${describe(event)}; it has "blocked".`)
+    if (typeof listener !== 'function') throw invalidOption(`The listener is ${describe(listener)}; give a function.`)
+    this.#session.onBlocked(listener, isOn)
   }
 
   /** A future for each of the graphs. */

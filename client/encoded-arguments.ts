@@ -61,6 +61,11 @@ export class EncodedArguments {
     }
   }
 
+  /** The encoded arguments of one task, until another is added. */
+  argumentsAt(place: number): Uint8Array {
+    return this.#args.entry(place)
+  }
+
   /** The bytes. Nothing may be added any more. */
   takePacked(): Packed {
     return this.#args.take()

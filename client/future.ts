@@ -1,4 +1,5 @@
 /** Futures as their users see them, and where they may be given in the place of values. */
+import type { Explanation } from '../protocol/messages/explanation.js'
 import type { CancelOptions, CancelResult } from './cancellation.js'
 
 /**
@@ -65,6 +66,17 @@ export interface Future<T> extends PromiseLike<T>, Disposable {
   error(): Promise<unknown>
 
   /**
+   * Calls back with the status each time that it changes; once, soon, if it is over already. It does not hold the work.
+   * Returns what ends the calls.
+   *
+   * @example
+   * ```ts
+   * const stop = future.onStatus((status) => console.log(future.key, status))
+   * ```
+   */
+  onStatus(onStatus: (status: FutureStatus) => void): () => void
+
+  /**
    * Submits a task that gets this future's value: the same as `client.submit(fn, future, ...rest)`.
    *
    * @example
@@ -87,6 +99,32 @@ export interface Future<T> extends PromiseLike<T>, Disposable {
    * ```
    */
   cancel(options?: CancelOptions): Promise<CancelResult>
+
+  /**
+   * Why the task is where it is: what it waits for, which workers can't take it and why, how many come before it.
+   *
+   * @example
+   * ```ts
+   * const { state, reason } = await future.explain()
+   * console.log(`${state}: ${reason}`)
+   * ```
+   */
+  explain(): Promise<Explanation>
+
+  /**
+   * Has a task that failed run again, with the inputs that it failed for, and with whatever else failed for the same
+   * reason, futures of other clients too. This one is pending from now on, the others as soon as the scheduler has said
+   * so. Of a task that did not fail it does nothing.
+   *
+   * @throws {HeddleError} `ERR_HEDDLE_RELEASED` when the future was released or cancelled; and what was wrong with the
+   * call when its function or arguments could not be sent, which trying again does not change.
+   * @example
+   * ```ts
+   * if (future.status === 'error') future.retry()
+   * console.log(await future)
+   * ```
+   */
+  retry(): void
 
   /**
    * Lets go of the result: the cluster drops it, or the work under way, unless somebody else needs it. Whoever awaits

@@ -34,6 +34,7 @@ export {
   WorkerLostError,
 } from '../protocol/errors.js'
 export type { ErrorCode, HeddleErrorOptions } from '../protocol/errors.js'
+export type { Explanation } from '../protocol/messages/explanation.js'
 export type {
   BlockedStatus,
   ClusterStatus,
@@ -43,6 +44,16 @@ export type {
 } from '../protocol/messages/status.js'
 export { registerType } from '../protocol/values/register.js'
 export type { ClassOf, TypeCodec } from '../protocol/values/register.js'
+export { asCompleted } from './as-completed.js'
+export type {
+  Additions,
+  AsCompleted,
+  CompletedOptions,
+  CompletedStream,
+  FutureStream,
+  FutureStreamFace,
+  ResultsOptions,
+} from './as-completed.js'
 export type { CancelOptions, CancelResult } from './cancellation.js'
 export type {
   Client,
@@ -60,10 +71,18 @@ export type { Delayed, DelayedFunction, DelayedInput, DelayedInputs, DelayedOpti
 export type { FailureOptions } from './failure-options.js'
 export type { Future, FutureStatus, Input, Inputs, ResultOptions } from './future.js'
 export type { ErrorMode } from './gather.js'
+export type { AcquireOptions, RateLimitOptions } from './limit-options.js'
+export type { HeldUnit, RateLimit, Semaphore } from './limits.js'
+export type { NeedOptions } from './needs.js'
+export { progress } from './progress.js'
+export type { ProgressOptions, ProgressOutput } from './progress.js'
 export { ref } from './raw-graph.js'
 export type { RawCall, RawFutures, RawGraph, Ref } from './raw-graph.js'
 export type { RemoteFunction, RemoteModule } from './remote-module.js'
 export type { OutputFutures, SplittingClient } from './splitting-client.js'
 export type { RetryOptions } from './retry-options.js'
 export type { Resources } from './resources.js'
+export type { BlockedTasks } from './session.js'
 export type { MapOptions, MapOptionsWithArgs, OutputOptions, TaskOptions } from './task-options.js'
+export { wait } from './wait.js'
+export type { Waited, WaitOptions } from './wait.js'

@@ -24,6 +24,12 @@ export function checkTimeout(timeoutMs: unknown): void {
   throw invalidOption(`timeoutMs is ${describe(timeoutMs)}; give a number of milliseconds from 0 up.`)
 }
 
+/** @throws {HeddleError} `ERR_HEDDLE_INVALID_OPTION` */
+export function checkSignal(signal: unknown): void {
+  if (signal === undefined || signal instanceof AbortSignal) return
+  throw invalidOption(`signal is ${describe(signal)}; give an AbortSignal.`)
+}
+
 /** A value in an error message: short, and told from a text that looks like it. */
 export function describe(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value)

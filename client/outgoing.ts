@@ -10,10 +10,12 @@ import { taskId, type CodeHash, type TaskId } from '../protocol/ids.js'
 import { MAX_IN_FLIGHT_BYTES } from '../protocol/limits.js'
 import { PRIORITY_BASE, type ClientToScheduler } from '../protocol/messages/client.js'
 import type { Connection } from '../protocol/transport/connection.js'
+import { Attachment } from './attachment.js'
 import type { Failure } from './failure.js'
 import { GraphSubmission, type GraphOutlet } from './graph-submission.js'
 import type { Leases } from './leases.js'
 import type { MapSlice } from './map-slice.js'
+import { PureKeys } from './pure-keys.js'
 import { ScatteredValue } from './scattered-value.js'
 import { Submission } from './submission.js'
 import { TaskArray } from './task-array.js'
@@ -30,7 +32,7 @@ export class Outgoing {
   readonly #connection: Connection<ClientToScheduler>
   readonly #leases: Leases
   readonly #arrays: Map<number, TaskArray>
-  readonly #queue = new Fifo<Submission | MapSlice | ScatteredValue | GraphSubmission>()
+  readonly #queue = new Fifo<Submission | MapSlice | ScatteredValue | Attachment | GraphSubmission>()
   /** Where the next task goes. */
   #open: Submission | undefined
   /** The code that all tasks of the open submission share, when it is not there yet: the whole array may fail. */
@@ -38,6 +40,7 @@ export class Outgoing {
   /** Arrays with values to ask for. */
   #asks: TaskArray[] = []
   #releases: TaskArray[] = []
+  #retries: TaskId[] = []
   #closedTemplates: Template[] = []
   /** What is to be said once all that was submitted before has been sent. */
   #afterwards: (() => void)[] = []
@@ -46,6 +49,7 @@ export class Outgoing {
   readonly #failures = new Map<TaskId, Failure>()
   #noTask: TaskId | undefined
   readonly #graphOutlet: GraphOutlet
+  readonly pureKeys: PureKeys
   #turn = 0
   #isFlushDue = false
   /** Is more of the queue to be sent when other work of the program had its turn? */
@@ -57,6 +61,7 @@ export class Outgoing {
     this.#connection = connection
     this.#leases = leases
     this.#arrays = arrays
+    this.pureKeys = new PureKeys(arrays)
     this.#graphOutlet = {
       noTask: () => this.#noTask!,
       newHiddenArray: () => (leases.left === 0 ? undefined : new TaskArray(leases.take())),
@@ -107,10 +112,10 @@ export class Outgoing {
     this.#queue.push(graph)
   }
 
-  /** Gives a scattered value its place behind all that was submitted, in an array of its own. */
-  addScattered(value: (array: TaskArray) => ScatteredValue): void {
+  /** Gives what a message of its own stands for its place behind all that was submitted, in an array of its own. */
+  addAlone(make: (array: TaskArray) => ScatteredValue | Attachment): void {
     this.#closeOpen()
-    this.#queue.push(value(this.newArray()))
+    this.#queue.push(make(this.newArray()))
     this.flushSoon()
   }
 
@@ -123,6 +128,12 @@ export class Outgoing {
   /** Tasks of this array were released. */
   release(array: TaskArray): void {
     this.#releases.push(array)
+    this.flushSoon()
+  }
+
+  /** This task failed in the cluster, and shall run again: before anything that needs it. */
+  retry(task: TaskId): void {
+    this.#retries.push(task)
     this.flushSoon()
   }
 
@@ -170,6 +181,7 @@ export class Outgoing {
     this.#isFlushDue = false
     this.#turn += 1
     if (this.#isClosed) return
+    this.#sendRetries()
     this.#closeOpen()
     this.#sendQueued(performance.now() + TURN_MS)
     this.#sendAsks()
@@ -189,7 +201,7 @@ export class Outgoing {
 
   #sendQueued(deadlineMs: number): void {
     for (let next = this.#queue.peek(); next !== undefined; next = this.#queue.peek()) {
-      if (next instanceof ScatteredValue) {
+      if (next instanceof ScatteredValue || next instanceof Attachment) {
         next.array.sentCount = 1
         this.#connection.send(next.toMessage())
         this.#queue.shift()
@@ -206,7 +218,10 @@ export class Outgoing {
       if (next instanceof GraphSubmission) {
         const progress = next.advance(this.#graphOutlet, deadlineMs, () => performance.now())
         if (progress === 'waits') return // Whoever bundles, or brings ids, flushes again.
-        if (progress === 'done') this.#queue.shift()
+        if (progress === 'done') {
+          this.pureKeys.forgetHidden()
+          this.#queue.shift()
+        }
       } else if (state?.type === 'failed') {
         this.#abandon(next, { type: 'local', error: state.error })
         this.#queue.shift()
@@ -242,6 +257,7 @@ export class Outgoing {
       template.unsent -= 1
       this.#define(template)
     }
+    this.pureKeys.giveAll(submission)
     array.sentCount += tasks.count
     this.#connection.send(submission.toMessage())
   }
@@ -299,6 +315,13 @@ export class Outgoing {
     }
     this.#asks = later
     if (ids.length > 0) this.#connection.send({ type: 'want', tasks: ids })
+  }
+
+  #sendRetries(): void {
+    for (let start = 0; start < this.#retries.length; start += ENOUGH_IDS) {
+      this.#connection.send({ type: 'retry', tasks: this.#retries.slice(start, start + ENOUGH_IDS) })
+    }
+    if (this.#retries.length > 0) this.#retries = []
   }
 
   #sendReleases(): void {

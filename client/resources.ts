@@ -1,6 +1,6 @@
 /** What a task says it needs of the worker that runs it, checked and counted. */
 import { parseBytes } from '../common/units.js'
-import { NO_NEEDS, type Needs } from '../protocol/messages/needs.js'
+import type { Needs } from '../protocol/messages/needs.js'
 import { isResourceName, MAX_AMOUNTS, thousandthsOf, type Amount } from '../protocol/resources.js'
 import { describe, invalidOption } from './options.js'
 
@@ -9,7 +9,11 @@ import { describe, invalidOption } from './options.js'
  * (`heddle worker join --resource gpu=1`, `LocalCluster`'s `resources`), in whole numbers or with up to three decimals.
  */
 export interface Resources {
-  /** Threads of the worker that the task keeps busy, from 1 up. Default: 1. */
+  /**
+   * Threads of the worker that the task keeps busy. Default: 1. With 0 it is an I/O task, an asynchronous function that waits
+   * for the network or the disk nearly all the time: such tasks run beside the worker's threads, up to 256 at once
+   * (`--io-tasks`) in turn on one event loop, so one that computes for long keeps the others waiting.
+   */
   readonly threads?: number | undefined
   /** Memory that it takes at its worst, its result included: `'2GiB'`, or a number of bytes. */
   readonly memory?: string | number | undefined
@@ -18,8 +22,12 @@ export interface Resources {
 
 const MAX_THREADS = 1024
 
-/** @throws {HeddleError} `ERR_HEDDLE_INVALID_OPTION`, naming the resource, its value and what would be right. */
-export function resolveResources(given: unknown): Needs {
+/**
+ * What of `base` the resources change.
+ *
+ * @throws {HeddleError} `ERR_HEDDLE_INVALID_OPTION`, naming the resource, its value and what would be right.
+ */
+export function resolveResources(given: unknown, base: Needs): Needs {
   if (typeof given !== 'object' || given === null || Array.isArray(given)) {
     throw invalidOption(`resources is ${describe(given)}; give an object, as in { memory: '2GiB', gpu: 1 }.`)
   }
@@ -31,24 +39,13 @@ export function resolveResources(given: unknown): Needs {
   if (others.length > MAX_AMOUNTS) {
     throw invalidOption(`resources has ${others.length} names; a task has at most ${MAX_AMOUNTS}.`)
   }
-  if (threads === 1 && memoryBytes === 0 && others.length === 0) return NO_NEEDS
   others.sort((a, b) => (a.name < b.name ? -1 : 1))
-  return Object.freeze({ threads, memoryBytes, others: Object.freeze(others) })
-}
-
-/** Equal for equal needs. */
-export function labelOf({ threads, memoryBytes, others }: Needs): string {
-  return `${threads} ${memoryBytes} ${others.map(({ name, thousandths }) => `${name}=${thousandths}`).join(' ')}`
+  return { ...base, threads, memoryBytes, others: Object.freeze(others) }
 }
 
 function checkThreads(threads: unknown): asserts threads is number {
-  if (threads === 0) {
-    throw invalidOption(
-      'resources.threads is 0; tasks that take no thread do not exist yet, so give 1 or leave it out.',
-    )
-  }
-  if (Number.isInteger(threads) && (threads as number) >= 1 && (threads as number) <= MAX_THREADS) return
-  throw invalidOption(`resources.threads is ${describe(threads)}; give a whole number from 1 to ${MAX_THREADS}.`)
+  if (Number.isInteger(threads) && (threads as number) >= 0 && (threads as number) <= MAX_THREADS) return
+  throw invalidOption(`resources.threads is ${describe(threads)}; give a whole number from 0 to ${MAX_THREADS}.`)
 }
 
 function bytesOf(memory: unknown): number {

@@ -1,6 +1,7 @@
 /** Values that this client brings to workers itself: what the scheduler is told of them, and their bytes until it is done. */
 import type { TaskId } from '../protocol/ids.js'
 import type { ScatterMessage } from '../protocol/messages/client.js'
+import type { Pieces } from '../protocol/transport/pieces.js'
 import { checkOptionNames, describe, invalidOption } from './options.js'
 import type { TaskArray } from './task-array.js'
 import { nameOnly } from './template.js'
@@ -31,16 +32,16 @@ export class ScatteredValue {
 
 /** The bytes of those that the scheduler may still want brought somewhere: a released one too, for tasks may need it. */
 export class ScatteredValues {
-  readonly #values = new Map<TaskId, Uint8Array>()
+  readonly #values = new Map<TaskId, Pieces>()
 
   /** Makes the value the one task of its array. Returns its place there. */
-  add(array: TaskArray, encoded: Uint8Array): number {
+  add(array: TaskArray, encoded: Pieces): number {
     const index = array.add(1, SCATTER_TEMPLATE, undefined)
     this.#values.set(array.idOf(index), encoded)
     return index
   }
 
-  get(task: TaskId): Uint8Array | undefined {
+  get(task: TaskId): Pieces | undefined {
     return this.#values.get(task)
   }
 

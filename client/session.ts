@@ -4,22 +4,25 @@
  */
 import { present, unreachable } from '../common/assert.js'
 import { entryOf, ownBytes, type Packed } from '../common/packed.js'
-import { HeddleError, SchedulerUnreachableError, TimeoutError } from '../protocol/errors.js'
+import { HeddleError, NotSerializableError, SchedulerUnreachableError, TimeoutError } from '../protocol/errors.js'
 import { arrayOf, indexOf, type CodeHash, type TaskId } from '../protocol/ids.js'
 import {
   clientToScheduler,
   schedulerToClient,
+  type Blocked,
   type ClientToScheduler,
   type ScatterTo,
   type SchedulerToClient,
 } from '../protocol/messages/client.js'
+import type { Explanation } from '../protocol/messages/explanation.js'
 import type { ClusterStatus } from '../protocol/messages/status.js'
 import type { CloseReason, Connection, Handlers } from '../protocol/transport/connection.js'
 import { connectTo } from '../protocol/transport/handshake.js'
 import { CLOSED } from '../protocol/transport/link.js'
+import { Pieces } from '../protocol/transport/pieces.js'
 import { RelayPort } from '../protocol/transport/relay.js'
 import type { Socket } from '../protocol/transport/socket.js'
-import { encodeError, encodeValue } from '../protocol/values/encode.js'
+import { encodeError, encodeInPieces } from '../protocol/values/encode.js'
 import {
   AbortWatch,
   cancelledError,
@@ -27,6 +30,7 @@ import {
   type CancelResult,
   type ResolvedCancelOptions,
 } from './cancellation.js'
+import { Attachment } from './attachment.js'
 import type { Failure } from './failure.js'
 import type { Future } from './future.js'
 import { gather, type ErrorMode } from './gather.js'
@@ -34,6 +38,7 @@ import type { GraphCall } from './graph-call.js'
 import { GraphSubmitter, type GraphOptions } from './graph-submitter.js'
 import { interruptible } from './interruptible.js'
 import { Leases } from './leases.js'
+import { Limits } from './limits.js'
 import { LocatedValues } from './located-values.js'
 import type { Items } from './map-slice.js'
 import { checkTimeout } from './options.js'
@@ -48,6 +53,16 @@ import { TaskFuture, type FutureGroup, type FutureOwner } from './task-future.js
 import { DEFAULT_TASK_OPTIONS, type ResolvedMapOptions, type ResolvedTaskOptions } from './task-options.js'
 import type { CodeSource } from './template.js'
 import { Templates, type TaskFunction } from './templates.js'
+
+/** What the event `blocked` tells: tasks are ready, and can't run as things stand. */
+export interface BlockedTasks {
+  /** What they need, as in `gpu=1, memory=2 GiB`. */
+  readonly needs: string
+  /** Why they wait. */
+  readonly reason: string
+  /** The names of this client's functions that are of this kind. */
+  readonly functions: readonly string[]
+}
 
 export interface SessionOptions {
   readonly socket: Socket
@@ -134,8 +149,13 @@ export class Session implements FutureOwner {
   readonly #relays: RelayPort
   readonly #scattered = new ScatteredValues()
   readonly #replicator = new Replicator((tasks, copies) => this.#askForCopies(tasks, copies))
+  readonly limits: Limits
+  readonly #blockedListeners = new Set<(blocked: BlockedTasks) => void>()
   readonly #aborts = new AbortWatch((places, reason) => this.#onAborted(places, reason))
   #lastRequest = 0
+  /** How much of what must be said before this client may close was not said yet. */
+  #toSay = 0
+  #onAllSaid = (): void => undefined
   #located: LocatedValues | undefined
   #onReady: { readonly resolve: () => void; readonly reject: (error: Error) => void } | undefined
   /** Why nothing goes any more: what calls and pending futures get. */
@@ -157,6 +177,13 @@ export class Session implements FutureOwner {
     const shared = { owner: this, outgoing: this.#outgoing, templates, makeFuture }
     this.#submitter = new Submitter({ ...shared, makeGroup })
     this.#graphs = new GraphSubmitter(shared)
+    this.limits = new Limits({
+      send: (message) => {
+        if (this.#end === undefined) connection.send(message)
+      },
+      ask: (question) => this.#ask(question),
+      forget: (request) => void this.#questions.delete(request),
+    })
     this.isReady = new Promise((resolve, reject) => (this.#onReady = { resolve, reject }))
     this.isReady.catch(() => undefined) // Whoever opens the session may have given up.
   }
@@ -177,8 +204,17 @@ export class Session implements FutureOwner {
     return this.#end !== undefined
   }
 
-  /** Closes the connection. What is pending is rejected. */
+  /** Closes the connection, once it has been said what is to go on without it. What is pending is rejected. */
   async close(): Promise<void> {
+    if (this.#toSay > 0 && this.#end === undefined) {
+      await new Promise<void>((resolve) => {
+        const before = this.#onAllSaid
+        this.#onAllSaid = () => {
+          before()
+          resolve()
+        }
+      })
+    }
     this.#onEnd(new HeddleError('ERR_HEDDLE_CLOSED', 'This client is closed; open another one with connect().'))
     this.#connection.close(CLOSED)
     await this.#connection.closed
@@ -231,17 +267,56 @@ export class Session implements FutureOwner {
     return futures
   }
 
-  /** Encodes the value now, and has it brought to where the scheduler says. */
+  /** Encodes the value now, but for its large memory, and has it brought to where the scheduler says. */
   scatter(value: unknown, options: ResolvedScatterOptions): Future<unknown> {
     this.checkOpen()
-    const encoded = encodeValue(value, { path: 'value' })
+    const encoded = new Pieces(encodeInPieces(value, { path: 'value' }))
     let future: Future<unknown> | undefined
-    this.#outgoing.addScattered((array) => {
+    this.#outgoing.addAlone((array) => {
       const index = this.#scattered.add(array, encoded)
       future = this.#makeFuture(array, index)
       return new ScatteredValue(array, encoded.length, options)
     })
     return present(future, 'the future of a scattered value')
+  }
+
+  /** One more future of the task with this key, whoever submitted it. */
+  attach(key: string): Future<unknown> {
+    this.checkOpen()
+    let future: Future<unknown> | undefined
+    this.#outgoing.addAlone((array) => {
+      const attachment = new Attachment(array, key)
+      future = this.#makeFuture(array, 0)
+      return attachment
+    })
+    return present(future, 'the future of a key')
+  }
+
+  /** These go on until they have an outcome, though nobody may hold them. The client stays until it has said so. */
+  detach(futures: readonly TaskFuture<unknown>[]): void {
+    this.checkOpen()
+    const released = futures.find(({ array, index }) => array.isReleased(index))
+    if (released !== undefined) throw releasedError(released.key)
+    const tasks = futures.filter(({ array, index }) => array.isPending(index)).map(idOf)
+    if (tasks.length === 0) return
+    this.#toSay += 1
+    this.#outgoing.whenSubmitted(() => {
+      for (let start = 0; start < tasks.length; start += ENOUGH_TO_CANCEL) {
+        this.#connection.send({ type: 'detach', tasks: tasks.slice(start, start + ENOUGH_TO_CANCEL) })
+      }
+      this.#toSay -= 1
+      if (this.#toSay === 0) this.#onAllSaid()
+    })
+  }
+
+  retry(array: TaskArray, index: number): void {
+    this.checkOpen()
+    const failure = array.failureOf(index)
+    if (array.isReleased(index)) throw releasedError(array.keyOf(index))
+    if (failure === undefined) return
+    if (failure.type === 'local') throw failure.error // What could not be sent still can't.
+    array.onRetried(index)
+    this.#outgoing.retry(array.idOf(index))
   }
 
   /** Code of a module. It is bundled once, when it is first asked for. */
@@ -297,6 +372,25 @@ export class Session implements FutureOwner {
     for (const place of pending) this.release(places[place]!.array, places[place]!.index)
     await Promise.all(answers)
     return results
+  }
+
+  /** The task is named by its id or, when that is 0, by its key. */
+  async explain(task: TaskId | 0, key: string): Promise<Explanation> {
+    const question = (request: number): ClientToScheduler => ({
+      type: 'ask-explanation',
+      request,
+      task: task as TaskId,
+      key,
+    })
+    const { answer } = this.#ask(question, (say) => this.#outgoing.whenSubmitted(say))
+    const explained = await answer
+    if (explained.type !== 'explained') throw unexpected(explained)
+    return explained.explanation
+  }
+
+  async explainFuture(array: TaskArray, index: number): Promise<Explanation> {
+    const { key, ...rest } = await this.explain(array.idOf(index), '')
+    return { key: rest.state === 'unknown' ? array.keyOf(index) : key, ...rest }
   }
 
   async status(): Promise<ClusterStatus> {
@@ -416,19 +510,31 @@ export class Session implements FutureOwner {
         this.#onValues(message.tasks, message.values)
         break
       case 'located':
-        if (this.#find(message.task)?.isAwaited(indexOf(message.task)) === true) this.#located?.fetch(message)
+        this.#located?.fetch(message)
         break
       case 'failed': {
         const failure: Failure = { ...message, type: 'remote', error: ownBytes(message.error) }
         for (const id of message.tasks) this.#find(id)?.onFailed(indexOf(id), failure)
         break
       }
+      case 'retried':
+        for (const id of message.tasks) this.#find(id)?.onRetried(indexOf(id))
+        break
       case 'status':
       case 'workers-present':
       case 'replicated':
       case 'cancelled':
+      case 'unit-taken':
+      case 'unit-refused':
+      case 'explained':
         this.#questions.get(message.request)?.resolve(message)
         this.#questions.delete(message.request)
+        break
+      case 'limit-refused':
+        this.limits.onRefused(message.name, message.reason)
+        break
+      case 'blocked':
+        this.#tellBlocked(message)
         break
       case 'relay-opened':
       case 'relay-offered':
@@ -442,6 +548,18 @@ export class Session implements FutureOwner {
     }
   }
 
+  onBlocked(listener: (blocked: BlockedTasks) => void, isOn: boolean): void {
+    if (isOn) this.#blockedListeners.add(listener)
+    else this.#blockedListeners.delete(listener)
+  }
+
+  #tellBlocked({ needs, reason, functions }: Blocked): void {
+    for (const listener of [...this.#blockedListeners]) {
+      // What a listener throws is its program's, as of any event.
+      queueMicrotask(() => listener({ needs, reason, functions }))
+    }
+  }
+
   #onValues(tasks: readonly TaskId[], values: Packed): void {
     for (let i = 0; i < tasks.length; i++) {
       const id = tasks[i]!
@@ -451,7 +569,14 @@ export class Session implements FutureOwner {
 
   #putScattered({ task, worker, address }: ScatterTo): void {
     const value = this.#scattered.get(task)
-    if (value !== undefined) this.#located?.put(worker, address, task, value)
+    if (value === undefined) return
+    if (value.isWhole) return this.#located?.put(worker, address, task, value)
+    // The scheduler asks a few times more, and then fails whatever needs the value.
+    this.#connection.send({ type: 'not-scattered', task, worker })
+    const array = this.#find(task)
+    if (array === undefined) return
+    const message = 'value has memory that was transferred before it was brought to a worker: scatter a copy of it.'
+    this.#outgoing.refuse(array, indexOf(task), { type: 'local', error: new NotSerializableError('value', message) })
   }
 
   #locatedValues(secret: string): LocatedValues {
@@ -461,6 +586,7 @@ export class Session implements FutureOwner {
         name,
         dialHolder,
         dialByRelay: (holder, signal) => this.#relays.dial(holder, signal),
+        isAwaited: (task) => this.#find(task)?.isAwaited(indexOf(task)) === true,
         onValue: (task, encoded, isOwned) => this.#find(task)?.onValue(indexOf(task), encoded, isOwned),
         onMissing: (task, holder) => {
           if (this.#find(task)?.isAwaited(indexOf(task)) === true)
@@ -478,6 +604,7 @@ export class Session implements FutureOwner {
     if (this.#end !== undefined) return
     this.#end = error
     this.#onReady?.reject(error)
+    this.#onAllSaid()
     this.#outgoing.close()
     this.#scattered.clear()
     this.#located?.close()
@@ -491,6 +618,15 @@ export class Session implements FutureOwner {
 function errorOfClose(address: string, { message }: CloseReason): SchedulerUnreachableError {
   const text = `The connection to the scheduler at ${address} ended: ${message} Check that it runs, and connect again.`
   return new SchedulerUnreachableError(text)
+}
+
+function idOf({ array, index }: Place): TaskId {
+  return array.idOf(index)
+}
+
+function releasedError(key: string): HeddleError {
+  const message = `The future ${key} was released or cancelled, and nothing of it is left to go on; submit it once more.`
+  return new HeddleError('ERR_HEDDLE_RELEASED', message)
 }
 
 function unexpected({ type }: SchedulerToClient): HeddleError {

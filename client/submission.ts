@@ -3,6 +3,7 @@ import type { TaskId } from '../protocol/ids.js'
 import { CHUNK_BYTES } from '../protocol/limits.js'
 import type { Submit } from '../protocol/messages/client.js'
 import { EncodedArguments } from './encoded-arguments.js'
+import type { PureTask } from './pure-keys.js'
 import type { TaskArray } from './task-array.js'
 import { placesOf, type Template } from './template.js'
 
@@ -58,6 +59,18 @@ export class Submission {
         const culprit = [...inputs, ...template.constants.inputs].find((id) => given.has(id))
         if (culprit !== undefined) yield { index: this.firstIndex + place, template, because: given.get(culprit)! }
       }
+      place += 1
+    }
+  }
+
+  /** What was encoded of each task. */
+  *taskParts(): Iterable<PureTask> {
+    const templates = this.runs.flatMap(({ template, count }) => new Array<Template>(count).fill(template))
+    let place = 0
+    for (const inputs of this.tasks.inputsByTask()) {
+      const { array } = this
+      const args = this.tasks.argumentsAt(place)
+      yield { array, index: this.firstIndex + place, template: templates[place]!, args, inputs }
       place += 1
     }
   }

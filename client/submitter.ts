@@ -1,6 +1,6 @@
 /** Makes tasks: encodes the arguments, gives each task its place in a task array, and makes its future. */
-import type { Packed } from '../common/packed.js'
-import { ARRAY_CAPACITY } from '../protocol/ids.js'
+import { entryOf, type Packed } from '../common/packed.js'
+import { ARRAY_CAPACITY, type TaskId } from '../protocol/ids.js'
 import { encodeValue } from '../protocol/values/encode.js'
 import { EncodedArguments } from './encoded-arguments.js'
 import type { Failure } from './failure.js'
@@ -76,6 +76,10 @@ export class Submitter {
     const { array } = open
     const index = addPlaces(array, 1, template, site)
     if (options.key !== undefined) array.setKey(index, options.key)
+    if (options.pure) {
+      const args = open.tasks.argumentsAt(open.tasks.count - 1)
+      this.#outgoing.pureKeys.give({ array, index, template, args, inputs: this.#sink.ids })
+    }
     const made = this.#futuresAt(array, index, template)
     if (failure !== undefined) this.#outgoing.refuseTask(array, index, template, failure)
     return made
@@ -105,8 +109,10 @@ export class Submitter {
     const tasks = new EncodedArguments()
     const failures = new Map<number, Failure>()
     const places = placesOf(template)
+    const inputsOf: TaskId[][] = []
     for (let place = 0; place < length; place++) {
       addItem(tasks, items, place, this.#sink)
+      if (template.pureName !== undefined) inputsOf.push([...this.#sink.ids])
       const failure = this.#sink.failure ?? template.constants.failure
       if (failure !== undefined) failures.set(place, failure)
     }
@@ -119,6 +125,11 @@ export class Submitter {
       open.tasks.addFrom(tasks, packed, start, end, template.outputs)
       open.addRun(template, (end - start) * places)
       const first = this.#addFutures(mapping, open.array, end - start)
+      for (let place = start; place < end && template.pureName !== undefined; place++) {
+        const index = first + place - start
+        const args = entryOf(packed, place)
+        this.#outgoing.pureKeys.give({ array: open.array, index, template, args, inputs: inputsOf[place]! })
+      }
       for (const [place, failure] of failures) {
         if (place < start || place >= end) continue
         this.#outgoing.refuseTask(open.array, first + (place - start) * places, template, failure)

@@ -27,7 +27,14 @@ export interface Waiter {
   onError(index: number, error: unknown): void
 }
 
-const NOBODY: readonly Waiter[] = []
+/** Somebody who hears when tasks of one array are over, and needs no values. It must hold their futures too. */
+export interface Watcher {
+  /** The task has an outcome, or was let go of, or nothing can be known of it any more. Said once. */
+  onOver(index: number): void
+}
+
+/** Those who wait for one task: nearly always one, who then has no list. */
+type Few<T extends object> = T | readonly T[] | undefined
 
 /** Where a task stands, and so its future. */
 export interface Place {
@@ -57,8 +64,12 @@ export class TaskArray {
   readonly #calls: Call[] = []
   #keys: Map<number, string> | undefined
   #failures: Map<number, Failure> | undefined
-  /** By index. Nearly always one waits for a value, who then has no list. */
-  #waiters: (Waiter | readonly Waiter[] | undefined)[] | undefined
+  /** How often each ran again after it had failed, if it did. */
+  #retries: Map<number, number> | undefined
+  /** By index. */
+  #waiters: Few<Waiter>[] | undefined
+  #watchers: Few<Watcher>[] | undefined
+  #listeners: Map<number, Set<(status: FutureStatus) => void>> | undefined
   /** Tasks whose values the scheduler must still be asked for. */
   #asks: number[] = []
   /** Tasks that were released, which the scheduler was not told of yet. */
@@ -116,6 +127,16 @@ export class TaskArray {
     return this.#keys?.get(index)
   }
 
+  /** What the task is called on the status page. */
+  nameOf(index: number): string {
+    return this.#callOf(index).template.name
+  }
+
+  /** Has it a generated key, and will have one by its content when that is known? */
+  hasProvisionalKey(index: number): boolean {
+    return this.explicitKeyOf(index) === undefined && this.#callOf(index).template.pureName !== undefined
+  }
+
   keyOf(index: number): string {
     return this.#keys?.get(index) ?? generatedKey(this.#callOf(index).template.name, this.idOf(index))
   }
@@ -164,8 +185,7 @@ export class TaskArray {
       return false
     }
     this.#waiters ??= []
-    const others = this.#waiters[index]
-    this.#waiters[index] = others === undefined ? waiter : [...listOf(others), waiter]
+    this.#waiters[index] = withOneMore(this.#waiters[index], waiter)
     if ((this.#states[index]! & WANTED) !== 0) return false
     this.#states[index]! |= WANTED
     return this.#asks.push(index) === 1
@@ -174,6 +194,32 @@ export class TaskArray {
   /** Does somebody wait for its value? */
   isAwaited(index: number): boolean {
     return this.#waiters?.[index] !== undefined
+  }
+
+  /** Adds somebody who hears when the task, whose outcome is not known yet, is over. */
+  watch(index: number, watcher: Watcher): void {
+    this.#watchers ??= []
+    this.#watchers[index] = withOneMore(this.#watchers[index], watcher)
+  }
+
+  /** Takes one entry of the watcher away, if there is one. */
+  unwatch(index: number, watcher: Watcher): void {
+    if (this.#watchers?.[index] === undefined) return
+    const watchers = listOf(this.#watchers[index])
+    const place = watchers.indexOf(watcher)
+    if (place >= 0) this.#watchers[index] = watchers.length === 1 ? undefined : watchers.toSpliced(place, 1)
+  }
+
+  /** Calls back with every status that the task gets from now on. Returns what ends that. */
+  listen(index: number, onStatus: (status: FutureStatus) => void): () => void {
+    this.#listeners ??= new Map()
+    const listeners = this.#listeners.get(index) ?? new Set()
+    this.#listeners.set(index, listeners)
+    listeners.add(onStatus)
+    return () => {
+      listeners.delete(onStatus)
+      if (listeners.size === 0 && this.#listeners?.get(index) === listeners) this.#listeners.delete(index)
+    }
   }
 
   /** Adds to `ids` the tasks whose values must be asked for. */
@@ -189,6 +235,8 @@ export class TaskArray {
     this.liveCount -= 1
     if (this.#waiters?.[index] !== undefined) this.#reject(index, this.#errorOfReleased(index))
     this.#settle(index)
+    this.#listeners?.delete(index)
+    this.#tellWatchers(index)
     return this.#releases.push(index) === 1
   }
 
@@ -202,19 +250,23 @@ export class TaskArray {
     if (index >= this.count || (this.#states[index]! & (RELEASED | OUTCOME)) !== PENDING) return
     this.#settle(index)
     this.#states[index]! |= FINISHED
+    this.#onOver(index)
   }
 
   onValue(index: number, encoded: Uint8Array, isOwned: boolean): void {
     if (index >= this.count || this.isReleased(index)) return
     if (this.failureOf(index) !== undefined) return // It was cancelled while the value was on its way.
+    const wasPending = this.isPending(index)
     this.#settle(index)
     this.#states[index] = FINISHED
     const waiters = this.#waiters?.[index]
-    if (waiters === undefined) return
-    this.#waiters![index] = undefined
-    if (!isList(waiters)) return waiters.onValue(index, encoded, isOwned)
-    // Memory can be handed over once only.
-    for (const waiter of waiters) waiter.onValue(index, encoded, false)
+    if (waiters !== undefined) {
+      this.#waiters![index] = undefined
+      // Memory can be handed over once only.
+      if (!isList(waiters)) waiters.onValue(index, encoded, isOwned)
+      else for (const waiter of waiters) waiter.onValue(index, encoded, false)
+    }
+    if (wasPending) this.#onOver(index)
   }
 
   onFailed(index: number, failure: Failure): void {
@@ -226,12 +278,50 @@ export class TaskArray {
     this.#states[index] = FAILED
     const { site } = this.#callOf(index)
     for (const waiter of this.#takeWaiters(index)) waiter.onError(index, errorOf(failure, site))
+    this.#onOver(index)
+  }
+
+  /** It failed, and runs again: what was known of it counts no more. */
+  onRetried(index: number): void {
+    if (index >= this.count || this.isReleased(index) || this.#failures?.get(index)?.type !== 'remote') return
+    this.#failures.delete(index)
+    this.#retries ??= new Map()
+    this.#retries.set(index, this.retriesOf(index) + 1)
+    this.#states[index] = PENDING
+    this.#pendingCount += 1
+    if (this.#listeners !== undefined) this.#tellListeners(index, false)
+  }
+
+  /** How often it ran again after it had failed. */
+  retriesOf(index: number): number {
+    return this.#retries?.get(index) ?? 0
   }
 
   /** Nothing will come any more: everybody who waits gets this error. */
   onLost(error: Error): void {
-    for (let index = 0; index < this.count; index++)
+    for (let index = 0; index < this.count; index++) {
       if (this.#waiters?.[index] !== undefined) this.#reject(index, error)
+      if (this.isPending(index)) this.#onOver(index, true)
+    }
+  }
+
+  /** Those who watch are told, and then those who listen. */
+  #onOver(index: number, isLost = false): void {
+    this.#tellWatchers(index)
+    if (this.#listeners !== undefined) this.#tellListeners(index, isLost)
+  }
+
+  #tellWatchers(index: number): void {
+    if (this.#watchers?.[index] === undefined) return
+    const watchers = listOf(this.#watchers[index])
+    this.#watchers[index] = undefined
+    for (const watcher of watchers) watcher.onOver(index)
+  }
+
+  /** What a listener throws is an uncaught exception of the program, as with any event, and no concern of ours. */
+  #tellListeners(index: number, isLost: boolean): void {
+    const status = this.statusOf(index, isLost)
+    for (const listener of this.#listeners?.get(index) ?? []) queueMicrotask(() => listener(status))
   }
 
   #reject(index: number, error: unknown): void {
@@ -239,10 +329,10 @@ export class TaskArray {
   }
 
   #takeWaiters(index: number): readonly Waiter[] {
-    const waiters = this.#waiters?.[index]
-    if (waiters === undefined) return NOBODY
-    this.#waiters![index] = undefined
-    return listOf(waiters)
+    if (this.#waiters?.[index] === undefined) return []
+    const waiters = listOf(this.#waiters[index])
+    this.#waiters[index] = undefined
+    return waiters
   }
 
   /** When no outcome is awaited any more, nobody will ask where the tasks that went well were submitted. */
@@ -266,10 +356,15 @@ export class TaskArray {
   }
 }
 
-function isList(waiters: Waiter | readonly Waiter[]): waiters is readonly Waiter[] {
-  return Array.isArray(waiters)
+function isList<T extends object>(few: T | readonly T[]): few is readonly T[] {
+  return Array.isArray(few)
 }
 
-function listOf(waiters: Waiter | readonly Waiter[]): readonly Waiter[] {
-  return isList(waiters) ? waiters : [waiters]
+function listOf<T extends object>(few: Few<T>): readonly T[] {
+  if (few === undefined) return []
+  return isList(few) ? few : [few]
+}
+
+function withOneMore<T extends object>(few: Few<T>, one: T): Few<T> {
+  return few === undefined ? one : [...listOf(few), one]
 }

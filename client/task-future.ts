@@ -2,6 +2,7 @@
 import { inspect } from 'node:util'
 import { present } from '../common/assert.js'
 import { TimeoutError } from '../protocol/errors.js'
+import type { Explanation } from '../protocol/messages/explanation.js'
 import { decodeValue } from '../protocol/values/decode.js'
 import {
   resolveCancelOptions,
@@ -11,7 +12,7 @@ import {
 } from './cancellation.js'
 import type { Future, FutureStatus, Inputs, ResultOptions } from './future.js'
 import { interruptible } from './interruptible.js'
-import { checkOptionNames, checkTimeout } from './options.js'
+import { checkOptionNames, checkTimeout, describe, invalidOption } from './options.js'
 import type { Place, TaskArray, Waiter } from './task-array.js'
 
 type AnyFunction = (...args: never[]) => unknown
@@ -22,6 +23,8 @@ export interface FutureOwner {
   readonly isEnded: boolean
   wait(array: TaskArray, index: number, waiter: Waiter): void
   release(array: TaskArray, index: number): void
+  explainFuture(array: TaskArray, index: number): Promise<Explanation>
+  retry(array: TaskArray, index: number): void
   cancel(places: readonly Place[], options: ResolvedCancelOptions): Promise<CancelResult[]>
   /** `called` is the function of ours that the user called: whoever called it submits the task. */
   pipe(fn: AnyFunction, args: readonly unknown[], called: AnyFunction): Future<unknown>
@@ -94,6 +97,21 @@ export class TaskFuture<T> implements Future<T> {
     )
   }
 
+  onStatus(onStatus: (status: FutureStatus) => void): () => void {
+    if (typeof onStatus !== 'function') throw invalidOption(`onStatus() got ${describe(onStatus)}; give a function.`)
+    let isStopped = false
+    const tell = (status: FutureStatus): void => {
+      if (!isStopped) onStatus(status)
+    }
+    const { status } = this
+    if (status !== 'pending') queueMicrotask(() => tell(status))
+    const stop = this.array.listen(this.index, tell)
+    return () => {
+      isStopped = true
+      stop()
+    }
+  }
+
   pipe<A extends readonly unknown[], R>(fn: (value: T, ...rest: A) => R, ...rest: Inputs<A>): Future<Awaited<R>> {
     // What it takes and returns is checked by the signature above; the client handles functions of any kind.
     const future: unknown = this.owner.pipe(fn as unknown as AnyFunction, [this, ...rest], this.pipe)
@@ -103,6 +121,14 @@ export class TaskFuture<T> implements Future<T> {
   async cancel(options: CancelOptions = {}): Promise<CancelResult> {
     const [result] = await this.owner.cancel([this], resolveCancelOptions('future.cancel()', options))
     return present(result, 'the result of cancelling one task')
+  }
+
+  async explain(): Promise<Explanation> {
+    return await this.owner.explainFuture(this.array, this.index)
+  }
+
+  retry(): void {
+    this.owner.retry(this.array, this.index)
   }
 
   release(): void {
@@ -117,15 +143,25 @@ export class TaskFuture<T> implements Future<T> {
     return `Future { ${this.key}: ${this.status} }`
   }
 
-  /** Asks for the value, once: later calls share it, errors too, unless the future was released in between. */
+  /** Asks for the value, once: later calls share it, errors too, unless the future was released or retried in between. */
   #wait(): Promise<T> {
-    if (this.#value === undefined || this.array.isReleased(this.index)) {
+    const { array, index } = this
+    const retries = array.retriesOf(index)
+    if (this.#value === undefined || array.isReleased(index) || (retries > 0 && runsBefore(this.#value) !== retries)) {
       this.#value = new Promise<T>((resolve, reject) => {
-        this.owner.wait(this.array, this.index, new PromiseWaiter(this, resolve, reject))
+        this.owner.wait(array, index, new PromiseWaiter(this, resolve, reject))
       })
+      if (retries > 0) RUNS_BEFORE.set(this.#value, retries)
     }
     return this.#value
   }
+}
+
+/** Of values that were asked for after a retry, how many there had been. Futures that nobody retries have no part in it. */
+const RUNS_BEFORE = new WeakMap<Promise<unknown>, number>()
+
+function runsBefore(value: Promise<unknown>): number {
+  return RUNS_BEFORE.get(value) ?? 0
 }
 
 class PromiseWaiter<T> implements Waiter {

@@ -10,12 +10,12 @@ import {
 } from './failure-options.js'
 import type { Input, Inputs } from './future.js'
 import { NO_NEEDS, type Needs } from '../protocol/messages/needs.js'
+import { NEED_OPTIONS, resolveNeeds, type NeedOptions } from './needs.js'
 import { NO_RULES } from '../protocol/messages/rules.js'
-import { resolveResources, type Resources } from './resources.js'
-import { checkOptionNames, describe, invalidOption } from './options.js'
+import { checkOptionNames, checkSignal, describe, invalidOption } from './options.js'
 
 /** Options of tasks, for {@link Client.with}. */
-export interface TaskOptions extends FailureOptions {
+export interface TaskOptions extends NeedOptions, FailureOptions {
   /** What the status page and generated keys call it. Default: the name of the function. */
   readonly name?: string | undefined
   /**
@@ -23,19 +23,23 @@ export interface TaskOptions extends FailureOptions {
    * client, is one more future of it, and other work under the same key fails with `ERR_HEDDLE_KEY_CONFLICT`.
    */
   readonly key?: string | undefined
+  /**
+   * The same code and the same arguments are the same task, in all clients that say so: its key is made of them, and the
+   * work is done once while somebody holds the result. Futures among the arguments count by their keys. Only for functions
+   * that give the same result each time. Default: false.
+   *
+   * Where the key is not known at the call (the module is being bundled; `map` over more than 1,000 items; graphs), the
+   * future has a generated key until the task is sent.
+   */
+  readonly pure?: boolean | undefined
   /** Higher first. A whole number; default 0. */
   readonly priority?: number | undefined
-  /**
-   * What each task takes of the worker that runs it: it goes to a worker only while that has all of it to spare. Default:
-   * one thread. A task that needs what no worker has waits until one comes; `client.info()` says so under `blocked`.
-   */
-  readonly resources?: Resources | undefined
   /** Cancels the tasks when it aborts, as `future.cancel()` does, with the signal's reason. */
   readonly signal?: AbortSignal | undefined
 }
 
 /** Options of tasks with several outputs, for {@link Client.with}. */
-export interface OutputOptions extends Omit<TaskOptions, 'key'> {
+export interface OutputOptions extends Omit<TaskOptions, 'key' | 'pure'> {
   /**
    * The tasks return an array of so many values, 1 to 1,023, and each value has a future of its own, is moved and kept on
    * its own. Such tasks have no explicit `key`.
@@ -44,13 +48,14 @@ export interface OutputOptions extends Omit<TaskOptions, 'key'> {
 }
 
 /** Options of {@link Client.map} and {@link Client.starmap}. `A` are the parameters behind the item. */
-export interface MapOptions<I = unknown, A extends readonly unknown[] = readonly unknown[]> extends FailureOptions {
+export interface MapOptions<I = unknown, A extends readonly unknown[] = readonly unknown[]>
+  extends NeedOptions, FailureOptions {
   /** As in {@link TaskOptions}. */
   readonly name?: string | undefined
   /** As in {@link TaskOptions}. */
-  readonly priority?: number | undefined
+  readonly pure?: boolean | undefined
   /** As in {@link TaskOptions}. */
-  readonly resources?: Resources | undefined
+  readonly priority?: number | undefined
   /** As in {@link TaskOptions}. */
   readonly signal?: AbortSignal | undefined
   /** Gives each task its key, as in {@link TaskOptions}. Called once for each item, before `map` returns. */
@@ -70,6 +75,7 @@ export type MapOptionsWithArgs<I, A extends readonly unknown[]> = MapOptions<I, 
 export interface ResolvedTaskOptions {
   readonly name: string | undefined
   readonly key: string | undefined
+  readonly pure: boolean
   readonly priority: number
   readonly needs: Needs
   readonly rules: ResolvedRules
@@ -82,6 +88,7 @@ export interface ResolvedMapOptions {
   readonly outputs: number
   readonly signal: AbortSignal | undefined
   readonly name: string | undefined
+  readonly pure: boolean
   readonly priority: number
   readonly needs: Needs
   readonly rules: ResolvedRules
@@ -92,6 +99,7 @@ export interface ResolvedMapOptions {
 export const DEFAULT_TASK_OPTIONS: ResolvedTaskOptions = Object.freeze({
   name: undefined,
   key: undefined,
+  pure: false,
   priority: 0,
   needs: NO_NEEDS,
   rules: NO_RULES,
@@ -100,7 +108,7 @@ export const DEFAULT_TASK_OPTIONS: ResolvedTaskOptions = Object.freeze({
 })
 
 /** What can be said of every task, wherever it is made. */
-const TASK_OPTIONS = ['name', 'priority', 'resources', ...FAILURE_OPTIONS] as const
+const TASK_OPTIONS = ['name', 'pure', 'priority', ...NEED_OPTIONS, ...FAILURE_OPTIONS] as const
 
 const MAX_TEXT_LENGTH = 1_000
 /** What fits beside `PRIORITY_BASE`. */
@@ -127,16 +135,17 @@ export function completeTaskOptions(
   base: ResolvedTaskOptions,
 ): ResolvedTaskOptions {
   const { name = base.name, key = base.key, priority = base.priority } = given
-  const { outputs = base.outputs, signal = base.signal } = given
+  const { outputs = base.outputs, signal = base.signal, pure = base.pure } = given
   if (name !== undefined) checkText('name', name)
   if (key !== undefined) checkKey(key)
   checkPriority(priority)
   if (given.outputs !== undefined) checkOutputs(outputs)
-  const needs = given.resources === undefined ? base.needs : resolveResources(given.resources)
+  const needs = resolveNeeds(given, base.needs)
   const rules = resolveRules(given, base.rules)
   if (key !== undefined && outputs > 0) throw keyWithOutputs(key)
+  checkPure(pure, key !== undefined, outputs)
   checkSignal(signal)
-  return Object.freeze({ name, key, priority, outputs, needs, rules, signal })
+  return Object.freeze({ name, key, pure, priority, outputs, needs, rules, signal })
 }
 
 /** Completes and checks the options of `map` or `starmap`, as `where` says; what they don't say is as in `base`. */
@@ -146,7 +155,7 @@ export function resolveMapOptions(
   base: ResolvedTaskOptions,
 ): ResolvedMapOptions {
   checkOptionNames(where, given, [...TASK_OPTIONS, 'key', 'args', 'signal', 'maxFailures'])
-  const { name = base.name, key, priority = base.priority, args = [], signal = base.signal } = given
+  const { name = base.name, key, priority = base.priority, args = [], signal = base.signal, pure = base.pure } = given
   if (name !== undefined) checkText('name', name)
   checkPriority(priority)
   if (key !== undefined && typeof key !== 'function') {
@@ -158,11 +167,12 @@ export function resolveMapOptions(
     )
   }
   if (key !== undefined && base.outputs > 0) throw keyWithOutputs(key)
+  checkPure(pure, key !== undefined, base.outputs)
   if (!Array.isArray(args)) throw invalidOption(`args is ${describe(args)}; give an array of the further arguments.`)
-  const needs = given.resources === undefined ? base.needs : resolveResources(given.resources)
+  const needs = resolveNeeds(given, base.needs)
   const rules = withMaxFailures(resolveRules(given, base.rules), given.maxFailures)
   checkSignal(signal)
-  return { name, key, priority, args, outputs: base.outputs, needs, rules, signal }
+  return { name, key, pure, priority, args, outputs: base.outputs, needs, rules, signal }
 }
 
 /** @throws {HeddleError} `ERR_HEDDLE_INVALID_OPTION` */
@@ -180,9 +190,12 @@ function checkPriority(priority: unknown): void {
   throw invalidOption(`priority is ${describe(priority)}; give a whole number, the higher the sooner.`)
 }
 
-function checkSignal(signal: unknown): void {
-  if (signal === undefined || signal instanceof AbortSignal) return
-  throw invalidOption(`signal is ${describe(signal)}; give an AbortSignal.`)
+function checkPure(pure: unknown, hasKey: boolean, outputs: number): void {
+  if (typeof pure !== 'boolean') throw invalidOption(`pure is ${describe(pure)}; give true or false.`)
+  if (!pure) return
+  if (hasKey) throw invalidOption('A pure task gets its key from its code and arguments; leave key out, or pure.')
+  if (outputs > 0)
+    throw invalidOption('A task with several outputs has no key, and so none that purity gives; leave pure out.')
 }
 
 function checkOutputs(outputs: unknown): void {

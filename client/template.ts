@@ -53,6 +53,8 @@ export interface Template {
   readonly constants: Constants
   /** How many outputs each task has, each with a future of its own; 0 when the task itself has one. */
   readonly outputs: number
+  /** Of pure tasks, what their keys begin with: the function's own name, whatever the tasks are called. */
+  readonly pureName: string | undefined
   /** What the scheduler knows of it. A forgotten one goes from there once its last task is gone. */
   standing: 'new' | 'defined' | 'forgotten'
   /** Submissions that name it and have not left yet. */
@@ -73,6 +75,7 @@ export function nameOnly(name: string): Template {
     rules: NO_RULES,
     constants: NO_CONSTANTS,
     outputs: 0,
+    pureName: undefined,
     standing: 'new',
     unsent: 0,
     isClosed: true,

@@ -7,7 +7,7 @@ import { captureFunction } from './capture/function.js'
 import { labelOfRules, type ResolvedRules } from './failure-options.js'
 import { describe } from './options.js'
 import { remoteTargetOf } from './remote-module.js'
-import { labelOf } from './resources.js'
+import { labelOf } from './needs.js'
 import { NO_CONSTANTS, type CodeSource, type Constants, type Template } from './template.js'
 
 /** Beyond these, the template that was not used for longest is given up: a program may make functions without end. */
@@ -18,6 +18,7 @@ export interface Naming {
   readonly priority: number
   readonly outputs: number
   readonly needs: Needs
+  readonly pure: boolean
   readonly rules: ResolvedRules
 }
 
@@ -30,8 +31,9 @@ interface Target {
 }
 
 /** Is nothing said of the tasks but their function? */
-function isUsual({ name, priority, outputs, needs, rules }: Naming): boolean {
-  return name === undefined && priority === 0 && outputs === 0 && needs === NO_NEEDS && rules === NO_RULES
+function isUsual({ name, priority, outputs, needs, rules, pure }: Naming): boolean {
+  if (name !== undefined || pure) return false
+  return priority === 0 && outputs === 0 && needs === NO_NEEDS && rules === NO_RULES
 }
 
 /** Any function that may become a task. */
@@ -68,8 +70,8 @@ export class Templates {
 
     const target = this.#targetOf(fn)
     const name = naming.name ?? target.name
-    const { priority, outputs, needs, rules } = naming
-    const label = `${priority} ${outputs} ${labelOf(needs)} ${labelOfRules(rules)} ${target.exportName} ${name}`
+    const { priority, outputs, needs, rules, pure } = naming
+    const label = `${priority} ${outputs} ${pure} ${labelOf(needs)} ${labelOfRules(rules)} ${target.exportName} ${name}`
     const siblings = this.#byIdentity.get(target.identity)
     let template = siblings?.get(label)
     if (template === undefined) {
@@ -91,11 +93,16 @@ export class Templates {
     this.#onClosed(template)
   }
 
-  #make({ source, exportName }: Target, naming: Naming & { name: string }, constants: Constants): Template {
+  #make(
+    { source, exportName, name: ownName }: Target,
+    naming: Naming & { name: string },
+    constants: Constants,
+  ): Template {
     const id = templateId((this.#made += 1))
-    const { name, priority, outputs, needs, rules } = naming
+    const { name, priority, outputs, needs, rules, pure } = naming
     const fresh = { standing: 'new', unsent: 0, isClosed: false } as const
-    return { id, name, source, exportName, priority, outputs, needs, rules, constants, ...fresh }
+    const pureName = pure ? ownName : undefined
+    return { id, name, source, exportName, priority, outputs, needs, rules, constants, pureName, ...fresh }
   }
 
   #remember(template: Template, identity: string | CodeSource, label: string): void {

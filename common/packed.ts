@@ -64,6 +64,11 @@ export class Packer {
     return this.#bytes.subarray(start, this.#length)
   }
 
+  /** A view of an entry, until the next one is added. */
+  entry(index: number): Uint8Array {
+    return this.#bytes.subarray(index === 0 ? 0 : this.#ends[index - 1]!, this.#ends[index])
+  }
+
   /** Gives what was packed and starts afresh. */
   take(): Packed {
     // Never the shared `NO_ROOM`: whoever gets bytes may give their memory away.

@@ -2,7 +2,8 @@
  * The status page: shows what the scheduler sends once a second, for as long as someone looks at it. A page in the
  * background holds no connection. Whatever users named goes into the page as text, never as markup.
  */
-import { formatBytes, formatDuration } from '../common/units.js'
+import { describeMemory, describeValues } from '../common/memory-words.js'
+import { formatDuration } from '../common/units.js'
 import type { ClusterStatus, StateCounts } from '../protocol/messages/status.js'
 
 /** More rows than this nobody reads. */
@@ -95,8 +96,8 @@ function workerRows({ status, atMs }: Reading): Cell[][] {
       { figure: whole(worker.threads) },
       { figure: whole(worker.processing) },
       { figure: seconds === 0 ? '' : `${Math.max(0, Math.round((busySeconds / seconds) * 100))} %` },
-      { figure: `${formatBytes(worker.memoryBytes)} of ${formatBytes(worker.memoryLimitBytes)}` },
-      { figure: `${whole(worker.storedCount)}, ${formatBytes(worker.storedBytes)}` },
+      { figure: describeMemory(worker), isBad: worker.pausedBy !== '' || worker.isDiskFull },
+      { figure: describeValues(worker) },
       worker.silentForMs < 2_000 ? 'now' : `${formatDuration(worker.silentForMs)} ago`,
     ]
   })

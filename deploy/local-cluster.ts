@@ -167,6 +167,8 @@ function startWorkers(address: string, options: ResolvedLocalOptions): Superviso
         // Workers share the disk.
         diskLimitBytes: options.diskLimitBytes ?? Math.floor(defaultDiskLimitBytes(tmpdir()) / threads.length),
         resources: options.resources,
+        ioTasks: options.ioTasks,
+        tags: options.tags,
         incarnation: randomUUID(),
         logLevel,
         logFormat: 'text',

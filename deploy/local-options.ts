@@ -2,7 +2,8 @@
 import { parseBytes } from '../common/units.js'
 import { LOG_LEVELS, type LogLevel } from '../common/node/log.js'
 import { HeddleError } from '../protocol/errors.js'
-import { resolveAmounts } from '../worker/options.js'
+import { DEFAULT_IO_TASKS } from '../protocol/limits.js'
+import { MAX_IO_TASKS, resolveAmounts, resolveTags } from '../worker/options.js'
 
 /** Options of `LocalCluster.start`. */
 export interface LocalClusterOptions {
@@ -19,6 +20,10 @@ export interface LocalClusterOptions {
   readonly diskLimit?: string | number
   /** What each worker offers to tasks that ask for it in their `resources`, such as `{ gpu: 1 }`. Default: nothing. */
   readonly resources?: Readonly<Record<string, number>> | undefined
+  /** How many tasks that take no thread each runs at once; 0 for none. Default: 256. */
+  readonly ioTasks?: number | undefined
+  /** What tasks may name the workers by in their option `workers`, such as `{ zone: 'a' }`. Default: nothing. */
+  readonly tags?: Readonly<Record<string, string>> | undefined
   /** What the workers' names begin with. Default: `local`. */
   readonly name?: string
   /** What the processes write to standard error. Default: `warn` and worse, and what tasks print. */
@@ -35,6 +40,8 @@ export interface ResolvedLocalOptions {
   readonly memoryLimitBytes: number | undefined
   readonly diskLimitBytes: number | undefined
   readonly resources: Readonly<Record<string, number>>
+  readonly ioTasks: number
+  readonly tags: Readonly<Record<string, string>>
   readonly name: string
   readonly logLevel: LogLevel
   readonly timeoutMs: number
@@ -52,6 +59,8 @@ const KNOWN_OPTIONS: ReadonlySet<string> = new Set([
   'memoryLimit',
   'diskLimit',
   'resources',
+  'ioTasks',
+  'tags',
   'name',
   'logLevel',
   'timeoutMs',
@@ -85,6 +94,8 @@ export function resolveLocalOptions(given: LocalClusterOptions, cores: number): 
     memoryLimitBytes: given.memoryLimit === undefined ? undefined : bytesOf('memoryLimit', given.memoryLimit),
     diskLimitBytes: given.diskLimit === undefined ? undefined : bytesOf('diskLimit', given.diskLimit),
     resources: checkedResources(given.resources ?? {}),
+    ioTasks: checkedIoTasks(given.ioTasks ?? DEFAULT_IO_TASKS),
+    tags: checkedTags(given.tags ?? {}),
     name,
     logLevel,
     timeoutMs,
@@ -109,6 +120,19 @@ function checkedResources(resources: unknown): Readonly<Record<string, number>> 
   }
   resolveAmounts(resources as Record<string, number>)
   return resources as Record<string, number>
+}
+
+function checkedIoTasks(count: number): number {
+  if (Number.isInteger(count) && count >= 0 && count <= MAX_IO_TASKS) return count
+  throw invalid(`ioTasks is ${describe(count)}; give a whole number from 0 to ${MAX_IO_TASKS}.`)
+}
+
+function checkedTags(tags: unknown): Readonly<Record<string, string>> {
+  if (typeof tags !== 'object' || tags === null || Array.isArray(tags)) {
+    throw invalid(`tags is ${describe(tags)}; give an object, as in { zone: 'a' }.`)
+  }
+  resolveTags(tags as Record<string, string>)
+  return tags as Record<string, string>
 }
 
 function bytesOf(option: string, limit: string | number): number {

@@ -47,10 +47,16 @@ export const HOLDER_DIAL_TIMEOUT_MS = 3_000
 export const UNREACHABLE_MS = 60_000
 /** Holders that one process keeps in mind as out of reach. */
 export const MAX_UNREACHABLE = 1_000
-/** What a worker fetches from others at once, all together; and one value, whatever its size. */
+/** What a worker or a client fetches from workers at once, all together; and one value, whatever its size. */
 export const MAX_FETCH_BYTES = 256 * MIB
+/** What one worker has in memory of spilled values while others get them; and one value, whatever its size. */
+export const MAX_LENT_BYTES = 256 * MIB
 /** What one process has on its way to one worker of values that it brings there; and one value, whatever its size. */
 export const MAX_PUT_BYTES = 64 * MIB
+/** How long a worker may be paused for want of memory. Then it gives its work back, and goes if its memory stays full. */
+export const MAX_PAUSE_MS = 300_000
+/** How often a nanny looks at the memory of its worker process. */
+export const MEMORY_LOOK_MS = 1_000
 /** Large values that one holder gives at once for copies; each new holder gives on what it has. */
 export const MAX_COPIES_AT_ONCE = 3
 /** Values of which one client may want copies at once. Its further questions wait in the client. */
@@ -79,6 +85,16 @@ export const MAX_RETRIES = 1_000_000
 export const MAX_RETRY_DELAY_MS = 24 * 60 * 60 * 1_000
 /** The longest grace of a cancelled task. */
 export const MAX_GRACE_MS = 24 * 60 * 60 * 1_000
+/** Limits by name that one cluster has. */
+export const MAX_LIMITS = 10_000
+/** Units of limits that one client has or waits for at once, beside those of its tasks. */
+export const MAX_UNIT_REQUESTS = 16_384
+/** Limits that one task takes units of. */
+export const MAX_LIMITS_OF_TASK = 16
+/** Tasks without a thread that one worker runs at once, unless it is told otherwise. */
+export const DEFAULT_IO_TASKS = 256
+/** Inputs, and workers, that an explanation of a task names. */
+export const MAX_EXPLAINED = 20
 export const HEARTBEAT_INTERVAL_MS = 1_000
 export const HEARTBEAT_TIMEOUT_MS = 10 * HEARTBEAT_INTERVAL_MS
 /** A client's own code may keep its loop from answering; its death is told by the socket. */

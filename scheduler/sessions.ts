@@ -195,7 +195,7 @@ export class Sessions {
         this.#workers.get(instruction.worker)?.close({ code: instruction.code, message: instruction.reason })
         break
       case 'tell-blocked':
-        this.#log.warn({}, `tasks wait for a worker that can run them: the work ${instruction.reason}`)
+        this.#log.warn({}, `tasks wait, and nothing that is there will let them run: the work ${instruction.reason}`)
         break
       case 'connect-relay': {
         const asker = this.#endOf(instruction.asker)

@@ -11,12 +11,14 @@ export interface BatchRequestOptions {
   readonly thread: number
   readonly worker: string
   readonly tasks: readonly BatchTask[]
+  readonly isLarge: boolean
   /** The value of an input, which is here: the core starts no task before. */
   readonly valueOf: (input: TaskId) => Uint8Array | undefined
   readonly urlOf: (code: CodeHash) => string
 }
 
-export function createBatchRequest({ thread, worker, tasks, valueOf, urlOf }: BatchRequestOptions): BatchRequest {
+export function createBatchRequest(options: BatchRequestOptions): BatchRequest {
+  const { thread, worker, tasks, isLarge, valueOf, urlOf } = options
   const count = tasks.length
   const templates = new Templates(urlOf)
   const inputs = new Inputs(valueOf)
@@ -37,6 +39,7 @@ export function createBatchRequest({ thread, worker, tasks, valueOf, urlOf }: Ba
   return {
     thread,
     worker,
+    isLarge,
     templates: templates.list,
     templateOf,
     taskIds,

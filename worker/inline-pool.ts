@@ -4,9 +4,11 @@
  */
 import { HeddleError } from '../protocol/errors.js'
 import type { CodeHash } from '../protocol/ids.js'
-import type { BatchEnd, PoolHost, ThreadPool } from './thread-pool.js'
+import type { StopCause } from './core/stopping.js'
+import type { BatchEnd, IoEnd, IoPool, PoolHost, ThreadPool } from './thread-pool.js'
 import type { BatchRequest, FunctionPlace } from './thread/batch.js'
 import { loadFunction, type TaskFunction } from './thread/code.js'
+import { IoTasks, outsideIoTasks } from './thread/io-task.js'
 import { disposeLocals } from './thread/locals.js'
 import { runBatch } from './thread/run-batch.js'
 import { onStopCall, type StopCall } from './thread/task-signal.js'
@@ -20,11 +22,19 @@ export interface InlinePoolOptions {
 export class InlinePool implements ThreadPool {
   /** Code that runs in this thread cannot be stopped from this thread. */
   readonly canTerminate = false
+  readonly io: IoPool
   readonly #options: InlinePoolOptions
+  /** Slots whose tasks have taken their signals. */
+  readonly #listening = new Set<number>()
+  readonly #ioTasks = new IoTasks({
+    loadFunction: (template) => this.#load(template),
+    onListening: (slot) => this.#listening.add(slot),
+  })
   #isClosed = false
 
   constructor(options: InlinePoolOptions) {
     this.#options = options
+    this.io = { run: (request) => this.#runIo(request), tellToStop: (slot, cause) => this.#tellIoToStop(slot, cause) }
   }
 
   async run(batch: BatchRequest): Promise<BatchEnd> {
@@ -32,12 +42,28 @@ export class InlinePool implements ThreadPool {
     await new Promise((resolve) => setImmediate(resolve))
     if (this.#isClosed) return { type: 'exited', exitCode: 0, reason: 'its worker was closed' }
     const { lanes, onMessage } = this.#options.host
-    const reply = await runBatch(batch, {
-      lanes,
-      loadFunction: (template) => this.#load(template),
-      ringDoorbell: (thread) => onMessage({ type: 'doorbell', thread }),
-    })
+    const reply = await outsideIoTasks(() =>
+      runBatch(batch, {
+        lanes,
+        loadFunction: (template) => this.#load(template),
+        ringDoorbell: (thread) => onMessage({ type: 'doorbell', thread }),
+      }),
+    )
     return { type: 'replied', reply }
+  }
+
+  async #runIo(request: BatchRequest): Promise<IoEnd> {
+    await new Promise((resolve) => setImmediate(resolve))
+    if (this.#isClosed) return { type: 'exited', exitCode: 0, reason: 'its worker was closed', isCulprit: true }
+    const outcome = await outsideIoTasks(() => this.#ioTasks.run(request))
+    this.#listening.delete(request.thread)
+    return { type: 'ended', outcome }
+  }
+
+  #tellIoToStop(slot: number, cause: StopCause): boolean {
+    if (!this.#listening.has(slot)) return false
+    this.#ioTasks.stop(slot, cause)
+    return true
   }
 
   tellToStop(call: StopCall): void {

@@ -1,8 +1,8 @@
 /** The entry of a worker process, as the nanny starts it: its options come in the environment, its reports go over IPC. */
 import { createLog } from '../common/node/log.js'
-import { dieWithParent, reportToParent } from '../common/node/parent-process.js'
+import { dieWithParent, hearParent, reportToParent } from '../common/node/parent-process.js'
 import { onShutdown } from '../common/node/shutdown.js'
-import { HeddleError } from '../protocol/errors.js'
+import { HeddleError, OutOfMemoryError } from '../protocol/errors.js'
 import type { WorkerProcessOptions } from './nanny.js'
 import { resolveWorkerOptions } from './options.js'
 import { startWorker } from './worker.js'
@@ -26,12 +26,16 @@ async function run(options: WorkerProcessOptions): Promise<void> {
   try {
     const worker = await startWorker(resolveWorkerOptions(options), { log, taskLog, signal: stopped.signal })
     leave = () => worker.leave()
+    hearParent(({ reason }) => worker.fail(new OutOfMemoryError(reason)))
     await reportToParent({ type: 'ready' })
     await worker.closed
   } catch (error) {
     if (stopped.signal.aborted) return
+    // Not reported as a failure: with another process the worker may well go on.
+    if (error instanceof OutOfMemoryError) log.error({}, error.message)
     // The parent says what we report; what is not ours to explain is told here, with its stack.
-    if (error instanceof HeddleError) await reportToParent({ type: 'failed', code: error.code, message: error.message })
+    else if (error instanceof HeddleError)
+      await reportToParent({ type: 'failed', code: error.code, message: error.message })
     else log.error({ err: error }, 'the worker failed')
     process.exitCode = 1
   }

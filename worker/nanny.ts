@@ -6,7 +6,8 @@
 import { Child, describeExit } from '../common/node/child-process.js'
 import type { Log, LogFormat, LogLevel } from '../common/node/log.js'
 import { Supervisor } from '../common/node/supervisor.js'
-import type { GivenWorkerOptions } from './options.js'
+import { watchMemory } from './memory-watch.js'
+import { defaultMemoryLimitBytes, type GivenWorkerOptions } from './options.js'
 
 const ENTRY = new URL('./main.js', import.meta.url)
 /** How long a worker that was asked to go may take to end what its tasks run. */
@@ -14,6 +15,11 @@ export const LEAVE_GRACE_MS = 30_000
 /** Threads of Node's own pool (files, DNS, compression), which all tasks of a worker share. */
 const MIN_IO_THREADS = 4
 const MAX_IO_THREADS = 128
+/**
+ * Larger buffers get pages of their own, which go back when the buffer goes. Left alone, the C library learns to keep such
+ * memory for later, for each thread apart: then what one task took is missing for the others.
+ */
+const OWN_PAGES_BYTES = 1024 * 1024
 
 /** How the worker process is told what it is: as JSON in `HEDDLE_WORKER_OPTIONS`, which it deletes at once. */
 export interface WorkerProcessOptions extends GivenWorkerOptions {
@@ -32,9 +38,18 @@ export function superviseWorker(options: WorkerProcessOptions, log: Log): Superv
     HEDDLE_WORKER_OPTIONS: JSON.stringify(options),
     HEDDLE_TOKEN: undefined,
     UV_THREADPOOL_SIZE: process.env['UV_THREADPOOL_SIZE'] ?? String(ioThreads),
+    MALLOC_MMAP_THRESHOLD_: process.env['MALLOC_MMAP_THRESHOLD_'] ?? String(OWN_PAGES_BYTES),
   }
   return new Supervisor({
-    start: () => new Child({ entry: ENTRY, env }),
+    start: () => {
+      const child = new Child({ entry: ENTRY, env })
+      watchMemory(child, {
+        memoryLimitBytes: options.memoryLimitBytes ?? defaultMemoryLimitBytes(),
+        threads: options.threads,
+        onExhausted: (reason) => log.error({ worker: options.name }, reason),
+      })
+      return child
+    },
     onRestart: (exit, delayMs) => {
       const { code, signal } = exit
       log.warn(

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { statfsSync } from 'node:fs'
 import { availableParallelism, hostname, tmpdir } from 'node:os'
 import { HeddleError } from '../protocol/errors.js'
+import { DEFAULT_IO_TASKS } from '../protocol/limits.js'
 import { isResourceName, MAX_AMOUNTS, thousandthsOf, type Amount } from '../protocol/resources.js'
 import { availableMemoryBytes } from './memory-limit.js'
 
@@ -19,7 +20,8 @@ export interface GivenWorkerOptions {
   readonly threads?: number | undefined
   /**
    * Memory that the worker is meant to use. Past 60 % of it values go to disk, the least recently used first; past 80 % the
-   * worker does one task at a time. Default: most of what the machine, the container or the control group has.
+   * worker does one task at a time; past 95 % its nanny starts it again, on Linux.
+   * Default: most of what the machine, the container or the control group has.
    */
   readonly memoryLimitBytes?: number | undefined
   /**
@@ -29,10 +31,16 @@ export interface GivenWorkerOptions {
   readonly listen?: string | false | undefined
   /** What spilled values may take on disk. Default: half of what is free where the data directory is. */
   readonly diskLimitBytes?: number | undefined
+  /** How long it may be paused for want of memory without a break. Default: `MAX_PAUSE_MS`. */
+  readonly maxPauseMs?: number | undefined
   /** The address that others use to reach it. Default: where it listens. */
   readonly advertiseUrl?: string | undefined
   /** What it offers to tasks beside threads and memory, such as `{ gpu: 1 }`. Default: nothing. */
   readonly resources?: Readonly<Record<string, number>> | undefined
+  /** How many tasks that take no thread it runs at once, beside those in its threads; 0 for none. Default: 256. */
+  readonly ioTasks?: number | undefined
+  /** What tasks may name it by beside its name and address, such as `{ zone: 'a' }`. Default: nothing. */
+  readonly tags?: Readonly<Record<string, string>> | undefined
   /** An existing folder for what it keeps while it runs. Default: the system's temporary one. */
   readonly dataDir?: string | undefined
 }
@@ -53,12 +61,18 @@ export interface WorkerOptions {
   /** Without it, the worker opens no port. */
   readonly listen: ListenAddress | undefined
   readonly diskLimitBytes: number
+  readonly maxPauseMs: number | undefined
   readonly advertiseUrl: string | undefined
   readonly resources: readonly Amount[]
+  readonly ioTasks: number
+  /** As in `zone=a`. */
+  readonly tags: readonly string[]
   readonly dataDir: string
 }
 
 const MAX_THREADS = 1024
+export const MAX_IO_TASKS = 65_536
+const MAX_TAGS = 64
 /** What of the available memory a worker takes for itself unless told otherwise: others live there, too. */
 const MEMORY_SHARE = 0.9
 /** What of the free disk. */
@@ -77,6 +91,9 @@ export function resolveWorkerOptions(given: GivenWorkerOptions): WorkerOptions {
     listen: resolveListen(given.listen),
     advertiseUrl: given.advertiseUrl,
     resources: resolveAmounts(given.resources ?? {}),
+    maxPauseMs: given.maxPauseMs,
+    ioTasks: given.ioTasks ?? DEFAULT_IO_TASKS,
+    tags: resolveTags(given.tags ?? {}),
     diskLimitBytes: given.diskLimitBytes ?? defaultDiskLimitBytes(dataDir),
     dataDir,
   }
@@ -89,11 +106,17 @@ export function resolveWorkerOptions(given: GivenWorkerOptions): WorkerOptions {
   if (!Number.isInteger(options.threads) || options.threads < 1 || options.threads > MAX_THREADS) {
     throw invalid(`threads is ${options.threads}; give a whole number from 1 to ${MAX_THREADS}.`)
   }
+  if (!Number.isInteger(options.ioTasks) || options.ioTasks < 0 || options.ioTasks > MAX_IO_TASKS) {
+    throw invalid(`ioTasks is ${options.ioTasks}; give a whole number from 0 to ${MAX_IO_TASKS}.`)
+  }
   if (!Number.isSafeInteger(options.memoryLimitBytes) || options.memoryLimitBytes < 1) {
     throw invalid(`memoryLimitBytes is ${options.memoryLimitBytes}; give a whole number of bytes.`)
   }
   if (!Number.isSafeInteger(options.diskLimitBytes) || options.diskLimitBytes < 0) {
     throw invalid(`diskLimitBytes is ${options.diskLimitBytes}; give a whole number of bytes.`)
+  }
+  if (options.maxPauseMs !== undefined && !(options.maxPauseMs > 0)) {
+    throw invalid(`maxPauseMs is ${options.maxPauseMs}; give a number of milliseconds above 0.`)
   }
   if (options.advertiseUrl !== undefined && !isWebSocketUrl(options.advertiseUrl)) {
     throw invalid(`"${options.advertiseUrl}" is no address to reach a worker at; write it like ws://10.0.0.5:9000.`)
@@ -127,6 +150,23 @@ export function resolveAmounts(given: Readonly<Record<string, number>>): readonl
     const thousandths = thousandthsOf(given[name])
     if (thousandths !== undefined) return { name, thousandths }
     throw invalid(`The resource ${name} is ${given[name]}; give a number above 0 with at most three decimals.`)
+  })
+}
+
+/**
+ * Tags of a worker as tasks name them.
+ *
+ * @throws {HeddleError} `ERR_HEDDLE_INVALID_OPTION`
+ */
+export function resolveTags(given: Readonly<Record<string, string>>): readonly string[] {
+  const names = Object.keys(given)
+  if (names.length > MAX_TAGS) throw invalid(`tags has ${names.length} names; give at most ${MAX_TAGS}.`)
+  return names.map((name) => {
+    const tag = `${name}=${given[name]}`
+    if (/^[A-Za-z][\w.-]{0,63}=[\w.:/-]{1,128}$/.test(tag)) return tag
+    throw invalid(
+      `"${tag}" is no tag; write a name and a value of letters, digits, dots, dashes, underscores, as in zone=a.`,
+    )
   })
 }
 

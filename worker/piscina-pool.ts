@@ -5,7 +5,9 @@ import { fileURLToPath } from 'node:url'
 import { BroadcastChannel, type Worker } from 'node:worker_threads'
 import type * as Piscina from 'piscina'
 import { requirePackage } from '../common/node/require-package.js'
+import { within } from '../common/node/within.js'
 import { DISPOSE_TIMEOUT_MS } from '../protocol/limits.js'
+import { IoThreads } from './io-threads.js'
 import type { BatchEnd, PoolHost, ThreadPool } from './thread-pool.js'
 import type { BatchReply, BatchRequest } from './thread/batch.js'
 import { collectGarbage, CollectionCount } from './thread/garbage.js'
@@ -44,8 +46,10 @@ export class PiscinaPool implements ThreadPool {
   readonly #stopChannel = new BroadcastChannel(`heddle-stop-${randomUUID()}`)
 
   readonly canTerminate = true
+  readonly io: IoThreads
 
   constructor({ worker, lanes, onMessage, onError }: PoolHost) {
+    this.io = new IoThreads({ worker, onMessage })
     this.#piscina = new piscina.Piscina<BatchRequest | IdleRequest, BatchReply>({
       filename: THREAD_ENTRY,
       name: 'runInThread',
@@ -109,15 +113,20 @@ export class PiscinaPool implements ThreadPool {
   collect(): void {
     this.#collectionCount.askAll()
     collectGarbage()
+    this.io.collect()
     void this.#runInIdle('collectInThread')
   }
 
   /** Node aborts the whole process when a thread is terminated amid linking its modules, so each may load them first. */
   async close(): Promise<void> {
     await Promise.all(this.#piscina.threads.map((thread) => this.#startOf(thread)))
+    await Promise.all([this.#closeThreads(), this.io.close()])
+    this.#stopChannel.close()
+  }
+
+  async #closeThreads(): Promise<void> {
     await within(DISPOSE_TIMEOUT_MS, this.#runInIdle('disposeInThread'))
     await this.#piscina.destroy()
-    this.#stopChannel.close()
   }
 
   /** Runs a function of the threads' entry file in every thread that is idle. Resolves when all are done. */
@@ -161,14 +170,6 @@ export class PiscinaPool implements ThreadPool {
     // As the operating system would see it: `process.exit(-1)` is 255.
     return (exitCode ?? 1) & 255
   }
-}
-
-/** Waits, but no longer than that. */
-async function within(timeoutMs: number, work: Promise<void>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, timeoutMs)))
-  await Promise.race([work, late])
-  clearTimeout(timer)
 }
 
 function reasonOf(error: unknown, wasTerminated: boolean, exitCode: number): string {

@@ -6,7 +6,6 @@ import { mkdir, open, rm } from 'node:fs/promises'
 import { crc32 } from 'node:zlib'
 import path from 'node:path'
 import { present } from '../common/assert.js'
-import { allocateShared } from './thread/shared-memory.js'
 
 /** What goes to or comes from the disk at once. Its checksum keeps the event loop for a fifth of a millisecond. */
 const SLICE_BYTES = 1024 * 1024
@@ -42,11 +41,20 @@ export class SpillFiles {
     })
   }
 
-  /** @throws When it cannot be read, or is not what was written. */
-  async read(file: number): Promise<Uint8Array> {
+  /** What was written to it; 0 when it was discarded. */
+  sizeOf(file: number): number {
+    return this.#files.get(file)?.sizeBytes ?? 0
+  }
+
+  /**
+   * The content of a file, in memory from `allocate`.
+   *
+   * @throws When it cannot be read, or is not what was written.
+   */
+  async read(file: number, allocate: (sizeBytes: number) => Uint8Array): Promise<Uint8Array> {
     return await this.#inTurn(async () => {
       const { sizeBytes, checksum } = present(this.#files.get(file), `spill file ${file}`)
-      const bytes = allocateShared(sizeBytes)
+      const bytes = allocate(sizeBytes)
       const read = await readSlices(this.#pathOf(file), bytes)
       if (read.sizeBytes !== sizeBytes || read.checksum !== checksum) {
         throw new Error(`The spill file ${this.#pathOf(file)} is not what was written to it.`)
@@ -98,7 +106,7 @@ async function writeSlices(file: string, bytes: Uint8Array): Promise<number> {
   }
 }
 
-/** Straight into memory that threads see. Returns what there was, which may be less than was wanted. */
+/** Returns what there was, which may be less than was wanted. */
 async function readSlices(file: string, bytes: Uint8Array): Promise<SpilledFile> {
   const handle = await open(file)
   try {

@@ -2,10 +2,13 @@
 import type { Log } from '../common/node/log.js'
 import type { TaskId } from '../protocol/ids.js'
 import { MAX_INLINE_RESULT_BYTES } from '../protocol/limits.js'
+import type { Loan } from '../protocol/transport/value-server.js'
 import type { SpilledFile } from './core/instructions.js'
+import { SharedReads } from './shared-reads.js'
 import { SpillFiles } from './spill-files.js'
 import type { UntimedEvent } from './thread-slots.js'
 import type { ValueStore } from './value-store.js'
+import { allocateShared } from './thread/shared-memory.js'
 
 export interface SpillerOptions {
   /** Where files may be, for as long as the worker lives. */
@@ -13,11 +16,14 @@ export interface SpillerOptions {
   readonly store: ValueStore
   readonly log: Log
   readonly submit: (event: UntimedEvent) => void
+  /** What may be in memory at once of spilled values that others get; and one value, whatever its size. */
+  readonly maxLentBytes: number
 }
 
 export class Spiller {
   readonly #options: SpillerOptions
   readonly #files: SpillFiles
+  readonly #reads: SharedReads
   /** Files that are being written, or whose values are in memory still, with the bytes that were written. */
   readonly #written = new Map<number, Uint8Array>()
   /** Values that are on disk only, by the number of their file. */
@@ -28,6 +34,11 @@ export class Spiller {
   constructor(options: SpillerOptions) {
     this.#options = options
     this.#files = new SpillFiles(options.scratch)
+    this.#reads = new SharedReads({
+      maxBytes: options.maxLentBytes,
+      // Not shared with threads: then the collector knows what it takes, and hurries.
+      read: (file) => this.#files.read(file, (sizeBytes) => new Uint8Array(sizeBytes)),
+    })
   }
 
   spill(task: TaskId, file: number): void {
@@ -63,7 +74,7 @@ export class Spiller {
     const { store, log, submit } = this.#options
     // Meanwhile the value may be let go, or made again, so that nobody needs what is read.
     const isNeeded = (): boolean => this.#away.get(task) === file
-    this.#files.read(file).then(
+    this.#files.read(file, allocateShared).then(
       (bytes) => {
         if (!isNeeded()) return submit({ type: 'value-unreadable', task, file })
         store.put(task, bytes)
@@ -99,8 +110,8 @@ export class Spiller {
     )
   }
 
-  /** A value of the store, or one that was spilled: that is read for the asker alone. */
-  lookup(task: TaskId): Uint8Array | Promise<Uint8Array | undefined> | undefined {
+  /** A value of the store, or one that was spilled: that is lent. */
+  lookup(task: TaskId): Uint8Array | Promise<Loan | undefined> | undefined {
     const { store, submit } = this.#options
     const bytes = store.get(task)
     if (bytes !== undefined) {
@@ -109,10 +120,11 @@ export class Spiller {
     }
     const file = this.#away.get(task)
     if (file === undefined) return undefined
-    return this.#files.read(file).catch(() => {
+    return this.#reads.lend(file, this.#files.sizeOf(file)).catch(() => {
       // It may have been loaded or let go while we waited for our turn; else its file is broken.
       if (this.#away.get(task) === file) submit({ type: 'value-unreadable', task, file })
-      return store.get(task)
+      const bytes = store.get(task)
+      return bytes && { bytes, done: () => undefined }
     })
   }
 }

@@ -2,7 +2,8 @@
  * The threads that tasks run in, as slots 0 to N-1. A slot takes one batch at a time; which thread serves it is the
  * pool's business.
  */
-import type { BatchReply, BatchRequest } from './thread/batch.js'
+import type { StopCause } from './core/stopping.js'
+import type { BatchReply, BatchRequest, TaskOutcome } from './thread/batch.js'
 import type { StopCall } from './thread/task-signal.js'
 import type { ThreadMessage } from './thread/thread-message.js'
 
@@ -11,7 +12,22 @@ export type BatchEnd =
   | { readonly type: 'replied'; readonly reply: BatchReply }
   | { readonly type: 'exited'; readonly exitCode: number; readonly reason: string }
 
+/** How a task without a thread ended: as tasks do, or with the thread that it shared. */
+export type IoEnd =
+  | { readonly type: 'ended'; readonly outcome: TaskOutcome }
+  /** `isCulprit`: it ended the thread, or nobody knows who did. */
+  | { readonly type: 'exited'; readonly exitCode: number; readonly reason: string; readonly isCulprit: boolean }
+
+/** Where tasks run that take no thread: all at once, each in a slot of its own. */
+export interface IoPool {
+  /** Runs a batch of one task in the slot that it names. Never rejects. Its memory belongs to the pool now. */
+  run(request: BatchRequest): Promise<IoEnd>
+  /** Aborts the signal of the slot's task, if that listens; returns whether it does. */
+  tellToStop(slot: number, cause: StopCause): boolean
+}
+
 export interface ThreadPool {
+  readonly io: IoPool
   /** Runs a batch in the slot that it names, which must be free. Never rejects. Its memory belongs to the pool now. */
   run(batch: BatchRequest): Promise<BatchEnd>
   /** Can `terminate` be called? */

@@ -3,20 +3,20 @@
  * and what threads write into their lanes into events for the core.
  */
 import { assert, present } from '../common/assert.js'
-import { Packer } from '../common/packed.js'
-import { outputOf, type CodeHash, type TaskId } from '../protocol/ids.js'
-import { MAX_INLINE_RESULT_BYTES } from '../protocol/limits.js'
+import type { CodeHash, TaskId } from '../protocol/ids.js'
 import { createBatchRequest } from './batch-request.js'
 import type { Outcomes, WorkerEvent } from './core/events.js'
-import type { BatchTask } from './core/instructions.js'
+import type { BatchTask, WorkerInstruction } from './core/instructions.js'
 import type { StopCause } from './core/stopping.js'
+import { idsOf, keepOutcome } from './outcomes.js'
 import type { BatchEnd, ThreadPool } from './thread-pool.js'
-import type { BatchReply } from './thread/batch.js'
-import { ERROR, VALUE, type LaneReader } from './thread/lane.js'
+import type { LaneReader } from './thread/lane.js'
 import type { ValueStore } from './value-store.js'
 
 /** An event of the core before somebody says when it was. */
 export type UntimedEvent = WorkerEvent extends infer E ? (E extends WorkerEvent ? Omit<E, 'nowMs'> : never) : never
+
+type RunBatch = Extract<WorkerInstruction, { readonly type: 'run-batch' }>
 
 export interface ThreadSlotsOptions {
   readonly lanes: readonly LaneReader[]
@@ -47,20 +47,29 @@ export class ThreadSlots {
   }
 
   /** Runs a batch in a free slot. `codeStored` resolves when all code of it is where threads find it. */
-  async run(thread: number, tasks: readonly BatchTask[], codeStored: Promise<void> | undefined): Promise<void> {
+  async run({ thread, tasks, isLarge }: RunBatch, codeStored: Promise<void> | undefined): Promise<void> {
     const { worker, pool, store, urlOf, submit } = this.#options
     const slot = this.#slotOf(thread)
     assert(slot.tasks.length === 0, `slot ${thread} was given a batch while it runs another`)
     slot.tasks = tasks
     slot.lane.reset()
     // At once: by the time that the code is stored, the inputs may have been let go.
-    const request = createBatchRequest({ thread, worker, tasks, valueOf: (input: TaskId) => store.get(input), urlOf })
+    const request = createBatchRequest({
+      thread,
+      worker,
+      tasks,
+      isLarge,
+      valueOf: (input: TaskId) => store.get(input),
+      urlOf,
+    })
     if (codeStored !== undefined) await codeStored
     const looking = tasks.length > 1 ? setInterval(() => this.readOutcomes(thread), LOOK_INTERVAL_MS) : undefined
     const end = await pool.run(request)
     clearInterval(looking)
     this.readOutcomes(thread)
-    if (end.type === 'replied' && end.reply.large !== undefined) this.#submitLarge(thread, end.reply.large)
+    if (end.type === 'replied' && end.reply.large !== undefined) {
+      submit({ type: 'tasks-ended', thread, outcomes: keepOutcome(store, tasks, end.reply.large) })
+    }
     const firstUnstarted = slot.lane.takeBack(tasks.length)
     slot.tasks = []
     submit(endEvent(thread, end, firstUnstarted, slot.lane.running))
@@ -115,43 +124,9 @@ export class ThreadSlots {
     }
   }
 
-  /** Values that are too large to ride along stay in the store; an error is told whole. */
-  #submitLarge(thread: number, { place, kind, durationUs, values }: NonNullable<BatchReply['large']>): void {
-    const threw = kind !== VALUE
-    const packer = new Packer()
-    for (const value of values) {
-      if (threw || value.length <= MAX_INLINE_RESULT_BYTES) packer.add(value)
-      else packer.add(value, 0, 0)
-    }
-    const places = values.map(() => place)
-    if (!threw) {
-      const ids = idsOf(this.#slotOf(thread).tasks, places)
-      values.forEach((value, i) => this.#options.store.put(ids[i]!, value))
-    }
-    const outcomes: Outcomes = {
-      places,
-      threw: new Map(threw ? [[0, kind === ERROR ? 'may-retry' : 'final']] : []),
-      durationsUs: values.map(() => durationUs),
-      sizes: values.map(({ length }) => length),
-      values: packer.take(),
-    }
-    this.#options.submit({ type: 'tasks-ended', thread, outcomes })
-  }
-
   #slotOf(thread: number): Slot {
     return present(this.#slots[thread], `slot ${thread}`)
   }
-}
-
-/** What the values of these places are held as: the outputs of a task, which follow each other, each as itself. */
-function idsOf(tasks: readonly BatchTask[], places: readonly number[]): TaskId[] {
-  let output = 0
-  return places.map((place, i) => {
-    const { task, template } = present(tasks[place], `the task at place ${place}`)
-    if (template.outputs === 0) return task
-    output = place === places[i - 1] ? output + 1 : 0
-    return outputOf(task, output)
-  })
 }
 
 function endEvent(thread: number, end: BatchEnd, firstUnstarted: number, culprit: number | undefined): UntimedEvent {

@@ -11,7 +11,7 @@ import { answer, type Admission } from '../protocol/transport/handshake.js'
 import type { ValueSink } from '../protocol/transport/holder.js'
 import type { Socket } from '../protocol/transport/socket.js'
 import { ValueFetcher } from '../protocol/transport/value-fetcher.js'
-import { serveValues } from '../protocol/transport/value-server.js'
+import { serveValues, type Lookup } from '../protocol/transport/value-server.js'
 import type { UntimedEvent } from './thread-slots.js'
 import { allocateShared } from './thread/shared-memory.js'
 import type { ValueStore } from './value-store.js'
@@ -21,7 +21,7 @@ export interface ValueExchangeOptions {
   readonly worker: string
   readonly store: ValueStore
   /** A held value, wherever it is. */
-  readonly lookup: (task: TaskId) => Uint8Array | Promise<Uint8Array | undefined> | undefined
+  readonly lookup: Lookup
   readonly log: Log
   readonly dial: (address: string, signal: AbortSignal) => Promise<Socket>
   /** Opens a socket to a worker that leads through the scheduler. */

@@ -8,19 +8,21 @@ import { EventLoop } from '../common/node/event-loop.js'
 import type { Log } from '../common/node/log.js'
 import { packageVersion } from '../common/node/package-version.js'
 import { ScratchFolder } from '../common/node/scratch-folder.js'
-import { HeddleError } from '../protocol/errors.js'
+import { HeddleError, OutOfMemoryError } from '../protocol/errors.js'
 import { codeHash, type CodeHash, type WorkerId } from '../protocol/ids.js'
-import { HEARTBEAT_INTERVAL_MS, MAX_FETCH_BYTES } from '../protocol/limits.js'
+import { HEARTBEAT_INTERVAL_MS, MAX_FETCH_BYTES, MAX_LENT_BYTES } from '../protocol/limits.js'
 import type { DefineCode } from '../protocol/messages/common.js'
 import { isFromSwitch } from '../protocol/messages/relay.js'
 import type { Join, SchedulerToWorker } from '../protocol/messages/worker.js'
 import type { CloseReason } from '../protocol/transport/connection.js'
 import type { Socket } from '../protocol/transport/socket.js'
+import type { Lookup } from '../protocol/transport/value-server.js'
 import { encodeError } from '../protocol/values/encode.js'
 import { CodeCache } from './code-cache.js'
 import type { WorkerEvent } from './core/events.js'
 import type { BatchTask, WorkerInstruction } from './core/instructions.js'
 import { createWorkerMachine } from './core/machine.js'
+import { IoSlots } from './io-slots.js'
 import { webSocketNetwork, type Listener, type Network } from './network.js'
 import type { WorkerOptions } from './options.js'
 import { RelayPort } from '../protocol/transport/relay.js'
@@ -33,8 +35,9 @@ import type { ThreadMessage } from './thread/thread-message.js'
 import { ValueExchange } from './value-exchange.js'
 import { ValueStore } from './value-store.js'
 
-/** What of its memory a worker lets values on their way take. */
-const FETCH_MEMORY_SHARE = 1 / 8
+/** What of its memory a worker lets values on their way take, in each direction. */
+const TRANSFER_MEMORY_SHARE = 1 / 8
+const MIB = 2 ** 20
 
 /** What a worker is put together from. */
 export interface WorkerParts {
@@ -60,6 +63,8 @@ export interface RunningWorker {
    * made again elsewhere.
    */
   leave(): void
+  /** Tells the scheduler why, and closes at once; `closed` rejects with the reason. */
+  fail(reason: HeddleError): void
   /** Closes at once. Resolves when nothing of it is left. */
   close(): Promise<void>
 }
@@ -107,6 +112,7 @@ class Worker implements RunningWorker {
   readonly #store = new ValueStore()
   readonly #pool: ThreadPool
   readonly #slots: ThreadSlots
+  readonly #ioSlots: IoSlots
   readonly #spiller: Spiller
   readonly #exchange: ValueExchange
   readonly #link: SchedulerLink
@@ -121,7 +127,7 @@ class Worker implements RunningWorker {
   #closing: Promise<void> | undefined
 
   constructor({ options, parts, network, createPool, scratch, codes }: WorkerBelongings) {
-    const { name, threads, memoryLimitBytes, diskLimitBytes } = options
+    const { name, threads, ioTasks, memoryLimitBytes, diskLimitBytes, maxPauseMs } = options
     this.name = name
     this.#options = options
     this.#network = network
@@ -137,9 +143,11 @@ class Worker implements RunningWorker {
     this.#loop = new EventLoop({
       machine: createWorkerMachine({
         threads,
+        ioTasks,
         memoryLimitBytes,
         diskLimitBytes,
-        maxFetchBytes: Math.min(MAX_FETCH_BYTES, memoryLimitBytes * FETCH_MEMORY_SHARE),
+        ...(maxPauseMs !== undefined && { maxPauseMs }),
+        maxFetchBytes: Math.min(MAX_FETCH_BYTES, memoryLimitBytes * TRANSFER_MEMORY_SHARE),
       }),
       perform: (instruction) => this.#perform(instruction),
       onCrash: (error) => this.#crash(error),
@@ -157,10 +165,17 @@ class Worker implements RunningWorker {
     })
     const urlOf = (code: CodeHash): string => codes.urlOf(code)
     this.#slots = new ThreadSlots({ lanes, worker: name, pool: this.#pool, store: this.#store, urlOf, submit })
+    this.#ioSlots = new IoSlots({ worker: name, pool: this.#pool.io, store: this.#store, urlOf, submit })
     const dial = (address: string, signal: AbortSignal): Promise<Socket> => network.dialPeer(address, signal)
     const dialByRelay = (holder: WorkerId, signal: AbortSignal): Promise<Socket> => this.#relays.dial(holder, signal)
-    this.#spiller = new Spiller({ scratch: scratch.path, store: this.#store, log: this.#log, submit })
-    const lookup: Spiller['lookup'] = (task) => this.#spiller.lookup(task)
+    this.#spiller = new Spiller({
+      scratch: scratch.path,
+      store: this.#store,
+      log: this.#log,
+      submit,
+      maxLentBytes: Math.min(MAX_LENT_BYTES, memoryLimitBytes * TRANSFER_MEMORY_SHARE),
+    })
+    const lookup: Lookup = (task) => this.#spiller.lookup(task)
     const values = { store: this.#store, lookup }
     this.#exchange = new ValueExchange({ worker: name, ...values, log: this.#log, dial, dialByRelay, submit })
     this.#link = new SchedulerLink({
@@ -199,6 +214,12 @@ class Worker implements RunningWorker {
     this.#submit({ type: 'leave' })
   }
 
+  fail(reason: HeddleError): void {
+    this.#stopped.abort()
+    this.#link.close({ code: reason.code, message: reason.message })
+    void this.#link.closed().then(() => this.#fail(reason))
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#close().then(this.#settleClosed.resolve, this.#settleClosed.reject)
     return this.closed.catch(() => undefined)
@@ -216,7 +237,13 @@ class Worker implements RunningWorker {
         this.#store.putMany(instruction.tasks, instruction.values)
         break
       case 'run-batch':
-        this.#runBatch(instruction.thread, instruction.tasks)
+        this.#slots.run(instruction, this.#whenStored(instruction.tasks)).catch((error: unknown) => this.#crash(error))
+        break
+      case 'run-io-task':
+        this.#runIoTask(instruction.slot, instruction.task)
+        break
+      case 'ask-io-to-stop':
+        this.#ioSlots.askToStop(instruction.slot, instruction.cause)
         break
       case 'take-back':
         this.#slots.takeBack(instruction.thread)
@@ -265,7 +292,8 @@ class Worker implements RunningWorker {
         this.#link.close({ code: 'ERR_HEDDLE_PROTOCOL', message: instruction.reason })
         break
       case 'close':
-        void this.close()
+        if (instruction.reason === undefined) void this.close()
+        else this.#fail(this.#outOfMemory(instruction.reason))
         break
       default:
         unreachable(instruction)
@@ -279,7 +307,7 @@ class Worker implements RunningWorker {
   /** The first message to a scheduler. It says where we listen, if we do, so we listen by then. */
   async #join({ localAddress }: Socket): Promise<Join> {
     if (this.#options.listen !== undefined) this.#listener ??= await this.#listen(localAddress)
-    const { name, incarnation, threads, memoryLimitBytes, resources } = this.#options
+    const { name, incarnation, threads, memoryLimitBytes, resources, ioTasks, tags } = this.#options
     return {
       type: 'join',
       name,
@@ -292,6 +320,8 @@ class Worker implements RunningWorker {
       nodeVersion: process.version,
       incarnation,
       resources,
+      ioTasks,
+      tags,
     }
   }
 
@@ -361,8 +391,8 @@ class Worker implements RunningWorker {
     }
   }
 
-  #runBatch(thread: number, tasks: readonly BatchTask[]): void {
-    this.#slots.run(thread, tasks, this.#whenStored(tasks)).catch((error: unknown) => this.#crash(error))
+  #runIoTask(slot: number, task: BatchTask): void {
+    this.#ioSlots.run(slot, task, this.#whenStored([task])).catch((error: unknown) => this.#crash(error))
   }
 
   #whenStored(tasks: readonly BatchTask[]): Promise<void> | undefined {
@@ -394,6 +424,14 @@ class Worker implements RunningWorker {
   #fail(error: unknown): void {
     this.#settleClosed.reject(error)
     void this.close()
+  }
+
+  #outOfMemory(why: string): HeddleError {
+    const limitMib = Math.round(this.#options.memoryLimitBytes / MIB)
+    return new OutOfMemoryError(
+      `Worker "${this.name}" is out of memory (${limitMib} MiB): ${why}. ` +
+        'Give it more with --memory-limit or --disk-limit, or release futures that are not needed any more.',
+    )
   }
 
   async #close(): Promise<void> {

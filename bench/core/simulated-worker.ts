@@ -30,6 +30,8 @@ export class SimulatedWorker {
       nodeVersion: '0',
       incarnation: `incarnation-${id}`,
       resources: [],
+      ioTasks: 256,
+      tags: [],
     }
   }
 
@@ -69,8 +71,9 @@ export class SimulatedWorker {
       storedCount: 0,
       storedBytes: 0,
       spilledBytes: 0,
-      isPaused: false,
+      pausedBy: '',
       isDiskFull: false,
+      isHoldingBack: false,
       running,
       runningForMs: running.map(() => 0),
     }

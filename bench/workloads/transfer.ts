@@ -1,5 +1,6 @@
 /** A large value from one worker to the other. */
 import assert from 'node:assert/strict'
+import type { Client } from '../../client/index.js'
 import { GIB, MIB } from '../bytes.js'
 import { letGo, type ClusterWorkload } from '../workload.js'
 
@@ -8,15 +9,16 @@ const BUSY_MS = 1_000
 /** The consumer looks at every page of memory, and so has all of it. */
 const ITEMS_PER_PAGE = 512
 
-export const transfer: ClusterWorkload<'mib'> = {
+export const transfer: ClusterWorkload<'mib' | 'callers'> = {
   type: 'on-cluster',
   name: 'transfer',
   summary: 'an array that one worker made, into a task on the other; from its submission to its result',
   unit: 'GiB/s',
-  parameters: { mib: { initial: 64, lowest: 1, highest: 1_024 } },
+  // A caller makes one call after another meanwhile: what a large transfer costs those who have nothing to do with it.
+  parameters: { mib: { initial: 64, lowest: 1, highest: 1_024 }, callers: { initial: 0, lowest: 0, highest: 1 } },
   runs: 7,
   warmUps: 3,
-  prepare: (client, { mib }) => {
+  prepare: (client, { mib, callers }) => {
     const length = (mib * MIB) / 8
     const make = (count: number) => {
       const numbers = new Float64Array(count)
@@ -42,16 +44,31 @@ export const transfer: ClusterWorkload<'mib'> = {
       const busy = client.submit(keepBusy, made, BUSY_MS)
       const startedAtMs = performance.now()
       const consumed = client.submit(consume, made, ITEMS_PER_PAGE)
+      let isOver = callers === 0
+      const calling = callUntil(client, () => isOver)
       const { sum, length: consumedLength, pid } = await consumed
       const transferMs = performance.now() - startedAtMs
+      isOver = true
+      const latenciesMs = await calling
       const finish = async (): Promise<void> => {
         assert.deepEqual({ sum, length: consumedLength }, { sum: expectedSum, length })
         assert.equal(await busy, makerPid)
         assert.notEqual(pid, makerPid, 'the value did not have to move')
         await letGo(client, [made, located, busy, consumed])
       }
-      return { figures: { transferMs }, finish }
+      return { latenciesMs, figures: { transferMs }, finish }
     }
   },
   valueOf: ({ figures }, { mib }) => (mib * MIB) / GIB / (figures['transferMs']! / 1000),
+}
+
+/** Returns how long each call took. The first ones may wait for the thread that is kept busy. */
+async function callUntil(client: Client, isOver: () => boolean): Promise<number[]> {
+  const latenciesMs: number[] = []
+  while (!isOver()) {
+    const calledAtMs = performance.now()
+    await client.submit((x: number) => x, 1)
+    latenciesMs.push(performance.now() - calledAtMs)
+  }
+  return latenciesMs
 }

@@ -18,6 +18,13 @@ export type ChildReport =
   /** It cannot do that, and trying again is no use; it exits with code 1 next. */
   | { readonly type: 'failed'; readonly code: string; readonly message: string }
 
+/** What a parent says to its child; see `hearParent`. */
+export interface ParentMessage {
+  /** It takes too much memory: it is to say why it ends, and end at once. */
+  readonly type: 'out-of-memory'
+  readonly reason: string
+}
+
 /** How a child ended. */
 export interface ChildExit {
   readonly code: number | null
@@ -82,6 +89,12 @@ export class Child {
   /** Sends a signal to the child alone, not to what it started. */
   signal(signal: NodeJS.Signals): void {
     this.#process.kill(signal)
+  }
+
+  /** Says something to the child, if it still lives. */
+  tell(message: ParentMessage): void {
+    // What goes wrong is told by the child's end.
+    if (this.#process.connected) this.#process.send(message, () => undefined)
   }
 
   /** Kills the child and everything in its group, at once. */

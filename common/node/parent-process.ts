@@ -1,5 +1,5 @@
 /** A child's side of `child-process.ts`: what it says to its parent, and how it ends with it. */
-import type { ChildReport } from './child-process.js'
+import type { ChildReport, ParentMessage } from './child-process.js'
 import { killGroup } from './child-process.js'
 
 /**
@@ -23,4 +23,11 @@ export function dieWithParent(): void {
 export async function reportToParent(report: ChildReport): Promise<void> {
   if (process.send === undefined || !process.connected) return
   await new Promise<void>((resolve) => process.send!(report, () => resolve()))
+}
+
+/** Hears what the parent says, if there is one. It does not keep this process alive. */
+export function hearParent(listener: (message: ParentMessage) => void): void {
+  if (process.send === undefined) return
+  process.on('message', (message) => listener(message as ParentMessage))
+  process.channel?.unref()
 }

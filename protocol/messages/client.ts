@@ -14,6 +14,8 @@ import {
   type Infer,
 } from '../schema.js'
 import { array, defineCode, hash, stopper, task, template } from './common.js'
+import { askExplanation, explained } from './explanation.js'
+import { declareLimit, limitRefused, returnUnit, takeUnit, unitRefused, unitTaken } from './limit.js'
 import { needs } from './needs.js'
 import { fromSwitch, toSwitch } from './relay.js'
 import { rules } from './rules.js'
@@ -103,6 +105,14 @@ export type Replicate = Infer<typeof replicate>
 export const cancel = message('cancel', { request: integer, tasks: taskIds, graceMs: integer, error: bytes })
 export type Cancel = Infer<typeof cancel>
 
+/** These go on until they have an outcome, though nobody may hold them: when the client is gone, too. */
+export const detach = message('detach', { tasks: taskIds })
+/** These failed and shall run again, with the inputs that they failed for, and with whatever failed for the same reason. */
+export const retry = message('retry', { tasks: taskIds })
+/** One more future of the task that has this key, whoever submitted it: the one task of a new array. */
+export const attach = message('attach', { array, key: text })
+export type Attach = Infer<typeof attach>
+
 export const clientToScheduler = union([
   defineCode,
   defineTemplate,
@@ -118,6 +128,13 @@ export const clientToScheduler = union([
   forgetTemplates,
   replicate,
   cancel,
+  declareLimit,
+  takeUnit,
+  returnUnit,
+  askExplanation,
+  detach,
+  retry,
+  attach,
   ...toSwitch,
 ])
 export type ClientToScheduler = Infer<typeof clientToScheduler>
@@ -167,6 +184,12 @@ export const replicated = message('replicated', { request: integer, missing: int
 /** Says of each task that was cancelled, in the order of the question, how its slot became free. */
 export const cancelled = message('cancelled', { request: integer, stoppedBy: list(stopper) })
 
+/** Ready tasks of these functions can't run as things stand. Told at once, and again when it was over meanwhile. */
+export const blocked = message('blocked', { needs: text, reason: text, functions: list(text) })
+export type Blocked = Infer<typeof blocked>
+/** These failed, and run again: they have no outcome any more. */
+export const retried = message('retried', { tasks: taskIds })
+
 export const schedulerToClient = union([
   lease,
   scatterTo,
@@ -179,6 +202,12 @@ export const schedulerToClient = union([
   workersPresent,
   replicated,
   cancelled,
+  limitRefused,
+  unitTaken,
+  unitRefused,
+  blocked,
+  explained,
+  retried,
   ...fromSwitch,
 ])
 export type SchedulerToClient = Infer<typeof schedulerToClient>

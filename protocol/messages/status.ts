@@ -1,5 +1,5 @@
 /** What a cluster is doing, as `client.info()`, `/api/v1/status`, `heddle status` and the status page show it. */
-import { flag, integer, list, real, record, text, type Infer } from '../schema.js'
+import { flag, integer, list, oneOf, real, record, text, type Infer } from '../schema.js'
 
 /** How many tasks are in each state now, each task once. The names are those of the scheduler's task states. */
 export const stateCounts = record({
@@ -32,8 +32,8 @@ export const workerStatus = record({
   storedBytes: integer,
   /** Of the stored bytes, those that are on disk. */
   spilledBytes: integer,
-  /** Its values take so much memory that it does one task at a time. */
-  isPaused: flag,
+  /** What takes so much memory that the worker does one task at a time: `values`, `process`, or nothing. */
+  pausedBy: oneOf('', 'values', 'process'),
   /** It can't spill values for want of room on disk. */
   isDiskFull: flag,
   /** Milliseconds since it was last heard of. */

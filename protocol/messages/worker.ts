@@ -6,6 +6,7 @@ import {
   integers,
   list,
   message,
+  oneOf,
   packed,
   real,
   record,
@@ -32,6 +33,10 @@ export const join = message('join', {
   incarnation: text,
   /** What it offers beside threads and memory. */
   resources: amounts,
+  /** How many tasks it runs at once that take no thread. */
+  ioTasks: integer,
+  /** What tasks may call it beside its name and address, as in `zone=a`. */
+  tags: list(text),
 })
 export type Join = Infer<typeof join>
 
@@ -96,10 +101,12 @@ export const pulse = message('pulse', {
   storedBytes: integer,
   /** Of the stored values, what is on disk, and in memory no more. */
   spilledBytes: integer,
-  /** Values take so much memory that it does one task at a time. */
-  isPaused: flag,
+  /** What takes so much memory that it does one task at a time: `values`, or the `process` beside them; empty if it is not. */
+  pausedBy: oneOf('', 'values', 'process'),
   /** Values can't be spilled for want of room. */
   isDiskFull: flag,
+  /** The next of its tasks has not begun for want of memory. */
+  isHoldingBack: flag,
   running: taskIds,
   runningForMs: integers,
 })
@@ -116,9 +123,9 @@ export type TasksStopped = Infer<typeof tasksStopped>
 
 /**
  * Tasks ran longer than their template's `timeoutMs`, and were stopped: their slots are free. Nothing else is said of
- * these attempts.
+ * these attempts; but those in `goOn` could not be stopped, and are returned when they end, if what they take is counted.
  */
-export const tasksTimedOut = message('tasks-timed-out', { tasks: taskIds, attempts: integers })
+export const tasksTimedOut = message('tasks-timed-out', { tasks: taskIds, attempts: integers, goOn: taskIds })
 export type TasksTimedOut = Infer<typeof tasksTimedOut>
 
 export const workerToScheduler = union([
@@ -160,6 +167,8 @@ export const defineTemplate = message('define-template', {
    * task that it was told to free.
    */
   isCounted: flag,
+  /** Its tasks take no thread: they run among others on one that is there for such. */
+  isIo: flag,
   /** How long one run may take, in milliseconds; 0 for as long as it takes. */
   timeoutMs: integer,
   /** The code of the function that decides whether an error may be followed by another try; empty for none. */

@@ -8,6 +8,8 @@
  * - At most `MAX_IN_FLIGHT_BYTES` are in the socket; the rest waits here, in the open: `queuedBytes`, `whenDrained()`.
  */
 
+import type { Pieces } from './pieces.js'
+
 /** Why a connection ended. `code` is one of `ERROR_CODES`, or `'closed'` when all is well. */
 export interface CloseReason {
   readonly code: string
@@ -22,7 +24,7 @@ export interface Connection<Outgoing> {
   /** Queues a message; it leaves at the end of this turn. Does nothing once the connection is closed. */
   send(message: Outgoing): void
   /** Queues a message with a payload. The payload is not copied: it must not change until it has left. */
-  sendPayload(message: Outgoing, payload: Uint8Array): void
+  sendPayload(message: Outgoing, payload: Uint8Array | Pieces): void
   /** Bytes accepted by `send` and `sendPayload` that have not reached the socket yet. */
   readonly queuedBytes: number
   /** Resolves when `queuedBytes` is below `MAX_IN_FLIGHT_BYTES`, or the connection is closed. */

@@ -9,6 +9,7 @@ import { fromHolder, toHolder, type FromHolder, type ToHolder } from '../message
 import type { CloseReason, Connection, Handlers } from './connection.js'
 import { connectTo, type Introduction } from './handshake.js'
 import { CLOSED } from './link.js'
+import type { Pieces } from './pieces.js'
 import type { Socket } from './socket.js'
 import type { Timers } from './timers.js'
 
@@ -26,7 +27,7 @@ export interface ValueSink {
 /** A value to be held there. */
 export interface Put {
   readonly task: TaskId
-  readonly value: Uint8Array
+  readonly value: Uint8Array | Pieces
   /** It could not be brought there, as far as is known. */
   onFailed(reason: string): void
 }

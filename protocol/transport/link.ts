@@ -17,6 +17,7 @@ import { FRAME, goodbye, PING_FRAME, PONG_FRAME } from './frame.js'
 import { Heartbeat } from './heartbeat.js'
 import { freshMemory, Inbox, type Arrival } from './inbox.js'
 import { Outbox } from './outbox.js'
+import type { Pieces } from './pieces.js'
 import type { Socket } from './socket.js'
 import { systemTimers, type Timers } from './timers.js'
 
@@ -124,7 +125,7 @@ class Link<Incoming, Outgoing> implements Connection<Outgoing> {
     this.#afterQueuing()
   }
 
-  sendPayload(message: Outgoing, payload: Uint8Array): void {
+  sendPayload(message: Outgoing, payload: Uint8Array | Pieces): void {
     if (this.#state.type !== 'open') return
     this.#outbox.addPayload(message, payload)
     this.#afterQueuing()
@@ -174,12 +175,23 @@ class Link<Incoming, Outgoing> implements Connection<Outgoing> {
     if (this.#state.type !== 'open' && this.#state.type !== 'closing') return
     while (this.#hasRoom()) {
       this.#sendSignsOfLife()
-      const sentBytes = this.#outbox.sendNext(this.#sendFrame)
+      const sentBytes = this.#sendNext()
       if (sentBytes === 0) break
       this.#countBurst(sentBytes)
     }
     if (this.#outbox.queuedBytes < MAX_IN_FLIGHT_BYTES) this.#releaseDrainWaiters()
     if (this.#state.type === 'closing' && this.#outbox.queuedBytes === 0) this.#leave(this.#state.reason)
+  }
+
+  /** Returns 0 when nothing waits. */
+  #sendNext(): number {
+    try {
+      return this.#outbox.sendNext(this.#sendFrame)
+    } catch (error) {
+      if (!(error instanceof HeddleError)) throw error
+      this.#abandon(error.message)
+      return 0
+    }
   }
 
   #sendSignsOfLife(): void {
@@ -251,7 +263,7 @@ class Link<Incoming, Outgoing> implements Connection<Outgoing> {
     this.#socket.close()
   }
 
-  /** Gives up a peer that does not hear us any more. */
+  /** Gives up a peer that does not hear us any more, or that can't be told the rest of what it was told half. */
   #abandon(message: string): void {
     // What we wanted to close for anyway is the better reason.
     const reason = 'reason' in this.#state ? this.#state.reason : { code: 'ERR_HEDDLE_CONNECTION_LOST', message }

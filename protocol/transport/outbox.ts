@@ -17,15 +17,18 @@ import {
   PAYLOAD_LANES,
   writePayloadHead,
 } from './frame.js'
+import { Pieces } from './pieces.js'
 
 /** Bytes that leave in chunks. */
 interface Transfer {
-  readonly bytes: Uint8Array
+  readonly pieces: readonly Uint8Array[]
+  /** The piece that is being sent, and how much of it was. */
+  piece: number
   sentBytes: number
 }
 interface WaitingPayload {
   readonly head: Uint8Array
-  readonly payload: Uint8Array
+  readonly payload: Pieces
 }
 
 export class Outbox<M> {
@@ -63,7 +66,8 @@ export class Outbox<M> {
   }
 
   /** @throws {ProtocolError} when the payload or its message is too large. */
-  addPayload(message: M, payload: Uint8Array): void {
+  addPayload(message: M, bytes: Uint8Array | Pieces): void {
+    const payload = bytes instanceof Pieces ? bytes : new Pieces([bytes])
     const head = encode(this.#schema, message, PAYLOAD_HEAD_BYTES)
     if (head.length > CHUNK_BYTES) throw new ProtocolError('ours', 'The message of a payload must fit into one chunk.')
     this.#checkSize(payload.length)
@@ -71,7 +75,11 @@ export class Outbox<M> {
     this.#queuedBytes += head.length + payload.length
   }
 
-  /** Hands the next frame (or chunk, which is two) to `send`, and returns its bytes; 0 when nothing waits. */
+  /**
+   * Hands the next frame (or chunk, which is two) to `send`, and returns its bytes; 0 when nothing waits.
+   *
+   * @throws {ProtocolError} when memory of a payload is gone, half of which may have been sent.
+   */
   sendNext(send: (frame: Uint8Array) => void): number {
     const queuedBefore = this.#queuedBytes
     if (this.#isPayloadsTurn) {
@@ -119,8 +127,8 @@ export class Outbox<M> {
       send(frame)
     } else {
       this.#queuedBytes -= 1 // The kind, which the head says instead.
-      this.#largeBatch = { bytes: frame.subarray(1), sentBytes: 0 }
-      send(largeBatchFrame(this.#largeBatch.bytes.length))
+      this.#largeBatch = { pieces: [frame.subarray(1)], piece: 0, sentBytes: 0 }
+      send(largeBatchFrame(frame.length - 1))
     }
     return true
   }
@@ -148,18 +156,23 @@ export class Outbox<M> {
     this.#queuedBytes -= head.length
     send(head)
     if (payload.length === 0) return
-    this.#lanes[lane] = { bytes: payload, sentBytes: 0 }
+    this.#lanes[lane] = { pieces: payload.list, piece: 0, sentBytes: 0 }
     this.#busyLanes += 1
   }
 
   /** Returns whether it was the last chunk. */
   #sendChunk(lane: number, transfer: Transfer, send: (frame: Uint8Array) => void): boolean {
-    const { bytes, sentBytes } = transfer
-    const chunk = bytes.subarray(sentBytes, sentBytes + CHUNK_BYTES)
+    const piece = transfer.pieces[transfer.piece]!
+    if (piece.length === 0)
+      throw new ProtocolError('ours', 'The memory of a payload was transferred before it was sent.')
+    const chunk = piece.subarray(transfer.sentBytes, transfer.sentBytes + CHUNK_BYTES)
     transfer.sentBytes += chunk.length
     this.#queuedBytes -= chunk.length
     send(chunkFrame(lane))
     send(chunk)
-    return transfer.sentBytes === bytes.length
+    if (transfer.sentBytes < piece.length) return false
+    transfer.piece += 1
+    transfer.sentBytes = 0
+    return transfer.piece === transfer.pieces.length
   }
 }

@@ -23,7 +23,14 @@ interface Request {
   next: number
 }
 
-type Lookup = (task: TaskId) => Uint8Array | Promise<Uint8Array | undefined> | undefined
+/** A value that takes memory only while it is being sent. */
+export interface Loan {
+  readonly bytes: Uint8Array
+  /** Called once, when it has left or is not wanted any more. */
+  readonly done: () => void
+}
+
+export type Lookup = (task: TaskId) => Uint8Array | Promise<Loan | undefined> | undefined
 
 export interface ServeOptions {
   readonly onClose?: (reason: CloseReason) => void
@@ -36,8 +43,8 @@ export interface ServeOptions {
 
 /**
  * Handlers for a connection over which values are asked for, and put where the service takes any. `lookup` gives the
- * encoded value of a task, which must not change while it is sent, or `undefined` when it is not held here; later, where
- * it must be read first.
+ * encoded value of a task, which must not change while it is sent, or `undefined` when it is not held here; or lends it,
+ * where it must be read first.
  */
 export function serveValues(
   connection: Connection<FromHolder>,
@@ -93,15 +100,20 @@ async function serveSome(connection: Connection<FromHolder>, request: Request, l
     const task = request.tasks[request.next]!
     request.next += 1
     const held = lookup(task)
-    const value = held instanceof Promise ? await held : held
+    const loan = held instanceof Promise ? await held : undefined
+    const value = held instanceof Promise ? loan?.bytes : held
     if (value === undefined) {
       gone.push(task)
     } else if (value.length > MAX_INLINE_RESULT_BYTES) {
       connection.sendPayload({ type: 'large-value', request: request.number, task }, value)
+      if (loan === undefined) break
+      await connection.whenDrained()
+      loan.done()
       break
     } else {
       packer.add(value)
       found.push(task)
+      loan?.done()
     }
   }
   if (found.length > 0) {

@@ -2,7 +2,7 @@
 import type { Packer } from '../../common/packed.js'
 import { HeddleError, NotSerializableError } from '../errors.js'
 import { MAX_MESSAGE_BYTES, SHARED_BYTES } from '../limits.js'
-import { copyRegion, sizeOf, type Region } from './regions.js'
+import { copyRegion, sizeOf, viewOfRegion, type Region } from './regions.js'
 import { alignUp, PARTS_HEADER_BYTES, WITH_PARTS } from './tags.js'
 import { ValueWriter, type FutureSink } from './value-writer.js'
 
@@ -33,6 +33,21 @@ export function encodeValue(value: unknown, options: EncodeOptions): Uint8Array 
     const encoded = options.shared === true && size >= SHARED_BYTES ? sharedBytes(size) : privateBytes(size)
     layOut(writer, parts, encoded)
     return encoded
+  } finally {
+    giveBack(writer)
+  }
+}
+
+/**
+ * As `encodeValue`, but in pieces that follow each other. Large ones are the memory of the value itself, which must not
+ * change until they have been sent.
+ */
+export function encodeInPieces(value: unknown, options: EncodeOptions): Uint8Array[] {
+  const writer = takeWriter()
+  try {
+    writer.write(value, options.path, options.inputs)
+    const { parts } = writer
+    return layOutInPieces(writer, parts, sizeWithParts(writer.treeBytes, parts, options.path))
   } finally {
     giveBack(writer)
   }
@@ -92,18 +107,60 @@ function privateBytes(size: number): Uint8Array {
 }
 
 /** Fills `target`, which has just the right size, with the tree and the parts. */
-function layOut({ tree, treeBytes }: ValueWriter, parts: readonly Region[], target: Uint8Array): void {
-  const treeStart = parts.length === 0 ? 0 : PARTS_HEADER_BYTES
-  if (treeBytes < LOOP_COPY_BYTES) for (let i = 0; i < treeBytes; i++) target[treeStart + i] = tree[i]!
-  else target.set(tree.subarray(0, treeBytes), treeStart)
-  if (parts.length === 0) return
-  target[0] = WITH_PARTS
-  for (let i = 0; i < 4; i++) target[1 + i] = (treeBytes >>> (8 * i)) & 0xff
-  let end = treeStart + treeBytes
+function layOut(writer: ValueWriter, parts: readonly Region[], target: Uint8Array): void {
+  let end = layOutTree(writer, parts, target)
   for (const part of parts) {
     const start = alignUp(end)
     target.fill(0, end, start)
     end = start + sizeOf(part)
     copyRegion(part, target.subarray(start, end))
   }
+}
+
+/** Returns where it ends. */
+function layOutTree({ tree, treeBytes }: ValueWriter, parts: readonly Region[], target: Uint8Array): number {
+  const treeStart = parts.length === 0 ? 0 : PARTS_HEADER_BYTES
+  if (treeBytes < LOOP_COPY_BYTES) for (let i = 0; i < treeBytes; i++) target[treeStart + i] = tree[i]!
+  else target.set(tree.subarray(0, treeBytes), treeStart)
+  if (parts.length > 0) {
+    target[0] = WITH_PARTS
+    for (let i = 0; i < 4; i++) target[1 + i] = (treeBytes >>> (8 * i)) & 0xff
+  }
+  return treeStart + treeBytes
+}
+
+/** All that is copied stands in one buffer, of which the pieces between those that stay in place are parts. */
+function layOutInPieces(writer: ValueWriter, parts: readonly Region[], sizeBytes: number): Uint8Array[] {
+  const inPlace = new Set(parts.filter(staysInPlace))
+  let copiedBytes = sizeBytes
+  for (const { shownFrom, end } of inPlace) copiedBytes -= end - shownFrom
+  const copied = privateBytes(copiedBytes)
+  const pieces: Uint8Array[] = []
+  // Where we are in the value, and in what is copied of it.
+  let end = layOutTree(writer, parts, copied)
+  let pieceStart = 0
+  let at = end
+  for (const part of parts) {
+    const start = alignUp(end)
+    copied.fill(0, at, at + start - end)
+    at += start - end
+    end = start + sizeOf(part)
+    if (inPlace.has(part)) {
+      const hiddenBytes = part.shownFrom - part.start
+      copied.fill(0, at, at + hiddenBytes)
+      at += hiddenBytes
+      pieces.push(copied.subarray(pieceStart, at), viewOfRegion(part))
+      pieceStart = at
+    } else {
+      copyRegion(part, copied.subarray(at, at + sizeOf(part)))
+      at += sizeOf(part)
+    }
+  }
+  if (at > pieceStart) pieces.push(copied.subarray(pieceStart, at))
+  return pieces
+}
+
+/** What can shrink is copied: a view on it could lose its end. */
+function staysInPlace({ buffer, shownFrom, end }: Region): boolean {
+  return end - shownFrom >= SHARED_BYTES && (buffer as { readonly resizable?: boolean }).resizable !== true
 }

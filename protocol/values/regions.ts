@@ -108,8 +108,13 @@ function firstEndingAfter(regions: readonly Region[], offset: number): number {
 /** How many bytes travel for a region. */
 export const sizeOf = (region: Region): number => region.end - region.start
 
+/** What a region shows, in place. */
+export const viewOfRegion = ({ buffer, shownFrom, end }: Region): Uint8Array =>
+  new Uint8Array(buffer, shownFrom, end - shownFrom)
+
 /** Copies a region to `target`, which has just its size. */
-export function copyRegion({ buffer, start, shownFrom, end }: Region, target: Uint8Array): void {
-  target.fill(0, 0, shownFrom - start)
-  target.set(new Uint8Array(buffer, shownFrom, end - shownFrom), shownFrom - start)
+export function copyRegion(region: Region, target: Uint8Array): void {
+  const hiddenBytes = region.shownFrom - region.start
+  target.fill(0, 0, hiddenBytes)
+  target.set(viewOfRegion(region), hiddenBytes)
 }

@@ -20,7 +20,7 @@ const MAX_AHEAD_BYTES = 64 * 1024 * 1024
  */
 export function hasRoom(worker: WorkerRecord): boolean {
   const { threads } = worker.join
-  const count = worker.processing.size
+  const count = worker.processing.size - worker.ioTasks
   if (hasIdleThread(worker)) return true
   if (takesNothingAhead(worker)) return false
   if (worker.argumentBytes >= MAX_AHEAD_BYTES) return false
@@ -35,5 +35,6 @@ export function hasRoomForGuests(worker: WorkerRecord): boolean {
   if (hasIdleThread(worker)) return true
   if (takesNothingAhead(worker)) return false
   if (worker.untimed >= threads || worker.argumentBytes >= MAX_AHEAD_BYTES) return false
-  return worker.processing.size < 2 * MAX_AHEAD_PER_THREAD * threads && worker.queuedUs < 4 * LOOK_AHEAD_US * threads
+  const count = worker.processing.size - worker.ioTasks
+  return count < 2 * MAX_AHEAD_PER_THREAD * threads && worker.queuedUs < 4 * LOOK_AHEAD_US * threads
 }

@@ -1,5 +1,6 @@
 /** Which worker has which task, and the load this makes: kept as tasks come and go, never counted up. */
 import { giveBack, take, touch } from './demand.js'
+import { spendUnits } from './limits.js'
 import type { SchedulerState } from './state.js'
 import { workerOutboxOf } from './state.js'
 import type { TaskId } from '../../protocol/ids.js'
@@ -14,10 +15,14 @@ export function assign(state: SchedulerState, task: Task, worker: WorkerRecord):
   worker.processing.add(task)
   if (task.inputs.length > 0) state.consuming++
   worker.argumentBytes += argumentBytesOf(task)
-  const { meanUs } = task.template.statistics
-  if (meanUs === undefined) worker.untimed++
-  else worker.queuedUs += meanUs
-  if (task.template.demand !== undefined) take(task.template.demand, worker)
+  const { demand, statistics } = task.template
+  if (demand?.needs.threads === 0) worker.ioTasks++
+  else if (statistics.meanUs === undefined) worker.untimed++
+  else worker.queuedUs += statistics.meanUs
+  if (demand !== undefined) {
+    take(state, demand, worker)
+    if (demand.needs.limits.length > 0) spendUnits(state, demand.needs)
+  }
   reorder(state, worker)
   workerOutboxOf(state, worker).addTask(task)
 }
@@ -28,10 +33,11 @@ export function unassign(state: SchedulerState, task: Task, worker: WorkerRecord
   if (worker.recalled.size > 0) endRecall(state, worker, task)
   if (task.inputs.length > 0) state.consuming--
   worker.argumentBytes -= argumentBytesOf(task)
-  const { meanUs } = task.template.statistics
-  if (meanUs === undefined) worker.untimed--
-  else worker.queuedUs -= meanUs
-  if (task.template.demand !== undefined) giveBack(task.template.demand, worker)
+  const { demand, statistics } = task.template
+  if (demand?.needs.threads === 0) worker.ioTasks--
+  else if (statistics.meanUs === undefined) worker.untimed--
+  else worker.queuedUs -= statistics.meanUs
+  if (demand !== undefined) giveBack(state, demand, worker)
   if (worker.processing.size === 0 || worker.queuedUs < 0) recountLoad(worker)
 }
 
@@ -57,19 +63,26 @@ export function abandon(state: SchedulerState, task: Task, worker: WorkerRecord)
   unassign(state, task, worker)
   const { demand } = task.template
   if (demand !== undefined) {
-    take(demand, worker)
+    take(state, demand, worker)
     worker.lingering.set(attemptLabel(task.id, task.attempt), demand)
   }
   reorder(state, worker)
 }
 
 /** The worker is done with an attempt, which may be one that nobody wants any more. */
-export function endLingering(worker: WorkerRecord, id: TaskId, attempt: number): void {
+export function endLingering(state: SchedulerState, worker: WorkerRecord, id: TaskId, attempt: number): void {
   const label = attemptLabel(id, attempt)
   const demand = worker.lingering.get(label)
   if (demand === undefined) return
   worker.lingering.delete(label)
-  giveBack(demand, worker)
+  giveBack(state, demand, worker)
+}
+
+/** The worker is gone, and all that its tasks took with it. What they had of the cluster's limits comes back. */
+export function giveBackAll(state: SchedulerState, worker: WorkerRecord): void {
+  for (const { template } of worker.processing)
+    if (template.demand !== undefined) giveBack(state, template.demand, worker)
+  for (const demand of worker.lingering.values()) giveBack(state, demand, worker)
 }
 
 function attemptLabel(id: TaskId, attempt: number): string {
@@ -85,6 +98,7 @@ export function recountLoad(worker: WorkerRecord): void {
   worker.untimed = 0
   for (const { template } of worker.processing) {
     const { meanUs } = template.statistics
+    if (template.demand?.needs.threads === 0) continue
     if (meanUs === undefined) worker.untimed++
     else worker.queuedUs += meanUs
   }

@@ -79,7 +79,8 @@ function settle(state: SchedulerState, worker: WorkerRecord, id: TaskId, stopped
   if (stop === undefined) return
   worker.stopping.delete(id)
   const { cancellation, place, attempt } = stop
-  endLingering(worker, id, attempt)
+  // What goes on where nothing stops it takes what it took until the worker says that it has ended.
+  if (stoppedBy !== 'abandoned') endLingering(state, worker, id, attempt)
   cancellation.stoppedBy[place] = stoppedBy
   cancellation.open--
   if (cancellation.open === 0) answer(state, cancellation)
@@ -91,7 +92,7 @@ function answer(state: SchedulerState, { client, request, stoppedBy }: Cancellat
 }
 
 /** The task of a future that the client holds. */
-function taskOfFuture(state: SchedulerState, client: ClientRecord, id: TaskId): Task | undefined {
+export function taskOfFuture(state: SchedulerState, client: ClientRecord, id: TaskId): Task | undefined {
   const array = state.arrays.get(arrayOf(id))
   if (array?.client !== client || (array.flags[indexOf(id)]! & HELD) === 0) return undefined
   return findTask(state, id)
@@ -107,6 +108,7 @@ function runnerOf(task: Task): Task | undefined {
 export function isOthersToo(task: Task, client: ClientRecord): boolean {
   const isHeldBy = ({ array, index }: Pick<Task, 'array' | 'index'>): boolean =>
     array.client !== client && (array.flags[index]! & HELD) !== 0
+  if (task.isDetached && task.array.client !== client) return true
   if (isHeldBy(task) || (task.aliases?.some(isHeldBy) ?? false)) return true
   return task.waiters.some((waiter) => waiter.state.type === 'waiting' && waiter.array.client !== client)
 }

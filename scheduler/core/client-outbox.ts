@@ -53,6 +53,12 @@ export class ClientOutbox {
     else ids.push(id)
   }
 
+  /** What was said of their failures is said before. */
+  addRetried(tasks: readonly TaskId[]): void {
+    this.#closeFailed()
+    this.#others.push({ type: 'retried', tasks })
+  }
+
   add(message: SchedulerToClient): void {
     this.#others.push(message)
   }
@@ -69,10 +75,16 @@ export class ClientOutbox {
       messages.push({ type: 'scattered', tasks: this.#scattered })
       this.#scattered = []
     }
-    for (const [failure, tasks] of this.#failed) messages.push({ type: 'failed', tasks, ...failure })
-    if (this.#failed.size > 0) this.#failed = new Map()
+    this.#closeFailed(messages)
     return messages
   }
+
+  #closeFailed(messages = this.#others): void {
+    if (this.#failed.size === 0) return
+    for (const [failure, tasks] of this.#failed) messages.push({ type: 'failed', tasks, ...failure })
+    this.#failed = new Map()
+  }
+
   #closeValues(): void {
     this.#others.push({ type: 'values', tasks: this.#withValue, values: this.#values.take() })
     this.#withValue = []

@@ -1,6 +1,7 @@
 /** A client as the scheduler knows it. */
 import type { ArrayId, ClientId, TemplateId } from '../../protocol/ids.js'
 import type { ClientOutbox } from './client-outbox.js'
+import type { UnitRequest } from './limits.js'
 import type { AskedRelays } from './relays.js'
 import type { Replication } from './replication.js'
 import type { TaskArray } from './task-array.js'
@@ -21,6 +22,8 @@ export interface ClientRecord {
   /** Its questions for copies that were not answered, and how many values they still wait for. */
   readonly replications: Set<Replication>
   replicated: number
+  /** The units of limits that it waits for or has, by its own numbers. */
+  readonly unitRequests: Map<number, UnitRequest>
   readonly outbox: ClientOutbox
   /** When it was last told that tasks finished, and when it will be of those in its outbox if it is in `state.clientsWithNews`. */
   toldNewsAtMs: number

@@ -1,17 +1,19 @@
 /**
- * A demand is a queue of ready tasks that need the same of a worker: several threads, memory, or what only some workers
- * have. It knows which workers could take its next task now, so that a task which nobody can take keeps none behind it
- * waiting but those that need the same, and is not looked at again before a worker changes. Tasks that need one thread
- * and nothing else have no demand: they are in `state.ready`.
+ * A demand is a queue of ready tasks that need the same: several threads or none, memory, what only some workers have,
+ * certain workers, or units of limits. It knows which workers could take its next task now, so that a task which nobody can
+ * take keeps none behind it waiting but those that need the same, and is not looked at again before a worker changes. Tasks
+ * that need one thread and nothing else have no demand: they are in `state.ready`.
  */
 import { formatBytes } from '../../common/units.js'
 import { describeAmount } from '../../protocol/resources.js'
 import type { Needs } from '../../protocol/messages/needs.js'
 import { hasRoom } from './admission.js'
+import type { ClientRecord } from './client-record.js'
+import { countUnits, endLine, obstacleOfLimits } from './limits.js'
 import { ReadyQueue } from './ready-queue.js'
 import { isPaused, loadOf, slotsOf, type WorkerRecord } from './worker-record.js'
 import { mayTakeRoots } from './roots.js'
-import type { SchedulerState } from './state.js'
+import { outboxOf, type SchedulerState } from './state.js'
 import type { Template } from './template.js'
 
 export interface Demand {
@@ -23,35 +25,49 @@ export interface Demand {
   readonly capable: Set<WorkerRecord>
   /** Those of them that could take a task now; the next one first. */
   readonly fitting: Set<WorkerRecord>
+  /** Where others than the named workers are allowed: those of `fitting` that are named. */
+  readonly preferred: Set<WorkerRecord>
   /** How many of its tasks each worker has. */
   readonly taken: Map<WorkerRecord, number>
   /** What others leave free there, so that this demand gets its turn. */
   reserved: WorkerRecord | undefined
   /** How many templates have it. */
   templates: number
-  /** The log has heard that no worker can ever take its tasks. */
-  isToldBlocked: boolean
+  /** Why its tasks can't ever run as things stand, as was told last. */
+  toldObstacle: string | undefined
 }
 
 /** So many workers are looked at for one decision. */
 const MAX_SEEN = 8
 
-export function isCounted({ threads, memoryBytes, others }: Needs): boolean {
-  return threads > 1 || memoryBytes > 0 || others.length > 0
+export function isCounted({ threads, memoryBytes, others, limits, workers }: Needs): boolean {
+  return threads !== 1 || memoryBytes > 0 || others.length > 0 || limits.length > 0 || workers.length > 0
 }
 
-export function describeNeeds({ threads, memoryBytes, others }: Needs): string {
+/** As in `threads=2, memory=1 GiB, gpu=1, limit db=1, worker a or zone=b`. */
+export function describeNeeds(needs: Needs): string {
+  const parts = needs.limits.map(({ name, units }) => `limit ${name}=${units}`)
+  const ofWorker = describeNeedsOfWorker(needs)
+  if (ofWorker !== '') parts.unshift(ofWorker)
+  if (needs.workers.length > 0)
+    parts.push(`worker ${needs.workers.join(' or ')}${needs.allowsOthers ? ' if possible' : ''}`)
+  return parts.join(', ')
+}
+
+function describeNeedsOfWorker({ threads, memoryBytes, others }: Needs): string {
   const parts = others.map(describeAmount)
   if (memoryBytes > 0) parts.unshift(`memory=${formatBytes(memoryBytes)}`)
-  if (threads > 1) parts.unshift(`threads=${threads}`)
+  if (threads !== 1) parts.unshift(`threads=${threads}`)
   return parts.join(', ')
 }
 
 /** The demand of a new template, or `undefined` when its tasks need nothing that is counted. */
 export function joinDemand(state: SchedulerState, needs: Needs): Demand | undefined {
   if (!isCounted(needs)) return undefined
-  const { threads, memoryBytes, others } = needs
-  const label = JSON.stringify([threads, memoryBytes, others.map(({ name, thousandths }) => [name, thousandths])])
+  const { threads, memoryBytes, others, limits, workers, allowsOthers } = needs
+  const named = [...others.map(({ name, thousandths }) => [name, thousandths])]
+  const units = limits.map((limit) => [limit.name, limit.units])
+  const label = JSON.stringify([threads, memoryBytes, named, units, workers, allowsOthers])
   let demand = state.demands.get(label)
   if (demand === undefined) {
     demand = {
@@ -60,10 +76,11 @@ export function joinDemand(state: SchedulerState, needs: Needs): Demand | undefi
       queue: new ReadyQueue(),
       capable: new Set(),
       fitting: new Set(),
+      preferred: new Set(),
       taken: new Map(),
       reserved: undefined,
       templates: 0,
-      isToldBlocked: false,
+      toldObstacle: undefined,
     }
     state.demands.set(label, demand)
     for (const worker of state.workers.values()) enter(demand, worker)
@@ -77,6 +94,7 @@ export function leaveDemand(state: SchedulerState, { demand }: Template): void {
   demand.templates--
   if (demand.templates > 0) return
   endReservation(state, demand)
+  endLine(state, demand)
   state.demands.delete(demand.label)
 }
 
@@ -89,16 +107,18 @@ export function enterDemands(state: SchedulerState, worker: WorkerRecord): void 
 export function quitDemands(state: SchedulerState, worker: WorkerRecord): void {
   for (const demand of state.demands.values()) {
     demand.capable.delete(worker)
-    demand.fitting.delete(worker)
+    setFitting(demand, worker, false)
     if (demand.reserved === worker) endReservation(state, demand)
   }
   state.touched.delete(worker)
 }
 
 /** The worker takes a task of the demand. */
-export function take({ needs, taken }: Demand, worker: WorkerRecord): void {
+export function take(state: SchedulerState, { needs, taken }: Demand, worker: WorkerRecord): void {
+  if (needs.limits.length > 0) countUnits(state, needs, 1)
   taken.set(worker, (taken.get(worker) ?? 0) + 1)
-  worker.extraSlots += needs.threads - 1
+  if (needs.threads === 0) worker.free.ioTasks--
+  else worker.extraSlots += needs.threads - 1
   worker.free.memoryBytes -= needs.memoryBytes
   for (const { name, thousandths } of needs.others) {
     worker.free.others.set(name, (worker.free.others.get(name) ?? 0) - thousandths)
@@ -106,11 +126,13 @@ export function take({ needs, taken }: Demand, worker: WorkerRecord): void {
 }
 
 /** The worker is done with a task of the demand. */
-export function giveBack({ needs, taken }: Demand, worker: WorkerRecord): void {
+export function giveBack(state: SchedulerState, { needs, taken }: Demand, worker: WorkerRecord): void {
+  if (needs.limits.length > 0) countUnits(state, needs, -1)
   const count = (taken.get(worker) ?? 0) - 1
   if (count > 0) taken.set(worker, count)
   else taken.delete(worker)
-  worker.extraSlots -= needs.threads - 1
+  if (needs.threads === 0) worker.free.ioTasks++
+  else worker.extraSlots -= needs.threads - 1
   worker.free.memoryBytes += needs.memoryBytes
   for (const { name, thousandths } of needs.others) {
     worker.free.others.set(name, (worker.free.others.get(name) ?? 0) + thousandths)
@@ -126,18 +148,27 @@ export function touch(state: SchedulerState, worker: WorkerRecord): void {
 export function refit(state: SchedulerState): void {
   for (const worker of state.touched) {
     for (const demand of state.demands.values()) {
-      if (!demand.capable.has(worker)) continue
-      if (!fits(demand, worker)) demand.fitting.delete(worker)
-      else if (!demand.fitting.has(worker)) demand.fitting.add(worker)
+      if (demand.capable.has(worker)) setFitting(demand, worker, fits(demand, worker))
     }
   }
   state.touched.clear()
 }
 
-/** Some of those that fit, the next one in turn first. */
-export function startersOf({ fitting }: Demand): WorkerRecord[] {
+/** A task was placed there: the next one of the demand starts its search elsewhere, and finds out whether it still fits. */
+export function passOver(state: SchedulerState, demand: Demand, worker: WorkerRecord): void {
+  setFitting(demand, worker, false)
+  state.touched.add(worker)
+}
+
+/** May its next task be placed on this one? A worker that is not named comes after those that are. */
+export function isStarter({ fitting, preferred }: Demand, worker: WorkerRecord): boolean {
+  return preferred.size > 0 ? preferred.has(worker) : fitting.has(worker)
+}
+
+/** Some of those that may get its next task, the next one in turn first. */
+export function startersOf({ fitting, preferred }: Demand): WorkerRecord[] {
   const starters: WorkerRecord[] = []
-  for (const worker of fitting) {
+  for (const worker of preferred.size > 0 ? preferred : fitting) {
     starters.push(worker)
     if (starters.length === MAX_SEEN) break
   }
@@ -154,28 +185,63 @@ export function reserve(state: SchedulerState): void {
   for (const { queue } of state.demands.values()) highest = Math.max(highest, queue.topPriority(hasRoots) ?? -Infinity)
   for (const demand of state.demands.values()) {
     const priority = demand.queue.topPriority(hasRoots)
-    if (priority === undefined || priority < highest || demand.fitting.size > 0) endReservation(state, demand)
-    else if (demand.capable.size === 0) tellBlocked(state, demand)
-    else if (demand.reserved === undefined) startReservation(state, demand)
+    if (priority === undefined) {
+      endReservation(state, demand)
+      demand.toldObstacle = undefined
+      continue
+    }
+    const obstacle = obstacleOf(state, demand)
+    tellObstacle(state, demand, obstacle)
+    if (priority < highest || demand.fitting.size > 0 || obstacle !== undefined) endReservation(state, demand)
+    else if (demand.reserved === undefined && hasRivals(demand.needs)) startReservation(state, demand)
   }
 }
 
-export function reasonOfBlocked(state: SchedulerState, { needs }: Demand): string {
-  return `needs ${describeNeeds(needs)}, which none of ${state.stayingWorkers} workers has`
+/** Why no task of the demand can ever run as things stand; `undefined` when one can. */
+export function obstacleOf(state: SchedulerState, demand: Demand): string | undefined {
+  if (demand.capable.size === 0) return obstacleOfWorkers(state, demand)
+  return demand.needs.limits.length === 0 ? undefined : obstacleOfLimits(state, demand.needs)
+}
+
+function obstacleOfWorkers({ stayingWorkers: count }: SchedulerState, { needs }: Demand): string {
+  const ofWorker = describeNeedsOfWorker(needs)
+  if (needs.workers.length > 0 && !needs.allowsOthers) {
+    const names = needs.workers.join(' or ')
+    if (ofWorker === '') return `may run only on ${names}, which none of ${count} workers is`
+    return `needs ${ofWorker}, and may run only on ${names}, which none of ${count} workers is and has`
+  }
+  return ofWorker === '' ? 'needs a worker, and there is none' : `needs ${ofWorker}, which none of ${count} workers has`
 }
 
 /** A task of the demand was placed: others have their turn to be waited for. */
 export function endTurnOf(state: SchedulerState, demand: Demand): void {
-  if (demand.reserved === undefined) return
+  const wasFirst = endLine(state, demand)
+  if (demand.reserved === undefined && !wasFirst) return
   endReservation(state, demand)
   state.demands.delete(demand.label)
   state.demands.set(demand.label, demand)
 }
 
 /** Could the worker ever take a task of the demand? */
-export function isCapable({ needs }: Demand, { join, isLeaving }: WorkerRecord): boolean {
-  if (isLeaving || needs.threads > join.threads || needs.memoryBytes > join.memoryLimitBytes) return false
-  return needs.others.every(({ name, thousandths }) => thousandths <= offered(join.resources, name))
+export function isCapable({ needs }: Demand, worker: WorkerRecord): boolean {
+  return !worker.isLeaving && shortageOf(needs, worker) === undefined
+}
+
+/** What of the needs the worker does not have, even when nothing else is there; `undefined` when it has all. */
+export function shortageOf(needs: Needs, { join }: WorkerRecord): string | undefined {
+  if (needs.workers.length > 0 && !needs.allowsOthers && !isNamed(needs, join)) return 'is not one that it may run on'
+  if (needs.threads > join.threads) return `has ${join.threads} threads`
+  if (needs.threads === 0 && join.ioTasks === 0) return 'takes no I/O tasks'
+  if (needs.memoryBytes > join.memoryLimitBytes) return `has ${formatBytes(join.memoryLimitBytes)} of memory`
+  const short = needs.others.find(({ name, thousandths }) => thousandths > offered(join.resources, name))
+  if (short === undefined) return undefined
+  const thousandths = offered(join.resources, short.name)
+  return thousandths === 0 ? `has no ${short.name}` : `has ${describeAmount({ name: short.name, thousandths })}`
+}
+
+/** Is the worker one of those that are named, by its name, its address or a tag? */
+export function isNamed({ workers }: Needs, { name, address, tags }: WorkerRecord['join']): boolean {
+  return workers.some((each) => each === name || each === address || tags.includes(each))
 }
 
 /** Could the worker take a task of the demand now? */
@@ -192,11 +258,22 @@ export function fits(demand: Demand, worker: WorkerRecord): boolean {
 function enter(demand: Demand, worker: WorkerRecord): void {
   if (!isCapable(demand, worker)) return
   demand.capable.add(worker)
-  demand.isToldBlocked = false
-  if (fits(demand, worker)) demand.fitting.add(worker)
+  setFitting(demand, worker, fits(demand, worker))
+}
+
+/** One that fits already keeps its turn. */
+function setFitting({ needs, fitting, preferred }: Demand, worker: WorkerRecord, isFitting: boolean): void {
+  if (!isFitting) {
+    fitting.delete(worker)
+    preferred.delete(worker)
+    return
+  }
+  fitting.add(worker)
+  if (needs.allowsOthers && isNamed(needs, worker.join)) preferred.add(worker)
 }
 
 function hasSlots({ threads }: Needs, worker: WorkerRecord): boolean {
+  if (threads === 0) return worker.free.ioTasks > 0 && (!isPaused(worker) || worker.processing.size === 0)
   // Several threads at once are to be had only where nothing was sent ahead.
   if (threads === 1) return hasRoom(worker)
   return isPaused(worker) ? worker.processing.size === 0 : slotsOf(worker) + threads <= worker.join.threads
@@ -218,6 +295,11 @@ function leavesEnough(demand: Demand, { memoryBytes, others }: Needs, worker: Wo
 
 function offered(amounts: Needs['others'], name: string): number {
   return amounts.find((amount) => amount.name === name)?.thousandths ?? 0
+}
+
+/** Could tasks that need less take what these wait for? */
+function hasRivals({ threads, memoryBytes, others }: Needs): boolean {
+  return threads > 1 || memoryBytes > 0 || others.length > 0
 }
 
 /** The least loaded of some that are not kept free for another demand. */
@@ -248,9 +330,33 @@ function changed(state: SchedulerState, worker: WorkerRecord): void {
   touch(state, worker)
 }
 
-/** Once, until a worker comes that can. */
-function tellBlocked(state: SchedulerState, demand: Demand): void {
-  if (demand.isToldBlocked || state.stayingWorkers === 0) return
-  demand.isToldBlocked = true
-  state.orders.push({ type: 'tell-blocked', reason: reasonOfBlocked(state, demand) })
+/** Once. While there are no workers at all, that they are missing is no news. */
+function tellObstacle(state: SchedulerState, demand: Demand, obstacle: string | undefined): void {
+  if (obstacle !== undefined && demand.capable.size === 0 && state.stayingWorkers === 0) return
+  if (obstacle !== undefined && demand.toldObstacle === undefined) tellBlocked(state, demand, obstacle)
+  demand.toldObstacle = obstacle
+}
+
+function tellBlocked(state: SchedulerState, demand: Demand, reason: string): void {
+  state.orders.push({ type: 'tell-blocked', reason })
+  for (const client of state.clients.values()) {
+    const names = new Set<string>()
+    for (const template of client.templates.values()) if (template.demand === demand) names.add(template.name)
+    if (names.size > 0) tellClient(state, client, demand, reason, [...names])
+  }
+}
+
+/** A client comes with a function whose tasks will wait as others of their demand do. */
+export function tellIfBlocked(state: SchedulerState, client: ClientRecord, { demand, name }: Template): void {
+  if (demand?.toldObstacle !== undefined) tellClient(state, client, demand, demand.toldObstacle, [name])
+}
+
+function tellClient(
+  state: SchedulerState,
+  client: ClientRecord,
+  { needs }: Demand,
+  reason: string,
+  functions: readonly string[],
+): void {
+  outboxOf(state, client).add({ type: 'blocked', needs: describeNeeds(needs), reason, functions })
 }

@@ -16,6 +16,6 @@ export type SchedulerInstruction =
   | { readonly type: 'connect-relay'; readonly relay: number; readonly asker: MemberId; readonly holder: WorkerId }
   /** Frames of this relay are dropped. */
   | { readonly type: 'cut-relay'; readonly relay: number }
-  /** Ready tasks wait for a worker that there isn't. Told once. */
+  /** Ready tasks wait for what there isn't: a worker, or a limit. Told once. */
   | { readonly type: 'tell-blocked'; readonly reason: string }
   | { readonly type: 'close-worker'; readonly worker: WorkerId; readonly code: ErrorCode; readonly reason: string }

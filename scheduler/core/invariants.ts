@@ -1,7 +1,8 @@
 /** What must hold between records, checked after every event in tests and in the simulator. */
 import { assert } from '../../common/assert.js'
 import { MAX_RELAYS, MAX_RELAYS_PER_MEMBER, MAX_REPLICATED_VALUES } from '../../protocol/limits.js'
-import { fits, isCapable, type Demand } from './demand.js'
+import { fits, isCapable, isNamed, type Demand } from './demand.js'
+import { checkLimit } from './limits.js'
 import type { Member } from './relays.js'
 import type { Stop } from './cancel.js'
 import { isNeeded } from './retention.js'
@@ -10,14 +11,16 @@ import type { SchedulerState } from './state.js'
 import { HELD } from './task-array.js'
 import { isPending, type Task, type TaskState } from './task.js'
 import type { FunctionStatistics, Template } from './template.js'
-import { hoards, type WorkerRecord } from './worker-record.js'
+import { hoards, slotsOf, type WorkerRecord } from './worker-record.js'
 
 export function checkInvariants(state: SchedulerState): void {
   const tasks = allTasks(state)
   checkTasks(state, tasks)
+  checkVictims(state, tasks)
   checkLinks(tasks)
   checkWorkers(state, tasks)
   checkDemands(state)
+  checkLimits(state)
   checkRoots(state, tasks)
   checkArrays(state)
   checkCounts(state, tasks)
@@ -106,6 +109,22 @@ function checkProducer({ id, state: at, inputs, producer, template, array, index
   }
 }
 
+/** Every failed task with inputs is known as a victim of its failure, and nothing else is. */
+function checkVictims({ victims }: SchedulerState, tasks: ReadonlySet<Task>): void {
+  let known = 0
+  for (const [failure, failed] of victims) {
+    assert(failed.size > 0, `a failure of ${failure.culpritKey} has no victims`)
+    for (const task of failed) {
+      assert(tasks.has(task), `${task.id} is a victim of ${failure.culpritKey}, and gone`)
+      assert(task.state.type === 'failed' && task.state.failure === failure, `${task.id} did not fail for its failure`)
+    }
+    known += failed.size
+  }
+  const failed = [...tasks].filter(({ state, inputs }) => state.type === 'failed' && inputs.length > 0)
+  assert(failed.length === known, `${known} victims are known, and ${failed.length} tasks failed that have inputs`)
+  for (const task of tasks) assert(!task.isDetached || isPending(task), `${task.id} is detached, and has an outcome`)
+}
+
 function checkLinks(tasks: ReadonlySet<Task>): void {
   const dependants = new Map<Task, number>()
   const pending = new Map<Task, number>()
@@ -186,6 +205,8 @@ function checkDemands(state: SchedulerState): void {
         demand.fitting.has(worker) === isFitting,
         `demand ${demand.label} mistakes what worker ${worker.id} has to spare`,
       )
+      const isPreferred = isFitting && demand.needs.allowsOthers && isNamed(demand.needs, worker.join)
+      assert(demand.preferred.has(worker) === isPreferred, `demand ${demand.label} mistakes its wish for ${worker.id}`)
     }
     for (const worker of [...demand.capable, ...demand.fitting, ...demand.taken.keys()]) {
       assert(state.workers.get(worker.id) === worker, `demand ${demand.label} knows a worker that is gone`)
@@ -200,19 +221,25 @@ function checkDemands(state: SchedulerState): void {
 }
 
 function checkSpare(worker: WorkerRecord): void {
-  const free = { memoryBytes: worker.join.memoryLimitBytes, others: new Map<string, number>() }
+  const { ioTasks, memoryLimitBytes: memoryBytes } = worker.join
+  const free = { ioTasks, memoryBytes, others: new Map<string, number>() }
   for (const { name, thousandths } of worker.join.resources) free.others.set(name, thousandths)
   let extraSlots = 0
   const demands = [...worker.processing].map(({ template }) => template.demand)
   for (const demand of [...demands, ...worker.lingering.values()]) {
     if (demand === undefined) continue
-    extraSlots += demand.needs.threads - 1
+    if (demand.needs.threads === 0) free.ioTasks--
+    else extraSlots += demand.needs.threads - 1
     free.memoryBytes -= demand.needs.memoryBytes
     for (const { name, thousandths } of demand.needs.others) {
       free.others.set(name, (free.others.get(name) ?? 0) - thousandths)
     }
   }
   assert(worker.extraSlots === extraSlots, `worker ${worker.id} counts ${worker.extraSlots} further threads`)
+  const withoutThread = [...worker.processing].filter(({ template }) => template.demand?.needs.threads === 0).length
+  assert(worker.ioTasks === withoutThread, `worker ${worker.id} counts ${worker.ioTasks} tasks without a thread`)
+  assert(worker.free.ioTasks === free.ioTasks, `worker ${worker.id} has other room for I/O tasks than it counts`)
+  assert(free.ioTasks >= 0, `worker ${worker.id} has more I/O tasks than it takes`)
   assert(worker.free.memoryBytes === free.memoryBytes, `worker ${worker.id} has other memory to spare than it counts`)
   assert(free.memoryBytes >= 0, `tasks take more memory than worker ${worker.id} has`)
   for (const [name, thousandths] of worker.free.others) {
@@ -222,9 +249,31 @@ function checkSpare(worker: WorkerRecord): void {
   const { reservedFor } = worker
   assert(reservedFor === undefined || reservedFor.reserved === worker, `worker ${worker.id} is kept free for nobody`)
   if (extraSlots > 0) {
-    const slots = worker.processing.size + extraSlots
+    const slots = slotsOf(worker)
     assert(slots <= worker.join.threads + worker.lingering.size, `worker ${worker.id} has tasks for ${slots} threads`)
   }
+}
+
+/** Whoever has units of a limit is counted there once: tasks on workers, what lingers of them, and clients. */
+function checkLimits(state: SchedulerState): void {
+  const taken = new Map<string, number>()
+  const add = (name: string, units: number): void => void taken.set(name, (taken.get(name) ?? 0) + units)
+  const demands: (Demand | undefined)[] = []
+  for (const { processing, lingering } of state.workers.values()) {
+    demands.push(...[...processing].map(({ template }) => template.demand), ...lingering.values())
+  }
+  for (const demand of demands) for (const { name, units } of demand?.needs.limits ?? []) add(name, units)
+  for (const client of state.clients.values()) {
+    for (const { limit, isGranted } of client.unitRequests.values()) if (isGranted) add(limit.declaration.name, 1)
+  }
+  for (const [name, limit] of state.limits) {
+    checkLimit(limit, limit.declaration.kind === 'rate' ? 0 : (taken.get(name) ?? 0))
+    assert(
+      limit.reservedFor === undefined || limit.reservedFor.templates > 0,
+      `"${name}" is kept for a demand that is gone`,
+    )
+  }
+  for (const name of taken.keys()) assert(state.limits.has(name), `units of "${name}" are taken, and it is not there`)
 }
 
 function liveTemplates(state: SchedulerState): Set<Template> {

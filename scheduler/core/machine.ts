@@ -8,6 +8,7 @@ import type { SchedulerEvent } from './events.js'
 import type { SchedulerInstruction } from './instructions.js'
 import { stopMaps } from './max-failures.js'
 import { checkInvariants } from './invariants.js'
+import { grantUnits, reserveUnits } from './limits.js'
 import { letNewsWait, nextNewsMs, tellOldNews } from './news.js'
 import { onClientJoined, onClientLeft, onClientMessage } from './on-client.js'
 import { onWorkerMessage } from './on-task.js'
@@ -66,7 +67,12 @@ export function endTurn(state: SchedulerState, nowMs: number): SchedulerInstruct
   if (state.mapsToStop.size > 0) stopMaps(state)
   if (state.scattersToPlace.size > 0) placeScatters(state)
   makeCopies(state) // A broadcast that is done makes tasks ready.
+  if (state.limits.size > 0) grantUnits(state, 'before')
   placeReadyTasks(state)
+  if (state.limits.size > 0) {
+    grantUnits(state, 'after')
+    while (reserveUnits(state)) placeReadyTasks(state)
+  }
   recallForIdle(state)
   makeCopies(state) // Inputs may have turned out to be lost.
   startRelays(state)
@@ -94,6 +100,7 @@ export function nextDeadlineMs(state: SchedulerState): number | undefined {
   const { delayed, queueDeadlines } = state
   const nextMs = Math.min(
     nextNewsMs(state) ?? Infinity,
+    state.nextUnitMs,
     delayed.peek()?.dueMs ?? Infinity,
     queueDeadlines.peek()?.dueMs ?? Infinity,
   )

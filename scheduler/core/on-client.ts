@@ -1,10 +1,13 @@
 /** Clients come, ask, let go, and are gone. */
 import { unreachable } from '../../common/assert.js'
 import { arrayId, ARRAY_LEASE, arrayOf, indexOf, templateId, type ClientId, type TaskId } from '../../protocol/ids.js'
-import { onCancel } from './cancel.js'
+import { onCancel, taskOfFuture } from './cancel.js'
 import { ClientOutbox } from './client-outbox.js'
 import type { ClientRecord } from './client-record.js'
 import type { HeardFromClient } from './events.js'
+import { explain } from './explain.js'
+import { leaveLimits, onDeclareLimit, onReturnUnit, onTakeUnit } from './limits.js'
+import { onAttach } from './on-attach.js'
 import { onSubmit } from './on-submit.js'
 import { onMissing } from './on-task.js'
 import { answerWaits } from './on-worker.js'
@@ -13,10 +16,12 @@ import { remake } from './recovery.js'
 import { endRelaysOf, noRelays, onRelayMessage } from './relays.js'
 import { forgetReplications, onReplicate } from './replication.js'
 import { releaseAll, releaseFuture } from './retention.js'
+import { onRetry } from './retry.js'
 import { loseScatterer, onNotScattered, onScatter } from './scatter.js'
 import { outboxOf, type SchedulerState } from './state.js'
 import { statusOf } from './status.js'
 import { HELD } from './task-array.js'
+import { isPending } from './task.js'
 import { closeTemplates, onDefineCode, onDefineTemplate, onForgetTemplate } from './templates.js'
 
 /** A client asks for a new lease at half of the last, so the last two are all that can be in use. */
@@ -33,6 +38,7 @@ export function onClientJoined(state: SchedulerState, id: ClientId, name: string
     relays: noRelays(),
     replications: new Set(),
     replicated: 0,
+    unitRequests: new Map(),
     outbox: new ClientOutbox(),
     toldNewsAtMs: -Infinity,
     newsDueMs: Infinity,
@@ -53,6 +59,7 @@ export function onClientLeft(state: SchedulerState, id: ClientId): void {
   releaseAll(state, client)
   loseScatterer(state, client)
   closeTemplates(state, client)
+  leaveLimits(state, client)
   for (let i = state.workerWaits.length - 1; i >= 0; i--) {
     if (state.workerWaits[i]!.client === client) state.workerWaits.splice(i, 1)
   }
@@ -115,6 +122,31 @@ export function onClientMessage(state: SchedulerState, client: ClientRecord, mes
     case 'cancel':
       onCancel(state, client, message)
       break
+    case 'declare-limit':
+      onDeclareLimit(state, client, message.limit)
+      break
+    case 'take-unit':
+      onTakeUnit(state, client, message)
+      break
+    case 'return-unit':
+      onReturnUnit(client, message.request)
+      break
+    case 'ask-explanation': {
+      const { request, task, key } = message
+      outboxOf(state, client).add({ type: 'explained', request, explanation: explain(state, task, key) })
+        break
+      }
+    case 'detach':
+      for (const id of message.tasks) detach(state, client, id)
+      break
+    case 'retry':
+      onRetry(state, client, message.tasks)
+      break
+    case 'attach': {
+      const fault = onAttach(state, client, message)
+      if (fault !== undefined) refuse(state, client, fault)
+      break
+    }
     case 'open-relay':
     case 'accept-relay':
     case 'close-relay':
@@ -152,6 +184,12 @@ function want(state: SchedulerState, client: ClientRecord, id: TaskId): void {
 function release(state: SchedulerState, client: ClientRecord, id: TaskId): void {
   const array = state.arrays.get(arrayOf(id))
   if (array?.client === client) releaseFuture(state, array, indexOf(id))
+}
+
+/** The task is to have an outcome, whoever holds a future of it then. */
+function detach(state: SchedulerState, client: ClientRecord, id: TaskId): void {
+  const task = taskOfFuture(state, client, id)
+  if (task !== undefined && isPending(task)) task.isDetached = true
 }
 
 /** The client's messages make no sense: the connection ends, and with it all that the client holds. */

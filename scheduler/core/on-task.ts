@@ -211,11 +211,12 @@ function onTaskExited(state: SchedulerState, worker: WorkerRecord, message: Task
   endRun(state, task, { ...failureOf(task, worker), error: NO_ERROR, code, reason: message.reason })
 }
 
-function onTasksTimedOut(state: SchedulerState, worker: WorkerRecord, { tasks, attempts }: TasksTimedOut): void {
+function onTasksTimedOut(state: SchedulerState, worker: WorkerRecord, { tasks, attempts, goOn }: TasksTimedOut): void {
   for (let i = 0; i < tasks.length; i++) {
     const task = currentTask(state, worker, tasks[i]!, attempts[i] ?? 1)
     if (task === undefined) continue
-    unassign(state, task, worker)
+    if (goOn.includes(task.id)) abandon(state, task, worker)
+    else unassign(state, task, worker)
     const code = 'ERR_HEDDLE_TASK_TIMEOUT'
     const reason =
       `Task ${keyOf(task)} ran longer than its timeoutMs of ${task.template.rules.timeoutMs} on ${worker.join.name}, ` +
@@ -298,7 +299,7 @@ function addCopy(state: SchedulerState, worker: WorkerRecord, id: TaskId, sizeBy
  * task, it is told to free what it may hold.
  */
 function currentTask(state: SchedulerState, worker: WorkerRecord, id: TaskId, attempt: number): Task | undefined {
-  if (worker.lingering.size > 0) endLingering(worker, id, attempt)
+  if (worker.lingering.size > 0) endLingering(state, worker, id, attempt)
   const task = recordOf(state, id)
   if (task?.state.type === 'processing' && task.state.worker === worker) {
     // A report of an older attempt crossed with the order to free it.

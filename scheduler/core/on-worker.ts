@@ -1,7 +1,7 @@
 /** Workers come, want to go, and are gone. */
 import type { WorkerId } from '../../protocol/ids.js'
 import type { Join } from '../../protocol/messages/worker.js'
-import { endRecall, reorder } from './assignment.js'
+import { endRecall, giveBackAll, reorder } from './assignment.js'
 import { enterDemands, quitDemands } from './demand.js'
 import { endStopsOf } from './cancel.js'
 import { failTask } from './outcome.js'
@@ -46,8 +46,10 @@ export function onWorkerJoined(state: SchedulerState, id: WorkerId, join: Join):
     recalled: new Map(),
     heldUpBy: NOT_HELD_UP,
     isHoarding: false,
+    ioTasks: 0,
     extraSlots: 0,
     free: {
+      ioTasks: join.ioTasks,
       memoryBytes: join.memoryLimitBytes,
       others: new Map(join.resources.map(({ name, thousandths }) => [name, thousandths])),
     },
@@ -149,8 +151,9 @@ export function onWorkerLeft(state: SchedulerState, id: WorkerId, reason: string
   for (const task of worker.recalled.keys()) endRecall(state, worker, task)
   state.hoarders.delete(worker)
   for (const { inputs } of worker.processing) if (inputs.length > 0) state.consuming--
+  giveBackAll(state, worker)
   worker.processing.clear()
-  for (const demand of state.demands.values()) demand.taken.delete(worker)
+  worker.lingering.clear()
 }
 
 /**
@@ -161,11 +164,18 @@ function suspectsOf({ processing, pulse, join, isLeaving }: WorkerRecord): Task[
   if (isLeaving) return []
   const running = new Set(pulse?.running)
   const suspects = [...processing].filter(({ id }) => running.has(id))
+  let threads = suspects.filter(takesThread).length
   for (const task of processing) {
-    if (suspects.length >= join.threads) break
-    if (!running.has(task.id)) suspects.push(task)
+    if (threads >= join.threads) break
+    if (running.has(task.id) || !takesThread(task)) continue
+    suspects.push(task)
+    threads++
   }
   return suspects
+}
+
+function takesThread({ template }: Task): boolean {
+  return template.demand?.needs.threads !== 0
 }
 
 function failWithWorker(state: SchedulerState, task: Task, worker: WorkerRecord, why: string): void {

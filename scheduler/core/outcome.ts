@@ -38,6 +38,7 @@ export function finishTask(state: SchedulerState, task: Task, value: InMemory): 
     else if (waiter.state.missing === 1) hurryLastInput(state, waiter)
   }
   tell(state, task)
+  task.isDetached = false
   letGo(state, task)
 }
 
@@ -51,6 +52,7 @@ export function failTask(state: SchedulerState, task: Task, failure: Failure): v
     if (next.state.type === 'ready') readyQueueOf(state, next.template).markStale()
     else if (next.state.type === 'delayed') state.delayed.remove(next.state)
     moveTo(next, { type: 'failed', failure })
+    if (next.inputs.length > 0) joinVictims(state, next, failure)
     noteChange(state, next.id)
     if (wasWaiting) leaveWaiters(next)
     // Totals count runs: the outputs of one that fails are no further failures, and what was cancelled is none.
@@ -61,9 +63,17 @@ export function failTask(state: SchedulerState, task: Task, failure: Failure): v
     }
     for (const waiter of takeWaiters(next)) if (waiter.state.type === 'waiting') work.push(waiter)
     tell(state, next)
+    next.isDetached = false
     if (wasPending) noLongerPending(state, next)
     letGo(state, next)
   }
+}
+
+/** It may have failed with others, for want of an input. */
+function joinVictims(state: SchedulerState, task: Task, failure: Failure): void {
+  const victims = state.victims.get(failure)
+  if (victims === undefined) state.victims.set(failure, new Set([task]))
+  else victims.add(task)
 }
 
 /** One of the tasks of a call that stops after so many failures. */

@@ -6,12 +6,13 @@
 import { present } from '../../common/assert.js'
 import { hasRoom, hasRoomForGuests } from './admission.js'
 import { assign } from './assignment.js'
-import { endTurnOf, refit, reserve, startersOf, type Demand } from './demand.js'
+import { endTurnOf, isStarter, passOver, refit, reserve, startersOf, type Demand } from './demand.js'
+import { hasUnits } from './limits.js'
 import { areInputsHeld, startOver } from './recovery.js'
 import { mayTakeRoots } from './roots.js'
 import type { SchedulerState } from './state.js'
 import { isGiven, isHolder, type Task } from './task.js'
-import { loadOf, type WorkerRecord } from './worker-record.js'
+import { ioLoadOf, loadOf, type WorkerRecord } from './worker-record.js'
 
 /** What fetching costs: a fixed part, and a part by size. */
 const FETCH_US = 300
@@ -40,7 +41,7 @@ function takeTurns(state: SchedulerState): void {
     let highest = -Infinity
     let demands: Demand[] = []
     for (const demand of state.demands.values()) {
-      const priority = demand.fitting.size === 0 ? undefined : demand.queue.topPriority(mayTakeRoots(state))
+      const priority = mayPlace(state, demand) ? demand.queue.topPriority(mayTakeRoots(state)) : undefined
       if (priority === undefined || priority < highest) continue
       if (priority > highest) demands = []
       highest = priority
@@ -67,20 +68,24 @@ function placePlain(state: SchedulerState): boolean {
   return true
 }
 
+/** Is there a worker for a task of the demand, and are there units of the limits that it takes? */
+function mayPlace(state: SchedulerState, demand: Demand): boolean {
+  return demand.fitting.size > 0 && (demand.needs.limits.length === 0 || hasUnits(state, demand))
+}
+
 function placeFrom(state: SchedulerState, demand: Demand): void {
   refit(state)
-  if (demand.fitting.size === 0) return
+  if (!mayPlace(state, demand)) return
   const task = demand.queue.next(mayTakeRoots(state))
   if (task === undefined) return
   if (!areInputsHeld(task)) {
     startOver(state, task)
     return
   }
-  const worker = chooseWorker(task, startersOf(demand), (holder) => demand.fitting.has(holder))
+  const worker = chooseWorker(task, startersOf(demand), (holder) => isStarter(demand, holder))
   assign(state, task, worker)
   endTurnOf(state, demand)
-  // The next task of the demand starts its search elsewhere.
-  if (demand.fitting.delete(worker)) state.touched.add(worker)
+  if (demand.fitting.has(worker)) passOver(state, demand, worker)
 }
 
 /** Parent: owns the loop, every branch and the result. `starters` can take it. Ties go to the first, so it is repeatable. */
@@ -108,10 +113,11 @@ export function chooseWorker(
   }
   let best = present(starters[0], 'a worker that can take a task')
   let bestUs = Infinity
+  const ownLoad = task.template.demand?.needs.threads === 0 ? ioLoadOf : loadOf
   for (const [worker, bytes] of heldBytes) {
     if (!starters.includes(worker) && !mayTake(worker)) continue
     const gifts = allGifts - (heldGifts.get(worker) ?? 0)
-    const us = loadOf(worker) + gifts * GIVE_US + fetchUs(task, allBytes - bytes)
+    const us = ownLoad(worker) + gifts * GIVE_US + fetchUs(task, allBytes - bytes)
     if (us < bestUs) {
       best = worker
       bestUs = us

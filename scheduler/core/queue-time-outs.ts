@@ -6,7 +6,7 @@
  */
 import type { HeapItem } from '../../common/heap.js'
 import type { TaskId } from '../../protocol/ids.js'
-import { reasonOfBlocked } from './demand.js'
+import { obstacleOf } from './demand.js'
 import { failTask, refusal } from './outcome.js'
 import { workerOutboxOf, type SchedulerState } from './state.js'
 import { expandWith, HELD, type Segment } from './task-array.js'
@@ -72,8 +72,9 @@ export function failureOfWait(state: SchedulerState, task: Task): Failure {
     const reason = `${began}: the cluster has no worker; start one.`
     return refusal('ERR_HEDDLE_UNSATISFIABLE', reason, key)
   }
-  if (demand?.capable.size === 0) {
-    const reason = `${began}: it ${reasonOfBlocked(state, demand)}; start a worker that has it.`
+  const obstacle = demand === undefined ? undefined : obstacleOf(state, demand)
+  if (obstacle !== undefined) {
+    const reason = `${began}: it ${obstacle}; start a worker that has it, or ask for something else.`
     return refusal('ERR_HEDDLE_UNSATISFIABLE', reason, key)
   }
   const why = task.state.type === 'waiting' ? 'tasks that it needs had not ended' : 'no worker had room for it'

@@ -8,7 +8,7 @@
  * the queue is swept when such entries outnumber the rest.
  */
 import { Fifo } from '../../common/fifo.js'
-import type { ClientId } from '../../protocol/ids.js'
+import { arrayOf, indexOf, type ClientId, type TaskId } from '../../protocol/ids.js'
 import { expandWith, HELD, type Segment } from './task-array.js'
 import type { Task } from './task.js'
 
@@ -69,6 +69,21 @@ export class ReadyQueue {
     return this.#levels.some(({ byClient }) =>
       [...byClient.values()].some(({ tasks, roots }) => [...tasks, ...roots].some(isLive)),
     )
+  }
+
+  /**
+   * About how many tasks come before one of this client: all that are more urgent, those before it in its client's queue, and
+   * as many of each other client. `task` is its record, or its id when it has none. Looks at every entry, as `hasTasks` does.
+   */
+  countBefore(priority: number, client: ClientId, task: Task | TaskId): number {
+    let more = 0
+    for (const level of this.#levels) {
+      if (level.priority < priority) break
+      const own = level.priority > priority ? undefined : level.byClient.get(client)
+      const before = own === undefined ? Infinity : countUpTo(own, task)
+      for (const queue of level.byClient.values()) more += Math.min(before, queue === own ? before : countUpTo(queue))
+    }
+    return more
   }
 
   /** Takes the next task out of the queue; it has a record from here on. Roots may be left where they are. */
@@ -152,6 +167,27 @@ function isSegment(entry: Task | Segment): entry is Segment {
 
 function isLive(entry: Task | Segment): boolean {
   return isSegment(entry) ? entry.array.live > 0 : entry.state.type === 'ready'
+}
+
+/** How many live tasks of the queue come before this one, or are there at all. */
+function countUpTo({ tasks, roots }: ClientQueue, task?: Task | TaskId): number {
+  let before = 0
+  for (const entry of [...tasks, ...roots]) {
+    if (entry === task) break
+    if (!isSegment(entry)) {
+      if (isLive(entry)) before++
+      continue
+    }
+    const { array, first, count, cursor } = entry
+    const id = typeof task === 'object' ? task.id : task
+    const end = id !== undefined && arrayOf(id) === array.id ? indexOf(id) - first : count
+    for (let place = cursor; place < Math.min(count, end); place++) {
+      const record = array.tasks[first + place]
+      if (record === undefined ? (array.flags[first + place]! & HELD) !== 0 : record.state.type === 'ready') before++
+    }
+    if (end >= 0 && end < count) break
+  }
+  return before
 }
 
 /** Moves the cursor to the next task that is ready, and past it. */

@@ -40,8 +40,8 @@ export function recallForIdle(state: SchedulerState): void {
 /** The worker says what it runs, and for how long. */
 export function noteHeldUp(state: SchedulerState, worker: WorkerRecord, { running, runningForMs }: Pulse): void {
   worker.heldUpBy = NOT_HELD_UP
-  const long = running.filter((_, i) => (runningForMs[i] ?? 0) >= HELD_UP_MS)
-  if (long.length === worker.join.threads) worker.heldUpBy = long.flatMap((id) => recordOf(state, id) ?? [])
+  const long = running.flatMap((id, i) => ((runningForMs[i] ?? 0) >= HELD_UP_MS ? (recordOf(state, id) ?? []) : []))
+  worker.heldUpBy = long.filter(({ template }) => template.demand?.needs.threads !== 0)
   // A thread may be at a task that nobody wants any more: then nobody will hear of its end.
   if (worker.heldUpBy.length < worker.join.threads) worker.heldUpBy = NOT_HELD_UP
 }

@@ -1,5 +1,6 @@
 /**
- * Who still needs a key. A value stays while a client holds its future or a wanted dependant has no outcome yet; a
+ * Who still needs a key. A value stays while a client holds its future or a wanted dependant has no outcome yet; work
+ * that a client detached goes on until it has an outcome; a
  * record stays, beyond that, while a dependant has one, for a lost value is made again from its inputs. What nobody
  * needs goes at once, with all that only it needed. Chains may be long, so there is a work list and no recursion.
  */
@@ -11,13 +12,13 @@ import { endAwaiting } from './roots.js'
 import { noteChange } from './spread.js'
 import { outboxOf, readyQueueOf, workerOutboxOf, type SchedulerState } from './state.js'
 import { HELD, leavePlace, templateAt, type TaskArray } from './task-array.js'
-import { isHolder, isPending, moveTo, outputCountOf, RELEASED, type Task } from './task.js'
+import { isHolder, isPending, moveTo, outputCountOf, RELEASED, type Failure, type Task } from './task.js'
 import { forgetTask as leaveTemplate } from './templates.js'
 import type { WorkerRecord } from './worker-record.js'
 
-/** Does a client hold a future of it? */
+/** Does a client hold a future of it, or want it to go on without one? */
 export function isHeld(task: Task): boolean {
-  if ((task.array.flags[task.index]! & HELD) !== 0) return true
+  if ((task.array.flags[task.index]! & HELD) !== 0 || task.isDetached) return true
   return task.aliases?.some(({ array, index }) => (array.flags[index]! & HELD) !== 0) ?? false
 }
 
@@ -93,6 +94,8 @@ function dropOutcome(state: SchedulerState, task: Task, work: Task[]): void {
       if (task.template.isScattered) dropScatter(state, task)
       break
     case 'failed':
+      leaveFailure(state, task, before.failure)
+      break
     case 'released':
       break
   }
@@ -107,6 +110,12 @@ function dropOutcome(state: SchedulerState, task: Task, work: Task[]): void {
     endAwaiting(state, input)
     work.push(input)
   }
+}
+
+/** The task is not failed any more. */
+export function leaveFailure(state: SchedulerState, task: Task, failure: Failure): void {
+  const victims = state.victims.get(failure)
+  if (victims?.delete(task) === true && victims.size === 0) state.victims.delete(failure)
 }
 
 /** The worker may be at the task, or done and its report under way. What it has of earlier attempts stays. */

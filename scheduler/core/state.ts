@@ -8,13 +8,14 @@ import type { ClientRecord } from './client-record.js'
 import { InlineCache } from './inline-cache.js'
 import type { SchedulerInstruction } from './instructions.js'
 import type { Demand } from './demand.js'
+import type { Limit } from './limits.js'
 import { ReadyQueue } from './ready-queue.js'
 import type { QueueDeadline } from './queue-time-outs.js'
 import type { Relay } from './relays.js'
 import type { Scatter } from './scatter.js'
 import type { CopiesUnderWay, Spread } from './spread.js'
 import type { TaskArray } from './task-array.js'
-import type { Delayed, Task } from './task.js'
+import type { Delayed, Failure, Task } from './task.js'
 import type { CodeRecord, FunctionStatistics, Template } from './template.js'
 import { isLessLoaded, type WorkerRecord } from './worker-record.js'
 
@@ -60,6 +61,8 @@ export interface SchedulerState {
   readonly arrays: Map<ArrayId, TaskArray>
   /** Tasks with an explicit key. */
   readonly keys: Map<string, Task>
+  /** Failed tasks that have inputs, by why they failed: many may have failed for one. */
+  readonly victims: Map<Failure, Set<Task>>
   readonly codes: Map<CodeHash, CodeRecord>
   /** By code and export, so that what is learnt about a function outlives a template. */
   readonly functions: Map<string, FunctionStatistics>
@@ -67,6 +70,10 @@ export interface SchedulerState {
   readonly ready: ReadyQueue
   /** Of the others, by what they need. */
   readonly demands: Map<string, Demand>
+  /** Limits of the whole cluster, by name. */
+  readonly limits: Map<string, Limit>
+  /** When a rate limit will have units that somebody waits for. */
+  nextUnitMs: number
   /** Workers that demands have to look at again; empty while there are no demands. */
   readonly touched: Set<WorkerRecord>
   /** Workers that may be sent tasks, the least loaded on top. */
@@ -132,10 +139,13 @@ export function createState(config: SchedulerConfig): SchedulerState {
     consuming: 0,
     arrays: new Map(),
     keys: new Map(),
+    victims: new Map(),
     codes: new Map(),
     functions: new Map(),
     ready: new ReadyQueue(),
     demands: new Map(),
+    limits: new Map(),
+    nextUnitMs: Infinity,
     touched: new Set(),
     open: new Heap(isLessLoaded),
     delayed: new Heap(isDueBefore),

@@ -7,7 +7,7 @@ import type {
   WorkerStatus,
 } from '../../protocol/messages/status.js'
 import { describeAmount } from '../../protocol/resources.js'
-import { describeNeeds, reasonOfBlocked } from './demand.js'
+import { describeNeeds, obstacleOf } from './demand.js'
 import type { SchedulerState } from './state.js'
 import type { WorkerRecord } from './worker-record.js'
 
@@ -53,7 +53,7 @@ function statusOfWorker({ join, pulse, processing, heardAtMs }: WorkerRecord, no
     storedCount: pulse?.storedCount ?? 0,
     storedBytes: pulse?.storedBytes ?? 0,
     spilledBytes: pulse?.spilledBytes ?? 0,
-    isPaused: pulse?.isPaused ?? false,
+    pausedBy: pulse?.pausedBy ?? '',
     isDiskFull: pulse?.isDiskFull ?? false,
     silentForMs: Math.max(0, Math.round(nowMs - heardAtMs)),
     packageVersion: join.packageVersion,
@@ -62,8 +62,12 @@ function statusOfWorker({ join, pulse, processing, heardAtMs }: WorkerRecord, no
 }
 
 function blockedTasks(state: SchedulerState): BlockedStatus[] {
-  const demands = [...state.demands.values()].filter(({ queue, capable }) => capable.size === 0 && queue.hasTasks())
-  return demands.map((demand) => ({ needs: describeNeeds(demand.needs), reason: reasonOfBlocked(state, demand) }))
+  const blocked: BlockedStatus[] = []
+  for (const demand of state.demands.values()) {
+    const reason = obstacleOf(state, demand)
+    if (reason !== undefined && demand.queue.hasTasks()) blocked.push({ needs: describeNeeds(demand.needs), reason })
+  }
+  return blocked
 }
 
 function noTasks(): Counts {

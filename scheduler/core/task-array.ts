@@ -102,6 +102,7 @@ interface Rarities {
   deaths: number
   misses: number
   aliases: Alias[] | undefined
+  isDetached: boolean
 }
 
 const NO_RARITIES: Rarities = Object.freeze({
@@ -112,6 +113,7 @@ const NO_RARITIES: Rarities = Object.freeze({
   deaths: 0,
   misses: 0,
   aliases: undefined,
+  isDetached: false,
 })
 
 /** What only tasks of a graph have, not those of a plain `map`: what they need, and who needs them. */
@@ -258,6 +260,14 @@ class TaskRecord implements Task {
 
   set aliases(aliases: Alias[] | undefined) {
     if (aliases !== this.aliases) this.#makeRarities().aliases = aliases
+  }
+
+  get isDetached(): boolean {
+    return this.#rarities === undefined ? false : this.#rarities.isDetached
+  }
+
+  set isDetached(isDetached: boolean) {
+    if (isDetached !== this.isDetached) this.#makeRarities().isDetached = isDetached
   }
 
   #ownLinks(): Links {

@@ -126,6 +126,8 @@ export interface Task {
   /** Dependants that have a record: this record must stay while it is above 0, for they may have to run again. */
   dependants: number
   aliases: Alias[] | undefined
+  /** A client wants it to go on until it has an outcome, whoever holds a future of it. */
+  isDetached: boolean
 }
 
 export const NO_INPUTS: readonly Task[] = Object.freeze([])

@@ -5,7 +5,7 @@ import type { DefineCode } from '../../protocol/messages/common.js'
 import { PRIORITY_BASE, type DefineTemplate } from '../../protocol/messages/client.js'
 import { NO_RULES } from '../../protocol/messages/rules.js'
 import type { ClientRecord } from './client-record.js'
-import { joinDemand, leaveDemand } from './demand.js'
+import { joinDemand, leaveDemand, tellIfBlocked } from './demand.js'
 import { workerOutboxOf, type SchedulerState } from './state.js'
 import type { CodeRecord, FunctionStatistics, Template } from './template.js'
 
@@ -54,6 +54,7 @@ export function onDefineTemplate(state: SchedulerState, client: ClientRecord, de
     stop: undefined,
   }
   client.templates.set(define.template, template)
+  tellIfBlocked(state, client, template)
   return true
 }
 

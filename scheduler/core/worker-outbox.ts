@@ -120,10 +120,11 @@ function introduceTemplate(state: SchedulerState, worker: WorkerRecord, task: Ta
   const isCounted = demand !== undefined
   const { timeoutMs, retries } = rules
   const retryFilter = retries.filter
+  const isIo = demand?.needs.threads === 0
   introduceCode(state, worker, code, out)
   if (retryFilter !== '') introduceCode(state, worker, codeHash(retryFilter), out)
   const callable = { code, exportName, constants, constantInputs }
-  const demands = { outputs, memoryBytes, isCounted, timeoutMs, retryFilter }
+  const demands = { outputs, memoryBytes, isCounted, isIo, timeoutMs, retryFilter }
   out.push({ type: 'define-template', template: id, name, ...callable, ...demands })
 }
 

@@ -28,14 +28,19 @@ export interface WorkerRecord extends HeapItem {
   untimed: number
   /** Those of `processing` that it was asked to give back, until they have left it: has it said that they started? */
   readonly recalled: Map<Task, 'asked' | 'kept'>
-  /** If, by its last sign of life, each of its threads was at one task for long: these tasks. */
+  /** If, by its last sign of life, each of its threads was at one task for long: these tasks; else `NOT_HELD_UP`. */
   heldUpBy: readonly Task[]
   /** Is it in `state.hoarders`? */
   isHoarding: boolean
+  /** How many of `processing` take no thread: they are in no other figure of its load. */
+  ioTasks: number
   /** Threads that tasks of `processing` take beyond one each. */
   extraSlots: number
-  /** What tasks that are counted have not taken: of its memory limit, and of what it offers by name, in thousandths. */
-  readonly free: { memoryBytes: number; readonly others: Map<string, number> }
+  /**
+   * What tasks that are counted have not taken: places for tasks without a thread, of its memory limit, and of what it
+   * offers by name, in thousandths.
+   */
+  readonly free: { ioTasks: number; memoryBytes: number; readonly others: Map<string, number> }
   /** Other demands leave enough of it free for a task of this one. */
   reservedFor: Demand | undefined
   /** Attempts that it was told to free, and that still take of it until it says that it is done with them. */
@@ -68,7 +73,12 @@ const UNTIMED_US = 6_000
 /** How much is queued for each thread, in microseconds. */
 export function loadOf(worker: WorkerRecord): number {
   const { threads } = worker.join
-  return (worker.queuedUs + worker.untimed * UNTIMED_US + worker.processing.size) / threads
+  return (worker.queuedUs + worker.untimed * UNTIMED_US + worker.processing.size - worker.ioTasks) / threads
+}
+
+/** As `loadOf`, for a task without a thread: such tasks keep each other waiting and nothing else. */
+export function ioLoadOf({ ioTasks, join }: WorkerRecord): number {
+  return (ioTasks * UNTIMED_US) / join.ioTasks
 }
 
 /**
@@ -87,7 +97,7 @@ export function isLessLoaded(a: WorkerRecord, b: WorkerRecord): boolean {
 
 /** A paused worker does one task at a time: what it is given may be what uses its values up. */
 export function hasIdleThread(worker: WorkerRecord): boolean {
-  const slots = worker.processing.size + worker.extraSlots
+  const slots = slotsOf(worker)
   if (worker.reservedFor !== undefined && slots >= threadsLeftBy(worker.reservedFor, worker)) return false
   return slots < (isPaused(worker) ? 1 : worker.join.threads)
 }
@@ -99,7 +109,7 @@ export const RECALL_US = 1_000
 
 /** Is each of its threads still at a task that takes long? */
 export function isHeldUp({ heldUpBy, processing }: WorkerRecord): boolean {
-  return heldUpBy.length > 0 && heldUpBy.every((task) => processing.has(task))
+  return heldUpBy !== NOT_HELD_UP && heldUpBy.every((task) => processing.has(task))
 }
 
 /** Has it been sent more than its threads can run at once, and would have to run them for long enough that it is worth a question? */
@@ -110,21 +120,21 @@ export function hoards(worker: WorkerRecord): boolean {
 
 /** How many threads its tasks take. */
 export function slotsOf(worker: WorkerRecord): number {
-  return worker.processing.size + worker.extraSlots
+  return worker.processing.size - worker.ioTasks + worker.extraSlots
 }
 
 /** Where a task has several threads, or is to have them, none is sent ahead that would take one of them; nor where all threads are held up. */
 export function takesNothingAhead(worker: WorkerRecord): boolean {
-  return isPaused(worker) || isHeldUp(worker) || worker.extraSlots > 0 || (worker.reservedFor?.needs.threads ?? 1) > 1
+  return isPaused(worker) || worker.extraSlots > 0 || (worker.reservedFor?.needs.threads ?? 1) > 1 || isHeldUp(worker)
 }
 
 /** Of the threads of a worker that is kept free for a demand, those that tasks may take, with the demand's own. */
 function threadsLeftBy({ needs, taken }: Demand, worker: WorkerRecord): number {
-  if (needs.threads === 1) return worker.join.threads
+  if (needs.threads <= 1) return worker.join.threads
   return worker.join.threads - needs.threads + (taken.get(worker) ?? 0) * needs.threads
 }
 
-/** Do the values of the worker take so much of its memory that it begins nothing beside what runs? */
+/** Is so much of the worker's memory taken that it begins nothing beside what runs? */
 export function isPaused({ pulse }: WorkerRecord): boolean {
-  return pulse?.isPaused === true
+  return pulse !== undefined && pulse.pausedBy !== ''
 }

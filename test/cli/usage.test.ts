@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import test from 'node:test'
+import { describeExplanation } from '../../cli/explain-command.js'
 import { describeStatus } from '../../cli/status-command.js'
 import { formatTable } from '../../cli/table.js'
 import { packageVersion } from '../../common/node/package-version.js'
@@ -39,6 +40,15 @@ test('wrong usage is one sentence that says what to do, and exit code 2', async 
       ['worker', 'join', 'ws://127.0.0.1:1', '--resource', 'memory=4'],
       `The resource "memory" is what the worker's memory limit says; set that instead.`,
     ],
+    [
+      ['worker', 'join', 'ws://127.0.0.1:1', '--tag', 'zone'],
+      `option '--tag <name=value>' argument 'zone' is invalid. Write it as a name and a value, as in zone=a; see "heddle worker join --help".`,
+    ],
+    [
+      ['worker', 'join', 'ws://127.0.0.1:1', '--io-tasks', 'many'],
+      `option '--io-tasks <count>' argument 'many' is invalid. Give a whole number from 0 to 65536; see "heddle worker join --help".`,
+    ],
+    [['explain', 'localhost', 'f-1'], '"localhost" is no address of a scheduler; write it like ws://127.0.0.1:8786.'],
     [['status', 'localhost:8786'], '"localhost:8786" is no address of a scheduler; write it like ws://127.0.0.1:8786.'],
     [
       ['scheduler', '--token-file', '/nowhere'],
@@ -88,6 +98,34 @@ test('a table lines up, and names cannot command the terminal', () => {
     ],
   )
   assert.equal(table, 'NAME         N\na?[2J        1\nlonger-name  22')
+})
+
+test('why a task waits is told in a few lines', () => {
+  const waitsFor = [{ key: 'load-1', state: 'processing' }]
+  const workers = [{ name: 'anna\u001b[2J', reason: 'has no gpu' }]
+  const details = ['It needs gpu=1.']
+  const explanation = {
+    key: 'sum-2',
+    state: 'ready',
+    reason: 'It waits.',
+    details,
+    waitsFor,
+    workers,
+    ahead: 0,
+  } as const
+  assert.equal(
+    describeExplanation(explanation),
+    `sum-2 is ready
+It waits.
+It needs gpu=1.
+
+WAITS FOR  WHICH IS
+load-1     processing
+
+WORKER    WHY IT TAKES NONE NOW
+anna?[2J  has no gpu
+`,
+  )
 })
 
 test('the status of a cluster is told in a few lines', () => {

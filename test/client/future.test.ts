@@ -5,6 +5,7 @@ import { runInNewContext } from 'node:vm'
 import test from 'node:test'
 import { interruptible } from '../../client/interruptible.js'
 import { SchedulerUnreachableError, TaskCancelledError, WorkerLostError } from '../../protocol/errors.js'
+import { taskId } from '../../protocol/ids.js'
 import { eventually } from '../support/eventually.js'
 import { FakeScheduler } from './fake-scheduler.js'
 
@@ -397,4 +398,90 @@ test('a wait for workers that was given up is forgotten', async () => {
   const [question] = scheduler.all('await-workers')
   scheduler.send({ type: 'workers-present', request: question!.request, count: 2 })
   await nextTurn()
+})
+
+test('a failed task runs again, and the future is pending, then good', async () => {
+  await using scheduler = await FakeScheduler.start()
+  const [future, dependant] = scheduler.client.map(double, [1, 2])
+  const ids = await scheduler.untilSubmitted(2)
+  const heard: string[] = []
+  scheduler.threw(ids, new Error('no'))
+  await assert.rejects(settled(future!), /no/)
+  await assert.rejects(settled(dependant!), /no/)
+  future!.onStatus((status) => heard.push(status))
+  assert.equal(future!.retry(), undefined)
+  assert.equal(future!.status, 'pending')
+  future!.retry()
+  const value = settled(future!)
+  const submitted = scheduler.client.submit(double, future!)
+  await scheduler.until('want')
+  const kinds = scheduler.messages.map(({ type }) => type).filter((type) => type !== 'define-template')
+  assert.deepEqual(kinds.slice(kinds.indexOf('retry')), ['retry', 'submit', 'want'])
+  assert.deepEqual(scheduler.all('retry')[0]!.tasks, [ids[0]])
+  scheduler.send({ type: 'retried', tasks: ids })
+  await eventually('the dependant', () => dependant!.status === 'pending')
+  scheduler.values([[ids[0]!, 2]])
+  assert.equal(await value, 2)
+  assert.equal(await future, 2)
+  assert.deepEqual(heard, ['error', 'pending', 'finished'])
+  const again = settled(dependant!)
+  await scheduler.until('want', 2)
+  scheduler.values([[ids[1]!, 4]])
+  assert.equal(await again, 4)
+  assert.equal(submitted.status, 'pending')
+})
+
+test('what failed here or was let go of can not be retried, and what did not fail need not', async () => {
+  await using scheduler = await FakeScheduler.start()
+  const [a, b] = scheduler.client.map(double, [1, 2])
+  a!.retry()
+  void a!.cancel().catch(() => undefined)
+  assert.throws(() => a!.retry(), { code: 'ERR_HEDDLE_RELEASED' })
+  b!.release()
+  assert.throws(() => b!.retry(), { code: 'ERR_HEDDLE_RELEASED' })
+  const bad = scheduler.client.map(double, [...Array<number>(1_000).fill(1), Symbol() as never])[1_000]!
+  await bad.error()
+  assert.throws(() => bad.retry(), { code: 'ERR_HEDDLE_NOT_SERIALIZABLE' })
+  assert.deepEqual(scheduler.all('retry'), [])
+})
+
+test('fire and forget is said behind the submit and before the release, and before the client closes', async () => {
+  const scheduler = await FakeScheduler.start()
+  const { client } = scheduler
+  const futures = client.map(double, [1, 2])
+  client.fireAndForget({ deep: [futures[0]] })
+  futures[0]!.release()
+  assert.throws(() => client.fireAndForget(futures[0]), { code: 'ERR_HEDDLE_RELEASED' })
+  assert.throws(() => client.fireAndForget([3]), { code: 'ERR_HEDDLE_INVALID_OPTION' })
+  client.fireAndForget(futures[1])
+  await client.close()
+  await scheduler.until('detach', 2)
+  const ids = scheduler.submitted
+  assert.deepEqual(
+    scheduler.all('detach').map(({ tasks }) => tasks),
+    [[ids[0]], [ids[1]]],
+  )
+  const kinds = scheduler.messages.map(({ type }) => type)
+  assert.ok(kinds.indexOf('submit') < kinds.indexOf('detach'))
+  assert.throws(() => client.fireAndForget(futures[1]), { code: 'ERR_HEDDLE_CLOSED' })
+  await scheduler[Symbol.asyncDispose]()
+})
+
+test('a future is attached to a task by its key', async () => {
+  await using scheduler = await FakeScheduler.start()
+  const future = scheduler.client.future<number>('model-7')
+  assert.deepEqual([future.key, future.status], ['model-7', 'pending'])
+  const value = settled(future)
+  const [attach] = await scheduler.until('attach')
+  await scheduler.until('want')
+  const [id] = scheduler.wanted
+  assert.deepEqual([attach!.key, attach!.array], ['model-7', Math.floor(id! / 1024)])
+  scheduler.values([[id!, 7]])
+  assert.equal(await value, 7)
+  const unknown = scheduler.client.future('nothing')
+  await scheduler.until('attach', 2)
+  const other = taskId(scheduler.all('attach')[1]!.array, 0)
+  scheduler.refused([other], 'ERR_HEDDLE_UNKNOWN_KEY', 'No task has the key.')
+  await assert.rejects(settled(unknown), { code: 'ERR_HEDDLE_UNKNOWN_KEY' })
+  assert.throws(() => scheduler.client.future(''), { code: 'ERR_HEDDLE_INVALID_OPTION' })
 })

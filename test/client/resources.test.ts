@@ -11,6 +11,7 @@ const needsOf = (resources: unknown) =>
 
 test('resources are counted: threads, bytes, and thousandths by name', () => {
   assert.deepEqual(needsOf({ threads: 2, memory: '2GiB', licence: 1, gpu: 0.5 }), {
+    ...NO_NEEDS,
     threads: 2,
     memoryBytes: 2 ** 31,
     others: [
@@ -19,6 +20,7 @@ test('resources are counted: threads, bytes, and thousandths by name', () => {
     ],
   })
   assert.equal(needsOf({ memory: 1_000 }).memoryBytes, 1_000)
+  assert.equal(needsOf({ threads: 0 }).threads, 0)
   for (const nothing of [{}, { threads: 1 }, { gpu: undefined }]) assert.equal(needsOf(nothing), NO_NEEDS)
 })
 
@@ -44,8 +46,8 @@ test('one function with other needs is another template', () => {
 test('what is wrong with resources is said in one sentence that names it', () => {
   const wrong: [unknown, RegExp][] = [
     ['2GiB', /^resources is "2GiB"; give an object, as in \{ memory: '2GiB', gpu: 1 \}\.$/],
-    [{ threads: 0 }, /^resources\.threads is 0; tasks that take no thread do not exist yet/],
-    [{ threads: 1.5 }, /^resources\.threads is 1\.5; give a whole number from 1 to 1024\.$/],
+    [{ threads: -1 }, /^resources\.threads is -1; give a whole number from 0 to 1024\.$/],
+    [{ threads: 1.5 }, /^resources\.threads is 1\.5; give a whole number from 0 to 1024\.$/],
     [{ memory: '2 gigs' }, /^resources\.memory is "2 gigs"; write it like "2GiB"/],
     [{ memory: 0 }, /^resources\.memory is 0;/],
     [{ gpu: 0 }, /^resources\.gpu is 0; give a number above 0 with at most three decimals\.$/],

@@ -39,6 +39,20 @@ test('a value whose worker cannot be reached is offered again, until it need not
   assert.deepEqual(scheduler.dialled, ['ws://nowhere'])
 })
 
+test('a value whose memory was transferred before it went fails for that', async () => {
+  await using scheduler = await FakeScheduler.start()
+  const numbers = new Float64Array(300_000)
+  const future = scheduler.client.scatter({ numbers })
+  structuredClone(numbers, { transfer: [numbers.buffer] })
+  const [scatter] = await scheduler.until('scatter')
+  assert.ok(scatter!.sizeBytes > 2_400_000)
+  scheduler.send({ type: 'scatter-to', task: taskId(scatter!.array, 0), worker: 7, address: 'ws://somewhere' })
+  const [notScattered] = await scheduler.until('not-scattered')
+  assert.equal(notScattered!.worker, 7)
+  await assert.rejects(async () => await future, { name: 'NotSerializableError', path: 'value' })
+  assert.deepEqual(scheduler.dialled, [])
+})
+
 test('what is wrong with a scatter is thrown from the call', async () => {
   await using scheduler = await FakeScheduler.start()
   const { client } = scheduler

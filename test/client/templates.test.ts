@@ -11,7 +11,7 @@ import { Outgoing } from '../../client/outgoing.js'
 import { NO_CONSTANTS, type Template } from '../../client/template.js'
 import { Templates } from '../../client/templates.js'
 
-const PLAIN = { name: undefined, priority: 0, outputs: 0, needs: NO_NEEDS, rules: NO_RULES }
+const PLAIN = { name: undefined, priority: 0, outputs: 0, needs: NO_NEEDS, rules: NO_RULES, pure: false }
 
 test('of too many templates the one that was not used for longest is given up', () => {
   const closed: Template[] = []

@@ -20,7 +20,16 @@ const TSCONFIG = {
   exclude: ['node_modules'],
 }
 
-for (const name of ['README.md', 'docs/errors.md', 'docs/graphs.md', 'docs/pool.md']) {
+const PAGES = [
+  'README.md',
+  'docs/errors.md',
+  'docs/futures.md',
+  'docs/graphs.md',
+  'docs/limits-of-work.md',
+  'docs/pool.md',
+]
+
+for (const name of PAGES) {
   const { files, programs } = codeOf(readPage(name))
 
   suite(`the programs of ${name}`, () => {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import test from 'node:test'
 import { Client } from '../../client/client.js'
 import { connect } from '../../client/connect.js'
+import type { Future } from '../../client/future.js'
 import { openSession } from '../../client/session.js'
 import { LocalCluster } from '../../deploy/local-cluster.js'
 import type { Socket } from '../../protocol/transport/socket.js'
@@ -10,6 +11,7 @@ import { Command, startSchedulerCommand } from '../cli/command.js'
 import { eventually } from '../support/eventually.js'
 
 const LENGTH = 2_000_000
+const isFinished = ({ status }: Future<unknown>): boolean => status === 'finished'
 
 test('a scattered value goes straight to workers, to all of them if told so, and dies with the last', async () => {
   await using scheduler = await startSchedulerCommand()
@@ -26,11 +28,12 @@ test('a scattered value goes straight to workers, to all of them if told so, and
   const everywhere = client.scatter(values, { broadcast: true })
   // A task that reads `onlyAtA` may run at b, which then keeps a copy; nothing but a ever sees this one.
   const readByNone = client.scatter(values, { workers: ['a'] })
-  values.fill(0)
   assert.deepEqual(await client.gather([client.submit(sum, onlyAtA), client.submit(sum, everywhere)]), [
     expected,
     expected,
   ])
+  await eventually('all has gone out', () => [onlyAtA, everywhere, readByNone].every(isFinished))
+  values.fill(0)
   await eventually('both workers have said that they hold it', async () => {
     const { workers } = await client.info()
     const stored = new Map(workers.map(({ name, storedBytes }) => [name, storedBytes]))

@@ -64,6 +64,8 @@ async function joinAsHolder(sessions: Sessions, name: string): Promise<WorkerId>
     host: 'here',
     incarnation: name,
     resources: [],
+    ioTasks: 256,
+    tags: [],
   }
   connection.send({ type: 'join', ...join, ...versions })
   return await joined

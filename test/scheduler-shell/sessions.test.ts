@@ -25,6 +25,8 @@ const JOIN: Join = {
   nodeVersion: 'v20.0.0',
   incarnation: 'one',
   resources: [],
+  ioTasks: 256,
+  tags: [],
 }
 const PULSE: WorkerToScheduler = {
   type: 'pulse',
@@ -33,8 +35,9 @@ const PULSE: WorkerToScheduler = {
   storedCount: 0,
   storedBytes: 0,
   spilledBytes: 0,
-  isPaused: false,
+  pausedBy: '',
   isDiskFull: false,
+  isHoldingBack: false,
   running: [],
   runningForMs: [],
 }

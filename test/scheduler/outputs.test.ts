@@ -300,6 +300,7 @@ const PULSE = {
   storedCount: 0,
   storedBytes: 0,
   spilledBytes: 0,
-  isPaused: false,
+  pausedBy: '' as const,
   isDiskFull: false,
+  isHoldingBack: false,
 }

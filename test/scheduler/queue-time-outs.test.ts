@@ -1,6 +1,7 @@
 /** Tasks that may wait only so long for their start. */
 import assert from 'node:assert/strict'
 import test from 'node:test'
+import { NO_NEEDS } from '../../protocol/messages/needs.js'
 import { NO_RETRIES, type Rules } from '../../protocol/messages/rules.js'
 import { SchedulerHarness } from '../support/scheduler-harness.js'
 
@@ -72,7 +73,7 @@ test('before its time a task that comes back unstarted waits on', () => {
 test('a task that no worker can take is unsatisfiable, and the reason says what it needs', () => {
   const scheduler = new SchedulerHarness()
   const client = scheduler.client()
-  const needs = { threads: 1, memoryBytes: 0, others: [{ name: 'gpu', thousandths: 1_000 }] }
+  const needs = { ...NO_NEEDS, others: [{ name: 'gpu', thousandths: 1_000 }] }
   const [lonely] = client.submit(client.define('f', { rules: HURRIED }), [{}])
   scheduler.wakeUp()
   const alone = client.take('failed')
@@ -84,7 +85,10 @@ test('a task that no worker can take is unsatisfiable, and the reason says what 
   scheduler.wakeUp()
   const blocked = client.take('failed')
   assert.deepEqual([blocked.tasks, blocked.code], [[hungry], 'ERR_HEDDLE_UNSATISFIABLE'])
-  assert.match(blocked.reason, /: it needs gpu=1, which none of 1 workers has; start a worker that has it\.$/)
+  assert.match(
+    blocked.reason,
+    /: it needs gpu=1, which none of 1 workers has; start a worker that has it, or ask for something else\.$/,
+  )
 })
 
 test('tasks that are let go take their deadline along', () => {

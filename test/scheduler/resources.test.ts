@@ -127,7 +127,7 @@ test('everything comes back: when a task ends, fails, is given back, or its work
   const worker = scheduler.worker(options)
   const client = scheduler.client()
   const all = spareOf(scheduler, worker)
-  const template = client.define('f', { needs: { threads: 2, memoryBytes: 1_000, others: gpu(1) } })
+  const template = client.define('f', { needs: needs({ threads: 2, memoryBytes: 1_000, others: gpu(1) }) })
   const [ended, failed, returned, lost] = client.map(template, 4)
   const taken = { memory: GIB - 2_000, gpu: 2_000, extraSlots: 2, lingering: 0 }
   assert.deepEqual(spareOf(scheduler, worker), taken)

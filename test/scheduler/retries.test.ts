@@ -55,11 +55,11 @@ test('a task that says so, or whose filter says so, is not tried again', () => {
 
 test('a time-out and a thread that ended are failures of the task', () => {
   const { client, worker, task } = oneTask({ count: 2 })
-  worker.send({ type: 'tasks-timed-out', tasks: [task], attempts: [1] })
+  worker.send({ type: 'tasks-timed-out', tasks: [task], attempts: [1], goOn: [] })
   worker.takeTasks()
   worker.send({ type: 'task-exited', task, attempt: 2 as never, exitCode: 1, reason: 'it exited' })
   worker.takeTasks()
-  worker.send({ type: 'tasks-timed-out', tasks: [task], attempts: [3] })
+  worker.send({ type: 'tasks-timed-out', tasks: [task], attempts: [3], goOn: [] })
   assert.equal(client.take('failed').code, 'ERR_HEDDLE_TASK_TIMEOUT')
 })
 

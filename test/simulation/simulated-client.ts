@@ -19,6 +19,7 @@ import {
   type TemplateId,
 } from '../../protocol/ids.js'
 import { MAX_INLINE_RESULT_BYTES } from '../../protocol/limits.js'
+import type { LimitDeclaration } from '../../protocol/messages/limit.js'
 import { NO_RULES, type RetryRules, type Rules } from '../../protocol/messages/rules.js'
 import { NO_NEEDS, type Needs } from '../../protocol/messages/needs.js'
 import { PRIORITY_BASE, type ClientToScheduler, type SchedulerToClient } from '../../protocol/messages/client.js'
@@ -34,7 +35,7 @@ import {
 import { SimulatedRelays } from './simulated-relays.js'
 import type { Connection } from './simulated-scheduler.js'
 import type { StoredValue } from './simulated-thread.js'
-import { canReach, type World } from './world.js'
+import { canReach, useUnits, type World } from './world.js'
 
 type Failed = SchedulerToClient & { readonly type: 'failed' }
 type ScatterTo = SchedulerToClient & { readonly type: 'scatter-to' }
@@ -47,16 +48,24 @@ interface SimulatedTemplate {
   readonly constant: number
   readonly constantInputs: readonly Future[]
   readonly outputs: number
+  readonly limits: Needs['limits']
   readonly rules: Rules
 }
 
-interface Future {
+/** A future as a simulated client knows it. */
+export interface Future {
   readonly id: TaskId
   /** Its own, also of an output. */
   readonly key: string
   readonly description: Description
   /** Asked for, and not answered yet. */
   isWanted: boolean
+  /** It failed, as far as the client knows. */
+  isFailed?: boolean
+  /** Somebody had it run again: then news of the runs cross. */
+  wasRetried?: boolean
+  /** It was known by its key alone. */
+  isAttached?: boolean
 }
 
 /** What the least worker has of memory. */
@@ -69,14 +78,26 @@ const FILTER = codeHash('filter')
 const LARGE_BYTES = 1_000_000
 
 /** No more than the least worker has: the memory of one large value, one gpu, and so many threads. */
-function drawNeeds({ needsRng: rng, leastThreads }: World): Needs {
+function drawNeeds({ needsRng: rng, leastThreads, limits, hasDeaths }: World): Needs {
   const memoryBytes = rng.pick([0, 0, 1, 40_000, LEAST_MEMORY_BYTES])!
   const gpu = rng.pick([0, 0, 500, 1_000])!
   return {
-    threads: rng.pick([1, 1, leastThreads])!,
+    ...NO_NEEDS,
+    threads: rng.pick([0, 1, 1, leastThreads])!,
     memoryBytes,
     others: gpu === 0 ? [] : [{ name: 'gpu', thousandths: gpu }],
+    limits: limits
+      .filter(() => rng.chance(0.25))
+      .map(({ name, kind, units }) => ({ name, units: kind === 'rate' ? 1 : rng.integer(1, units) })),
+    ...drawWorkers(rng, hasDeaths),
   }
+}
+
+/** A rule that the first worker keeps, which is always there unless workers die; or a wish. */
+function drawWorkers(rng: Rng, hasDeaths: boolean): Pick<Needs, 'workers' | 'allowsOthers'> {
+  if (!rng.chance(0.2)) return { workers: [], allowsOthers: false }
+  if (!hasDeaths && rng.chance(0.5)) return { workers: ['worker-0', 'zone=a'], allowsOthers: false }
+  return { workers: [rng.pick(['zone=a', 'zone=b', 'nobody'])!], allowsOthers: true }
 }
 
 /** What a client is like: how much of each thing it does. */
@@ -110,8 +131,13 @@ export class SimulatedClient {
   /** Questions to cancel that were not answered: how many tasks each is about. */
   readonly #cancellations = new Map<number, number>()
   #lastCancellation = 0
+  /** Units of limits that it waits for or has. */
+  readonly #unitRequests = new Map<number, { readonly limit: LimitDeclaration; isTaken: boolean }>()
+  #lastUnitRequest = 0
   /** Questions for copies that were not answered. */
   #replications = 0
+  /** Work that goes on though its futures were let go: it must have run in the end. */
+  readonly #detached: Future[] = []
   /** What it brings to workers, until the scheduler says that it need not be kept. */
   readonly #scattered = new Map<TaskId, number>()
   #hasLeft = false
@@ -146,6 +172,9 @@ export class SimulatedClient {
   leave(): void {
     if (this.#hasLeft) return
     this.#hasLeft = true
+    for (const { limit, isTaken } of this.#unitRequests.values()) {
+      if (isTaken) useUnits(this.#world, [{ name: limit.name, units: 1 }], -1)
+    }
     this.#connection.cut()
   }
 
@@ -161,6 +190,19 @@ export class SimulatedClient {
     )
     assert.equal(this.#replications, 0, 'copies were never made')
     assert.equal(this.#cancellations.size, 0, 'cancelled tasks never stopped')
+    assert.equal(this.#unitRequests.size, 0, 'units of limits never came')
+  }
+
+  /** What it detached ran, where nothing could keep it from that. */
+  checkDetached(): void {
+    const { hasDeaths, cancelledKeys, hurriedKeys, stoppingKeys, ranTasks } = this.#world
+    // What a client said last before it left may never have arrived.
+    if (hasDeaths || this.#hasLeft || cancelledKeys.size + hurriedKeys.size + stoppingKeys.size > 0) return
+    for (const { id, description } of this.#detached) {
+      const { outcome, output, key } = description
+      if (outcome.type === 'failure' || output !== undefined) continue
+      assert(ranTasks.has(id), `${key} was detached, and never ran`)
+    }
   }
 
   #receive(message: SchedulerToClient): void {
@@ -168,6 +210,7 @@ export class SimulatedClient {
     switch (message.type) {
       case 'lease':
         this.#lease = { next: message.first, end: message.first + message.count }
+        for (const limit of this.#world.limits) this.#connection.send({ type: 'declare-limit', limit })
         for (let i = 0; i < this.#temper.actions; i++) {
           this.#world.agenda.in(this.#rng.between(0, this.#temper.spanMs), () => this.#act())
         }
@@ -196,9 +239,22 @@ export class SimulatedClient {
       case 'replicated':
         this.#replications--
         break
+      case 'retried':
+        for (const task of message.tasks) this.#noteRetried(this.#futures.get(task))
+        break
       case 'cancelled':
         assert.equal(message.stoppedBy.length, this.#cancellations.get(message.request), 'not every task has an answer')
         this.#cancellations.delete(message.request)
+        break
+      case 'unit-taken':
+        this.#onUnitTaken(message.request)
+        break
+      case 'limit-refused':
+      case 'unit-refused':
+        assert.fail(message.reason)
+        break
+      case 'blocked':
+      case 'explained':
         break
       case 'relay-opened':
       case 'relay-offered':
@@ -222,6 +278,12 @@ export class SimulatedClient {
     }
     if (this.#world.separationRng.chance(this.#world.replicating)) this.#replicate()
     if (this.#world.cancelRng.chance(this.#world.cancelling)) this.#cancel()
+    if (this.#world.limits.length > 0 && this.#world.needsRng.chance(0.3)) this.#takeUnit()
+    if (this.#world.futureRng.chance(this.#world.retrying)) this.#retry()
+    if (this.#world.futureRng.chance(this.#world.attaching)) {
+      this.#detach()
+      this.#attach()
+    }
     this.#connection.flush()
   }
 
@@ -233,9 +295,10 @@ export class SimulatedClient {
     const constantInputs = rng.chance(0.3) ? this.#draw(rng.integer(1, 3)) : []
     const constant = constantInputs.length > 0 || rng.chance(0.5) ? rng.integer(1, 9) : 0
     const outputs = rng.chance(0.25) ? rng.integer(1, rng.pick([3, 3, 30])!) : 0
+    const needs = this.#world.needsRng.chance(this.#world.needing) ? drawNeeds(this.#world) : NO_NEEDS
     const rules = this.#drawRules(operation, constant)
     const id = templateId(this.#templates.length + 1)
-    const template = { id, name, operation, constant, constantInputs, outputs, rules }
+    const template = { id, name, operation, constant, constantInputs, outputs, limits: needs.limits, rules }
     this.#templates.push(template)
     const code = codeHash(operation)
     this.#connection.send({ type: 'define-code', code, kind: 'function', source: encodeNumber(1) })
@@ -250,7 +313,7 @@ export class SimulatedClient {
       constantInputs: constantInputs.map(({ id }) => id),
       priority: PRIORITY_BASE + rng.integer(-1, 1),
       outputs,
-      needs: this.#world.needsRng.chance(this.#world.needing) ? drawNeeds(this.#world) : NO_NEEDS,
+      needs,
       rules,
     })
   }
@@ -306,7 +369,7 @@ export class SimulatedClient {
     for (let place = 0; place < room;) {
       if (rng.chance(0.05)) template = rng.pick(usable)
       if (template === undefined) return
-      const { operation, constant, name, constantInputs, outputs, rules } = template
+      const { operation, constant, name, constantInputs, outputs, limits, rules } = template
       if (place + 1 + outputs > room) break
       if (runs.at(-2) === template.id) runs[runs.length - 1]! += 1 + outputs
       else runs.push(template.id, 1 + outputs)
@@ -324,6 +387,7 @@ export class SimulatedClient {
       inputs.push(...own.map((input) => input.id))
       const all = [...own, ...constantInputs].map(({ description }) => description)
       const task = { operation, constant, argument, inputs: all, key }
+      if (limits.length > 0) this.#world.limitsOfTask.set(id, limits)
       place += 1 + outputs
       if (outputs === 0) made.push({ id, key, description: describe({ ...task, output: undefined }), isWanted: false })
       for (let output = 0; output < outputs; output++) {
@@ -352,6 +416,7 @@ export class SimulatedClient {
       this.#futures.set(future.id, future)
       this.#recent.push(future)
     }
+    if (this.#world.attaching > 0) this.#world.known.push(...made)
     if (rng.chance(0.3)) this.#want(made)
   }
 
@@ -421,6 +486,35 @@ export class SimulatedClient {
     this.#connection.send({ type: 'replicate', request: 1, tasks, copies: rng.integer(1, 9) })
   }
 
+  /** It waits for a unit of a limit, has it for a while, and gives it back; now and then it gives up before. */
+  #takeUnit(): void {
+    const { needsRng: rng, limits, agenda } = this.#world
+    const request = ++this.#lastUnitRequest
+    const limit = rng.pick(limits)!
+    this.#connection.send({ type: 'take-unit', request, limit })
+    this.#unitRequests.set(request, { limit, isTaken: false })
+    if (rng.chance(0.2)) agenda.in(rng.between(0, 50), () => this.#returnUnit(request))
+  }
+
+  #onUnitTaken(request: number): void {
+    const { needsRng: rng, agenda, counts } = this.#world
+    const asked = this.#unitRequests.get(request)
+    if (asked === undefined) return // It gave up meanwhile.
+    counts.unitsTaken++
+    asked.isTaken = true
+    useUnits(this.#world, [{ name: asked.limit.name, units: 1 }], 1)
+    agenda.in(rng.between(0, 50), () => this.#returnUnit(request))
+  }
+
+  #returnUnit(request: number): void {
+    const asked = this.#unitRequests.get(request)
+    if (asked === undefined || this.#hasLeft) return
+    this.#unitRequests.delete(request)
+    if (asked.isTaken) useUnits(this.#world, [{ name: asked.limit.name, units: 1 }], -1)
+    this.#connection.send({ type: 'return-unit', request })
+    this.#connection.flush()
+  }
+
   /** Lets go of them in the same breath: that they are cancelled is all that it will ever know. */
   #cancel(): void {
     const rng = this.#world.cancelRng
@@ -438,6 +532,57 @@ export class SimulatedClient {
     this.#release(futures)
   }
 
+  /** Some of what failed runs again, and is asked for. What must fail fails again; what was cancelled has its value. */
+  #retry(): void {
+    const rng = this.#world.futureRng
+    const failed = [...this.#futures.values()].filter(({ isFailed, isAttached }) => isFailed && !isAttached)
+    const futures = new Set(Array.from({ length: Math.min(failed.length, rng.integer(1, 5)) }, () => rng.pick(failed)!))
+    if (futures.size === 0) return
+    this.#world.counts.retried += futures.size
+    for (const future of futures) this.#noteRetried(future)
+    this.#connection.send({ type: 'retry', tasks: [...futures].map(({ id }) => id) })
+    this.#want([...futures])
+  }
+
+  #noteRetried(future: Future | undefined): void {
+    if (future === undefined) return
+    future.isFailed = false
+    future.wasRetried = true
+  }
+
+  /** Some futures are let go, and their work is to go on. */
+  #detach(): void {
+    const rng = this.#world.futureRng
+    const held = [...this.#futures.values()]
+    const futures = Array.from({ length: Math.min(held.length, rng.integer(1, 5)) }, () => rng.pick(held)!)
+    if (futures.length === 0) return
+    this.#world.counts.detached += futures.length
+    this.#connection.send({ type: 'detach', tasks: futures.map(({ id }) => id) })
+    for (const future of new Set(futures)) {
+      // One of a key may stand for a task that ran under another id, and a scattered value never runs.
+      if (nameOf(future.key) === 'scatter' || future.isAttached) continue
+      if (future.key === generatedKey(nameOf(future.key), future.id)) this.#detached.push(future)
+    }
+    this.#release(futures)
+  }
+
+  /** A further future of a task that any client made, if it is there still. */
+  #attach(): void {
+    const rng = this.#world.futureRng
+    const known = rng.pick(this.#world.known)
+    if (known === undefined) return
+    const lease = this.#lease!
+    const array = lease.next
+    lease.next = arrayId(lease.next + 1)
+    const { key, description } = known
+    const future: Future = { id: taskId(array, 0), key, description, isWanted: false, isAttached: true }
+    this.#world.counts.attached++
+    this.#connection.send({ type: 'attach', array, key })
+    // Nothing is made of it: there may be no such task, which it learns only later.
+    this.#futures.set(future.id, future)
+    if (rng.chance(0.5)) this.#want([future])
+  }
+
   #release(futures: readonly Future[]): void {
     const released = futures.filter(({ id }) => this.#futures.delete(id))
     if (released.length === 0) return
@@ -447,7 +592,8 @@ export class SimulatedClient {
   /** A value is too large to come along: the client fetches it from its holder, or says that it could not. */
   #fetch({ task, heldAs, holders, workers: ids }: Located): void {
     const { agenda, counts, workers, fetchFailure, scheduler } = this.#world
-    assert(this.#futures.get(task)?.isWanted !== false, `${task} is located though nobody asked`)
+    const future = this.#futures.get(task)
+    assert(future?.isWanted !== false || future.wasRetried, `${task} is located though nobody asked`)
     counts.located++
     const place = this.#rng.integer(0, holders.length - 1)
     const holder = holders[place] ?? ''
@@ -505,7 +651,7 @@ export class SimulatedClient {
   #settle(task: TaskId, number: number): void {
     const future = this.#futures.get(task)
     if (future === undefined) return // Let go while the answer was under way.
-    assert(future.isWanted, `${task} has a value though nobody asked`)
+    assert(future.isWanted || future.wasRetried, `${task} has a value though nobody asked`)
     future.isWanted = false
     this.#world.counts.values++
     this.#checkValue(task, number)
@@ -524,8 +670,14 @@ export class SimulatedClient {
     const future = this.#futures.get(task)
     if (future === undefined) return
     future.isWanted = false
+    future.isFailed = true
     this.#world.counts.failures++
-    if (code === 'ERR_HEDDLE_WORKER_LOST' && this.#world.hasDeaths) {
+    if (future.isAttached && code === 'ERR_HEDDLE_UNKNOWN_KEY') {
+      this.#futures.delete(task)
+      return
+    }
+    // What is retried may need a scattered value that was let go.
+    if (code === 'ERR_HEDDLE_WORKER_LOST' && (this.#world.hasDeaths || this.#world.retrying > 0)) {
       this.#world.counts.lostTasks++
       return
     }
@@ -554,4 +706,8 @@ export class SimulatedClient {
     assert(found !== undefined, `${story}, and that is not why it should`)
     assert(attempt >= found.leastAttempt, `${story} after ${attempt} runs, and not ${found.leastAttempt}`)
   }
+}
+
+function nameOf(key: string): string {
+  return key.slice(0, key.lastIndexOf('-'))
 }

@@ -209,6 +209,9 @@ export class SimulatedScheduler {
     assert.equal(this.state.scatters.size, 0, 'the scheduler has values that clients bring left')
     assert.equal(this.state.copying.size, 0, 'the scheduler waits for copies')
     assert.equal(this.state.relays.size, 0, 'the scheduler has relays left')
+    for (const { declaration, taken, waiting } of this.state.limits.values()) {
+      assert.deepEqual([taken, waiting.size], [0, 0], `units of ${declaration.name} are taken by nobody`)
+    }
     assert.equal(this.state.codes.size, 0, 'the scheduler has code left')
     for (const { name, templates } of this.state.functions.values()) {
       assert.equal(templates, 0, `the scheduler has templates of ${name} left`)

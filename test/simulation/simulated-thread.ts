@@ -50,7 +50,11 @@ export interface ThreadOptions {
   readonly thread: number
   readonly submit: (event: Unstamped<WorkerEvent>) => void
   readonly keep: (id: TaskId, value: StoredValue) => void
-  readonly onRun: () => void
+  readonly onRun: (task: TaskId) => void
+  readonly onBegin: (task: BatchTask) => void
+  readonly onEnd: (task: BatchTask) => void
+  /** The thread is gone with what it ran. */
+  readonly onExit?: () => void
   /** How often flaky tasks have failed. */
   readonly flakes: Map<TaskId, number>
 }
@@ -135,6 +139,22 @@ export class SimulatedThread {
 
   stop(): void {
     this.#isStopped = true
+    this.#endRunning()
+  }
+
+  /** Another task ended the thread that this one shares with it. */
+  exitWithOthers(): void {
+    if (!this.#isBusy || this.#isStopped) return
+    const { thread, submit } = this.#options
+    this.#tell()
+    this.#isBusy = false
+    this.#endRunning()
+    submit({ type: 'thread-exited', thread, culprit: undefined, firstUnstarted: 1, exitCode: 1, reason: 'exit' })
+  }
+
+  #endRunning(): void {
+    if (this.#running !== undefined) this.#options.onEnd(this.#jobs[this.#running]!.task)
+    this.#running = undefined
   }
 
   #next(): void {
@@ -149,7 +169,8 @@ export class SimulatedThread {
     const isEndless = resultOf(task, inputs).type === 'endless'
     const durationMs = isEndless ? ENDLESS_MS : this.#drawDurationMs(task.template.name)
     this.#beganAtMs = this.#options.agenda.nowMs
-    this.#options.onRun()
+    this.#options.onBegin(task)
+    this.#options.onRun(task.task)
     const run = this.#run
     this.#options.agenda.in(durationMs, () => {
       if (this.#run === run && this.#running === place) this.#taskEnded(place, durationMs)
@@ -158,7 +179,7 @@ export class SimulatedThread {
 
   #taskEnded(place: number, durationMs: number): void {
     if (this.#isStopped || this.#isHanging) return
-    this.#running = undefined
+    this.#endRunning()
     const { task, inputs } = this.#jobs[place]!
     const result = this.#resultNow(task, inputs)
     if (result.type === 'exit') {
@@ -188,9 +209,10 @@ export class SimulatedThread {
   #exit(culprit: number | undefined, exitCode: number): void {
     this.#tell()
     this.#isBusy = false
-    this.#running = undefined
-    const { thread, submit } = this.#options
+    this.#endRunning()
+    const { thread, submit, onExit } = this.#options
     submit({ type: 'thread-exited', thread, culprit, firstUnstarted: this.#cursor, exitCode, reason: 'exit' })
+    onExit?.()
   }
 
   #endBatch(): void {

@@ -15,7 +15,7 @@ import { SimulatedDisk } from './simulated-disk.js'
 import type { Connection } from './simulated-scheduler.js'
 import { SimulatedRelays } from './simulated-relays.js'
 import { LARGE_BYTES, SimulatedThread, type StoredValue } from './simulated-thread.js'
-import { canReach, type World } from './world.js'
+import { canReach, useUnits, type World } from './world.js'
 
 type Fetch = WorkerInstruction & { readonly type: 'fetch' }
 type RelayedFetch = WorkerInstruction & { readonly type: 'fetch-by-relay' }
@@ -31,6 +31,10 @@ export class SimulatedWorker {
   readonly #machine: WorkerMachine
   readonly #loop: Loop<WorkerEvent, WorkerInstruction>
   readonly #threads: readonly SimulatedThread[]
+  /** One for each slot behind the threads: they run at once, and die together. */
+  readonly #ioThreads = new Map<number, SimulatedThread>()
+  readonly #ioTasks: number
+  readonly #zone: string
   readonly #store = new Map<TaskId, StoredValue>()
   readonly #listens: boolean
   readonly #gpuThousandths: number
@@ -43,6 +47,7 @@ export class SimulatedWorker {
   readonly #canTerminate: boolean
   #connection: Connection<WorkerToScheduler> | undefined
   #isGone = false
+  #isAskedToGo = false
 
   constructor(world: World, name: string, givenThreads: number) {
     const threads = Math.max(world.leastThreads, givenThreads)
@@ -53,9 +58,13 @@ export class SimulatedWorker {
     this.#canTerminate = world.cancelRng.chance(0.8)
     this.#listens = !world.separationRng.chance(world.separation / 2)
     this.#gpuThousandths = world.needsRng.pick([1_000, 1_000, 2_500])!
+    this.#ioTasks = world.needsRng.pick([1, 3, 256])!
+    this.#zone = world.needsRng.pick(['a', 'b'])!
     this.#machine = createWorkerMachine({
       threads,
+      ioTasks: this.#ioTasks,
       maxFetchBytes: world.maxFetchBytes,
+      maxPauseMs: world.maxPauseMs,
       memoryLimitBytes: world.memoryRng.pick(world.memoryLimits)! * LARGE_BYTES,
       diskLimitBytes: world.memoryRng.pick(world.diskLimits)! * LARGE_BYTES,
     })
@@ -74,21 +83,43 @@ export class SimulatedWorker {
       perform: (instruction) => this.#perform(instruction),
       flush: () => this.#connection?.flush(),
     })
-    this.#threads = Array.from({ length: threads }, (_, thread) => {
-      return new SimulatedThread({
-        agenda,
-        rng: this.#rng,
-        thread,
-        submit: (event) => this.#loop.submit(event),
-        keep: (id, value) => this.#store.set(id, value),
-        onRun: () => this.#onRun(),
-        flakes: world.flakes,
-      })
-    })
+    this.#threads = Array.from({ length: threads }, (_, thread) => this.#newThread(thread))
     const submit = (event: Unstamped<WorkerEvent>): void => this.#loop.submit(event)
     this.#disk = new SimulatedDisk({ world, rng: world.memoryRng.fork(), store: this.#store, submit })
     world.workers.set(this.address, this)
     this.#dial()
+  }
+
+  #newThread(thread: number, onExit?: () => void): SimulatedThread {
+    const world = this.#world
+    return new SimulatedThread({
+      agenda: world.agenda,
+      rng: this.#rng,
+      thread,
+      submit: (event) => this.#loop.submit(event),
+      keep: (id, value) => this.#store.set(id, value),
+      onRun: (task) => this.#onRun(task),
+      onBegin: ({ task, template }) => {
+        const limits = world.limitsOfTask.get(task) ?? []
+        if (limits.length > 0) world.counts.limitedRuns++
+        if (template.isIo) world.counts.ioRuns++
+        useUnits(world, limits, 1)
+      },
+      flakes: world.flakes,
+      onEnd: ({ task }) => useUnits(world, world.limitsOfTask.get(task) ?? [], -1),
+      ...(onExit !== undefined && { onExit }),
+    })
+  }
+
+  #ioThreadOf(slot: number): SimulatedThread {
+    let thread = this.#ioThreads.get(slot)
+    if (thread === undefined) {
+      thread = this.#newThread(slot, () => {
+        for (const other of this.#ioThreads.values()) other.exitWithOthers()
+      })
+      this.#ioThreads.set(slot, thread)
+    }
+    return thread
   }
 
   get isGone(): boolean {
@@ -97,6 +128,7 @@ export class SimulatedWorker {
 
   /** Asks the worker to go, as SIGTERM does. */
   leave(): void {
+    this.#isAskedToGo = true
     this.#loop.submit({ type: 'leave' })
   }
 
@@ -117,8 +149,17 @@ export class SimulatedWorker {
     this.#rng.pick([() => this.kill(), () => this.leave(), () => this.disconnect()])!()
   }
 
+  /** It starts nothing until it has measured its memory again. */
+  get awaitsPulse(): boolean {
+    return this.#machine.state.pause.draining !== 'no'
+  }
+
   pulse(): void {
-    this.#loop.submit({ type: 'pulse', memoryBytes: 1, cpuSeconds: 1 })
+    // Without faults none goes for want of memory: once nothing runs there, it is free again.
+    const mayBeFull = this.#world.pauseRng.chance(0.3) && !this.#world.hasMemory
+    const isFull = mayBeFull && (this.#world.hasDeaths || !this.awaitsPulse)
+    const memoryBytes = isFull ? 2 ** 40 : 1
+    this.#loop.submit({ type: 'pulse', memoryBytes, cpuSeconds: 1 })
   }
 
   /** What a peer or a client gets who asks for a value. */
@@ -155,9 +196,10 @@ export class SimulatedWorker {
     assert.equal(this.#machine.state.templates.size, 0, `${this.name} has templates left`)
   }
 
-  #onRun(): void {
+  #onRun(task: TaskId): void {
     const { counts, strikesAtRun, agenda } = this.#world
     counts.runs++
+    this.#world.ranTasks.add(task)
     if (strikesAtRun.has(counts.runs)) agenda.in(this.#rng.between(0, 1), () => this.suffer())
   }
 
@@ -187,6 +229,8 @@ export class SimulatedWorker {
       ...joinOf(this.name, this.#listens ? this.address : '', this.#threads.length),
       memoryLimitBytes,
       resources: [{ name: 'gpu', thousandths: this.#gpuThousandths }],
+      ioTasks: this.#ioTasks,
+      tags: [`zone=${this.#zone}`],
     })
     connection.flush()
   }
@@ -221,6 +265,17 @@ export class SimulatedWorker {
           instruction.tasks.map((task) => ({ task, inputs: this.#inputsOf(task) })),
         )
         break
+      case 'run-io-task': {
+        const { slot, task } = instruction
+        this.#ioThreadOf(slot).run([{ task, inputs: this.#inputsOf(task) }])
+        break
+      }
+      case 'ask-io-to-stop': {
+        const isListening = world.cancelRng.chance(0.5)
+        if (isListening) counts.told++
+        this.#ioThreadOf(instruction.slot).askToStop(0, { isListening, canTerminate: false })
+        break
+      }
       case 'take-back':
         counts.takeBacks++
         counts.cutTasks += this.#threads[instruction.thread]!.takeBack()
@@ -274,6 +329,7 @@ export class SimulatedWorker {
         break
       case 'close':
         this.#end()
+        if (instruction.reason !== undefined) this.#startAgain()
     }
   }
 
@@ -353,12 +409,20 @@ export class SimulatedWorker {
     if (missing.length > 0) this.#loop.submit({ type: 'values-missing', holder, tasks: missing })
   }
 
+  /** As its nanny does with a worker that ran out of memory, unless that is to go. */
+  #startAgain(): void {
+    if (this.#isAskedToGo) return
+    const { counts, agenda } = this.#world
+    counts.recycled++
+    agenda.in(this.#rng.between(0, 100), () => new SimulatedWorker(this.#world, this.name, this.#threads.length))
+  }
+
   #end(): void {
     if (this.#isGone) return
     this.#isGone = true
     this.#world.workers.delete(this.address)
     this.#loop.stop()
-    for (const thread of this.#threads) thread.stop()
+    for (const thread of [...this.#threads, ...this.#ioThreads.values()]) thread.stop()
     const connection = this.#connection
     this.#connection = undefined
     connection?.cut()
@@ -382,5 +446,7 @@ function joinOf(name: string, address: string, threads: number): Join {
     nodeVersion: '0',
     incarnation: name,
     resources: [],
+    ioTasks: 256,
+    tags: [],
   }
 }

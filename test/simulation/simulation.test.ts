@@ -39,7 +39,7 @@ for (let part = 0; part < PARTS; part++) {
 
 test('simulations go where they are meant to', { skip: SEEDS < 500 }, () => {
   // What only faults lead to; and a file that is given up while it is read may be missed or not.
-  const { workersLost, lostTasks, spillFailures, unreadable: _, ...expected } = counts
+  const { workersLost, lostTasks, spillFailures, recycled, unreadable: _, ...expected } = counts
   for (const [name, count] of Object.entries(expected)) assert.ok(count > 0, `no simulation had any ${name}`)
-  assert.deepEqual([workersLost, lostTasks, spillFailures], [0, 0, 0])
+  assert.deepEqual([workersLost, lostTasks, spillFailures, recycled], [0, 0, 0, 0])
 })

@@ -5,6 +5,7 @@
  */
 import assert from 'node:assert/strict'
 import { Rng } from '../../common/rng.js'
+import { MAX_PAUSE_MS } from '../../protocol/limits.js'
 import { Agenda } from './agenda.js'
 import { OPERATIONS, PACES, type Operation } from './expression.js'
 import { SimulatedClient, type Temper } from './simulated-client.js'
@@ -26,18 +27,24 @@ export interface SimulationReport {
 
 /** Seeds of who is out of reach, apart from all others. */
 const SEPARATION_SEEDS = 2 ** 24
+/** Seeds of pauses for want of memory. */
+const PAUSE_SEEDS = 2 ** 25
 /** More than any simulation needs that comes to an end. */
 const MAX_STEPS = 2_000_000
-const MAX_PULSES = 100
+const MAX_PULSES = 200
+/** After so many no process is found full any more: workers that start anew for ever would lose all that is made. */
+const ROUGH_PULSES = 20
 
 /** Runs one simulation. @throws When a promise of the cluster is broken. */
 export function simulate({ seed, faults }: SimulationOptions): SimulationReport {
   const rng = new Rng(seed)
   const separationRng = new Rng(seed + SEPARATION_SEEDS)
+  const pauseRng = new Rng(seed + PAUSE_SEEDS)
   const memoryRng = new Rng(seed + 1_000_000_007)
   const needsRng = new Rng(seed + 2_000_000_011)
   const needing = needsRng.pick([0, 0.3, 1])!
   const cancelRng = new Rng(seed + 3_000_000_019)
+  const futureRng = new Rng(seed + 4_000_000_007)
   const agenda = new Agenda()
   const scheduler = new SimulatedScheduler(agenda, rng.fork(), rng.pick([0, 100, 2_000, 2 ** 28])!)
   const world: World = {
@@ -56,17 +63,28 @@ export function simulate({ seed, faults }: SimulationOptions): SimulationReport 
     stopping: cancelRng.pick([0, 0, 0.1, 0.5])!,
     cancelRng,
     cancelledKeys: new Set(),
+    retrying: futureRng.pick([0, 0, 0.5])!,
+    attaching: futureRng.pick([0, 0, 0.3])!,
+    futureRng,
+    known: [],
+    ranTasks: new Set(),
     memoryRng,
     memoryLimits: memoryRng.pick([[2 ** 20], [2 ** 20, 4], [3, 6, 20], [1, 2]])!,
     diskLimits: memoryRng.pick([[2 ** 20], [0, 2, 2 ** 20]])!,
+    pauseRng,
+    maxPauseMs: faults ? pauseRng.pick([MAX_PAUSE_MS, MAX_PAUSE_MS, 500])! : MAX_PAUSE_MS,
     spillFailure: faults ? memoryRng.pick([0, 0.05, 0.3])! : 0,
     needsRng,
     needing,
+    limits: needing === 0 ? [] : drawLimits(needsRng),
+    limitsOfTask: new Map(),
+    unitsInUse: new Map(),
     leastThreads: needing === 0 ? 1 : needsRng.pick([1, 2])!,
     hurriedKeys: new Set(),
     stoppingKeys: new Set(),
     flakes: new Map(),
     hasDeaths: faults,
+    hasMemory: false,
     strikesAtRun: new Set(),
   }
   const spanMs = rng.pick([5, 100, 1_000])!
@@ -86,6 +104,7 @@ export function simulate({ seed, faults }: SimulationOptions): SimulationReport 
   for (const client of clients) if (!client.hasLeft) client.releaseAll()
   settle(world)
   scheduler.checkHoldsNoTasks()
+  for (const client of clients) client.checkDetached()
   for (const worker of world.workers.values()) worker.checkHoldsNothing()
 
   for (const client of clients) client.leave()
@@ -100,11 +119,22 @@ export function simulate({ seed, faults }: SimulationOptions): SimulationReport 
   return { counts: world.counts, steps: agenda.steps, virtualMs: agenda.nowMs }
 }
 
+function drawLimits(rng: Rng): World['limits'] {
+  return [
+    { name: 'db', kind: 'semaphore', units: rng.integer(1, 4), perSecond: 0 },
+    { name: 'licence', kind: 'semaphore', units: rng.integer(1, 2), perSecond: 0 },
+    { name: 'api', kind: 'rate', units: rng.integer(1, 3), perSecond: rng.pick([50, 1_000])! },
+  ]
+}
+
 /** Lets everything happen that leads from what was done. Workers give signs of life as long as somebody waits for one. */
-function settle({ agenda, scheduler, workers }: World): void {
+function settle(world: World): void {
+  const { agenda, scheduler, workers } = world
   agenda.runToEnd(MAX_STEPS)
-  for (let rounds = 0; scheduler.awaitsPulses; rounds++) {
+  const areAwaited = (): boolean => scheduler.awaitsPulses || [...workers.values()].some((worker) => worker.awaitsPulse)
+  for (let rounds = 0; areAwaited(); rounds++) {
     assert.ok(rounds < MAX_PULSES, 'signs of life are awaited for ever')
+    world.hasMemory = rounds >= ROUGH_PULSES
     for (const worker of workers.values()) worker.pulse()
     agenda.runToEnd(MAX_STEPS)
   }

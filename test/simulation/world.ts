@@ -1,7 +1,11 @@
 /** What the parts of one simulation share. */
+import assert from 'node:assert/strict'
 import type { Rng } from '../../common/rng.js'
 import type { TaskId } from '../../protocol/ids.js'
+import type { LimitDeclaration } from '../../protocol/messages/limit.js'
+import type { Needs } from '../../protocol/messages/needs.js'
 import type { Agenda } from './agenda.js'
+import type { Future } from './simulated-client.js'
 import type { SimulatedScheduler } from './simulated-scheduler.js'
 import type { SimulatedWorker } from './simulated-worker.js'
 
@@ -28,6 +32,15 @@ export interface World {
   readonly cancelRng: Rng
   /** The keys of what was cancelled, by whomever. */
   readonly cancelledKeys: Set<string>
+  /** The probabilities that a client, when it acts, has failed tasks run again; and detaches some and attaches to others. */
+  readonly retrying: number
+  readonly attaching: number
+  /** For these alone. */
+  readonly futureRng: Rng
+  /** Futures that clients made, for others to attach to. */
+  readonly known: Future[]
+  /** Tasks whose code ran to its end. */
+  readonly ranTasks: Set<number>
   /** What a worker fetches at once. */
   readonly maxFetchBytes: number
   /** Pairs that were drawn, by both names: can the first reach the second? */
@@ -37,12 +50,22 @@ export interface World {
   /** Memory and disk of a worker, counted in large values. */
   readonly memoryLimits: readonly number[]
   readonly diskLimits: readonly number[]
+  /** Draws how much memory a process takes beside its values. */
+  readonly pauseRng: Rng
+  /** How long a worker may be paused. */
+  readonly maxPauseMs: number
   /** The probability that a value can't be spilled, or that its file can't be read. */
   readonly spillFailure: number
   /** Draws what tasks need and workers offer, so that nothing else is drawn otherwise for it. */
   readonly needsRng: Rng
   /** The probability that a function has needs. */
   readonly needing: number
+  /** Limits of the cluster, which all clients declare. */
+  readonly limits: readonly LimitDeclaration[]
+  /** What tasks take of them. */
+  readonly limitsOfTask: Map<TaskId, Needs['limits']>
+  /** Units of semaphores that tasks which run, and clients, have now. */
+  readonly unitsInUse: Map<string, number>
   /** Each worker has so many threads or more, so that what needs as many can run. */
   readonly leastThreads: number
   /** Keys of tasks that may wait only so long, and of calls that stop after so many failures. */
@@ -52,6 +75,8 @@ export interface World {
   readonly flakes: Map<TaskId, number>
   /** Do workers die, so that tasks may fail with them? */
   readonly hasDeaths: boolean
+  /** Are processes never full any more? */
+  hasMemory: boolean
   /** At these counts of runs, the worker that runs the task is struck by a fault: so faults come when there is work. */
   readonly strikesAtRun: Set<number>
 }
@@ -75,6 +100,9 @@ export interface Counts {
   relayed: number
   replicated: number
   cancelled: number
+  retried: number
+  detached: number
+  attached: number
   /** Tasks that waited too long, and those of calls that failed too often. */
   late: number
   stopped: number
@@ -87,9 +115,15 @@ export interface Counts {
   recalled: number
   kept: number
   exits: number
+  /** Runs of tasks that took no thread, and of those that took units of limits; units that clients got. */
+  ioRuns: number
+  limitedRuns: number
+  unitsTaken: number
   /** Tasks with several outputs that ended. */
   split: number
   spilled: number
+  /** Workers that were paused for too long, and started again. */
+  recycled: number
   loaded: number
   spillFailures: number
   unreadable: number
@@ -114,6 +148,9 @@ export function noCounts(): Counts {
     relayed: 0,
     replicated: 0,
     cancelled: 0,
+    retried: 0,
+    detached: 0,
+    attached: 0,
     late: 0,
     stopped: 0,
     told: 0,
@@ -123,13 +160,28 @@ export function noCounts(): Counts {
     recalled: 0,
     kept: 0,
     exits: 0,
+    ioRuns: 0,
+    limitedRuns: 0,
+    unitsTaken: 0,
     split: 0,
     spilled: 0,
+    recycled: 0,
     loaded: 0,
     spillFailures: 0,
     unreadable: 0,
     workersLost: 0,
     lostTasks: 0,
+  }
+}
+
+/** Somebody has (1) or has no more (-1) units of limits. While no worker dies there are never more than there are. */
+export function useUnits(world: World, limits: Needs['limits'], change: 1 | -1): void {
+  for (const { name, units } of limits) {
+    const limit = world.limits.find((each) => each.name === name)
+    if (limit?.kind !== 'semaphore') continue
+    const inUse = (world.unitsInUse.get(name) ?? 0) + change * units
+    world.unitsInUse.set(name, inUse)
+    assert(world.hasDeaths || inUse <= limit.units, `${inUse} of ${limit.units} units of ${name} are in use`)
   }
 }
 

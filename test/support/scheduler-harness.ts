@@ -71,6 +71,8 @@ export class SchedulerHarness {
       nodeVersion: '20',
       incarnation: `i${id}`,
       resources: [],
+      ioTasks: 256,
+      tags: [],
       ...options,
     }
     this.turn({ type: 'worker-joined', worker: id, join })
@@ -391,9 +393,11 @@ export class TestWorker {
   }
 
   /** A sign of life. */
-  pulse({ running, runningForMs }: Pick<Pulse, 'running' | 'runningForMs'> = { running: [], runningForMs: [] }): void {
-    const values = { storedCount: 0, storedBytes: 0, spilledBytes: 0, isPaused: false, isDiskFull: false }
-    this.send({ type: 'pulse', memoryBytes: 1, cpuSeconds: 1, ...values, running, runningForMs })
+  pulse(given: Partial<Pulse> = {}): void {
+    const stored = { storedCount: 0, storedBytes: 0, spilledBytes: 0 }
+    const troubles = { pausedBy: '' as const, isDiskFull: false, isHoldingBack: false }
+    const running = { running: [], runningForMs: [] }
+    this.send({ type: 'pulse', memoryBytes: 1, cpuSeconds: 1, ...stored, ...troubles, ...running, ...given })
   }
 
   fail(task: TaskId, number = 1, isFinal = false): void {

@@ -71,13 +71,17 @@ export class WorkerHarness {
       memoryLimitBytes = 2 ** 40,
       diskLimitBytes = 2 ** 40,
       maxFetchBytes,
+      maxPauseMs,
+      ioTasks = 256,
     }: Partial<Omit<WorkerConfig, 'threads'>> = {},
   ) {
     this.state = createWorkerState({
       threads,
+      ioTasks,
       memoryLimitBytes,
       diskLimitBytes,
       ...(maxFetchBytes !== undefined && { maxFetchBytes }),
+      ...(maxPauseMs !== undefined && { maxPauseMs }),
     })
     this.join()
   }
@@ -103,8 +107,10 @@ export class WorkerHarness {
     this.#unread.push(...endTurn(this.state, this.nowMs))
     checkInvariants(this.state)
     const isOneByOne = isPaused(this.state) || this.state.heldBackBytes > 0
-    const isIdle = isOneByOne ? runsNothing(this.state) : this.state.batches.includes(undefined)
-    if (isIdle && this.state.link.type !== 'closed')
+    const { batches, config, pause, spills } = this.state
+    const isIdle = isOneByOne ? runsNothing(this.state) : batches.slice(0, config.threads).includes(undefined)
+    const mayStart = pause.draining === 'no' && !(isPaused(this.state) && spills.spillingBytes > 0)
+    if (isIdle && mayStart && this.state.link.type !== 'closed')
       assert.equal(this.state.ready.length, 0, 'an idle thread beside a ready task')
   }
 
@@ -120,7 +126,7 @@ export class WorkerHarness {
     return nextDeadlineMs(this.state)
   }
 
-  define(template: TemplateId, outputs = 0, memoryBytes = 0, timeoutMs = 0): void {
+  define(template: TemplateId, outputs = 0, memoryBytes = 0, isIo = false, timeoutMs = 0): void {
     const type = 'define-template'
     this.tell({
       type,
@@ -132,7 +138,8 @@ export class WorkerHarness {
       constantInputs: [],
       outputs,
       memoryBytes,
-      isCounted: memoryBytes > 0,
+      isCounted: memoryBytes > 0 || isIo,
+      isIo,
       timeoutMs,
       retryFilter: '',
     })

@@ -13,6 +13,7 @@ import { bytes, integer, message, union, type Infer } from '../../protocol/schem
 import type { Connection } from '../../protocol/transport/connection.js'
 import { largeBatchFrame } from '../../protocol/transport/frame.js'
 import { openLink, type LinkOptions } from '../../protocol/transport/link.js'
+import { Pieces } from '../../protocol/transport/pieces.js'
 import type { Socket } from '../../protocol/transport/socket.js'
 import { FakeTimers } from './fake-timers.js'
 import { Recorder } from './recorder.js'
@@ -133,6 +134,33 @@ for (const { name, open } of SOCKET_KINDS) {
       assert.deepEqual(heard.payloads[0]!.message, { type: 'count', n: 1 })
       assert.equal(heard.payloads[0]!.payload, memory[0])
       assert.ok(Buffer.compare(heard.payloads[0]!.payload, payload) === 0)
+    })
+
+    test('carries a payload in pieces, of any size, as one', async () => {
+      await using pair = await open()
+      const { left, right } = bothEnds(pair)
+      const whole = patterned(5 * MIB)
+      const cuts = [0, 0, 1, 8, 100_000, 100_000 + CHUNK_BYTES, 4 * MIB, whole.length]
+      const pieces = new Pieces(cuts.slice(1).map((end, i) => whole.subarray(cuts[i], end)))
+      left.connection.sendPayload({ type: 'count', n: 1 }, pieces)
+      left.connection.sendPayload({ type: 'count', n: 2 }, new Pieces([]))
+      await right.heard.until(() => right.heard.payloads.length === 2)
+      assert.equal(right.heard.payloads[0]!.payload.length, 0)
+      assert.ok(Buffer.compare(right.heard.payloads[1]!.payload, whole) === 0)
+      assert.equal(left.connection.queuedBytes, 0)
+    })
+
+    test('ends when memory that it is to send was transferred: half a payload is none', async () => {
+      await using pair = await open()
+      const { left, right } = bothEnds(pair)
+      const lost = new Uint8Array(1000)
+      left.connection.sendPayload({ type: 'count', n: 1 }, new Pieces([new Uint8Array(3 * MIB), lost]))
+      structuredClone(lost, { transfer: [lost.buffer] })
+      const { code, message } = await left.connection.closed
+      assert.equal(code, 'ERR_HEDDLE_CONNECTION_LOST')
+      assert.match(message, /transferred/)
+      await right.connection.closed
+      assert.equal(right.heard.payloads.length, 0)
     })
 
     test('carries payloads in turn: a small one does not wait for a large one', async () => {

@@ -1,5 +1,5 @@
 /** Programs that must not compile: every line below a `@ts-expect-error` is wrong. Compiled by test/client/types.test.ts. */
-import { connect, delayed, ref } from 'heddle'
+import { asCompleted, connect, delayed, progress, ref, wait } from 'heddle'
 import type { Client, Delayed, Future } from 'heddle'
 import { Pool } from 'heddle/pool'
 import { withCluster } from 'heddle/testing'
@@ -113,7 +113,74 @@ client.with({ outputs: 2 }).compute(later)
 client.submitGraph({ a: [() => 1] }, ['b'])
 // @ts-expect-error A call begins with its function.
 client.submitGraph({ a: [1, ref('b')] }, ['a'])
-void [wrongDelayed, wrongComputed, wrongResult, wrongValue, wrongPromise, wrongOutput]
+// @ts-expect-error Values are no futures.
+asCompleted([3])
+// @ts-expect-error One future is no list.
+asCompleted(three)
+// @ts-expect-error No such option.
+asCompleted([three], { timeoutMs: 3 })
+// @ts-expect-error A stream is no list.
+asCompleted([three])[0]
+// @ts-expect-error A future of the wrong type.
+asCompleted([three]).add(text)
+// @ts-expect-error No such way with errors.
+asCompleted.results([three], { errors: 'ignore' })
+async function loops(): Promise<void> {
+  for await (const future of asCompleted([three])) {
+    // @ts-expect-error The future is not its value.
+    const wrong: number = future
+    void wrong
+  }
+  for await (const future of asCompleted([three])) {
+    // @ts-expect-error Nor is it in the next loop.
+    const wrong: number = future
+    void wrong
+  }
+  // @ts-expect-error What next() gives is no value.
+  const wrongNext: IteratorResult<number, undefined> = await asCompleted([three]).next()
+  // @ts-expect-error Futures are told apart from values.
+  const wrongDone: number[] = (await wait([three])).done
+  void [wrongNext, wrongDone]
+}
+// @ts-expect-error A promise is no future.
+wait([Promise.resolve(3)])
+// @ts-expect-error A misspelt option.
+wait([three], { timeoutMS: 3 })
+// @ts-expect-error A count is a number.
+wait([three], { count: 'all' })
+// @ts-expect-error What is retried is awaited, and not what retry gives.
+three.retry().then((x: number) => x)
+// @ts-expect-error A key is a text.
+client.future(7)
+// @ts-expect-error The future is of what the caller says.
+const wrongAttached: Future<string> = client.future<number>('key')
+// @ts-expect-error Nothing comes of work that is forgotten.
+client.fireAndForget(three).then(() => 3)
+// @ts-expect-error True or false.
+client.with({ pure: 'yes' })
+// @ts-expect-error A task with outputs has no key, and so none by purity.
+client.with({ outputs: 2, pure: true })
+// @ts-expect-error True or false.
+delayed((x: number) => x, { pure: 1 })
+// @ts-expect-error Values have no progress.
+progress([3])
+// @ts-expect-error No such style.
+progress([three], { style: 'pie' })
+// @ts-expect-error A listener gets a text.
+three.onStatus((status: number) => status)
+// @ts-expect-error What is in a value is not known.
+const wrongFutures: Future<number>[] = client.futuresOf([three])
+void [
+  loops,
+  wrongFutures,
+  wrongAttached,
+  wrongDelayed,
+  wrongComputed,
+  wrongResult,
+  wrongValue,
+  wrongPromise,
+  wrongOutput,
+]
 // @ts-expect-error An option that only threads of one process can have.
 new Pool({ maxThreads: 4 })
 // @ts-expect-error Not a kind of delay.

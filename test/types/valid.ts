@@ -1,12 +1,16 @@
 /** Programs that must compile, and what their types must be. Compiled by test/client/types.test.ts as a user's program. */
-import { connect, delayed, LocalCluster, ref, registerType, TimeoutError } from 'heddle'
+import { asCompleted, connect, delayed, LocalCluster, progress, ref, registerType, TimeoutError, wait } from 'heddle'
 import type {
   Client,
   ClusterStatus,
+  CompletedStream,
   Delayed,
   DelayedFunction,
+  Explanation,
   Future,
   FutureStatus,
+  FutureStream,
+  HeldUnit,
   Input,
   MapOptions,
   OutputOptions,
@@ -220,6 +224,50 @@ exactly<Promise<number[]>>()(client.gather(client.map((x: number) => x, [1])), t
 exactly<Promise<[PromiseSettledResult<number>]>>()(client.gather([three], { errors: 'settle' }), true)
 exactly<Promise<(string | number)[]>>()(client.gather([three, text], { errors: 'skip' }), true)
 
+// Futures as they end: the loop's variable is the future, in every loop, and next() gives it too.
+async function completion(): Promise<void> {
+  const completed = asCompleted([three, three])
+  exactly<CompletedStream<number>>()(completed, true)
+  for await (const future of completed) exactly<Future<number>>()(future, true)
+  for await (const future of completed) {
+    exactly<Future<number>>()(future, true)
+    completed.add(client.map((x: number) => x, [1]))
+    exactly<number>()(await future, true)
+  }
+  exactly<Promise<IteratorResult<Future<number>, undefined>>>()(completed.next(), true)
+  const stream: FutureStream<number> = asCompleted(new Set([three]), { signal: AbortSignal.timeout(5) })
+  for await (const future of stream) exactly<Future<number>>()(future, true)
+  for await (const future of asCompleted([three, text])) {
+    exactly<Future<number | string>>()(future, true)
+    exactly<number | string>()(await future, true)
+  }
+  for await (const value of asCompleted.results([three])) exactly<number>()(value, true)
+  for await (const result of asCompleted.results([three], { errors: 'settle' })) {
+    exactly<PromiseSettledResult<number>>()(result, true)
+  }
+  exactly<{ done: Future<number>[]; pending: Future<number>[] }>()({ ...(await wait([three])) }, true)
+  const { done, pending } = await wait(new Set([three, text]), { count: 1, timeoutMs: 5 })
+  exactly<(Future<number> | Future<string>)[]>()(done, true)
+  client.release(pending)
+  exactly<Future<unknown>[]>()(client.futuresOf({ deep: [three] }), true)
+  exactly<void>()(three.retry(), true)
+  exactly<Future<string[]>>()(client.future<string[]>('key'), true)
+  exactly<Future<unknown>>()(client.future('key'), true)
+  exactly<void>()(client.fireAndForget([three, { deep: text }]), true)
+  exactly<Future<number>>()(
+    client.with({ pure: true }).submit((x: number) => x, three),
+    true,
+  )
+  exactly<Future<number>[]>()(
+    client.map((x: number) => x, [1], { pure: true }),
+    true,
+  )
+  exactly<Delayed<number>>()(delayed((x: number) => x, { pure: true })(three), true)
+  exactly<void>()(await progress([three, text], { style: 'lines', output: { write: () => true } }), true)
+  const stop = three.onStatus((status) => exactly<FutureStatus>()(status, true))
+  exactly<void>()(stop(), true)
+}
+
 // Modules: their functions only, promises unwrapped.
 interface Tasks {
   resize(path: string, size: { width: number }): Promise<number>
@@ -261,7 +309,7 @@ function average(of: Client, xs: Input<number[]>): Future<number> {
 }
 average(client, [1, three])
 new TimeoutError('late').code satisfies string
-void [futures, connecting]
+void [futures, completion, connecting]
 
 // Graphs: a delayed function takes values, delayed ones and futures, at any depth.
 declare const later: Delayed<number>
@@ -294,6 +342,18 @@ exactly<[Future<string>, Future<number>]>()(client.submitGraph(rawGraph, ['sum',
 const dynamic: Record<string, RawGraph[string]> = { a: [() => 1] }
 client.submitGraph(dynamic, Object.keys(dynamic)) satisfies Future<unknown>[]
 later.visualize('graph.svg') satisfies void
+
+// Limits, and what is told of tasks.
+client.with({ limits: { db: 1 }, workers: ['zone=a'], allowOtherWorkers: true, resources: { threads: 0 } })
+exactly<Future<number>[]>()(
+  client.map((x: number) => x, [1], { limits: { db: 1 }, workers: ['a'] }),
+  true,
+)
+client.semaphore('db', 2).acquire({ timeoutMs: 1 }) satisfies Promise<HeldUnit>
+client.rateLimit('api', { perSecond: 2.5 }).burst satisfies number
+three.explain() satisfies Promise<Explanation>
+client.explain('f-1') satisfies Promise<Explanation>
+client.on('blocked', ({ reason, functions }) => [reason, ...functions] satisfies string[]) satisfies Client
 
 // A pool says nothing of its types, as Piscina's, or all of them.
 const loosePool = new Pool({ filename: '/a.js' })

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import test from 'node:test'
 import { OUT_OF_BAND_BYTES, SHARED_BYTES } from '../../protocol/limits.js'
 import { decodeValue, type DecodeOptions } from '../../protocol/values/decode.js'
-import { encodeValue } from '../../protocol/values/encode.js'
+import { encodeInPieces, encodeValue } from '../../protocol/values/encode.js'
 
 const encode = (value: unknown, shared = false): Uint8Array => encodeValue(value, { path: 'value', shared })
 const roundTrip = <T>(value: T, options?: DecodeOptions): T => decodeValue(encode(value), options) as T
@@ -18,6 +18,21 @@ test('only the part that a view shows travels', () => {
   assert.ok(small.length < 30)
   assert.ok(big.length < OUT_OF_BAND_BYTES + 40)
   assert.equal((decodeValue(big) as Uint8Array).buffer.byteLength, OUT_OF_BAND_BYTES)
+})
+
+test('in pieces, large memory stays where it is, unless it could shrink', () => {
+  const numbers = new Float64Array(SHARED_BYTES / 8 + 2).subarray(1)
+  const pieces = encodeInPieces({ small: large(), numbers }, { path: 'value' })
+  const inPlace = pieces.filter(({ buffer }) => buffer === numbers.buffer)
+  assert.deepEqual(
+    inPlace.map(({ byteOffset, length }) => [byteOffset, length]),
+    [[numbers.byteOffset, numbers.byteLength]],
+  )
+  // It can be resized from Node 20 on; the types of ES2023 don't know it.
+  const options = { maxByteLength: 2 * SHARED_BYTES } as object
+  const resizable = new (ArrayBuffer as new (size: number, options: object) => ArrayBuffer)(SHARED_BYTES, options)
+  const view = new Uint8Array(resizable)
+  assert.ok(encodeInPieces(view, { path: 'value' }).every(({ buffer }) => buffer !== resizable))
 })
 
 test("nothing of Node's pool travels along with two Buffers that lie in it", () => {

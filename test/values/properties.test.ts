@@ -3,8 +3,9 @@ import assert from 'node:assert/strict'
 import test from 'node:test'
 import fc from 'fast-check'
 import { HeddleError, ProtocolError } from '../../protocol/errors.js'
+import { SHARED_BYTES } from '../../protocol/limits.js'
 import { decodeValue } from '../../protocol/values/decode.js'
-import { encodeValue } from '../../protocol/values/encode.js'
+import { encodeInPieces, encodeValue } from '../../protocol/values/encode.js'
 
 const SEED = 20_250_301
 const path = 'value'
@@ -38,6 +39,22 @@ test('any value comes back as it was', () => {
       assert.deepStrictEqual(decodeValue(encodeValue(value, { path })), value)
     }),
     { seed: SEED, numRuns: 2000 },
+  )
+})
+
+test('in pieces, a value has the same bytes', () => {
+  const large = fc
+    .tuple(fc.constantFrom(5_000, SHARED_BYTES - 1, SHARED_BYTES, SHARED_BYTES + 3), fc.nat(20), fc.boolean())
+    .map(([sizeBytes, start, isBuffer]) => {
+      const bytes = new Uint8Array(sizeBytes + start).fill(start, start)
+      return isBuffer ? bytes.buffer : bytes.subarray(start)
+    })
+  fc.assert(
+    fc.property(fc.array(fc.oneof(anything, large), { maxLength: 6 }), (value) => {
+      const pieces = encodeInPieces(value, { path })
+      assert.ok(Buffer.concat(pieces).equals(encodeValue(value, { path })))
+    }),
+    { seed: SEED, numRuns: 200 },
   )
 })
 

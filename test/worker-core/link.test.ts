@@ -46,7 +46,7 @@ test('results of the turn in which the scheduler was lost are not reported', () 
 })
 
 test('nothing is sent to a scheduler that is not there', () => {
-  const state = createWorkerState({ threads: 1, memoryLimitBytes: 2 ** 40, diskLimitBytes: 2 ** 40 })
+  const state = createWorkerState({ threads: 1, ioTasks: 1, memoryLimitBytes: 2 ** 40, diskLimitBytes: 2 ** 40 })
   assert.deepEqual(handleEvent(state, { type: 'pulse', nowMs: 0, memoryBytes: 1, cpuSeconds: 1 }), [])
   const message = { type: 'free-tasks', tasks: [x] } as const
   assert.deepEqual(handleEvent(state, { type: 'scheduler-message', nowMs: 0, message }), [])
@@ -70,7 +70,7 @@ test('a worker that leaves gives back what has not started, ends what runs, and 
   worker.expectSilence()
 
   worker.tell({ type: 'farewell' })
-  worker.takeInstruction('close')
+  assert.equal(worker.takeInstruction('close').reason, undefined)
   worker.expectSilence()
 })
 
@@ -97,7 +97,7 @@ test('a worker without a scheduler leaves at once', () => {
   const worker = new WorkerHarness()
   worker.send({ type: 'scheduler-lost' })
   worker.send({ type: 'leave' })
-  worker.takeInstruction('close')
+  assert.equal(worker.takeInstruction('close').reason, undefined)
   worker.endTurn()
   worker.expectSilence()
 })
@@ -107,7 +107,7 @@ test('a leaving worker whose scheduler is gone closes', () => {
   worker.send({ type: 'leave' })
   worker.takeMessage('leaving')
   worker.send({ type: 'scheduler-lost' })
-  worker.takeInstruction('close')
+  assert.equal(worker.takeInstruction('close').reason, undefined)
   worker.endTurn()
   worker.expectSilence()
 })
@@ -137,8 +137,9 @@ test('a pulse tells what runs and for how long', () => {
     storedCount: 3,
     storedBytes: 12,
     spilledBytes: 0,
-    isPaused: false,
+    pausedBy: '',
     isDiskFull: false,
+    isHoldingBack: false,
     running: [task(0)],
     runningForMs: [101],
   })

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
+import { templateId } from '../../protocol/ids.js'
 import { MAX_INLINE_RESULT_BYTES } from '../../protocol/limits.js'
 import { OURSELVES, PEER, task, WorkerHarness } from '../support/worker-harness.js'
 
@@ -110,7 +111,7 @@ test('a full disk is told once, tasks run one at a time, and spilling is tried a
   worker.endTurn()
   worker.send({ type: 'pulse', memoryBytes: 1, cpuSeconds: 1 })
   const pulse = worker.takeMessage('pulse')
-  assert.deepEqual([pulse.isPaused, pulse.isDiskFull], [false, true])
+  assert.deepEqual([pulse.pausedBy, pulse.isDiskFull], ['', true])
   worker.nowMs += 60_000
   worker.endTurn()
   worker.takeInstruction('spill')
@@ -305,4 +306,42 @@ test('a value that went to disk is garbage in memory, and none when it is let go
   worker.takeInstruction('discard-files')
   assert.equal(worker.state.garbageBytes, HUGE)
   worker.expectSilence()
+})
+
+test('a paused worker starts nothing while values are on their way to disk', () => {
+  const worker = smallWorker()
+  make(worker, a, b, c, d)
+  const spills = [worker.takeInstruction('spill'), worker.takeInstruction('spill')]
+  worker.run([task(5), task(6)])
+  worker.takeBatch()
+  worker.finish(0, 1, { sizeBytes: LARGE })
+  worker.takeMessage('tasks-finished')
+  worker.takeInstruction('spill')
+  worker.expectSilence()
+  const { task: spilled, file } = spills[0]!
+  worker.send({ type: 'value-spilled', task: spilled, file })
+  worker.takeInstruction('evict')
+  worker.endTurn()
+  assert.deepEqual(worker.takeBatch().tasks, [task(6)])
+})
+
+test('what a large task took is free only when its thread has collected what it left', () => {
+  const worker = new WorkerHarness(2, { memoryLimitBytes: 2 ** 30 })
+  const [small, large] = [templateId(7), templateId(8)]
+  worker.define(small, 0, 2 ** 20)
+  worker.define(large, 0, 2 ** 29 + 1)
+  worker.run([a], { template: small })
+  assert.equal(worker.takeInstruction('run-batch').isLarge, false)
+  worker.finish(0)
+  worker.takeMessage('tasks-finished')
+  worker.run([b], { template: large })
+  assert.equal(worker.takeInstruction('run-batch').isLarge, true)
+  worker.run([c], { template: large })
+  worker.end(0, [0])
+  worker.endTurn()
+  worker.takeMessage('tasks-finished')
+  worker.expectSilence()
+  worker.send({ type: 'batch-ended', thread: 0, firstUnstarted: 1 })
+  worker.endTurn()
+  assert.deepEqual(worker.takeBatch().tasks, [c])
 })

@@ -10,7 +10,7 @@ const TIMED = templateId(2)
 /** A thread with a batch of `count` tasks that may run for 100 ms each. */
 function running(count: number, attempt = 1): WorkerHarness {
   const worker = new WorkerHarness()
-  worker.define(TIMED, 0, 0, 100)
+  worker.define(TIMED, 0, 0, false, 100)
   worker.teach({ durationUs: 10 }, TIMED)
   worker.run(tasks(count), { template: TIMED, attempt })
   assert.equal(worker.takeBatch().tasks.length, count)
@@ -55,7 +55,7 @@ test('a task that has had its time is stopped, and its neighbours run on', () =>
   worker.expectSilence() // Its slot is not free yet.
   exit(worker)
   assert.deepEqual(worker.takeBatch().tasks, [task(1), task(2)])
-  assert.deepEqual(worker.takeMessage('tasks-timed-out'), { type: 'tasks-timed-out', tasks: [task(0)], attempts: [] })
+  assert.deepEqual(worker.takeMessage('tasks-timed-out'), { type: 'tasks-timed-out', tasks: [task(0)], attempts: [], goOn: [] })
   worker.expectSilence()
 })
 
@@ -150,7 +150,7 @@ test('one that is cancelled while it is stopped is told as cancelled', () => {
 
 test('a task whose resources are counted is told once: that it failed', () => {
   const worker = new WorkerHarness()
-  worker.define(TIMED, 0, 1_000, 100)
+  worker.define(TIMED, 0, 1_000, false, 100)
   worker.run([task(0)], { template: TIMED })
   worker.takeBatch()
   outOfTime(worker)

@@ -89,6 +89,7 @@ export class WorkerSession {
         outputs: 0,
         memoryBytes: 0,
         isCounted: false,
+        isIo: false,
         timeoutMs: 0,
         retryFilter: '',
       },

@@ -26,6 +26,8 @@ suite('options of a worker', () => {
   test('count what it offers in thousandths', () => {
     const { resources } = resolveWorkerOptions({ schedulerUrl, resources: { gpu: 1.5 } })
     assert.deepEqual(resources, [{ name: 'gpu', thousandths: 1_500 }])
+    const { ioTasks, tags } = resolveWorkerOptions({ schedulerUrl, tags: { zone: 'a', rack: '7.b' } })
+    assert.deepEqual([ioTasks, tags], [256, ['zone=a', 'rack=7.b']])
   })
 
   test('say where to listen', () => {
@@ -42,6 +44,8 @@ suite('options of a worker', () => {
     [{ schedulerUrl, name: 'a b' }, /"a b" is no name/],
     [{ schedulerUrl, listen: '9000' }, /"9000" is no place to listen/],
     [{ schedulerUrl, listen: 'host:70000' }, /"host:70000" is no place to listen/],
+    [{ schedulerUrl, ioTasks: -1 }, /ioTasks is -1; give a whole number from 0 to 65536\.$/],
+    [{ schedulerUrl, tags: { zone: 'a b' } }, /"zone=a b" is no tag; write a name and a value/],
     [{ schedulerUrl, resources: { threads: 2 } }, /"threads" is what the worker's threads says/],
     [{ schedulerUrl, resources: { '1st': 2 } }, /"1st" is no name of a resource/],
     [{ schedulerUrl, resources: { gpu: -1 } }, /The resource gpu is -1; give a number above 0/],

@@ -35,6 +35,8 @@ export interface BatchOptions {
   readonly keys?: readonly string[]
   /** How many outputs each task has. */
   readonly outputs?: number
+  /** Has the thread collect what its tasks leave. */
+  readonly isLarge?: boolean
 }
 
 /** Stands in arguments for the value of a task. */
@@ -121,6 +123,7 @@ export class PoolHarness implements AsyncDisposable {
       outputs,
       memoryBytes: 0,
       isCounted: false,
+      isIo: false,
       timeoutMs: 0,
       retryFilter: '',
     }
@@ -133,16 +136,16 @@ export class PoolHarness implements AsyncDisposable {
     options: BatchOptions = {},
   ): Promise<FinishedBatch> {
     const template = await this.template(run, options.constants, options.outputs)
-    return this.runTasks(tasksOf(template, lists, options.keys), options.thread)
+    return this.runTasks(tasksOf(template, lists, options.keys), options.thread, options.isLarge)
   }
 
-  async runTasks(tasks: readonly BatchTask[], thread = 0): Promise<FinishedBatch> {
+  async runTasks(tasks: readonly BatchTask[], thread = 0, isLarge = false): Promise<FinishedBatch> {
     const lane = this.lanes[thread]!
     lane.reset()
     this.#outcomes[thread] = []
     const valueOf = (input: TaskId): Uint8Array | undefined => this.store.get(input)
     const urlOf = (code: CodeHash): string => this.#codes.urlOf(code)
-    const end = await this.pool.run(createBatchRequest({ thread, worker: WORKER, tasks, valueOf, urlOf }))
+    const end = await this.pool.run(createBatchRequest({ thread, worker: WORKER, tasks, isLarge, valueOf, urlOf }))
     this.#read(thread)
     const outcomes = this.#outcomes[thread]
     if (end.type === 'replied' && end.reply.large !== undefined) {

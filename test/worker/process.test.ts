@@ -6,13 +6,15 @@ import { HeddleError } from '../../protocol/errors.js'
 import { arrayId, taskId } from '../../protocol/ids.js'
 import { decodeValue } from '../../protocol/values/decode.js'
 import type { WorkerProcessOptions } from '../../worker/nanny.js'
+import { eventually } from '../support/eventually.js'
 import { allGone } from '../support/processes.js'
 import { FakeScheduler, runTasks } from './fake-scheduler.js'
 
 const ENTRY = new URL('../../worker/main.js', import.meta.url)
 const TOKEN = 'a-very-secret-token'
+const MIB = 2 ** 20
 
-function startProcess(scheduler: FakeScheduler): Child {
+function startProcess(scheduler: FakeScheduler, given: Partial<WorkerProcessOptions> = {}): Child {
   const options: WorkerProcessOptions = {
     schedulerUrl: scheduler.url,
     token: TOKEN,
@@ -21,6 +23,7 @@ function startProcess(scheduler: FakeScheduler): Child {
     threads: 1,
     logLevel: 'error',
     logFormat: 'text',
+    ...given,
   }
   return new Child({ entry: ENTRY, env: { HEDDLE_WORKER_OPTIONS: JSON.stringify(options), HEDDLE_TOKEN: TOKEN } })
 }
@@ -59,6 +62,41 @@ suite('a worker process', { timeout: 60_000 }, () => {
     await using scheduler = await FakeScheduler.start({ refuse })
     const { code, failure } = await startProcess(scheduler).exited
     assert.deepEqual([code, failure], [1, { code: refuse.code, message: refuse.message }])
+  })
+
+  test('that tasks left full ends, so that its nanny starts another', async () => {
+    await using scheduler = await FakeScheduler.start({ token: TOKEN })
+    const child = startProcess(scheduler, { memoryLimitBytes: 64 * MIB, maxPauseMs: 50 })
+    try {
+      const session = await scheduler.worker(1)
+      const leak = session.define((bytes: number) => {
+        Object.assign(globalThis, { ['leak' + bytes]: Buffer.alloc(bytes, 1) })
+      })
+      session.send(runTasks(leak, [taskId(arrayId(1), 0)], [[320 * MIB]]))
+      await eventually('it is paused', () => session.all('pulse').at(-1)?.pausedBy === 'process')
+      session.send(runTasks(leak, [taskId(arrayId(1), 1)], [[0]]))
+      await session.hear('leaving')
+      session.send({ type: 'farewell' })
+      const { code, failure } = await child.exited
+      assert.deepEqual([code, failure], [1, undefined])
+    } finally {
+      child.kill()
+    }
+  })
+
+  test('that its nanny takes for too large tells the scheduler why it ends', async () => {
+    await using scheduler = await FakeScheduler.start({ token: TOKEN })
+    const child = startProcess(scheduler)
+    try {
+      await child.ready
+      const session = await scheduler.worker(1)
+      child.tell({ type: 'out-of-memory', reason: 'It took too much.' })
+      await eventually('it says goodbye', () => session.closed !== undefined)
+      assert.deepEqual(session.closed, { code: 'ERR_HEDDLE_OUT_OF_MEMORY', message: 'It took too much.' })
+      assert.deepEqual([(await child.exited).code, (await child.exited).failure], [1, undefined])
+    } finally {
+      child.kill()
+    }
   })
 
   test('that still waits for a scheduler ends on SIGTERM', async () => {

@@ -6,6 +6,7 @@ import { NO_LOG } from '../../common/node/log.js'
 import { ScratchFolder } from '../../common/node/scratch-folder.js'
 import { arrayId, taskId } from '../../protocol/ids.js'
 import { MAX_INLINE_RESULT_BYTES } from '../../protocol/limits.js'
+import type { Loan } from '../../protocol/transport/value-server.js'
 import { Spiller } from '../../worker/spiller.js'
 import type { UntimedEvent } from '../../worker/thread-slots.js'
 import { ValueStore } from '../../worker/value-store.js'
@@ -28,6 +29,7 @@ class Scene implements AsyncDisposable {
       store: this.store,
       log: { ...NO_LOG, error: (_fields: object, text: string) => void this.errors.push(text) },
       submit: (event) => this.events.push(event),
+      maxLentBytes: VALUE.length,
     })
   }
 
@@ -57,6 +59,12 @@ class Scene implements AsyncDisposable {
     await this.next('value-spilled')
     this.spiller.evict(task, file)
     assert.equal(this.store.get(task), undefined)
+  }
+
+  async lend(task: typeof a): Promise<Loan> {
+    const loan = await this.spiller.lookup(task)
+    assert.ok(loan !== undefined && 'done' in loan)
+    return loan
   }
 }
 
@@ -103,4 +111,29 @@ test('who gets a large value from memory uses it', async () => {
   assert.equal((scene.spiller.lookup(a) as Uint8Array).length, VALUE.length)
   void scene.spiller.lookup(b)
   assert.deepEqual(scene.events, [{ type: 'value-served', task: a }])
+})
+
+test('a spilled value that others get is read once for all of them, and takes no memory when they have it', async () => {
+  await using scene = await Scene.begin()
+  await scene.spill(a, 1)
+  await scene.spill(b, 2)
+  const [first, second] = await Promise.all([scene.lend(a), scene.lend(a)])
+  assert.equal(first.bytes, second.bytes)
+  assert.deepEqual(first.bytes, VALUE)
+  const other = scene.lend(b)
+  first.done()
+  assert.equal(scene.store.get(a), undefined)
+  second.done()
+  const { bytes, done } = await other
+  assert.deepEqual(bytes, VALUE)
+  done()
+  assert.notEqual((await scene.lend(a)).bytes, first.bytes)
+})
+
+test('who gets a spilled value whose file is broken hears that it is gone, and so does the core', async () => {
+  await using scene = await Scene.begin()
+  await scene.spill(a, 1)
+  await truncate(scene.fileOf(1), 10)
+  assert.equal(await scene.spiller.lookup(a), undefined)
+  await scene.next('value-unreadable')
 })

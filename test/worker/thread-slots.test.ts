@@ -23,6 +23,7 @@ suite('a slot', () => {
         batches.push(batch)
         return Promise.resolve({ type: 'replied', reply: { large: undefined } })
       },
+      io: { run: () => Promise.reject(new Error('no I/O task')), tellToStop: () => false },
       canTerminate: false,
       tellToStop: () => undefined,
       terminate: () => undefined,
@@ -49,12 +50,16 @@ suite('a slot', () => {
       outputs: 0,
       memoryBytes: 0,
       isCounted: false,
+      isIo: false,
       timeoutMs: 0,
       retryFilter: '',
     }
     let resolve = (): void => undefined
     const codeStored = new Promise<void>((stored) => (resolve = stored))
-    const ended = slots.run(0, tasksOf(template, [[new Future(input)]]), codeStored)
+    const ended = slots.run(
+      { type: 'run-batch', thread: 0, tasks: tasksOf(template, [[new Future(input)]]), isLarge: false },
+      codeStored,
+    )
     store.drop(input)
     assert.equal(batches.length, 0)
     resolve()

@@ -341,6 +341,15 @@ suite('threads that are made to collect', { timeout: 60_000 }, () => {
     await busy
     assert.deepEqual(valuesOf(await harness.run(isCollected, [[]])), [true])
   })
+
+  test('do so before a batch of tasks that may take much is over', async () => {
+    await using harness = await PoolHarness.start(1)
+    const take = (sizeBytes: number): number => Buffer.alloc(sizeBytes).length
+    const takenBytes = (): number => process.memoryUsage().arrayBuffers
+    await harness.run(take, [[2 ** 27]], { isLarge: true })
+    const [left] = valuesOf(await harness.run(takenBytes, [[]]))
+    assert.ok(Number(left) < 2 ** 26, `${String(left)} bytes`)
+  })
 })
 
 suite('a pool without threads', { timeout: 60_000 }, () => {

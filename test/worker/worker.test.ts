@@ -189,6 +189,7 @@ suite('a worker that runs tasks', { timeout: 60_000 }, () => {
       outputs: 0,
       memoryBytes: 0,
       isCounted: false,
+      isIo: false,
       timeoutMs: 0,
       retryFilter: '',
     }

@@ -4,9 +4,9 @@ import { createBatch, hasTail, type Batch } from './batch.js'
 import { BATCH_US, needBytesOf, shareOfBatchUs } from './estimates.js'
 import type { Source } from './fetch-plan.js'
 import type { WorkerInstruction } from './instructions.js'
-import { hasMemoryFor, isPaused, runsNothing } from './memory.js'
+import { hasMemoryFor, isPaused, MIN_GARBAGE_BYTES, runsNothing } from './memory.js'
 import { fetchInputs, missingInputs } from './on-run-tasks.js'
-import type { WorkerState } from './state.js'
+import { readyQueueOf, type WorkerState } from './state.js'
 import { moveTo, type Task } from './task.js'
 import { watchRun } from './time-outs.js'
 
@@ -15,9 +15,10 @@ const NO_SOURCES: ReadonlyMap<TaskId, Source> = new Map()
 /** Gives every idle thread its part of what is ready. */
 export function startBatches(state: WorkerState, nowMs: number, out: WorkerInstruction[]): void {
   state.heldBackBytes = 0
-  if (state.ready.length === 0) return
+  if (state.ready.length === 0 || state.pause.draining !== 'no') return
   const isOneByOne = isPaused(state)
-  if (isOneByOne && !runsNothing(state)) return
+  // What is being spilled will make room: a disk that is slower than the tasks slows them down.
+  if (isOneByOne && (!runsNothing(state) || state.spills.spillingBytes > 0)) return
   const share = Math.min(ARRAY_CAPACITY, Math.ceil(state.ready.length / state.config.threads))
   const maxCount = isOneByOne ? 1 : share
   for (let thread = 0; thread < state.config.threads && state.ready.length > 0; thread++) {
@@ -31,8 +32,37 @@ export function startBatches(state: WorkerState, nowMs: number, out: WorkerInstr
     for (const task of tasks) moveTo(task, batched)
     state.batches[thread] = batch
     if (batch.isTimed) watchRun(batch, nowMs)
-    out.push({ type: 'run-batch', thread, tasks })
+    out.push({ type: 'run-batch', thread, tasks, isLarge: taken.needBytes >= MIN_GARBAGE_BYTES })
     if (isOneByOne) return
+  }
+}
+
+/** Begins what takes no thread, each task in a slot of its own. */
+export function startIoTasks(state: WorkerState, nowMs: number, out: WorkerInstruction[]): void {
+  const { threads, ioTasks } = state.config
+  let slot = threads
+  for (let task = state.ioReady.peek(); task !== undefined; task = state.ioReady.peek()) {
+    while (state.batches[slot] !== undefined) slot++
+    if (slot >= threads + ioTasks) return
+    if (isPaused(state) && (!runsNothing(state) || state.batches.length > threads)) return
+    if (task.inputs.length > 0 && !hasInputs(state, task, out)) continue
+    const needBytes = needBytesOf(task.template)
+    if (!hasMemoryFor(state, needBytes)) {
+      state.heldBackBytes = Math.max(state.heldBackBytes, needBytes)
+      return
+    }
+    state.ioReady.next()
+    const batch = createBatch(
+      slot,
+      { tasks: [task], estimateUs: 0, needBytes, isTimed: task.template.timeoutMs > 0 },
+      nowMs,
+    )
+    batch.tail = 'cut' // There is nothing behind it that could be taken back.
+    moveTo(task, { type: 'batched', batch })
+    while (state.batches.length < slot) state.batches.push(undefined)
+    state.batches[slot] = batch
+    if (batch.isTimed) watchRun(batch, nowMs)
+    out.push({ type: 'run-io-task', slot, task })
   }
 }
 
@@ -70,7 +100,7 @@ function hasInputs(state: WorkerState, task: Task, out: WorkerInstruction[]): bo
   const missing = missingInputs(state, task.inputs)
   if (missing === undefined) return true
   moveTo(task, { type: 'waiting', missing })
-  state.ready.markStale()
+  readyQueueOf(state, task.template).markStale()
   fetchInputs(state, task, { missing, sources: NO_SOURCES }, out)
   return false
 }
@@ -91,15 +121,15 @@ export function takeBackTails(state: WorkerState, nowMs: number, out: WorkerInst
   }
 }
 
-/** When a batch will be overdue that would then be taken back. */
-export function nextOverdueMs(state: WorkerState): number | undefined {
+/** When a batch will be overdue that would then be taken back; `Infinity` for never. */
+export function nextOverdueMs(state: WorkerState): number {
   const hasHands = freeHands(state) > 0
   let nextMs = Infinity
   for (const batch of state.batches) {
     if (batch === undefined || !hasTail(batch) || (!hasHands && batch.abandoned === 0)) continue
     nextMs = Math.min(nextMs, batch.overdueAtMs)
   }
-  return nextMs === Infinity ? undefined : nextMs
+  return nextMs
 }
 
 function ask(batch: Batch, out: WorkerInstruction[]): void {
@@ -110,7 +140,8 @@ function ask(batch: Batch, out: WorkerInstruction[]): void {
 /** Idle threads for which no tasks are on their way back from another. */
 function freeHands(state: WorkerState): number {
   let count = 0
-  for (const batch of state.batches) {
+  for (let thread = 0; thread < state.config.threads; thread++) {
+    const batch = state.batches[thread]
     if (batch === undefined) count++
     else if (batch.tail === 'asked') count--
   }

@@ -3,6 +3,7 @@ import type { TaskId } from '../../protocol/ids.js'
 
 export class HeldValues {
   readonly #sizes = new Map<TaskId, number>()
+  readonly #brought = new Set<TaskId>()
   #sizeBytes = 0
 
   get count(): number {
@@ -26,12 +27,23 @@ export class HeldValues {
     this.#sizes.set(task, sizeBytes)
   }
 
+  /** A client brought this one, which is held: nobody can make it again. */
+  markBrought(task: TaskId): void {
+    this.#brought.add(task)
+  }
+
+  /** Is any held that clients brought? */
+  get hasBrought(): boolean {
+    return this.#brought.size > 0
+  }
+
   /** Returns false when it was not held. */
   remove(task: TaskId): boolean {
     const sizeBytes = this.#sizes.get(task)
     if (sizeBytes === undefined) return false
     this.#sizeBytes -= sizeBytes
     this.#sizes.delete(task)
+    if (this.#brought.size > 0) this.#brought.delete(task)
     return true
   }
 

@@ -31,8 +31,20 @@ export type WorkerInstruction =
   | { readonly type: 'store-code'; readonly define: DefineCode }
   /** Hold copies of these in the value store: entry `i` is that of `tasks[i]`. Comes before the first batch that needs them. */
   | { readonly type: 'store-values'; readonly tasks: readonly TaskId[]; readonly values: Packed }
-  /** Give the thread these tasks to run one after another. */
-  | { readonly type: 'run-batch'; readonly thread: number; readonly tasks: readonly BatchTask[] }
+  /**
+   * Give the thread these tasks to run one after another. If they may take much memory, the batch is to end only when the
+   * thread has collected what they leave.
+   */
+  | {
+      readonly type: 'run-batch'
+      readonly thread: number
+      readonly tasks: readonly BatchTask[]
+      readonly isLarge: boolean
+    }
+  /** Run this task beside those of the threads, among others; what comes of it names its slot as `thread`. */
+  | { readonly type: 'run-io-task'; readonly slot: number; readonly task: BatchTask }
+  /** Tell the task of this slot to end, if it listens; answered by `stop-asked`. */
+  | { readonly type: 'ask-io-to-stop'; readonly slot: number; readonly cause: StopCause }
   /** Keep the thread from starting more of its batch; answered by `batch-cut`. */
   | { readonly type: 'take-back'; readonly thread: number }
   /** Tell the task at `place` of the thread's batch to end, and why, if it listens; answered by `stop-asked`. */
@@ -63,5 +75,5 @@ export type WorkerInstruction =
   | { readonly type: 'tell-disk-full'; readonly reason: string }
   /** The scheduler broke the protocol: close the connection to it with this reason, and dial again. */
   | { readonly type: 'hang-up'; readonly reason: string }
-  /** Everything is done and said: close. */
-  | { readonly type: 'close' }
+  /** Everything is done and said: close; for want of memory, if there is a reason. */
+  | { readonly type: 'close'; readonly reason: string | undefined }

@@ -14,6 +14,8 @@ export function checkInvariants(state: WorkerState): void {
   state.batches.forEach((batch, thread) => {
     if (batch !== undefined) checkBatch(state, batch, thread)
   })
+  const { threads, ioTasks } = state.config
+  assert(state.batches.length <= threads + ioTasks, `${state.batches.length} slots are more than there may be`)
   let sizeBytes = 0
   for (const size of state.held.sizes) sizeBytes += size
   assert(sizeBytes === state.held.sizeBytes, `${sizeBytes} bytes are held and ${state.held.sizeBytes} are counted`)
@@ -74,7 +76,8 @@ function checkTasks(state: WorkerState): void {
     if (state.link.type === 'leaving')
       assert(task.state.type === 'batched', `task ${id} is kept by a worker that leaves`)
   }
-  assert(readyCount === state.ready.length, `${readyCount} tasks are ready and ${state.ready.length} are queued`)
+  const queued = state.ready.length + state.ioReady.length
+  assert(readyCount === queued, `${readyCount} tasks are ready and ${queued} are queued`)
 }
 
 function checkFetches(state: WorkerState): void {
@@ -95,6 +98,11 @@ function checkFetches(state: WorkerState): void {
 }
 
 function checkBatch(state: WorkerState, batch: Batch, thread: number): void {
+  const isBehindThreads = thread >= state.config.threads
+  for (const { template } of batch.tasks) {
+    assert(template.isIo === isBehindThreads, `slot ${thread} has a task that belongs elsewhere`)
+  }
+  assert(!isBehindThreads || batch.tasks.length === 1, `slot ${thread} has several tasks, and is for one`)
   assert(batch.thread === thread, `the batch of thread ${batch.thread} is kept as that of ${thread}`)
   let open = 0
   let abandoned = 0

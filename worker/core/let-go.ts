@@ -2,7 +2,7 @@
 import type { TaskId, WorkerId } from '../../protocol/ids.js'
 import { MAX_INLINE_RESULT_BYTES } from '../../protocol/limits.js'
 import type { WorkerInstruction } from './instructions.js'
-import type { WorkerState } from './state.js'
+import { readyQueueOf, type WorkerState } from './state.js'
 import { GONE, moveTo, type Task } from './task.js'
 
 /** Forgets a task. One that a thread was given may run all the same; what comes of it is dropped. */
@@ -16,7 +16,7 @@ export function forgetTask(state: WorkerState, task: Task): void {
       break
     case 'ready':
       moveTo(task, GONE)
-      state.ready.markStale()
+      readyQueueOf(state, task.template).markStale()
       state.spills.unpin(task)
       break
     case 'batched':
@@ -39,6 +39,16 @@ export function letTaskGo(state: WorkerState, task: Task): void {
 export function returnTask(state: WorkerState, task: Task): void {
   forgetTask(state, task)
   state.report.addReturned(task)
+}
+
+/** Gives back all that no thread has started, and has threads give back what they were given and have not started. */
+export function returnUnstarted(state: WorkerState): void {
+  for (const task of state.tasks.values()) if (task.state.type !== 'batched') returnTask(state, task)
+  takeBackAll(state)
+}
+
+export function takeBackAll({ batches }: WorkerState): void {
+  for (const batch of batches) if (batch?.tail === 'given' && batch.open > 0) batch.tail = 'wanted'
 }
 
 /** Gives a task back because `inputs` could not be had from `holder`. */

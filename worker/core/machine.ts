@@ -3,7 +3,7 @@
  * Synchronous and deterministic; it reads no clock, and the bytes of values are not its business.
  */
 import { unreachable } from '../../common/assert.js'
-import { nextOverdueMs, startBatches, takeBackTails } from './dispatch.js'
+import { nextOverdueMs, startBatches, startIoTasks, takeBackTails } from './dispatch.js'
 import type { WorkerEvent } from './events.js'
 import type { WorkerInstruction } from './instructions.js'
 import { onLeave, onPulse, onSchedulerLost } from './on-link.js'
@@ -26,6 +26,7 @@ import {
   onValuesMissing,
   onValuesUnreachable,
 } from './on-transfer.js'
+import { measureMemory, pausedUntilMs, watchPause } from './pause.js'
 import { abort, advanceStopping, giveUpAll, nextStopMs, onStopAsked } from './stopping.js'
 import { createWorkerState, type WorkerConfig, type WorkerState } from './state.js'
 import { lookAtRuns, nextLookMs, onRunLookedAt } from './time-outs.js'
@@ -93,6 +94,7 @@ export function handleEvent(state: WorkerState, event: WorkerEvent): WorkerInstr
       onLeave(state, out)
       break
     case 'pulse':
+      measureMemory(state, event, out)
       onPulse(state, event, out)
       break
     default:
@@ -105,7 +107,9 @@ export function handleEvent(state: WorkerState, event: WorkerEvent): WorkerInstr
 export function endTurn(state: WorkerState, nowMs: number): WorkerInstruction[] {
   const out: WorkerInstruction[] = []
   if (state.link.type === 'closed') return out
+  watchPause(state, nowMs)
   startBatches(state, nowMs, out)
+  if (state.ioReady.length > 0) startIoTasks(state, nowMs, out)
   lookAtRuns(state, nowMs, out)
   takeBackTails(state, nowMs, out)
   askForInputs(state, nowMs, out)
@@ -122,7 +126,8 @@ export function endTurn(state: WorkerState, nowMs: number): WorkerInstruction[] 
 export function nextDeadlineMs(state: WorkerState): number | undefined {
   if (state.link.type === 'closed') return undefined
   const nextMs = Math.min(
-    nextOverdueMs(state) ?? Infinity,
+    nextOverdueMs(state),
+    pausedUntilMs(state),
     nextStopMs(state) ?? Infinity,
     nextLookMs(state) ?? Infinity,
   )

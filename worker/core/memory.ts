@@ -1,24 +1,69 @@
 /** How much memory values take, and what that allows. */
-import type { WorkerState } from './state.js'
+import type { WorkerConfig, WorkerState } from './state.js'
 
 /** Parts of the memory limit. Between low and high lies some time without spilling. */
 const HIGH_MARK = 0.6
 export const LOW_MARK = 0.5
 const PAUSE_MARK = 0.8
+/** Past it the nanny starts the process again, rather than let the machine swap. */
+export const RESTART_MARK = 0.95
+/** What may be garbage before threads are made to collect it. */
+export const GARBAGE_SHARE = 0.1
+/** Collecting takes a thread some milliseconds: a small part of what it takes to fill so much fresh memory. */
+export const MIN_GARBAGE_BYTES = 32 * 1024 * 1024
+
+/** What a process takes beside values and live objects: Node with our code, and each thread with its usual garbage. */
+const PROCESS_BYTES = 128 * 1024 * 1024
+const THREAD_BYTES = 64 * 1024 * 1024
+/** The part of the limit that is meant for that. */
+const PROCESS_SHARE = 0.1
+
+/**
+ * What the process may take in all at a mark. Where a tenth of the limit is not enough for the process itself, the rest
+ * of that comes on top: else a small limit would leave no room for values.
+ */
+export function processBytesAt(mark: number, memoryLimitBytes: number, threads: number): number {
+  const ownBytes = PROCESS_BYTES + threads * THREAD_BYTES
+  return memoryLimitBytes * mark + Math.max(0, ownBytes - memoryLimitBytes * PROCESS_SHARE)
+}
+
+/** What the process may take in all before no new work is begun. */
+export function fullBytesOf({ memoryLimitBytes, threads }: WorkerConfig): number {
+  return processBytesAt(PAUSE_MARK, memoryLimitBytes, threads)
+}
 
 /** Bytes of memory that held values take, also those that are being spilled or loaded. */
 export function memoryBytesOf({ held, spills }: WorkerState): number {
   return held.sizeBytes - spills.diskBytes
 }
 
-/** Do values take so much memory that no new work is to be begun beside what runs? */
-export function isPaused(state: WorkerState): boolean {
-  return memoryBytesOf(state) > state.config.memoryLimitBytes * PAUSE_MARK
+/** Why no new work is begun beside what runs. */
+export type PauseReason =
+  /** Values take so much memory, and can't be spilled as fast as they come, or not at all. */
+  | 'values'
+  /** What tasks use beside the values takes it: objects, buffers, native memory. */
+  | 'process'
+
+export function pauseReason(state: WorkerState): PauseReason | undefined {
+  const valueBytes = memoryBytesOf(state)
+  if (valueBytes > state.config.memoryLimitBytes * PAUSE_MARK) return 'values'
+  return valueBytes + state.pause.otherBytes > fullBytesOf(state.config) ? 'process' : undefined
 }
 
-/** Does no thread run a task whose outcome is awaited? One that nobody wants any more may never end. */
-export function runsNothing({ batches }: WorkerState): boolean {
-  return batches.every((batch) => batch === undefined || batch.open === batch.abandoned)
+export function isPaused(state: WorkerState): boolean {
+  return pauseReason(state) !== undefined
+}
+
+/**
+ * Does no thread run a task whose outcome is awaited? One that nobody wants any more may never end; but a batch without
+ * open tasks ends soon, when its thread has collected what they left.
+ */
+export function runsNothing({ batches, config }: WorkerState): boolean {
+  for (let thread = 0; thread < config.threads; thread++) {
+    const batch = batches[thread]
+    if (batch !== undefined && (batch.open === 0 || batch.open > batch.abandoned)) return false
+  }
+  return true
 }
 
 /** What the tasks that threads have may come to take. */

@@ -3,8 +3,8 @@ import type { WorkerId } from '../../protocol/ids.js'
 import { runningTask } from './batch.js'
 import type { WorkerEvent } from './events.js'
 import type { WorkerInstruction } from './instructions.js'
-import { dropValue, returnTask } from './let-go.js'
-import { isPaused } from './memory.js'
+import { dropValue, returnUnstarted, takeBackAll } from './let-go.js'
+import { pauseReason } from './memory.js'
 import type { WorkerState } from './state.js'
 import { dropTask, forgetStops } from './stopping.js'
 
@@ -28,13 +28,12 @@ export function onSchedulerLost(state: WorkerState, out: WorkerInstruction[]): v
  * The worker was asked to go. It may once nothing that it runs is awaited: then the scheduler says farewell. Values that
  * only it holds are lost, and made again elsewhere if somebody needs them.
  */
-export function onLeave(state: WorkerState, out: WorkerInstruction[]): void {
+export function onLeave(state: WorkerState, out: WorkerInstruction[], reason?: string): void {
   if (state.link.type === 'absent') close(state, out)
   if (state.link.type !== 'joined') return
-  state.link = { type: 'leaving', worker: state.link.worker }
+  state.link = { type: 'leaving', worker: state.link.worker, reason }
   out.push({ type: 'send', message: { type: 'leaving' } })
-  for (const task of state.tasks.values()) if (task.state.type !== 'batched') returnTask(state, task)
-  takeBackAll(state)
+  returnUnstarted(state)
 }
 
 export function onFarewell(state: WorkerState, out: WorkerInstruction[]): void {
@@ -58,8 +57,9 @@ export function onPulse(
       storedCount: state.held.count,
       storedBytes: state.held.sizeBytes,
       spilledBytes: state.spills.diskBytes,
-      isPaused: isPaused(state),
+      pausedBy: pauseReason(state) ?? '',
       isDiskFull: state.isDiskFull,
+      isHoldingBack: state.heldBackBytes > 0,
       running: running.map(({ task }) => task),
       runningForMs: running.map(({ sinceMs }) => Math.max(0, Math.round(nowMs - sinceMs))),
     },
@@ -67,8 +67,9 @@ export function onPulse(
 }
 
 function close(state: WorkerState, out: WorkerInstruction[]): void {
+  const reason = state.link.type === 'leaving' ? state.link.reason : undefined
   state.link = { type: 'closed' }
-  out.push({ type: 'close' })
+  out.push({ type: 'close', reason })
 }
 
 /** Also what only this scheduler's numbers name: templates and peers are numbered anew by the next. */
@@ -83,8 +84,4 @@ function forgetAll(state: WorkerState, out: WorkerInstruction[]): void {
   state.peers.clear()
   state.unreachable.clear()
   takeBackAll(state)
-}
-
-function takeBackAll(state: WorkerState): void {
-  for (const batch of state.batches) if (batch?.tail === 'given' && batch.open > 0) batch.tail = 'wanted'
 }

@@ -8,15 +8,11 @@ import type { WorkerInstruction } from './instructions.js'
 import { OWN_DISK } from './fetch-plan.js'
 import { dropValue, giveBackWithoutInputs, noteGarbage } from './let-go.js'
 import { hearOfValue, keepIfHeld } from './on-transfer.js'
-import { highBytesOf, LOW_MARK, memoryBytesOf } from './memory.js'
+import { GARBAGE_SHARE, highBytesOf, LOW_MARK, memoryBytesOf, MIN_GARBAGE_BYTES } from './memory.js'
 import { ownId, type WorkerState } from './state.js'
 
 /** How long nothing is written to a disk that was full, unless files are given up before. */
 const FULL_DISK_PAUSE_MS = 2_000
-/** Part of the memory limit that values which were let go may take before threads are made to collect them. */
-const GARBAGE_SHARE = 0.1
-/** Collecting takes each thread some milliseconds: a small part of what it takes to fill so much fresh memory. */
-const MIN_GARBAGE_BYTES = 32 * 1024 * 1024
 /** However much memory there is: what is free already is filled faster than what the machine has not given yet. */
 const MAX_GARBAGE_BYTES = 128 * 1024 * 1024
 /** How much of what values may take is cleared at once for inputs that wait, however many they are. */

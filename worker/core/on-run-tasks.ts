@@ -8,7 +8,7 @@ import type { Template } from './estimates.js'
 import { OWN_DISK, type Source } from './fetch-plan.js'
 import type { WorkerInstruction } from './instructions.js'
 import { giveBackWithoutInputs } from './let-go.js'
-import { ownId, type WorkerState } from './state.js'
+import { ownId, readyQueueOf, type WorkerState } from './state.js'
 import { dropTask } from './stopping.js'
 import { READY, type Task } from './task.js'
 
@@ -51,7 +51,7 @@ export function onRunTasks(state: WorkerState, message: RunTasks, out: WorkerIns
       if (!mayBegin(state, task, out)) continue
       state.tasks.set(task.task, task)
       for (const input of taskInputs) if (missing?.has(input) !== true) state.spills.pin(task, input)
-      if (missing === undefined) state.ready.push(task)
+      if (missing === undefined) readyQueueOf(state, template).push(task)
       else fetchInputs(state, task, { missing, sources }, out)
     }
   }

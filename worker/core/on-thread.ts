@@ -9,7 +9,7 @@ import type { Outcomes, WorkerEvent } from './events.js'
 import type { WorkerInstruction } from './instructions.js'
 import { holdValue, keepIfHeld } from './on-transfer.js'
 import { beginStopping, endStopping, hasTimedOut, noteClosed } from './stopping.js'
-import type { WorkerState } from './state.js'
+import { freeSlot, type WorkerState } from './state.js'
 import { GONE, moveTo, READY, type Task } from './task.js'
 import { watchRun } from './time-outs.js'
 
@@ -83,7 +83,7 @@ export function onBatchEnded(state: WorkerState, { thread, firstUnstarted }: Eve
   cut(state, batch, firstUnstarted)
   assert(batch.open === 0, `thread ${thread} ended its batch, and ${batch.open} of its tasks have no outcome`)
   endStopping(state, batch, 'ended')
-  state.batches[thread] = undefined
+  freeSlot(state, thread)
 }
 
 /** The answer to `take-back`. It may be late: the batch it speaks of has ended. */
@@ -112,7 +112,7 @@ export function onThreadExited(state: WorkerState, event: Event<'thread-exited'>
   }
   cut(state, batch, 0)
   endStopping(state, batch, 'exited')
-  state.batches[event.thread] = undefined
+  freeSlot(state, event.thread)
 }
 
 /** A task of a batch has an outcome. Returns false when nobody wants that. */
@@ -132,12 +132,14 @@ function close(state: WorkerState, batch: Batch, task: Task, stoppedBy: Stopper)
 
 /** Takes the tasks without an outcome from place `first` on out of the batch. */
 function cut(state: WorkerState, batch: Batch, first: number): void {
-  const isLeaving = state.link.type === 'leaving'
+  const startsNothing = state.link.type === 'leaving' || state.pause.draining !== 'no'
   const again: Task[] = []
   for (let place = first; place < batch.end; place++) {
     const task = batch.tasks[place]!
     if (!isOpen(task.state)) continue
-    if (task.state.type === 'abandoned' || isLeaving || batch.recalled?.has(task) === true) {
+    // One that ran among others begins anew, and that is for the scheduler to count.
+    const isOver = task.state.type === 'abandoned' || task.template.isIo
+    if (isOver || startsNothing || batch.recalled?.has(task) === true) {
       if (close(state, batch, task, 'queue')) state.report.addReturned(task)
       continue
     }

@@ -9,7 +9,7 @@ import type { WorkerInstruction } from './instructions.js'
 import { dropUnlessHeld, forgetTask, giveBackWithoutInputs } from './let-go.js'
 import { isWanted, OWN_DISK, type Fetch } from './fetch-plan.js'
 import { hasRoomFor } from './memory.js'
-import { ownId, type WorkerState } from './state.js'
+import { ownId, readyQueueOf, type WorkerState } from './state.js'
 import { moveTo, READY, type Task } from './task.js'
 
 /** A value is in the store, in memory. */
@@ -37,7 +37,7 @@ export function hearOfValue(state: WorkerState, value: TaskId): void {
     state.spills.pin(task, value)
     if (task.state.missing.size > 0) continue
     moveTo(task, READY)
-    state.ready.push(task)
+    readyQueueOf(state, task.template).push(task)
   }
 }
 
@@ -66,6 +66,7 @@ export function onValuesFetched(state: WorkerState, tasks: readonly TaskId[], si
  */
 export function onValuePut(state: WorkerState, value: TaskId, sizeBytes: number): void {
   holdValue(state, value, sizeBytes)
+  state.held.markBrought(value)
   if (state.link.type !== 'absent') state.report.addCopy(value, sizeBytes)
 }
 

@@ -13,12 +13,16 @@ import type { Task } from './task.js'
 import { TurnReport } from './turn-report.js'
 
 export interface WorkerConfig {
-  /** How many tasks run at once. */
+  /** How many tasks run at once, each in a thread. */
   readonly threads: number
+  /** How many run at once beside them that take no thread. */
+  readonly ioTasks: number
   /** What may be under way from other workers at once. Default: `MAX_FETCH_BYTES`. */
   readonly maxFetchBytes?: number
   /** Memory that the process is meant to use at most. Values take a part of it. */
   readonly memoryLimitBytes: number
+  /** How long the worker may be paused without a break. Default: `MAX_PAUSE_MS`. */
+  readonly maxPauseMs?: number
   /** What spilled values may take on disk. */
   readonly diskLimitBytes: number
 }
@@ -28,10 +32,23 @@ export type Link =
   /** No scheduler has said `joined`. Then there are no tasks, and no values but those that clients just brought. */
   | { readonly type: 'absent' }
   | { readonly type: 'joined'; readonly worker: WorkerId }
-  /** It wants to go: what runs may end, and nothing starts. */
-  | { readonly type: 'leaving'; readonly worker: WorkerId }
+  /** It wants to go, because it was asked to or for a `reason`: what runs may end, and nothing starts. */
+  | { readonly type: 'leaving'; readonly worker: WorkerId; readonly reason: string | undefined }
   /** The shell was told to close; nothing matters any more. */
   | { readonly type: 'closed' }
+
+/** What is known of memory that tasks use beside values, and what follows when it stays full; see `pause.ts`. */
+export interface Pause {
+  /** What the process took beside values, when that was last measured and was not taken for garbage. */
+  otherBytes: number
+  /** Threads were made to collect: what is measured next is not garbage. */
+  wasCollected: boolean
+  collectedAtMs: number
+  /** Since when the worker is paused without a break; `undefined` while it isn't, or has had nothing to do since. */
+  sinceMs: number | undefined
+  /** A worker that was paused for too long starts nothing until what its process takes is measured `empty`. */
+  draining: 'no' | 'emptying' | 'empty'
+}
 
 export interface WorkerState {
   readonly config: WorkerConfig
@@ -39,6 +56,8 @@ export interface WorkerState {
   /** Tasks whose outcome the scheduler waits for: `waiting`, `ready` or `batched`. */
   readonly tasks: Map<TaskId, Task>
   readonly ready: ReadyQueue
+  /** Of tasks that take no thread. */
+  readonly ioReady: ReadyQueue
   readonly fetches: FetchPlan
   readonly held: HeldValues
   /** Where the large ones of `held` are. */
@@ -47,13 +66,17 @@ export interface WorkerState {
   isDiskFull: boolean
   /** Nothing is spilled before. */
   diskFullUntilMs: number
+  readonly pause: Pause
   /** Bytes of large values that were let go since threads were last made to collect. */
   garbageBytes: number
   /** Bytes of the inputs that wait for room in memory, as of the end of the last turn. */
   blockedBytes: number
   /** What the next ready task may come to take, when it can't begin for want of memory; else 0. */
   heldBackBytes: number
-  /** By thread: what it runs, or `undefined` when it is idle. */
+  /**
+   * By thread: what it runs, or `undefined` when it is idle. Behind the threads are the slots of tasks that take none, each
+   * with a batch of one task; the list is as long as such slots are in use.
+   */
   readonly batches: (Batch | undefined)[]
   readonly templates: Map<TemplateId, Template>
   /** Code that can't be kept here, with the encoded error that its tasks fail with. */
@@ -63,6 +86,17 @@ export interface WorkerState {
   /** Those that were dialled in vain a short while ago. */
   readonly unreachable: ExpiringSet<WorkerId>
   readonly report: TurnReport
+}
+
+/** Where a ready task of the template is. */
+export function readyQueueOf(state: WorkerState, { isIo }: Template): ReadyQueue {
+  return isIo ? state.ioReady : state.ready
+}
+
+/** The slot is free. Slots behind the threads are there only while they are used. */
+export function freeSlot({ batches, config }: WorkerState, slot: number): void {
+  batches[slot] = undefined
+  while (batches.length > config.threads && batches.at(-1) === undefined) batches.pop()
 }
 
 /** The number that the scheduler knows this worker by. */
@@ -77,11 +111,13 @@ export function createWorkerState(config: WorkerConfig): WorkerState {
     link: { type: 'absent' },
     tasks: new Map(),
     ready: new ReadyQueue(),
+    ioReady: new ReadyQueue(),
     fetches: new FetchPlan(),
     held: new HeldValues(),
     spills: new SpillPlan(),
     isDiskFull: false,
     diskFullUntilMs: -Infinity,
+    pause: { otherBytes: 0, wasCollected: false, collectedAtMs: -Infinity, sinceMs: undefined, draining: 'no' },
     garbageBytes: 0,
     blockedBytes: 0,
     heldBackBytes: 0,

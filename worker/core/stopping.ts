@@ -97,7 +97,8 @@ export function beginStopping(batch: Batch, out: WorkerInstruction[]): void {
   for (const [task, { cause }] of batch.stops) {
     if (!isOpen(task.state)) continue
     batch.stopping = { task, stage: 'asked', deadlineMs: Infinity, canTerminate: true, isListening: false }
-    out.push({ type: 'ask-to-stop', thread: batch.thread, place: batch.tasks.indexOf(task), cause })
+    if (task.template.isIo) out.push({ type: 'ask-io-to-stop', slot: batch.thread, cause })
+    else out.push({ type: 'ask-to-stop', thread: batch.thread, place: batch.tasks.indexOf(task), cause })
     return
   }
 }
@@ -197,7 +198,7 @@ function report(state: WorkerState, batch: Batch, task: Task, stoppedBy: Stopper
   const cause = batch.stops?.get(task)?.cause
   batch.stops?.delete(task)
   if (cause === 'cancelled') state.report.addStopped(task.task, stoppedBy)
-  else if (cause === 'timed-out') state.report.addTimedOut(task)
+  else if (cause === 'timed-out') state.report.addTimedOut(task, stoppedBy === 'abandoned')
 }
 
 /** Also one that was let go of, and may run all the same. */

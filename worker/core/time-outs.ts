@@ -23,6 +23,11 @@ export function lookAtRuns(state: WorkerState, nowMs: number, out: WorkerInstruc
     const task = runningTask(batch)
     // One that is being stopped already has no more time to lose.
     if (task?.state.type !== 'batched') continue
+    if (task.template.isIo) {
+      // It began with its batch, beside whatever else its thread does.
+      endTaskInTime(state, batch, task, out)
+      continue
+    }
     batch.lookingAt = task
     out.push({ type: 'look-at-run', thread: batch.thread, place: batch.tasks.indexOf(task) })
   }

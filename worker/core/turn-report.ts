@@ -24,6 +24,7 @@ export class TurnReport {
   #missingCopies: TaskId[] = []
   #stopped: { readonly task: TaskId; readonly stoppedBy: Stopper }[] = []
   #timedOut = new Attempts()
+  #goOn: TaskId[] = []
   #dropped: TaskId[] = []
 
   /** The task ran; entry `place` of `values` is its value, or is empty when that stays here. */
@@ -69,9 +70,10 @@ export class TurnReport {
     this.#stopped.push({ task, stoppedBy })
   }
 
-  /** The slot of a task that had its time is free. */
-  addTimedOut(task: Task): void {
+  /** The slot of a task that had its time is free, or it goes on where nothing can stop it. */
+  addTimedOut(task: Task, goesOn: boolean): void {
     this.#timedOut.add(task)
+    if (goesOn) this.#goOn.push(task.task)
   }
 
   /** The value is of no use here, unless it is held again before the turn ends. */
@@ -135,8 +137,10 @@ export class TurnReport {
 
   #takeTimedOut(): WorkerInstruction {
     const { tasks, attempts } = this.#timedOut
+    const goOn = this.#goOn
     this.#timedOut = new Attempts()
-    return { type: 'send', message: { type: 'tasks-timed-out', tasks, attempts } }
+    this.#goOn = []
+    return { type: 'send', message: { type: 'tasks-timed-out', tasks, attempts, goOn } }
   }
 
   /** A copy may have been freed in the turn that brought it. */

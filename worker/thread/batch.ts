@@ -32,6 +32,8 @@ export interface BatchRequest {
   readonly thread: number
   /** The worker's name, for `task.worker`. */
   readonly worker: string
+  /** Its tasks may take much memory: what they leave is collected before the thread is free again. */
+  readonly isLarge: boolean
   readonly templates: readonly ThreadTemplate[]
   /** For each task, its template's place in `templates`. */
   readonly templateOf: readonly number[]
@@ -50,18 +52,16 @@ export interface BatchRequest {
   readonly sharedInputs: ReadonlyMap<number, Uint8Array>
 }
 
-/**
- * The thread is free again. What is too large for the lane ends the batch early and comes along here: the value, the
- * outputs or the error, encoded, of the task at `place`.
- */
+/** How one task ended, where that does not go into a lane: the value, the outputs or the error, encoded. */
+export interface TaskOutcome {
+  readonly place: number
+  readonly kind: OutcomeKind
+  readonly durationUs: number
+  /** One, unless the task has several outputs. */
+  readonly values: readonly Uint8Array[]
+}
+
+/** The thread is free again. What is too large for the lane ends the batch early and comes along here. */
 export interface BatchReply {
-  readonly large:
-    | {
-        readonly place: number
-        readonly kind: OutcomeKind
-        readonly durationUs: number
-        /** One, unless the task has several outputs. */
-        readonly values: readonly Uint8Array[]
-      }
-    | undefined
+  readonly large: TaskOutcome | undefined
 }

@@ -8,6 +8,9 @@ type Namespace = Readonly<Record<string, unknown>>
 const functions = new Map<string, Promise<TaskFunction>>()
 const modules = new Map<string, Promise<Namespace>>()
 
+/** Files that a thread may load before another takes its place: what is loaded stays in memory as long as the thread. */
+export const MAX_LOADED_CODE = 1_000
+
 /** How many files this thread has loaded. They are never unloaded: past a bound the thread is replaced. */
 export function loadedCodeCount(): number {
   return modules.size

@@ -1,6 +1,7 @@
 /**
  * Which task this thread runs. One runs at a time: an asynchronous one is awaited before the next one starts. Entering a
- * task is three assignments; its key and the rest are worked out only when somebody asks.
+ * task is three assignments; its key and the rest are worked out only when somebody asks. Where tasks run among others,
+ * whoever runs them says whose code it is that asks.
  */
 import { attempt, generatedKey } from '../../protocol/ids.js'
 import type { BatchRequest } from './batch.js'
@@ -21,6 +22,14 @@ export interface RunningTask {
   readonly lane: LaneWriter
 }
 
+/** A task that shares its thread with others that run at the same time. */
+export interface TaskAmongOthers {
+  readonly identity: TaskIdentity
+  readonly slot: number
+  readonly signal: () => AbortSignal
+}
+
+let findAmongOthers: (() => TaskAmongOthers | undefined) | undefined
 let currentBatch: BatchRequest | undefined
 let currentPlace = 0
 let currentLane: LaneWriter | undefined
@@ -43,12 +52,25 @@ export function runningTask(): RunningTask | undefined {
   return { batch: currentBatch, place: currentPlace, lane: currentLane }
 }
 
+/** `find` gives the task whose code it is called from, if one's is. */
+export function knowTasksAmongOthers(find: () => TaskAmongOthers | undefined): void {
+  findAmongOthers = find
+}
+
+/** The task among others that runs now, if one does. */
+export function taskAmongOthers(): TaskAmongOthers | undefined {
+  return findAmongOthers?.()
+}
+
 /** The task that runs now, if one does. */
 export function currentTask(): TaskIdentity | undefined {
+  const among = findAmongOthers?.()
+  if (among !== undefined) return among.identity
   return currentBatch === undefined ? undefined : identityOf(currentBatch, currentPlace)
 }
 
-function identityOf(batch: BatchRequest, place: number): TaskIdentity {
+/** What the task at `place` of `batch` can know of itself. */
+export function identityOf(batch: BatchRequest, place: number): TaskIdentity {
   const { name } = batch.templates[batch.templateOf[place]!]!
   return {
     key: batch.keys.get(place) ?? generatedKey(name, batch.taskIds[place]!),

@@ -2,10 +2,19 @@
  * Collects garbage on demand. V8 does not count shared memory: what values took comes back only when every thread that
  * saw them has collected, and an idle thread, or one with little garbage of other kinds, never does by itself.
  */
-import { setFlagsFromString } from 'node:v8'
+import { getHeapStatistics, setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 
-let collect: (() => void) | undefined
+type Collect = (options?: { readonly type: 'minor' }) => void
+
+let collect: Collect | undefined
+
+/** What is left behind is collected from so much on, or from a part of what is alive, whose size is what collecting costs. */
+const MIN_LEFT_BYTES = 32 * 1024 * 1024
+const LEFT_SHARE = 1 / 8
+
+/** What this thread took when nothing was left behind. */
+let aliveBytes = 0
 
 /** Collects all garbage of this thread: a few milliseconds for each ten megabytes that are alive. */
 export function collectGarbage(): void {
@@ -13,14 +22,31 @@ export function collectGarbage(): void {
   collect()
 }
 
+/** Collects what tasks of this thread left behind, if it is much, and waits until the memory is given back. */
+export function collectLeftovers(): void {
+  const takenBytes = bytesOfThread()
+  aliveBytes = Math.min(aliveBytes, takenBytes)
+  if (takenBytes - aliveBytes < Math.max(MIN_LEFT_BYTES, aliveBytes * LEFT_SHARE)) return
+  collectGarbage()
+  // Buffers are given back in the background. The next collection, however small, waits for the end of that.
+  collect!({ type: 'minor' })
+  aliveBytes = bytesOfThread()
+}
+
+/** What is alive in this thread, and what was not collected yet; with buffers, but for shared ones. */
+function bytesOfThread(): number {
+  const { used_heap_size, external_memory } = getHeapStatistics()
+  return used_heap_size + external_memory
+}
+
 /**
  * The global `gc` of a context made while it is exposed; user code never sees it. The flag is the whole process's, and
  * another thread may take it back in between: then it is done again.
  */
-function exposedCollector(): () => void {
+function exposedCollector(): Collect {
   for (;;) {
     setFlagsFromString('--expose-gc')
-    const gc = runInNewContext('globalThis.gc') as (() => void) | undefined
+    const gc = runInNewContext('globalThis.gc') as Collect | undefined
     setFlagsFromString('--no-expose-gc')
     if (gc !== undefined) return gc
   }

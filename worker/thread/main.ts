@@ -2,10 +2,10 @@
 import { parentPort, threadId, workerData } from 'node:worker_threads'
 import { present } from '../../common/assert.js'
 import type { BatchReply, BatchRequest } from './batch.js'
-import { loadedCodeCount, loadFunction } from './code.js'
+import { loadedCodeCount, loadFunction, MAX_LOADED_CODE } from './code.js'
 import { replaceConsole } from './console.js'
 import { currentTask } from './current-task.js'
-import { collectGarbage, CollectionCount } from './garbage.js'
+import { collectGarbage, collectLeftovers, CollectionCount } from './garbage.js'
 import { disposeLocals } from './locals.js'
 import { runBatch } from './run-batch.js'
 import { expectStopCalls } from './task-signal.js'
@@ -22,8 +22,12 @@ replaceConsole(post)
 const report = (text: string): void => post({ type: 'log', level: 'error', task: currentTask()?.key, text })
 handleUncaught(report)
 
-/** Files that a thread may load before another takes its place: what is loaded stays in memory as long as the thread. */
-const MAX_LOADED_CODE = 1000
+/**
+ * What tasks may leave behind of memory of their own that was copied into shared memory as their results. Node's collector
+ * would not come before something else is allocated, and an idle thread allocates nothing.
+ */
+const MAX_COPIED_BYTES = 128 * 1024 * 1024
+let copiedBytes = 0
 
 export async function runInThread(batch: BatchRequest): Promise<BatchReply> {
   collectInThread()
@@ -32,12 +36,22 @@ export async function runInThread(batch: BatchRequest): Promise<BatchReply> {
     loadFunction: ({ url, exportName }) => loadFunction(url, exportName),
     ringDoorbell: (thread) => post({ type: 'doorbell', thread }),
   })
+  if (batch.isLarge) collectLeftovers()
   // All outcomes are in the lane, and stay there, unless one has to go with the reply: then a later batch is the last.
   if (loadedCodeCount() > MAX_LOADED_CODE && reply.large === undefined) {
     await disposeLocals(worker, report)
     process.exit(0)
   }
+  collectCopied(reply)
   return reply
+}
+
+/** By now nothing refers to the results that were copied, unless the task kept them. */
+function collectCopied({ large }: BatchReply): void {
+  for (const { length } of large?.values ?? []) copiedBytes += length
+  if (copiedBytes < MAX_COPIED_BYTES) return
+  copiedBytes = 0
+  collectGarbage()
 }
 
 /** Called by the pool while this thread is idle. */

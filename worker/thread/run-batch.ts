@@ -25,7 +25,8 @@ export interface BatchHost {
 }
 
 const NO_VALUE: Uint8Array = new Uint8Array(0)
-const RESULT = Object.freeze({ path: 'result', shared: true })
+/** How results are encoded. */
+export const RESULT = Object.freeze({ path: 'result', shared: true })
 
 /**
  * A doorbell wakes the main thread, which can cost half a millisecond where processors are virtual. So a batch rings now and
@@ -91,10 +92,10 @@ export async function runBatch(batch: BatchRequest, host: BatchHost): Promise<Ba
 }
 
 /** What a task fails with, and whether it may be tried again. */
-async function failureOf(
+export async function failureOf(
   error: unknown,
   { retryFilter }: ThreadTemplate,
-  { loadFunction }: BatchHost,
+  { loadFunction }: Pick<BatchHost, 'loadFunction'>,
 ): Promise<{ readonly kind: OutcomeKind; readonly value: Uint8Array }> {
   if (isFatal(error)) return { kind: FINAL_ERROR, value: encodeError(error) }
   if (retryFilter === undefined) return { kind: ERROR, value: encodeError(error) }
@@ -107,7 +108,7 @@ async function failureOf(
 }
 
 /** Large values go in shared memory, where they stay. */
-function forReply(value: Uint8Array): Uint8Array {
+export function forReply(value: Uint8Array): Uint8Array {
   return value.length > MAX_INLINE_RESULT_BYTES ? onSharedMemory(value) : value
 }
 

@@ -43,7 +43,8 @@ export function onStopCall({ task, attempt, cause }: StopCall): void {
   listening.controller.abort(reasonOf(cause))
 }
 
-function reasonOf(cause: StopCause): HeddleError {
+/** What the signal of a task aborts with. */
+export function reasonOf(cause: StopCause): HeddleError {
   switch (cause) {
     case 'cancelled':
       return new TaskCancelledError('This task was cancelled; end it now.')

@@ -2,7 +2,7 @@
  * What a task can learn about itself: `import { task } from 'heddle/task'`, inside the function that runs as a task.
  */
 import { HeddleError } from '../../protocol/errors.js'
-import { currentTask, runningTask, type TaskIdentity } from './current-task.js'
+import { currentTask, runningTask, taskAmongOthers, type TaskIdentity } from './current-task.js'
 import { localOf, type LocalOptions } from './locals.js'
 import { signalOf } from './task-signal.js'
 
@@ -74,6 +74,8 @@ export const task: Task = Object.freeze({
     return running('worker').worker
   },
   get signal() {
+    const among = taskAmongOthers()
+    if (among !== undefined) return among.signal()
     const current = runningTask()
     if (current === undefined) throw outside('signal')
     return signalOf(current)

@@ -16,9 +16,13 @@ export async function settledOrCrashed(result: PromiseLike<unknown>): Promise<un
   }
 }
 
-/** Takes over all uncaught errors of this thread. `report` hears of those that are no task's outcome. */
-export function handleUncaught(report: (text: string) => void): void {
+/**
+ * Takes over all uncaught errors of this thread. `report` hears of those that are no task's outcome; where tasks run among
+ * others, `failCurrent` takes an exception for the outcome of the one it comes from, if it knows that.
+ */
+export function handleUncaught(report: (text: string) => void, failCurrent?: (error: unknown) => boolean): void {
   process.on('uncaughtException', (error: unknown) => {
+    if (failCurrent?.(error) === true) return
     if (failAwaited !== undefined) failAwaited(error)
     else report(`An exception was thrown after its task had ended: ${textOf(error)}`)
   })

@@ -1,0 +1,55 @@
+/** Tasks that take no thread, as the core numbers them by slots: each on its way to the thread they share, and back. */
+import type { BatchTask } from './core/instructions.js'
+import type { StopCause } from './core/stopping.js'
+import type { CodeHash, TaskId } from '../protocol/ids.js'
+import { createBatchRequest } from './batch-request.js'
+import { keepOutcome } from './outcomes.js'
+import type { UntimedEvent } from './thread-slots.js'
+import type { IoPool } from './thread-pool.js'
+import type { ValueStore } from './value-store.js'
+
+export interface IoSlotsOptions {
+  /** The worker's name. */
+  readonly worker: string
+  readonly pool: IoPool
+  readonly store: ValueStore
+  readonly urlOf: (code: CodeHash) => string
+  readonly submit: (event: UntimedEvent) => void
+}
+
+export class IoSlots {
+  readonly #options: IoSlotsOptions
+  readonly #busy = new Set<number>()
+
+  constructor(options: IoSlotsOptions) {
+    this.#options = options
+  }
+
+  /** `codeStored` resolves when the task's code is where the thread finds it. */
+  async run(slot: number, task: BatchTask, codeStored: Promise<void> | undefined): Promise<void> {
+    const { worker, pool, store, urlOf, submit } = this.#options
+    const tasks = [task]
+    this.#busy.add(slot)
+    // At once: by the time that the code is stored, the inputs may have been let go.
+    const valueOf = (input: TaskId): Uint8Array | undefined => store.get(input)
+    const request = createBatchRequest({ thread: slot, worker, tasks, isLarge: false, valueOf, urlOf })
+    if (codeStored !== undefined) await codeStored
+    const end = await pool.run(request)
+    this.#busy.delete(slot)
+    if (end.type === 'ended') {
+      submit({ type: 'tasks-ended', thread: slot, outcomes: keepOutcome(store, tasks, end.outcome) })
+      submit({ type: 'batch-ended', thread: slot, firstUnstarted: 1 })
+      return
+    }
+    const { exitCode, reason, isCulprit } = end
+    const culprit = isCulprit ? 0 : undefined
+    submit({ type: 'thread-exited', thread: slot, culprit, firstUnstarted: 1, exitCode, reason })
+  }
+
+  /** Tells the slot's task to end, if it listens. */
+  askToStop(slot: number, cause: StopCause): void {
+    if (!this.#busy.has(slot)) return // It ended just now, and that has been said.
+    const wasTold = this.#options.pool.tellToStop(slot, cause)
+    this.#options.submit({ type: 'stop-asked', thread: slot, wasTold, canTerminate: false })
+  }
+}
