@@ -4,16 +4,23 @@ import { readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import test from 'node:test'
 import { PROJECT } from '../support/project.js'
+import { noPostgres, Postgres } from '../support/postgres.js'
 import { runProgram } from '../support/run-program.js'
 
 const folder = path.join(PROJECT, 'examples')
 
+/** What works on a database. */
+const WITH_DATABASE = 'database-rows.ts'
+
 for (const file of readdirSync(folder).filter((name) => name.endsWith('.ts'))) {
-  test(`examples/${file} prints what it says`, async () => {
+  const skip = file === WITH_DATABASE && noPostgres()
+  test(`examples/${file} prints what it says`, { skip }, async () => {
+    await using database = file === WITH_DATABASE ? await Postgres.start() : undefined
+    const env = database === undefined ? {} : { DATABASE_URL: database.url }
     const expected = printedBy(readFileSync(path.join(folder, file), 'utf8'))
     assert.ok(expected.length > 0, 'the introduction has no "Prints:"')
     const program = path.join(PROJECT, 'dist', 'examples', file.replace('.ts', '.js'))
-    const printed = (await runProgram(process.execPath, [program], { cwd: PROJECT })).trimEnd().split('\n')
+    const printed = (await runProgram(process.execPath, [program], { cwd: PROJECT, env })).trimEnd().split('\n')
     assert.equal(printed.length, expected.length, printed.join('\n'))
     for (const [i, line] of expected.entries()) assert.match(printed[i]!, patternOf(line))
   })

@@ -80,7 +80,7 @@ export const ZONES: readonly Zone[] = [
   // The one part that no user could have written: it measures the scheduler's core alone.
   { folder: 'bench/core', mayImport: [...PROTOCOL, 'scheduler/core', 'bench'] },
   // Programs as users write them.
-  { folder: 'examples', mayImport: [], packages: ['heddle', 'fastify', 'sharp'] },
+  { folder: 'examples', mayImport: [], packages: ['heddle', 'fastify', 'pg', 'sharp'] },
 ]
 
 /** Tests look at everything but each other's areas. */
