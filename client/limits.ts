@@ -15,7 +15,9 @@ export interface HeldUnit extends AsyncDisposable {
 
 /** A count of units that all tasks and clients of the cluster share: so many have one at once. */
 export interface Semaphore {
+  /** What tasks call it in their `limits`. */
   readonly name: string
+  /** How many there are in the whole cluster. */
   readonly units: number
   /**
    * Waits for a unit, in the order of the calls.
@@ -33,8 +35,11 @@ export interface Semaphore {
 
 /** How often something may begin, in the whole cluster. */
 export interface RateLimit {
+  /** What tasks call it in their `limits`. */
   readonly name: string
+  /** How many may begin in a second, in the whole cluster. */
   readonly perSecond: number
+  /** How many may begin at once after a quiet time. */
   readonly burst: number
   /**
    * Waits until the next may begin. What it gives back has nothing to release.

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { entryOf } from '../../common/packed.js'
 import type { Rng } from '../../common/rng.js'
 import type { TaskId, WorkerId } from '../../protocol/ids.js'
+import type { Needs } from '../../protocol/messages/needs.js'
 import type { Join, SchedulerToWorker, WorkerToScheduler } from '../../protocol/messages/worker.js'
 import type { WorkerEvent } from '../../worker/core/events.js'
 import type { BatchTask, WorkerInstruction } from '../../worker/core/instructions.js'
@@ -100,13 +101,13 @@ export class SimulatedWorker {
       keep: (id, value) => this.#store.set(id, value),
       onRun: (task) => this.#onRun(task),
       onBegin: ({ task, template }) => {
-        const limits = world.limitsOfTask.get(task) ?? []
+        const limits = limitsOf(world, task, template)
         if (limits.length > 0) world.counts.limitedRuns++
         if (template.isIo) world.counts.ioRuns++
         useUnits(world, limits, 1)
       },
       flakes: world.flakes,
-      onEnd: ({ task }) => useUnits(world, world.limitsOfTask.get(task) ?? [], -1),
+      onEnd: ({ task, template }) => useUnits(world, limitsOf(world, task, template), -1),
       ...(onExit !== undefined && { onExit }),
     })
   }
@@ -449,4 +450,9 @@ function joinOf(name: string, address: string, threads: number): Join {
     ioTasks: 256,
     tags: [],
   }
+}
+
+/** What a running task has of limits. Code that was refused does not run, though it may look so here until that is known. */
+function limitsOf(world: World, task: TaskId, { name }: { readonly name: string }): Needs['limits'] {
+  return name.startsWith('refused') ? [] : (world.limitsOfTask.get(task) ?? [])
 }
