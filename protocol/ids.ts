@@ -40,3 +40,9 @@ export const codeHash = (value: string): CodeHash => value as CodeHash
 export function generatedKey(name: string, task: TaskId): string {
   return `${name}-${task.toString(36)}`
 }
+
+/** The task that a generated key names; of any other key nothing, or a task with another key. */
+export function taskInKey(key: string): TaskId | undefined {
+  const id = Number.parseInt(/-([0-9a-z]+)$/.exec(key)?.[1] ?? '', 36)
+  return Number.isSafeInteger(id) ? (id as TaskId) : undefined
+}

@@ -4,7 +4,7 @@
  */
 import { unreachable } from '../../common/assert.js'
 import { formatBytes, formatDuration } from '../../common/units.js'
-import { arrayOf, generatedKey, indexOf, taskId, type TaskId } from '../../protocol/ids.js'
+import { arrayOf, generatedKey, indexOf, taskId, taskInKey, type TaskId } from '../../protocol/ids.js'
 import { MAX_EXPLAINED } from '../../protocol/limits.js'
 import type { Explanation } from '../../protocol/messages/explanation.js'
 import { NO_NEEDS } from '../../protocol/messages/needs.js'
@@ -78,10 +78,8 @@ function findById(state: SchedulerState, id: TaskId): Place | undefined {
 function findByKey(state: SchedulerState, key: string): Place | undefined {
   const explicit = state.keys.get(key)
   if (explicit !== undefined) return placeAt(explicit.array, explicit.index)
-  const id = Number.parseInt(/-([0-9a-z]+)$/.exec(key)?.[1] ?? '', 36)
-  const place = Number.isSafeInteger(id)
-    ? findById(state, taskId(arrayOf(id as TaskId), indexOf(id as TaskId)))
-    : undefined
+  const id = taskInKey(key)
+  const place = id === undefined ? undefined : findById(state, id)
   return place?.key === key ? place : undefined
 }
 

@@ -1,13 +1,12 @@
 /** A client wants a future of a task that is there already, and knows its key: an explicit one, or a generated one. */
-import { NO_BYTES } from '../../common/packed.js'
-import { arrayOf, generatedKey, indexOf, taskId, type TaskId } from '../../protocol/ids.js'
+import { arrayOf, generatedKey, indexOf, taskId, taskInKey } from '../../protocol/ids.js'
 import type { Attach } from '../../protocol/messages/client.js'
 import { hasLease, type ClientRecord } from './client-record.js'
 import { isProducer } from './on-outputs.js'
 import { refusal, tellOne } from './outcome.js'
 import { wake } from './recovery.js'
 import { outboxOf, type SchedulerState } from './state.js'
-import { findTask, HELD, templateAt, type Segment, type TaskArray } from './task-array.js'
+import { addArrayOfOne, findTask, HELD, templateAt } from './task-array.js'
 import type { Task } from './task.js'
 
 /** Returns what is wrong with the message, or `undefined` when the client has its future, or knows that there is no task. */
@@ -22,25 +21,8 @@ export function onAttach(state: SchedulerState, client: ClientRecord, { array: i
     outboxOf(state, client).addFailed(taskId(id, 0), refusal('ERR_HEDDLE_UNKNOWN_KEY', reason, key))
     return undefined
   }
-  const flags = Uint8Array.of(HELD)
-  const array: TaskArray = { id, client, segments: [], tasks: [task], flags, live: 1 }
-  const runs = [{ template: task.template, end: 1 }]
-  // The ready queue never sees it.
-  const past = { cursor: 1, run: 0 }
-  const segment: Segment = {
-    array,
-    first: 0,
-    count: 1,
-    args: NO_BYTES,
-    live: 1,
-    runs,
-    priority: 0,
-    deadlines: undefined,
-    ...past,
-  }
-  array.segments.push(segment)
-  state.arrays.set(id, array)
-  client.arrays.add(array)
+  const { array } = addArrayOfOne(state, { client, id, template: task.template })
+  array.tasks[0] = task
   task.aliases ??= []
   task.aliases.push({ array, index: 0 })
   if (task.state.type === 'released') wake(state, task)
@@ -51,15 +33,15 @@ export function onAttach(state: SchedulerState, client: ClientRecord, { array: i
 function taskOfKey(state: SchedulerState, key: string): Task | undefined {
   const named = state.keys.get(key)
   if (named !== undefined) return named
-  const id = parseInt(/-([0-9a-z]+)$/.exec(key)?.[1] ?? '', 36)
-  if (!Number.isSafeInteger(id)) return undefined
-  const array = state.arrays.get(arrayOf(id as TaskId))
-  const index = indexOf(id as TaskId)
+  const id = taskInKey(key)
+  if (id === undefined) return undefined
+  const array = state.arrays.get(arrayOf(id))
+  const index = indexOf(id)
   if (array === undefined || index >= array.flags.length) return undefined
   // A place whose future is gone, and a key that only looks like one, stand for nothing.
   if (array.tasks[index] === undefined && (array.flags[index]! & HELD) === 0) return undefined
-  if (generatedKey(templateAt(array, index).name, id as TaskId) !== key) return undefined
-  const task = findTask(state, id as TaskId)
+  if (generatedKey(templateAt(array, index).name, id) !== key) return undefined
+  const task = findTask(state, id)
   // Nothing can make a scattered value again that was let go.
   if (task?.state.type === 'released' && task.template.isScattered) return undefined
   return task === undefined || isProducer(task) ? undefined : task // What has outputs has no value itself.

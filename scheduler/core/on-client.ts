@@ -134,8 +134,8 @@ export function onClientMessage(state: SchedulerState, client: ClientRecord, mes
     case 'ask-explanation': {
       const { request, task, key } = message
       outboxOf(state, client).add({ type: 'explained', request, explanation: explain(state, task, key) })
-        break
-      }
+      break
+    }
     case 'detach':
       for (const id of message.tasks) detach(state, client, id)
       break

@@ -4,7 +4,6 @@
  * dies meanwhile, or can't be reached, is replaced by another. Afterwards only its holders have it: if they are lost, so is
  * the value.
  */
-import { NO_BYTES } from '../../common/packed.js'
 import { arrayOf, indexOf, type TaskId } from '../../protocol/ids.js'
 import type { ScatterMessage } from '../../protocol/messages/client.js'
 import { hasLease, type ClientRecord } from './client-record.js'
@@ -13,7 +12,7 @@ import { failureOfLost } from './recovery.js'
 import { dropScatter, endScatter } from './retention.js'
 import { MAX_FAILURES, mayHave, noteChange, noteFailure, spreadOf, type Spread } from './spread.js'
 import { outboxOf, type SchedulerState } from './state.js'
-import { HELD, makeTask, type Segment, type TaskArray } from './task-array.js'
+import { addArrayOfOne, makeTask } from './task-array.js'
 import { keyOf, NO_INPUTS, type Task } from './task.js'
 import { scatterTemplate } from './templates.js'
 import type { WorkerRecord } from './worker-record.js'
@@ -37,24 +36,7 @@ export function onScatter(state: SchedulerState, client: ClientRecord, message: 
   if (!hasLease(client, id)) return 'its array id was not leased to this client'
   if (state.arrays.has(id)) return 'its array is in use'
   const template = scatterTemplate(state)
-  const flags = Uint8Array.of(HELD)
-  const array: TaskArray = { id, client, segments: [], tasks: [], flags, live: 1 }
-  const segment: Segment = {
-    array,
-    first: 0,
-    count: 1,
-    args: NO_BYTES,
-    live: 1,
-    runs: [{ template, end: 1 }],
-    priority: 0,
-    // The ready queue never sees it.
-    cursor: 1,
-    run: 0,
-    deadlines: undefined,
-  }
-  array.segments.push(segment)
-  state.arrays.set(id, array)
-  client.arrays.add(array)
+  const segment = addArrayOfOne(state, { client, id, template })
   state.totals.submitted++
   template.statistics.tasks.waiting++
   // It misses one thing, which is no input: its value.

@@ -48,6 +48,30 @@ export interface TaskArray {
   live: number
 }
 
+/** A new array of one place, which its client holds. The ready queue never sees it. */
+export function addArrayOfOne(
+  state: SchedulerState,
+  { client, id, template }: { readonly client: ClientRecord; readonly id: ArrayId; readonly template: Template },
+): Segment {
+  const array: TaskArray = { id, client, segments: [], tasks: [], flags: Uint8Array.of(HELD), live: 1 }
+  const segment: Segment = {
+    array,
+    first: 0,
+    count: 1,
+    args: NO_BYTES,
+    live: 1,
+    runs: [{ template, end: 1 }],
+    priority: 0,
+    cursor: 1,
+    run: 0,
+    deadlines: undefined,
+  }
+  array.segments.push(segment)
+  state.arrays.set(id, array)
+  client.arrays.add(array)
+  return segment
+}
+
 /** The record of a task, made now if it has none; `undefined` when the task is gone or never was. */
 export function findTask(state: SchedulerState, id: TaskId): Task | undefined {
   const array = state.arrays.get(arrayOf(id))
