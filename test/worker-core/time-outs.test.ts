@@ -55,7 +55,12 @@ test('a task that has had its time is stopped, and its neighbours run on', () =>
   worker.expectSilence() // Its slot is not free yet.
   exit(worker)
   assert.deepEqual(worker.takeBatch().tasks, [task(1), task(2)])
-  assert.deepEqual(worker.takeMessage('tasks-timed-out'), { type: 'tasks-timed-out', tasks: [task(0)], attempts: [], goOn: [] })
+  assert.deepEqual(worker.takeMessage('tasks-timed-out'), {
+    type: 'tasks-timed-out',
+    tasks: [task(0)],
+    attempts: [],
+    goOn: [],
+  })
   worker.expectSilence()
 })
 
