@@ -1,5 +1,4 @@
 /** Cancelling: what can be said of it, what comes of it, and signals that do it. */
-import { TaskCancelledError, type HeddleError } from '../protocol/errors.js'
 import { MAX_GRACE_MS, STOP_GRACE_MS } from '../protocol/limits.js'
 import type { Stopper } from '../protocol/messages/common.js'
 import { checkOptionNames, describe, invalidOption } from './options.js'
@@ -38,11 +37,6 @@ export function resolveCancelOptions(where: string, given: CancelOptions): Resol
     return { reason, graceMs: Math.ceil(graceMs) }
   }
   throw invalidOption(`graceMs is ${describe(graceMs)}; give milliseconds from 0 to ${MAX_GRACE_MS}.`)
-}
-
-/** The error of whoever awaits a cancelled task, or one that needed it. */
-export function cancelledError(what: string, reason: unknown): HeddleError {
-  return new TaskCancelledError(`${what} was cancelled.`, { cause: reason })
 }
 
 /** Tasks of one array, which follow each other. */

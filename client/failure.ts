@@ -26,9 +26,12 @@ export type Failure =
     }
   /** The task never left this process: its code or its arguments could not be sent. */
   | { readonly type: 'local'; readonly error: unknown }
+  /** This client cancelled it. Thousands may be at once, and nobody may look at their errors. */
+  | { readonly type: 'cancelled'; readonly key: string; readonly reason: unknown }
 
 /** Was the task cancelled, here or by another client, or something that it needed? */
 export function isCancellation(failure: Failure): boolean {
+  if (failure.type === 'cancelled') return true
   if (failure.type === 'remote') return failure.code === 'ERR_HEDDLE_TASK_CANCELLED'
   return failure.error instanceof TaskCancelledError
 }
@@ -36,6 +39,7 @@ export function isCancellation(failure: Failure): boolean {
 /** Makes the error of a failed task: a new one each time, so that every caller has its own. */
 export function errorOf(failure: Failure, site: SubmitSite | undefined): unknown {
   if (failure.type === 'local') return failure.error
+  if (failure.type === 'cancelled') return cancelledError(`Task ${failure.key}`, failure.reason)
   const error = failure.error.length > 0 ? thrownBy(failure.error) : errorOfCode(failure.code, failure.reason)
   if (!(error instanceof Error)) return error
   try {
@@ -46,6 +50,11 @@ export function errorOf(failure: Failure, site: SubmitSite | undefined): unknown
     // A registered class may make errors that can't be changed. Then it is as it is.
   }
   return error
+}
+
+/** The error of whoever awaits a cancelled task, or one that needed it. */
+export function cancelledError(what: string, reason: unknown): HeddleError {
+  return new TaskCancelledError(`${what} was cancelled.`, { cause: reason })
 }
 
 function thrownBy(encoded: Uint8Array): unknown {

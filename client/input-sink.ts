@@ -43,7 +43,7 @@ export class InputSink implements FutureSink {
       throw new NotSerializableError('args', message)
     }
     const failure = array.failureOf(index)
-    if (failure?.type === 'local') this.#failure = failure
+    if (failure !== undefined && failure.type !== 'remote') this.#failure = failure
     // One that was cancelled is let go of by that, and tells those that need it why.
     else if (!this.#isOk(array, index)) {
       const message = `The future ${object.key} among the arguments was released; hold it until it has been used.`

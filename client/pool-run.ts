@@ -1,6 +1,6 @@
 /** One call of a pool: a promise that can be rejected before there is a task, and the task that can be stopped. */
 import type { EventEmitter } from 'node:events'
-import { cancelledError } from './cancellation.js'
+import { cancelledError } from './failure.js'
 import type { Future } from './future.js'
 import { describe, invalidOption } from './options.js'
 

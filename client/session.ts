@@ -23,15 +23,9 @@ import { Pieces } from '../protocol/transport/pieces.js'
 import { RelayPort } from '../protocol/transport/relay.js'
 import type { Socket } from '../protocol/transport/socket.js'
 import { encodeError, encodeInPieces } from '../protocol/values/encode.js'
-import {
-  AbortWatch,
-  cancelledError,
-  resolveCancelOptions,
-  type CancelResult,
-  type ResolvedCancelOptions,
-} from './cancellation.js'
+import { AbortWatch, resolveCancelOptions, type CancelResult, type ResolvedCancelOptions } from './cancellation.js'
 import { Attachment } from './attachment.js'
-import type { Failure } from './failure.js'
+import { cancelledError, type Failure } from './failure.js'
 import type { Future } from './future.js'
 import { gather, type ErrorMode } from './gather.js'
 import type { GraphCall } from './graph-call.js'
@@ -352,8 +346,7 @@ export class Session implements FutureOwner {
     places.forEach(({ array, index }, place) => {
       if (!array.isPending(index)) return
       pending.push(place)
-      const error = cancelledError(`Task ${array.keyOf(index)}`, reason)
-      this.#outgoing.refuse(array, index, { type: 'local', error })
+      this.#outgoing.refuse(array, index, { type: 'cancelled', key: array.keyOf(index), reason })
     })
     const error = encodeError(cancelledError('The task', reason))
     const answers: Promise<void>[] = []

@@ -100,7 +100,7 @@ export type Replicate = Infer<typeof replicate>
 /**
  * These tasks fail with `error` (an encoded TaskCancelledError), and so does what needs them; what runs is stopped, with
  * `graceMs` to end by itself. A task that another client waits for goes on. Answered by `cancelled` once every slot is
- * free. The client lets go of these futures right behind it.
+ * free. With this the client lets go of these futures, and is told nothing more of them.
  */
 export const cancel = message('cancel', { request: integer, tasks: taskIds, graceMs: integer, error: bytes })
 export type Cancel = Infer<typeof cancel>

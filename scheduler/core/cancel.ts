@@ -9,7 +9,7 @@ import type { TasksStopped } from '../../protocol/messages/worker.js'
 import { abandon, endLingering, reorder } from './assignment.js'
 import type { ClientRecord } from './client-record.js'
 import { failTask } from './outcome.js'
-import { dropScatter } from './retention.js'
+import { dropScatter, forgo, releaseFuture } from './retention.js'
 import { outboxOf, workerOutboxOf, type SchedulerState } from './state.js'
 import { findTask, HELD } from './task-array.js'
 import { isPending, keyOf, type Failure, type Task } from './task.js'
@@ -40,15 +40,26 @@ export function onCancel(
   const cancellation: Cancellation = { client, request, stoppedBy: tasks.map(() => 'none'), open: 0 }
   const stops = new Map<WorkerRecord, { readonly tasks: TaskId[]; readonly attempts: number[] }>()
   tasks.forEach((id, place) => {
-    const task = taskOfFuture(state, client, id)
-    if (task === undefined || !isPending(task)) return
-    if (isOthersToo(task, client)) return
+    const array = state.arrays.get(arrayOf(id))
+    const index = indexOf(id)
+    if (array?.client !== client || (array.flags[index]! & HELD) === 0) return
+    const task = array.tasks[index]
+    if (task !== undefined && (!isPending(task) || isOthersToo(task, client))) {
+      releaseFuture(state, array, index)
+      return
+    }
+    cancellation.stoppedBy[place] = 'queue'
+    // Without a record it was never looked at, and nothing can need it.
+    if (task === undefined) {
+      releaseFuture(state, array, index)
+      return
+    }
     const runner = runnerOf(task)
     const { attempt } = runner ?? task
     const worker = runner?.state.type === 'processing' ? runner.state.worker : undefined
     if (task.template.isScattered) dropScatter(state, task)
     if (worker !== undefined && runner === task) abandon(state, task, worker)
-    cancellation.stoppedBy[place] = 'queue'
+    forgo(state, array, index)
     failTask(state, task, cancelled(task, error))
     // The task that other outputs are still wanted of goes on.
     if (runner === undefined || worker === undefined || worker.processing.has(runner)) return

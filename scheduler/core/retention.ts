@@ -29,8 +29,8 @@ export function isNeeded(task: Task): boolean {
 /** A client lets go of one future. */
 export function releaseFuture(state: SchedulerState, array: TaskArray, index: number): void {
   if ((array.flags[index]! & HELD) === 0) return
-  array.flags[index] = 0
   const task = array.tasks[index]
+  forgo(state, array, index)
   if (task === undefined) {
     // It never ran and has no record: nothing but its place in the array is left to give back.
     const template = templateAt(array, index)
@@ -39,8 +39,14 @@ export function releaseFuture(state: SchedulerState, array: TaskArray, index: nu
     leaveArray(state, array, index)
     return
   }
-  if (task.array !== array || task.index !== index) removeAlias(state, task, array, index)
   letGo(state, task)
+}
+
+/** The client is told nothing more of the future. The task stays: the caller sees to what becomes of it. */
+export function forgo(state: SchedulerState, array: TaskArray, index: number): void {
+  array.flags[index] = 0
+  const task = array.tasks[index]
+  if (task !== undefined && (task.array !== array || task.index !== index)) removeAlias(state, task, array, index)
 }
 
 /** A client lets go of everything. */
