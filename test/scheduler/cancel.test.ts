@@ -76,6 +76,16 @@ test('a finished task, one that was let go and one of somebody else are not stop
   assert.equal(scheduler.tasks.failed, 0)
 })
 
+test('the client is not told what it said itself, and no records are made for that', () => {
+  const { scheduler, client, sent, queued } = twoOnOneWorker()
+  client.send({ type: 'cancel', request: 1, tasks: [...sent, ...queued], graceMs: 500, error: ERROR })
+  assert.equal(client.unread.includes('failed'), false)
+  // Cancelled is let go of.
+  client.want(queued[0]!)
+  assert.equal(client.take('failed').code, 'ERR_HEDDLE_RELEASED')
+  assert.equal(scheduler.tasks.ready + scheduler.tasks.failed, 0)
+})
+
 test('a task that another client holds too goes on', () => {
   const scheduler = new SchedulerHarness()
   const worker = scheduler.worker()
