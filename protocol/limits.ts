@@ -95,6 +95,14 @@ export const MAX_LIMITS_OF_TASK = 16
 export const DEFAULT_IO_TASKS = 256
 /** Inputs, and workers, that an explanation of a task names. */
 export const MAX_EXPLAINED = 20
+/** How long what a scheduler wrote to its journal may stay with the operating system alone. */
+export const JOURNAL_SYNC_MS = 50
+/** A smaller journal is never made smaller. */
+export const MIN_JOURNAL_BYTES = 64 * MIB
+/** A journal that has grown to so many times what there was to remember is replaced by what there is to remember now. */
+export const JOURNAL_GROWTH = 3
+/** How long after a full disk the journal is tried again. */
+export const JOURNAL_RETRY_MS = 1_000
 export const HEARTBEAT_INTERVAL_MS = 1_000
 export const HEARTBEAT_TIMEOUT_MS = 10 * HEARTBEAT_INTERVAL_MS
 /** A client's own code may keep its loop from answering; its death is told by the socket. */

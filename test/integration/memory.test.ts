@@ -1,17 +1,12 @@
 import assert from 'node:assert/strict'
-import { execFile } from 'node:child_process'
 import { readFileSync } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import path from 'node:path'
 import test from 'node:test'
-import { promisify } from 'node:util'
 import { askScheduler } from '../../deploy/ask-scheduler.js'
 import { connect, LocalCluster } from '../../client/index.js'
 import type { WorkerStatus } from '../../protocol/messages/status.js'
 import { eventually } from '../support/eventually.js'
+import { SmallDisk } from '../support/small-disk.js'
 
-const run = promisify(execFile)
 const MIB = 2 ** 20
 const GIB = 2 ** 30
 const NUMBERS = (16 * MIB) / 8
@@ -148,23 +143,3 @@ test('so is a disk that is full', { skip: process.getuid?.() !== 0 }, async () =
     else process.env['TMPDIR'] = before
   }
 })
-
-/** A file system of its own, of memory. */
-class SmallDisk implements AsyncDisposable {
-  readonly path: string
-
-  private constructor(folder: string) {
-    this.path = folder
-  }
-
-  static async mount(size: string): Promise<SmallDisk> {
-    const folder = await mkdtemp(path.join(tmpdir(), 'small-disk-'))
-    await run('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'tmpfs', folder])
-    return new SmallDisk(folder)
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await run('umount', ['--lazy', this.path])
-    await rm(this.path, { recursive: true })
-  }
-}
