@@ -4,9 +4,10 @@ import { askScheduler } from '../deploy/ask-scheduler.js'
 import type { TaskId } from '../protocol/ids.js'
 import type { Explanation } from '../protocol/messages/explanation.js'
 import { readToken, schedulerAddress } from './defaults.js'
+import { readTls, type TlsArguments } from './tls-files.js'
 import { formatTable, printable } from './table.js'
 
-export interface ExplainArguments {
+export interface ExplainArguments extends TlsArguments {
   readonly json?: true
   /** In milliseconds. */
   readonly timeout: number
@@ -17,11 +18,13 @@ export interface ExplainArguments {
 export async function printExplanation(
   given: string,
   key: string,
-  { json, timeout, tokenFile }: ExplainArguments,
+  { json, timeout, tokenFile, ...tls }: ExplainArguments,
 ): Promise<void> {
   const { explanation } = await askScheduler(schedulerAddress(given), {
     name: `heddle explain on ${hostname()}`,
     token: await readToken(tokenFile),
+    tls: await readTls(tls),
+    role: 'viewer',
     timeoutMs: timeout,
     question: { type: 'ask-explanation', request: 1, task: 0 as TaskId, key },
     answer: 'explained',

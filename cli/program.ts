@@ -12,6 +12,7 @@ import type { ExplainArguments } from './explain-command.js'
 import { HeddleCommand } from './heddle-command.js'
 import type { SchedulerArguments } from './scheduler-command.js'
 import type { StatusArguments } from './status-command.js'
+import type { TokenArguments } from './token-command.js'
 import type { WorkerArguments } from './worker-command.js'
 
 export function createProgram(): HeddleCommand {
@@ -27,6 +28,7 @@ export function createProgram(): HeddleCommand {
   addWorker(program)
   addStatus(program)
   addExplain(program)
+  addToken(program)
   return program
 }
 
@@ -41,7 +43,11 @@ function addScheduler(program: HeddleCommand): void {
     )
     .option('--port <port>', 'port to listen on; 0 takes a free one', wholeNumber(0, 65_535), 8786)
   addCommonOptions(command)
-    .example('heddle scheduler', 'heddle scheduler --host 0.0.0.0 --token-file /etc/heddle/token')
+    .example(
+      'heddle scheduler',
+      'heddle scheduler --host 0.0.0.0 --token-file /etc/heddle/token',
+      'heddle scheduler --host 0.0.0.0 --tls-cert scheduler.crt --tls-key scheduler.key --tls-ca ca.crt',
+    )
     .action(async (given: SchedulerArguments) => {
       const { runScheduler } = await import('./scheduler-command.js')
       await runScheduler(given)
@@ -110,7 +116,8 @@ function addStatus(program: HeddleCommand): void {
     .addArgument(command.createArgument('[address]', 'address of the scheduler').default(undefined, '$HEDDLE_ADDRESS'))
     .option('--json', 'print one line of JSON, as /api/v1/status does')
     .option('--timeout <duration>', 'how long to wait for the scheduler, such as 10s', duration, DEFAULT_TIMEOUT_MS)
-    .option('--token-file <file>', 'file that holds the token; else $HEDDLE_TOKEN')
+    .addOption(tokenFile())
+  addTlsOptions(command)
     .example('heddle status ws://127.0.0.1:8786', 'heddle status --json | jq .tasks')
     .action(async (address: string | undefined, given: StatusArguments) => {
       const { printStatus } = await import('./status-command.js')
@@ -126,7 +133,8 @@ function addExplain(program: HeddleCommand): void {
     .addArgument(command.createArgument('<key>', 'key of the task, as future.key and the log have it'))
     .option('--json', 'print one line of JSON')
     .option('--timeout <duration>', 'how long to wait for the scheduler, such as 10s', duration, DEFAULT_TIMEOUT_MS)
-    .option('--token-file <file>', 'file that holds the token; else $HEDDLE_TOKEN')
+    .addOption(tokenFile())
+  addTlsOptions(command)
     .example('heddle explain ws://127.0.0.1:8786 resize-3k9f')
     .action(async (address: string, key: string, given: ExplainArguments) => {
       const { printExplanation } = await import('./explain-command.js')
@@ -134,10 +142,47 @@ function addExplain(program: HeddleCommand): void {
     })
 }
 
+function addToken(program: HeddleCommand): void {
+  const token = program.command('token').description('Make tokens, which say who may do what with a cluster.')
+  token.example('heddle token create --role viewer --token-file /etc/heddle/token')
+  token
+    .command('create')
+    .description('Print a new token: one for a scheduler, or one made from that which opens a part of it.')
+    .addOption(
+      new Option(
+        '--role <role>',
+        'client: submit work and look; worker: do work; viewer: look (default: everything, for a scheduler)',
+      ).choices(['client', 'worker', 'viewer']),
+    )
+    .option('--expires <duration>', 'for how long it holds, such as 7d (default: as long as the scheduler’s)', duration)
+    .option('--token-file <file>', 'file that holds the token of the scheduler; else $HEDDLE_TOKEN')
+    .option('--json', 'print one line of JSON')
+    .example(
+      'heddle token create > /etc/heddle/token',
+      'heddle token create --role worker --token-file /etc/heddle/token',
+      'heddle token create --role viewer --expires 7d --token-file /etc/heddle/token',
+    )
+    .action(async (given: TokenArguments) => {
+      const { createToken } = await import('./token-command.js')
+      await createToken(given)
+    })
+}
+
+function tokenFile(): Option {
+  return new Option('--token-file <file>', 'file that holds the token; else $HEDDLE_TOKEN')
+}
+
+function addTlsOptions(command: HeddleCommand): HeddleCommand {
+  return command
+    .option('--tls-ca <file>', 'certificate that signed those of the other side, for wss (default: public ones)')
+    .option('--tls-cert <file>', 'certificate to show to the other side')
+    .option('--tls-key <file>', 'private key of that certificate')
+}
+
 /** What every command has that runs until it is stopped. */
 function addCommonOptions(command: HeddleCommand): HeddleCommand {
-  return command
-    .option('--token-file <file>', 'file that holds the token; else $HEDDLE_TOKEN')
+  return addTlsOptions(command)
+    .addOption(tokenFile())
     .addOption(
       new Option('--log-level <level>', 'how much to log').choices(['debug', 'info', 'warn', 'error']).default('info'),
     )

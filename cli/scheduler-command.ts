@@ -3,8 +3,9 @@ import { createLog, type LogFormat, type LogLevel } from '../common/node/log.js'
 import { onShutdown } from '../common/node/shutdown.js'
 import { startScheduler } from '../scheduler/scheduler.js'
 import { readToken } from './defaults.js'
+import { readTls, type TlsArguments } from './tls-files.js'
 
-export interface SchedulerArguments {
+export interface SchedulerArguments extends TlsArguments {
   readonly host: string
   readonly port: number
   readonly tokenFile?: string
@@ -12,13 +13,15 @@ export interface SchedulerArguments {
   readonly logFormat: LogFormat
 }
 
-export async function runScheduler({ host, port, tokenFile, logLevel, logFormat }: SchedulerArguments): Promise<void> {
+export async function runScheduler(given: SchedulerArguments): Promise<void> {
+  const { host, port, tokenFile, logLevel, logFormat } = given
   const log = createLog({ level: logLevel, format: logFormat, name: 'scheduler' })
   const onCrash = (error: unknown): void => {
     log.error({ err: error }, 'the scheduler has a bug and cannot go on; please report this')
     process.exit(1)
   }
-  const scheduler = await startScheduler({ host, port, token: await readToken(tokenFile), log, onCrash })
+  const tls = await readTls(given)
+  const scheduler = await startScheduler({ host, port, token: await readToken(tokenFile), tls, log, onCrash })
   // Before anybody is told that it is up, and might ask it to end.
   const asked = new Promise<void>((resolve) => {
     onShutdown({ gracefully: resolve, atOnce: () => process.exit(1) })

@@ -5,9 +5,10 @@ import { formatDuration } from '../common/units.js'
 import { askScheduler } from '../deploy/ask-scheduler.js'
 import type { ClusterStatus } from '../protocol/messages/status.js'
 import { readToken, schedulerAddress } from './defaults.js'
+import { readTls, type TlsArguments } from './tls-files.js'
 import { formatTable } from './table.js'
 
-export interface StatusArguments {
+export interface StatusArguments extends TlsArguments {
   readonly json?: true
   /** In milliseconds. */
   readonly timeout: number
@@ -16,13 +17,15 @@ export interface StatusArguments {
 
 export async function printStatus(
   given: string | undefined,
-  { json, timeout, tokenFile }: StatusArguments,
+  { json, timeout, tokenFile, ...tls }: StatusArguments,
 ): Promise<void> {
   const address = schedulerAddress(given)
   const token = await readToken(tokenFile)
   const { status } = await askScheduler(address, {
     name: `heddle status on ${hostname()}`,
     token,
+    tls: await readTls(tls),
+    role: 'viewer',
     timeoutMs: timeout,
     question: { type: 'ask-status', request: 1 },
     answer: 'status',

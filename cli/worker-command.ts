@@ -5,8 +5,9 @@ import { ERROR_CODES, HeddleError } from '../protocol/errors.js'
 import { LEAVE_GRACE_MS, superviseWorker, type WorkerProcessOptions } from '../worker/nanny.js'
 import { resolveWorkerOptions, type WorkerOptions } from '../worker/options.js'
 import { readToken, schedulerAddress } from './defaults.js'
+import { readTls, type TlsArguments } from './tls-files.js'
 
-export interface WorkerArguments {
+export interface WorkerArguments extends TlsArguments {
   readonly threads?: number
   /** In bytes. */
   readonly memoryLimit?: number
@@ -34,6 +35,7 @@ export async function runWorker(address: string | undefined, given: WorkerArgume
   const asGiven = {
     schedulerUrl: schedulerAddress(address),
     token: await readToken(tokenFile),
+    tls: await readTls(given),
     name,
     threads,
     memoryLimitBytes: memoryLimit,

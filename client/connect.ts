@@ -3,6 +3,7 @@ import { SchedulerUnreachableError, TimeoutError } from '../protocol/errors.js'
 import type { CodeHash } from '../protocol/ids.js'
 import { HANDSHAKE_TIMEOUT_MS, HOLDER_DIAL_TIMEOUT_MS } from '../protocol/limits.js'
 import type { Socket } from '../protocol/transport/socket.js'
+import { checkTls, type TlsOptions } from '../protocol/transport/tls.js'
 import { dial } from '../protocol/transport/websocket.js'
 import { Client } from './client.js'
 import { checkOptionNames, checkTimeout, describe, invalidOption } from './options.js'
@@ -13,6 +14,8 @@ import type { TaskFunction } from './templates.js'
 export interface ConnectOptions {
   /** The token that the scheduler was started with. Default: that of the given cluster, else `HEDDLE_TOKEN`. */
   readonly token?: string | undefined
+  /** Certificates, for a scheduler that encrypts (`wss:`). */
+  readonly tls?: TlsOptions | undefined
   /** What logs and the status page call this client. */
   readonly name?: string | undefined
   /** How long to try. Default: 10,000; 60,000 for a cluster that is started for the client. */
@@ -32,6 +35,7 @@ export interface Cluster {
 interface ResolvedOptions {
   /** As given: the default depends on the target. */
   readonly token: string | undefined
+  readonly tls: TlsOptions | undefined
   readonly name: string
   readonly timeoutMs: number
   /** For starting a cluster, which takes longer than to reach one; `undefined` when the caller gave none. */
@@ -98,6 +102,10 @@ async function open(route: Route, { name, timeoutMs, signal }: ResolvedOptions):
 }
 
 async function routeTo(target: string | Cluster | undefined, options: ResolvedOptions): Promise<Route> {
+  const targetAddress = typeof target === 'string' ? target : target?.address
+  if (options.tls !== undefined && targetAddress?.startsWith('wss:') !== true) {
+    throw invalidOption('tls is for a scheduler that encrypts; give its address, like wss://10.0.0.5:8786.')
+  }
   if (target === 'inline:') return await routeToInline()
   if (target !== undefined) {
     const cluster = typeof target === 'string' ? { address: target } : target
@@ -115,11 +123,12 @@ async function routeTo(target: string | Cluster | undefined, options: ResolvedOp
 }
 
 function webSocketRoute(address: string, options: ResolvedOptions, close: () => Promise<void>): Route {
-  const { token, timeoutMs, signal } = options
+  const { token, tls, timeoutMs, signal } = options
   return {
     address,
-    dialScheduler: () => dial(address, { token, timeoutMs, signal }),
-    dialHolder: (holder, giveUp) => dial(holder, { signal: giveUp, timeoutMs: HOLDER_DIAL_TIMEOUT_MS, isBulk: true }),
+    dialScheduler: () => dial(address, { token, tls, timeoutMs, signal }),
+    dialHolder: (holder, giveUp) =>
+      dial(holder, { tls, signal: giveUp, timeoutMs: HOLDER_DIAL_TIMEOUT_MS, isBulk: true }),
     close,
   }
 }
@@ -150,15 +159,21 @@ async function routeToInline(): Promise<Route> {
 }
 
 function resolveOptions(given: ConnectOptions): ResolvedOptions {
-  checkOptionNames('connect()', given, ['token', 'name', 'timeoutMs', 'signal'])
-  const { token, name = `client-${process.pid}`, signal } = given
+  checkOptionNames('connect()', given, ['token', 'tls', 'name', 'timeoutMs', 'signal'])
+  const { token, tls, name = `client-${process.pid}`, signal } = given
   const { timeoutMs = HANDSHAKE_TIMEOUT_MS } = given
   if (token !== undefined && typeof token !== 'string') throw invalidOption('token must be a text.')
   if (typeof name !== 'string' || name === '' || name.length > 200) {
     throw invalidOption(`name is ${describe(name)}; give a text of 1 to 200 characters.`)
   }
   checkTimeout(timeoutMs)
-  return { token, name, timeoutMs, startTimeoutMs: given.timeoutMs, signal }
+  if (tls !== undefined) checkTlsOption(tls)
+  return { token, tls, name, timeoutMs, startTimeoutMs: given.timeoutMs, signal }
+}
+
+function checkTlsOption(tls: unknown): void {
+  if (typeof tls !== 'object' || tls === null) throw invalidOption(`tls is ${describe(tls)}; give { ca, cert, key }.`)
+  checkTls('connect()', tls)
 }
 
 function isCluster(value: unknown): value is Cluster {

@@ -42,6 +42,7 @@ export type {
   StateCounts,
   WorkerStatus,
 } from '../protocol/messages/status.js'
+export type { TlsOptions } from '../protocol/transport/tls.js'
 export { registerType } from '../protocol/values/register.js'
 export type { ClassOf, TypeCodec } from '../protocol/values/register.js'
 export { asCompleted } from './as-completed.js'

@@ -10,12 +10,16 @@ import { clientToScheduler, schedulerToClient } from '../protocol/messages/clien
 import type { ClientToScheduler, SchedulerToClient } from '../protocol/messages/client.js'
 import type { CloseReason } from '../protocol/transport/connection.js'
 import { connectTo } from '../protocol/transport/handshake.js'
+import type { TlsOptions } from '../protocol/transport/tls.js'
 import { dial } from '../protocol/transport/websocket.js'
 
 export interface QuestionOptions<Answer extends SchedulerToClient['type']> {
   /** Who asks, for the scheduler's log. */
   readonly name: string
   readonly token?: string | undefined
+  readonly tls?: TlsOptions | undefined
+  /** `viewer` for a question that changes nothing. Default: `client`. */
+  readonly role?: 'client' | 'viewer'
   /** For the connection and the answer together. */
   readonly timeoutMs: number
   readonly signal?: AbortSignal | undefined
@@ -31,11 +35,11 @@ export interface QuestionOptions<Answer extends SchedulerToClient['type']> {
  */
 export async function askScheduler<Answer extends SchedulerToClient['type']>(
   address: string,
-  { name, token, timeoutMs, signal, question, answer }: QuestionOptions<Answer>,
+  { name, token, tls, role = 'client', timeoutMs, signal, question, answer }: QuestionOptions<Answer>,
 ): Promise<Extract<SchedulerToClient, { readonly type: Answer }>> {
   type Wanted = Extract<SchedulerToClient, { readonly type: Answer }>
   const deadline = AbortSignal.timeout(timeoutMs)
-  const socket = await dial(address, { token, timeoutMs, signal })
+  const socket = await dial(address, { token, tls, timeoutMs, signal })
   let settle: { readonly resolve: (message: Wanted) => void; readonly reject: (error: Error) => void } | undefined
   const answered = new Promise<Wanted>((resolve, reject) => (settle = { resolve, reject }))
   answered.catch(() => undefined) // It may fail before anyone awaits it.
@@ -43,7 +47,7 @@ export async function askScheduler<Answer extends SchedulerToClient['type']>(
     socket,
     timeoutMs,
     signal,
-    hello: { role: 'client', name },
+    hello: { role, name },
     incoming: schedulerToClient,
     outgoing: clientToScheduler,
     handlers: () => ({

@@ -1,20 +1,33 @@
 /** The scheduler's one port: HTTP requests and WebSocket upgrades come in here, and only who may come gets further. */
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http'
+import { createServer as createTlsServer, type ServerOptions as HttpsServerOptions } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { HeddleError } from '../protocol/errors.js'
 import { CLOSE_TIMEOUT_MS, HANDSHAKE_TIMEOUT_MS, MAX_CONNECTIONS, MAX_HELLO_BYTES } from '../protocol/limits.js'
 import type { Socket } from '../protocol/transport/socket.js'
+import type { TlsOptions } from '../protocol/transport/tls.js'
 import { acceptUpgrade, refuseUpgrade, upgradeServer } from '../protocol/transport/websocket.js'
 import type { Access } from './access.js'
+import type { Grant } from './role-token.js'
 
 /** How often the time limits of requests are looked at. */
 const CHECK_INTERVAL_MS = 2_000
 
+/** What holds for everybody, before it is known who they are. */
+const LIMITS = {
+  maxHeaderSize: MAX_HELLO_BYTES,
+  headersTimeout: HANDSHAKE_TIMEOUT_MS,
+  requestTimeout: HANDSHAKE_TIMEOUT_MS,
+  connectionsCheckingInterval: CHECK_INTERVAL_MS,
+  noDelay: true,
+} as const
+
 export interface FrontDoorOptions {
   readonly access: (port: number) => Access
-  /** Takes the socket of a client or a worker. */
-  readonly onSocket: (socket: Socket) => void
+  readonly tls: TlsOptions | undefined
+  /** Takes the socket of somebody who may connect, and what they may do. */
+  readonly onSocket: (socket: Socket, grant: Grant) => void
   /** Loads what answers HTTP; called at the first request. */
   readonly loadPages: (access: Access) => Promise<RequestListener>
   readonly onError: (error: unknown) => void
@@ -29,13 +42,7 @@ export class FrontDoor {
 
   constructor(options: FrontDoorOptions) {
     this.#options = options
-    this.#server = createServer({
-      maxHeaderSize: MAX_HELLO_BYTES,
-      headersTimeout: HANDSHAKE_TIMEOUT_MS,
-      requestTimeout: HANDSHAKE_TIMEOUT_MS,
-      connectionsCheckingInterval: CHECK_INTERVAL_MS,
-      noDelay: true,
-    })
+    this.#server = options.tls === undefined ? createServer(LIMITS) : createTlsServer(tlsServerOptions(options.tls))
     this.#server.maxConnections = MAX_CONNECTIONS
     this.#server.on('request', (request, response) => void this.#onRequest(request, response))
     this.#server.on('upgrade', (request, socket, head) => this.#onUpgrade(request, socket, head))
@@ -83,16 +90,29 @@ export class FrontDoor {
   }
 
   #onUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    const refusal = this.#access!.refuseUpgrade(request.headers)
-    if (refusal === undefined) {
+    const isForeign = this.#access!.refuseAddress(request.headers) !== undefined
+    const grant = this.#access!.grantOf(request.headers)
+    if (!isForeign && grant !== undefined) {
       const accepted = acceptUpgrade(this.#webSockets, request, socket, head)
-      if (accepted !== undefined) this.#options.onSocket(accepted)
+      if (accepted !== undefined) this.#options.onSocket(accepted, grant)
       return
     }
     socket.on('error', () => undefined)
     socket.once('finish', () => socket.destroy())
-    if (refusal === 'no-token') refuseUpgrade(socket, 401, 'Unauthorized')
-    else refuseUpgrade(socket, 403, 'Forbidden')
+    if (isForeign) refuseUpgrade(socket, 403, 'Forbidden')
+    else refuseUpgrade(socket, 401, 'Unauthorized')
+  }
+}
+
+function tlsServerOptions({ cert, key, ca }: TlsOptions): HttpsServerOptions {
+  return {
+    ...LIMITS,
+    cert,
+    key,
+    ca,
+    handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
+    requestCert: ca !== undefined,
+    rejectUnauthorized: ca !== undefined,
   }
 }
 

@@ -2,18 +2,24 @@
 import { isIPv6 } from 'node:net'
 import type { Log } from '../common/node/log.js'
 import { HeddleError } from '../protocol/errors.js'
-import { newToken } from './access.js'
+import { checkTls, type TlsOptions } from '../protocol/transport/tls.js'
+import { newToken } from './role-token.js'
 
 export const DEFAULT_HOST = '127.0.0.1'
 export const DEFAULT_PORT = 8786
 
 export interface SchedulerOptions {
-  /** The address to listen on. Any but loopback needs a token, which is made if none is given. */
+  /** The address to listen on. Any but loopback needs a token, which is made if none is given, or certificates of those who connect. */
   readonly host?: string | undefined
   /** 0 takes a free one. */
   readonly port?: number | undefined
   /** What clients, workers and browsers must show. */
   readonly token?: string | undefined
+  /**
+   * Encrypts what goes over the port: its certificate `cert` with its `key`. With `ca` whoever connects must show a
+   * certificate that this one has signed.
+   */
+  readonly tls?: TlsOptions | undefined
   /** A socket that listens on loopback already and replaces `host` and `port`: its file descriptor. */
   readonly listener?: { readonly fd: number } | undefined
   readonly log: Log
@@ -42,7 +48,14 @@ export function resolveSchedulerOptions(given: SchedulerOptions): ResolvedSchedu
     const message = 'The token is empty or has characters that no HTTP header may have; use letters, digits and -_.'
     throw new HeddleError('ERR_HEDDLE_INVALID_OPTION', message)
   }
-  const isTokenNew = given.token === undefined && !isLoopback(host)
+  if (given.tls !== undefined) {
+    checkTls('the scheduler', given.tls)
+    if (given.tls.cert === undefined) {
+      const message = 'A scheduler encrypts with a certificate of its own; give --tls-cert and --tls-key too.'
+      throw new HeddleError('ERR_HEDDLE_INVALID_OPTION', message)
+    }
+  }
+  const isTokenNew = given.token === undefined && given.tls?.ca === undefined && !isLoopback(host)
   return Object.freeze({ ...given, host, port, isTokenNew, token: isTokenNew ? newToken() : given.token })
 }
 

@@ -9,7 +9,7 @@ import type * as Fastify from 'fastify'
 import { requirePackage } from '../common/node/require-package.js'
 import type { ErrorCode } from '../protocol/errors.js'
 import type { ClusterStatus } from '../protocol/messages/status.js'
-import type { Access, Refusal } from './access.js'
+import type { Access, AddressRefusal } from './access.js'
 import type { StatusStream } from './status-stream.js'
 
 const { fastify } = requirePackage('fastify') as typeof Fastify
@@ -30,6 +30,8 @@ const HEADERS = Object.freeze({
   'X-Content-Type-Options': 'nosniff',
 })
 
+type Refusal = AddressRefusal | 'no-token' | 'wrong-role' | 'unsure-origin'
+
 const REFUSALS: Readonly<Record<Refusal, { readonly statusCode: number; readonly message: string }>> = Object.freeze({
   'no-token': { statusCode: 401, message: 'This scheduler wants its token; send it as "Authorization: Bearer TOKEN".' },
   'foreign-host': {
@@ -37,7 +39,26 @@ const REFUSALS: Readonly<Record<Refusal, { readonly statusCode: number; readonly
     message: 'This scheduler answers on loopback only; ask it as localhost or 127.0.0.1, with its port.',
   },
   'foreign-origin': { statusCode: 403, message: 'A page of another site may not talk to this scheduler.' },
+  'unsure-origin': {
+    statusCode: 403,
+    message: 'Only a page of this scheduler may do that, and this request names none.',
+  },
+  'wrong-role': {
+    statusCode: 403,
+    message: 'This token is not for that; "heddle token create --role" makes others: client for all, viewer to look.',
+  },
 })
+
+/** Every route there is; a test compares. */
+export const ROUTES = [
+  { method: 'GET', url: '/health' },
+  { method: 'GET', url: '/api/v1/status' },
+  { method: 'GET', url: '/api/v1/status/stream' },
+  { method: 'GET', url: '/status.js' },
+  { method: 'GET', url: '/status.css' },
+  { method: 'GET', url: '/' },
+  { method: 'POST', url: '/' },
+] as const
 
 export interface PagesOptions {
   readonly access: Access
@@ -59,15 +80,16 @@ export async function createPages({ access, currentStatus, stream }: PagesOption
   }
   /** Lets a browser in that shows the token, and takes the token out of its address bar. */
   const enter = (reply: Fastify.FastifyReply, token: string): void => {
-    if (access.isToken(token)) reply.header('Set-Cookie', access.setCookie).redirect('/', 303)
-    else askForToken(reply)
+    const cookie = access.cookieFor(token)
+    if (cookie === undefined) askForToken(reply)
+    else reply.header('Set-Cookie', cookie).redirect('/', 303)
   }
 
   const app = fastify({ logger: false, bodyLimit: MAX_FORM_BYTES })
   app.addHook('onRequest', (request, reply, done) => {
     const { method, url, headers } = request
     reply.headers(HEADERS)
-    const refusal = isOpenToAll(method, url) ? access.refuseAddress(headers) : access.refuseRequest(headers)
+    const refusal = access.refuseAddress(headers) ?? (isOpenToAll(method, url) ? undefined : refuse(access, request))
     if (refusal === undefined) return done()
     if (refusal === 'no-token' && isPage(url)) return askForToken(reply)
     const { statusCode, message } = REFUSALS[refusal]
@@ -112,9 +134,20 @@ export async function createPages({ access, currentStatus, stream }: PagesOption
   return (request, response) => app.routing(request, response)
 }
 
+/** Who has no token, or one for other things. What changes something takes one for clients. */
+function refuse(access: Access, { method, headers }: Fastify.FastifyRequest): Refusal | undefined {
+  const shown = access.shownBy(headers)
+  if (shown === undefined) return 'no-token'
+  if (shown.grant === 'worker') return 'wrong-role'
+  if (method === 'GET' || method === 'HEAD' || method === 'OPTIONS') return undefined
+  if (shown.grant === 'viewer') return 'wrong-role'
+  return shown.isCookie && headers.origin === undefined ? 'unsure-origin' : undefined
+}
+
 /** Without the token: the health check, and whoever is about to show the token. */
 function isOpenToAll(method: string, url: string): boolean {
-  return url === '/health' || (method === 'POST' ? url === '/' : url.startsWith('/?token='))
+  if (method === 'POST') return url === '/'
+  return (method === 'GET' || method === 'HEAD') && (url === '/health' || url.startsWith('/?token='))
 }
 
 function isPage(url: string): boolean {

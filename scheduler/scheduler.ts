@@ -29,13 +29,15 @@ export interface RunningScheduler extends AsyncDisposable {
  */
 export async function startScheduler(given: SchedulerOptions): Promise<RunningScheduler> {
   const options = resolveSchedulerOptions(given)
-  const { host, token, log } = options
+  const { host, token, tls, log } = options
   const machine = createMachine()
   const sessions = new Sessions({ machine, log, onCrash: options.onCrash })
   const stream = new StatusStream(() => machine.statusOf(sessions.nowMs))
   const door = new FrontDoor({
-    access: (port) => new Access(token, port),
-    onSocket: (socket) => sessions.accept(socket),
+    tls,
+    access: (port) =>
+      new Access({ token, port, isEncrypted: tls !== undefined, hasCertificates: tls?.ca !== undefined }),
+    onSocket: (socket, grant) => sessions.accept(socket, grant),
     loadPages: async (access) => {
       const { createPages } = await import('./pages.js')
       return await createPages({ access, stream, currentStatus: () => machine.statusOf(sessions.nowMs) })
@@ -53,9 +55,9 @@ export async function startScheduler(given: SchedulerOptions): Promise<RunningSc
   const close = (): Promise<void> => (closed ??= closeAll())
   const reachable = authority(reachableHost(host), port)
   return {
-    address: `ws://${reachable}`,
+    address: `${tls === undefined ? 'ws' : 'wss'}://${reachable}`,
     port,
-    statusPage: `http://${reachable}/`,
+    statusPage: `${tls === undefined ? 'http' : 'https'}://${reachable}/`,
     newToken: options.isTokenNew ? token : undefined,
     close,
     [Symbol.asyncDispose]: close,

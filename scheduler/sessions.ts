@@ -3,9 +3,9 @@
  * carried out by one `switch`. Who breaks the protocol loses its own connection, and nobody else notices.
  */
 import { unreachable } from '../common/assert.js'
-import { EventLoop, type Machine } from '../common/node/event-loop.js'
+import { EventLoop } from '../common/node/event-loop.js'
 import type { Log } from '../common/node/log.js'
-import { HeddleError, ProtocolError } from '../protocol/errors.js'
+import { AuthenticationError, HeddleError, ProtocolError } from '../protocol/errors.js'
 import { clientId, workerId, type ClientId, type WorkerId } from '../protocol/ids.js'
 import { CLIENT_SILENCE_MS, HANDSHAKE_TIMEOUT_MS, MAX_CONNECTIONS } from '../protocol/limits.js'
 import { clientToScheduler, schedulerToClient } from '../protocol/messages/client.js'
@@ -19,13 +19,16 @@ import { freshMemory } from '../protocol/transport/inbox.js'
 import type { LinkContract } from '../protocol/transport/link.js'
 import type { Socket } from '../protocol/transport/socket.js'
 import type { SchedulerEvent } from './core/events.js'
+import type { SchedulerMachine } from './core/machine.js'
 import type { MemberId, SchedulerInstruction } from './core/instructions.js'
+import type { Grant, TokenRole } from './role-token.js'
 import { refuseLargePayload, RelaySwitch, strayPayload, type RelayEnd } from './relay-switch.js'
+import { answerViewer } from './viewers.js'
 
 const STOPPED: CloseReason = Object.freeze({ code: 'ERR_HEDDLE_CLOSED', message: 'The scheduler was stopped.' })
 
 export interface SessionsOptions {
-  readonly machine: Machine<SchedulerEvent, SchedulerInstruction>
+  readonly machine: SchedulerMachine
   readonly log: Log
   /** Told of a bug of ours: the core threw, and every connection was closed. */
   readonly onCrash: (error: unknown) => void
@@ -35,6 +38,7 @@ export interface SessionsOptions {
 
 export class Sessions {
   readonly #log: Log
+  readonly #machine: SchedulerMachine
   readonly #maxConnections: number
   readonly #loop: EventLoop<SchedulerEvent, SchedulerInstruction>
   readonly #clients = new Map<ClientId, Connection<SchedulerToClient>>()
@@ -48,6 +52,7 @@ export class Sessions {
 
   constructor({ machine, log, onCrash, maxConnections = MAX_CONNECTIONS }: SessionsOptions) {
     this.#log = log
+    this.#machine = machine
     this.#maxConnections = maxConnections
     this.#loop = new EventLoop({
       machine,
@@ -64,12 +69,12 @@ export class Sessions {
     return this.#loop.nowMs
   }
 
-  /** Takes a fresh socket, whoever is at its other end. */
-  accept(socket: Socket): void {
+  /** Takes a fresh socket of somebody who may do what `grant` says. */
+  accept(socket: Socket, grant: Grant = 'all'): void {
     answer({
       socket,
       self: 'scheduler',
-      admit: (hello) => this.#admit(hello),
+      admit: (hello) => this.#admit(hello, grant),
       onRefused: (error) => this.#log.warn({ peer: socket.peer, code: error.code }, error.message),
     })
   }
@@ -81,13 +86,16 @@ export class Sessions {
     for (const connection of this.#open) connection.close(STOPPED)
   }
 
-  #admit(hello: Hello): Admission {
+  #admit(hello: Hello, grant: Grant): Admission {
     if (this.#isClosed) return { refuse: new HeddleError('ERR_HEDDLE_CLOSED', STOPPED.message, { retryable: true }) }
     if (this.#open.size >= this.#maxConnections) {
       const message = `The scheduler has ${this.#maxConnections} connections, which is its limit; close some first.`
       return { refuse: new HeddleError('ERR_HEDDLE_PROTOCOL', message, { retryable: true }) }
     }
+    if (hello.role !== 'peer' && !mayBe(grant, hello.role)) return { refuse: refuseRole(grant, hello.role) }
     switch (hello.role) {
+      case 'viewer':
+        return this.#viewerContract()
       case 'client':
         return this.#clientContract(hello.name)
       case 'worker':
@@ -126,6 +134,22 @@ export class Sessions {
       }
     }
     return { incoming: clientToScheduler, outgoing: schedulerToClient, maxSilenceMs: CLIENT_SILENCE_MS, handlers }
+  }
+
+  /** Somebody who only looks: is told what there is, and is no client of the cluster. */
+  #viewerContract(): LinkContract<ClientToScheduler, SchedulerToClient> {
+    const handlers = (connection: Connection<SchedulerToClient>): Handlers<ClientToScheduler> => {
+      this.#open.add(connection)
+      return {
+        allocate: allocateFrame,
+        onPayload: (_message, payload) => connection.close(strayPayload(payload.length)),
+        onMessages: (messages) => {
+          for (const message of messages) answerViewer(this.#machine, this.nowMs, connection, message)
+        },
+        onClose: () => this.#open.delete(connection),
+      }
+    }
+    return { incoming: clientToScheduler, outgoing: schedulerToClient, handlers }
   }
 
   /** A connection is a worker once it said `join`, which must be the first thing it says, and soon. */
@@ -215,6 +239,17 @@ export class Sessions {
     if (code === 'closed') this.#log.info({ peer }, what)
     else this.#log.warn({ peer, code }, `${what}: ${message}`)
   }
+}
+
+/** Whoever may submit work may look on, too. */
+function mayBe(grant: Grant, role: TokenRole): boolean {
+  return grant === 'all' || grant === role || (grant === 'client' && role === 'viewer')
+}
+
+function refuseRole(grant: Grant, role: TokenRole): HeddleError {
+  return new AuthenticationError(
+    `This token is for a ${grant}, and not for a ${role}; "heddle token create --role ${role}" makes one that is.`,
+  )
 }
 
 function notJoined(what: string): CloseReason {

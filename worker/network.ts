@@ -1,9 +1,11 @@
 /** How a worker reaches others and is reached: WebSockets in a cluster of processes, memory in one of a single process. */
-import { createServer, type Server } from 'node:http'
+import { createServer, type RequestListener, type Server } from 'node:http'
+import { createServer as createTlsServer, type ServerOptions as HttpsServerOptions } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { HeddleError } from '../protocol/errors.js'
-import { HOLDER_DIAL_TIMEOUT_MS } from '../protocol/limits.js'
+import { HANDSHAKE_TIMEOUT_MS, HOLDER_DIAL_TIMEOUT_MS, MAX_CONNECTIONS, MAX_HELLO_BYTES } from '../protocol/limits.js'
 import type { Socket } from '../protocol/transport/socket.js'
+import type { TlsOptions } from '../protocol/transport/tls.js'
 import { acceptUpgrade, dial, refuseUpgrade, upgradeServer } from '../protocol/transport/websocket.js'
 import type { ListenAddress } from './options.js'
 
@@ -25,35 +27,55 @@ export interface Listener {
 export interface WebSocketNetworkOptions {
   readonly schedulerUrl: string
   readonly token: string | undefined
+  readonly tls?: TlsOptions | undefined
   readonly listen: ListenAddress | undefined
   readonly advertiseUrl: string | undefined
 }
 
-export function webSocketNetwork({ schedulerUrl, token, listen, advertiseUrl }: WebSocketNetworkOptions): Network {
+export function webSocketNetwork({ schedulerUrl, token, tls, listen, advertiseUrl }: WebSocketNetworkOptions): Network {
   return {
-    dialScheduler: (signal) => dial(schedulerUrl, { token, signal }),
-    dialPeer: (address, signal) => dial(address, { signal, timeoutMs: HOLDER_DIAL_TIMEOUT_MS, isBulk: true }),
+    dialScheduler: (signal) => dial(schedulerUrl, { token, tls, signal }),
+    dialPeer: (address, signal) => dial(address, { tls, signal, timeoutMs: HOLDER_DIAL_TIMEOUT_MS, isBulk: true }),
     listen: async (localAddress, onSocket) => {
-      const server = createServer((_request, response) => {
-        response.writeHead(426, { 'Content-Type': 'text/plain' }).end('This is a heddle worker; ask its scheduler.\n')
-      })
-      acceptUpgrades(server, onSocket)
+      const server = tls?.cert === undefined ? createServer(LIMITS, refuse) : createTlsServer(tlsLimits(tls), refuse)
+      server.maxConnections = MAX_CONNECTIONS
+      acceptUpgrades(server, { onSocket, isBulk: tls?.cert === undefined })
       const { address, port } = await listening(server, {
         host: listen?.host ?? localAddress,
         port: listen?.port ?? 0,
       })
       const host = address.includes(':') ? `[${address}]` : address
-      return { address: advertiseUrl ?? `ws://${host}:${port}`, close: () => server.close() }
+      return {
+        address: advertiseUrl ?? `${tls?.cert === undefined ? 'ws' : 'wss'}://${host}:${port}`,
+        close: () => server.close(),
+      }
     },
   }
 }
 
-function acceptUpgrades(server: Server, onSocket: (socket: Socket) => void): void {
+/** What holds for everybody, before it is known who they are. */
+const LIMITS = { maxHeaderSize: MAX_HELLO_BYTES, headersTimeout: HANDSHAKE_TIMEOUT_MS } as const
+
+/** Who fetches values from a worker that wants certificates shows the one that it shows the scheduler. */
+function tlsLimits({ cert, key, ca }: TlsOptions): HttpsServerOptions {
+  const mustShow = ca !== undefined
+  const handshakeTimeout = HANDSHAKE_TIMEOUT_MS
+  return { ...LIMITS, cert, key, ca, handshakeTimeout, requestCert: mustShow, rejectUnauthorized: mustShow }
+}
+
+const refuse: RequestListener = (_request, response) => {
+  response.writeHead(426, { 'Content-Type': 'text/plain' }).end('This is a heddle worker; ask its scheduler.\n')
+}
+
+function acceptUpgrades(
+  server: Server,
+  { onSocket, isBulk }: { readonly onSocket: (socket: Socket) => void; readonly isBulk: boolean },
+): void {
   const upgrades = upgradeServer()
   server.on('upgrade', (request, tcpSocket, head) => {
     // Only browsers send it, and no web page has any business here.
     if (request.headers.origin !== undefined) return refuseUpgrade(tcpSocket, 403, 'Forbidden')
-    const socket = acceptUpgrade(upgrades, request, tcpSocket, head, { isBulk: true })
+    const socket = acceptUpgrade(upgrades, request, tcpSocket, head, { isBulk })
     if (socket !== undefined) onSocket(socket)
   })
 }

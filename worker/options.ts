@@ -5,6 +5,7 @@ import { availableParallelism, hostname, tmpdir } from 'node:os'
 import { HeddleError } from '../protocol/errors.js'
 import { DEFAULT_IO_TASKS } from '../protocol/limits.js'
 import { isResourceName, MAX_AMOUNTS, thousandthsOf, type Amount } from '../protocol/resources.js'
+import { checkTls, type TlsOptions } from '../protocol/transport/tls.js'
 import { availableMemoryBytes } from './memory-limit.js'
 
 /** Options of a worker, as they are given. All but the address have defaults. */
@@ -12,6 +13,11 @@ export interface GivenWorkerOptions {
   /** Address of the scheduler, such as `ws://127.0.0.1:8786`. */
   readonly schedulerUrl: string
   readonly token?: string | undefined
+  /**
+   * For a `wss:` scheduler. With `cert` and `key` it listens for other workers, and encrypts; without, its values go by
+   * way of the scheduler.
+   */
+  readonly tls?: TlsOptions | undefined
   /** Its name in the cluster, which no other worker may have. Default: host and process. */
   readonly name?: string | undefined
   /** The same for all processes that take each other's place under one name. Default: a new one. */
@@ -54,6 +60,7 @@ export interface ListenAddress {
 export interface WorkerOptions {
   readonly schedulerUrl: string
   readonly token: string | undefined
+  readonly tls: TlsOptions | undefined
   readonly name: string
   readonly incarnation: string
   readonly threads: number
@@ -84,11 +91,12 @@ export function resolveWorkerOptions(given: GivenWorkerOptions): WorkerOptions {
   const options = {
     schedulerUrl: given.schedulerUrl,
     token: given.token,
+    tls: given.tls,
     name: given.name ?? defaultWorkerName(),
     incarnation: given.incarnation ?? randomUUID(),
     threads: given.threads ?? availableParallelism(),
     memoryLimitBytes: given.memoryLimitBytes ?? defaultMemoryLimitBytes(),
-    listen: resolveListen(given.listen),
+    listen: resolveListen(given),
     advertiseUrl: given.advertiseUrl,
     resources: resolveAmounts(given.resources ?? {}),
     maxPauseMs: given.maxPauseMs,
@@ -99,6 +107,12 @@ export function resolveWorkerOptions(given: GivenWorkerOptions): WorkerOptions {
   }
   if (!isWebSocketUrl(options.schedulerUrl)) {
     throw invalid(`"${options.schedulerUrl}" is no address of a scheduler; write it like ws://127.0.0.1:8786.`)
+  }
+  if (options.tls !== undefined) {
+    if (!options.schedulerUrl.startsWith('wss:')) {
+      throw invalid(`Certificates are for a scheduler that encrypts; write its address like wss://10.0.0.5:8786.`)
+    }
+    checkTls('the worker', options.tls)
   }
   if (!/^[\w.:-]{1,128}$/.test(options.name)) {
     throw invalid(`"${options.name}" is no name; give up to 128 letters, digits, dots, colons, dashes and underscores.`)
@@ -183,9 +197,16 @@ export function defaultMemoryLimitBytes(): number {
   return Math.floor(availableMemoryBytes() * MEMORY_SHARE)
 }
 
-function resolveListen(given: string | false | undefined): ListenAddress | undefined {
-  if (given === false) return undefined
-  return given === undefined ? { host: undefined, port: 0 } : parseListen(given)
+/** What is encrypted on its way to the scheduler is not sent in the clear to others. */
+function resolveListen({ listen, schedulerUrl, tls }: GivenWorkerOptions): ListenAddress | undefined {
+  if (listen === false) return undefined
+  if (schedulerUrl.startsWith('wss:') && tls?.cert === undefined) {
+    if (listen === undefined) return undefined
+    throw invalid(
+      'A worker of a scheduler that encrypts listens only with a certificate; give --tls-cert and --tls-key.',
+    )
+  }
+  return listen === undefined ? { host: undefined, port: 0 } : parseListen(listen)
 }
 
 /** A share of what is free now: others write to the same disk. A folder that isn't there is an error later, when it is used. */

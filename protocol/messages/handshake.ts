@@ -1,7 +1,8 @@
 /** What two processes say first, whatever they are to each other. */
 import { integer, message, oneOf, optionalText, text, union, type Infer } from '../schema.js'
 
-export const role = oneOf('client', 'worker', 'peer')
+/** A viewer asks a scheduler what there is, and can't change it. */
+export const role = oneOf('client', 'worker', 'peer', 'viewer')
 export type Role = Infer<typeof role>
 
 /** The dialling side says who it is and which versions of the protocol it speaks. */

@@ -14,6 +14,7 @@ import { BulkReader } from './bulk-reader.js'
 import type { CloseReason } from './connection.js'
 import type { Socket, SocketHandlers } from './socket.js'
 import { systemTimers } from './timers.js'
+import { certificateTrouble, type TlsOptions } from './tls.js'
 
 const { WebSocket, WebSocketServer } = requirePackage('ws') as typeof Ws
 
@@ -25,7 +26,7 @@ export interface DialOptions {
   /** Large frames will come over it, which are read straight to where they are wanted. Changes nothing for `wss:`. */
   readonly isBulk?: boolean
   /** For `wss:`. */
-  readonly tls?: { readonly ca?: string | Buffer; readonly cert?: string | Buffer; readonly key?: string | Buffer }
+  readonly tls?: TlsOptions | undefined
 }
 
 /**
@@ -122,7 +123,11 @@ function opened(webSocket: Ws.WebSocket, address: string, options: DialOptions):
       cancelTimeout()
       signal?.removeEventListener('abort', onAbort)
     }
-    webSocket.once('error', (cause) => noAnswer('', cause))
+    webSocket.once('error', (cause) => {
+      const trouble = certificateTrouble(address, cause)
+      if (trouble === undefined) noAnswer(whyMaybe(address, cause), cause)
+      else fail(new AuthenticationError(trouble, { cause }))
+    })
     webSocket.once('unexpected-response', (request, response) => {
       request.destroy()
       fail(refusal(address, response.statusCode ?? 0))
@@ -135,6 +140,15 @@ function opened(webSocket: Ws.WebSocket, address: string, options: DialOptions):
       resolve(present(tcpSocket, 'the socket of an upgrade'))
     })
   })
+}
+
+/** What an end without a word may mean: that one side encrypts and the other does not, or a certificate. */
+function whyMaybe(address: string, { code }: Error & { readonly code?: unknown }): string {
+  if (code === 'ERR_SSL_WRONG_VERSION_NUMBER' || code === 'EPROTO') return ', which does not encrypt: write ws: for it'
+  if (code !== 'ECONNRESET') return ''
+  return address.startsWith('ws:')
+    ? ', unless it encrypts: then write wss: for it'
+    : ', or it did not trust our certificate'
 }
 
 function refusal(address: string, statusCode: number): HeddleError {

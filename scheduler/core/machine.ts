@@ -3,8 +3,11 @@
  * nothing, and reads no clock; every rule of scheduling is in this folder, and none is outside.
  */
 import { unreachable } from '../../common/assert.js'
+import type { TaskId } from '../../protocol/ids.js'
+import type { Explanation } from '../../protocol/messages/explanation.js'
 import type { ClusterStatus } from '../../protocol/messages/status.js'
 import type { SchedulerEvent } from './events.js'
+import { explain } from './explain.js'
 import type { SchedulerInstruction } from './instructions.js'
 import { stopMaps } from './max-failures.js'
 import { checkInvariants } from './invariants.js'
@@ -113,6 +116,8 @@ export interface SchedulerMachine {
   endTurn(nowMs: number): readonly SchedulerInstruction[]
   nextDeadlineMs(): number | undefined
   statusOf(nowMs: number): ClusterStatus
+  /** Why the task of this id or, if that is 0, of this key is where it is. */
+  explain(nowMs: number, task: TaskId, key: string): Explanation
   checkInvariants(): void
 }
 
@@ -125,6 +130,10 @@ export function createSchedulerMachine(config: SchedulerConfig): SchedulerMachin
     statusOf: (nowMs) => {
       state.nowMs = Math.max(state.nowMs, nowMs)
       return statusOf(state)
+    },
+    explain: (nowMs, task, key) => {
+      state.nowMs = Math.max(state.nowMs, nowMs)
+      return explain(state, task, key)
     },
     checkInvariants: () => checkInvariants(state),
   }

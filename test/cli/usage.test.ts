@@ -76,7 +76,7 @@ test('an empty token file is refused', async () => {
 
 test('the version and the help go to standard output, and every command shows an example', async () => {
   assert.deepEqual(await run(['--version']), { code: 0, stdout: `${packageVersion()}\n`, stderr: '' })
-  for (const command of [[], ['scheduler'], ['worker'], ['worker', 'join'], ['status']]) {
+  for (const command of [[], ['scheduler'], ['worker'], ['worker', 'join'], ['status'], ['token', 'create']]) {
     const { code, stdout, stderr } = await run([...command, '--help'])
     assert.deepEqual([code, stderr], [0, ''])
     assert.match(stdout, /\nExamples?:\n {2}(HEDDLE_TOKEN=… )?heddle /)

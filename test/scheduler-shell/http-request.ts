@@ -12,7 +12,7 @@ export interface HttpQuestion {
   readonly host?: string
   readonly port: number
   readonly path: string
-  readonly method?: 'GET' | 'POST'
+  readonly method?: string
   readonly headers?: OutgoingHttpHeaders
   readonly body?: string
 }
@@ -36,7 +36,12 @@ export function ask({
 }
 
 /** Asks for a WebSocket, and gives the status code of the answer: 101 when it was granted. */
-export function askForUpgrade({ host = '127.0.0.1', port, headers = {} }: Omit<HttpQuestion, 'path'>): Promise<number> {
+export function askForUpgrade({
+  host = '127.0.0.1',
+  port,
+  path = '/',
+  headers = {},
+}: Omit<HttpQuestion, 'path'> & { readonly path?: string }): Promise<number> {
   return new Promise((resolve, reject) => {
     const upgrade = {
       Connection: 'Upgrade',
@@ -44,7 +49,7 @@ export function askForUpgrade({ host = '127.0.0.1', port, headers = {} }: Omit<H
       'Sec-WebSocket-Version': '13',
       'Sec-WebSocket-Key': 'dGhlIHNhbXBsZSBub25jZQ==',
     }
-    const asked = request({ host, port, path: '/', headers: { ...upgrade, ...headers }, agent: false })
+    const asked = request({ host, port, path, headers: { ...upgrade, ...headers }, agent: false })
     asked.on('error', reject)
     asked.on('upgrade', (_response, socket) => {
       socket.destroy()

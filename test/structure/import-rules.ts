@@ -56,7 +56,11 @@ export const ZONES: readonly Zone[] = [
     lazily: ['deploy'],
   },
   // The public door, which writes out every name: that of the local cluster too.
-  { folder: 'client/index.ts', mayImport: [...PROTOCOL, 'protocol/values', 'client', 'deploy'] },
+  {
+    folder: 'client/index.ts',
+    mayImport: [...PROTOCOL, 'protocol/values', 'client', 'deploy'],
+    typesOf: ['protocol/transport'],
+  },
   { folder: 'client/graph', mayImport: PROTOCOL, withoutNode: true },
   { folder: 'client/capture', mayImport: [...PROTOCOL, 'common/node'], packages: ['acorn', 'esbuild'] },
 
