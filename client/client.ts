@@ -337,8 +337,9 @@ export class Client implements AsyncDisposable {
    *
    * @example
    * ```ts
-   * const [count, names] = await client.gather([countFuture, namesFuture])
-   * const rest = await client.gather(futures, { errors: 'skip' })
+   * const [count, name] = await client.gather([client.submit(() => 3), client.submit(() => 'warp')])
+   * const halves = client.map((n: number) => { if (n % 2 === 1) throw new Error(`${n} is odd`); return n / 2 }, [2, 3, 4])
+   * console.log(count, name, await client.gather(halves, { errors: 'skip' })) // => 3 warp [ 1, 2 ]
    * ```
    */
   gather<const F extends readonly Future<unknown>[]>(
@@ -416,9 +417,10 @@ export class Client implements AsyncDisposable {
    *
    * @example
    * ```ts
-   * const parts = client.map(load, files)
-   * const total = await client.submit(merge, parts)
+   * const parts = client.map((word: string) => word.length, ['warp', 'and', 'weft'])
+   * const total = await client.submit((lengths: number[]) => lengths.reduce((a, b) => a + b, 0), parts)
    * client.release(parts)
+   * console.log(total) // => 11
    * ```
    */
   release(futures: Iterable<Future<unknown>>): void {
@@ -430,7 +432,7 @@ export class Client implements AsyncDisposable {
    *
    * @example
    * ```ts
-   * const jobs = client.map(crawl, sites)
+   * const jobs = client.map((n: number) => { while (n > 0); }, Array.from({ length: 100 }, () => 1))
    * const results = await client.cancel(jobs, { reason: 'the user left' })
    * console.log(results.filter(({ stoppedBy }) => stoppedBy === 'queue').length, 'had not begun')
    * ```
@@ -485,7 +487,7 @@ export class Client implements AsyncDisposable {
    * @throws {TimeoutError} when that takes longer than `timeoutMs`.
    * @example
    * ```ts
-   * await client.waitForWorkers(2, { timeoutMs: 30_000 })
+   * await client.waitForWorkers(2, { timeoutMs: 30_000 }) // throws a TimeoutError if they don't come
    * ```
    */
   async waitForWorkers(count: number, options: WaitForWorkersOptions = {}): Promise<void> {
@@ -540,8 +542,8 @@ export class Client implements AsyncDisposable {
    *
    * @example
    * ```ts
-   * const { reason, workers } = await client.explain('resize-3k9f')
-   * console.log(reason, ...workers.map(({ name, reason }) => `${name} ${reason}`))
+   * const { state, reason, workers } = await client.explain('resize-3k9f')
+   * console.log(state, reason, ...workers.map(({ name, reason }) => `${name} ${reason}`))
    * ```
    */
   async explain(key: string): Promise<Explanation> {

@@ -34,6 +34,7 @@ export interface Delayed<T> {
    * @throws {GraphError} when there are more than 2,000 calls, which nobody could make out.
    * @example
    * ```ts
+   * const total = delayed((a: number, b: number) => a + b)(1, 2)
    * total.visualize('total.svg')
    * ```
    */

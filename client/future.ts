@@ -25,9 +25,9 @@ export interface ResultOptions {
  *
  * @example
  * ```ts
- * const rows = client.submit(loadRows, 'a.csv')     // Future<Row[]>, at once
- * const count = rows.pipe((all: Row[]) => all.length) // the rows don't travel to this process
- * console.log(await count)
+ * const rows = client.submit((text: string) => text.split('\n'), 'a;1\nb;2') // Future<string[]>, at once
+ * const count = rows.pipe((all: string[]) => all.length)                     // the rows don't travel to this process
+ * console.log(await count)                                                   // => 2
  * ```
  */
 export interface Future<T> extends PromiseLike<T>, Disposable {
@@ -49,7 +49,8 @@ export interface Future<T> extends PromiseLike<T>, Disposable {
    * @throws What the task threw.
    * @example
    * ```ts
-   * const answer = await future.result({ timeoutMs: 5_000 })
+   * const future = client.submit(() => 6 * 7)
+   * console.log(await future.result({ timeoutMs: 60_000 })) // => 42
    * ```
    */
   result(options?: ResultOptions): Promise<T>
@@ -59,8 +60,9 @@ export interface Future<T> extends PromiseLike<T>, Disposable {
    *
    * @example
    * ```ts
+   * const future = client.submit(() => JSON.parse('{'))
    * const error = await future.error()
-   * if (error !== undefined) console.error('skipped:', error)
+   * console.log(error instanceof SyntaxError) // => true
    * ```
    */
   error(): Promise<unknown>
@@ -71,7 +73,10 @@ export interface Future<T> extends PromiseLike<T>, Disposable {
    *
    * @example
    * ```ts
-   * const stop = future.onStatus((status) => console.log(future.key, status))
+   * const future = client.submit(() => 6 * 7)
+   * const stop = future.onStatus((status) => console.log(status)) // => finished
+   * await future
+   * stop()
    * ```
    */
   onStatus(onStatus: (status: FutureStatus) => void): () => void
@@ -81,7 +86,9 @@ export interface Future<T> extends PromiseLike<T>, Disposable {
    *
    * @example
    * ```ts
-   * const top = client.submit(loadScores).pipe((scores: number[], n: number) => scores.slice(0, n), 10)
+   * const scores = client.submit(() => [9, 7, 4, 1])
+   * const top = scores.pipe((all: number[], n: number) => all.slice(0, n), 2)
+   * console.log(await top) // => [ 9, 7 ]
    * ```
    */
   pipe<A extends readonly unknown[], R>(fn: (value: T, ...rest: A) => R, ...rest: Inputs<A>): Future<Awaited<R>>
@@ -95,7 +102,7 @@ export interface Future<T> extends PromiseLike<T>, Disposable {
    * @example
    * ```ts
    * const endless = client.submit(() => { while (true); })
-   * console.log(await endless.cancel({ reason: 'too slow' })) // => { stoppedBy: 'thread' }
+   * console.log(await endless.cancel({ reason: 'too slow' })) // { stoppedBy: 'thread' }, if it had begun
    * ```
    */
   cancel(options?: CancelOptions): Promise<CancelResult>
@@ -105,6 +112,7 @@ export interface Future<T> extends PromiseLike<T>, Disposable {
    *
    * @example
    * ```ts
+   * const future = client.submit(() => 6 * 7)
    * const { state, reason } = await future.explain()
    * console.log(`${state}: ${reason}`)
    * ```
@@ -120,8 +128,9 @@ export interface Future<T> extends PromiseLike<T>, Disposable {
    * call when its function or arguments could not be sent, which trying again does not change.
    * @example
    * ```ts
-   * if (future.status === 'error') future.retry()
-   * console.log(await future)
+   * const future = client.submit(() => { if (Math.random() < 0.5) throw new Error('no luck'); return 6 * 7 })
+   * while ((await future.error()) !== undefined) future.retry()
+   * console.log(await future) // => 42
    * ```
    */
   retry(): void

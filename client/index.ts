@@ -11,7 +11,7 @@
  * console.log(await client.gather(squares)) // => [ 1, 4, 9 ]
  * ```
  *
- * @packageDocumentation
+ * @module heddle
  */
 /// <reference types="node" preserve="true" />
 export { LocalCluster } from '../deploy/local-cluster.js'

@@ -2,7 +2,7 @@
  * `heddle/pool`: the part of Piscina's API that programs use, on a cluster. A program that has a pool of threads moves to
  * many machines by changing one import.
  *
- * @packageDocumentation
+ * @module heddle/pool
  */
 /// <reference types="node" preserve="true" />
 import { EventEmitter } from 'node:events'
@@ -88,7 +88,7 @@ const OTHERS: Readonly<Record<string, string>> = {
  * import { Pool } from 'heddle/pool'
  *
  * const pool = new Pool({ filename: new URL('./worker.js', import.meta.url).href })
- * console.log(await pool.run({ a: 4, b: 6 }))
+ * console.log(await pool.run({ a: 4, b: 6 })) // => 10
  * await pool.destroy()
  * ```
  */
@@ -169,7 +169,10 @@ export class Pool<T = any, R = any> extends EventEmitter implements AsyncDisposa
    * `destroy()`, `ERR_HEDDLE_INVALID_OPTION`; and whatever the task throws.
    * @example
    * ```ts
-   * const product = await pool.run({ a: 4, b: 6 }, { name: 'multiply', signal: AbortSignal.timeout(1_000) })
+   * import { Pool } from 'heddle/pool'
+   *
+   * await using pool = new Pool({ filename: new URL('./worker.js', import.meta.url).href })
+   * console.log(await pool.run({ a: 4, b: 6 }, { name: 'multiply', signal: AbortSignal.timeout(60_000) })) // => 24
    * ```
    */
   async run(task: T, options: PoolRunOptions = {}): Promise<R> {
@@ -210,8 +213,12 @@ export class Pool<T = any, R = any> extends EventEmitter implements AsyncDisposa
    *
    * @example
    * ```ts
-   * const all = files.map((file) => pool.run(file))
+   * import { Pool } from 'heddle/pool'
+   *
+   * const pool = new Pool({ filename: new URL('./worker.js', import.meta.url).href })
+   * const sums = [1, 2, 3].map((n) => pool.run({ a: n, b: n }))
    * await pool.close()
+   * console.log(await Promise.all(sums)) // => [ 2, 4, 6 ]
    * ```
    */
   async close(options: { readonly force?: false | undefined } = {}): Promise<void> {

@@ -1,7 +1,7 @@
 /**
  * `heddle/testing`: clusters for the tests of programs that use heddle.
  *
- * @packageDocumentation
+ * @module heddle/testing
  */
 /// <reference types="node" preserve="true" />
 import type { LocalClusterOptions } from '../deploy/local-options.js'

@@ -1,7 +1,7 @@
 /**
  * `heddle/cluster`: clusters that a program starts itself.
  *
- * @packageDocumentation
+ * @module heddle/cluster
  */
 /// <reference types="node" preserve="true" />
 export { LocalCluster } from './local-cluster.js'

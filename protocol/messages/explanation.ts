@@ -17,7 +17,10 @@ export const explanation = record({
   /** About how many ready tasks come before it; 0 when it is not ready. */
   ahead: integer,
 })
-/** Why a task is where it is. */
+/**
+ * Why a task is where it is.
+ * @interface
+ */
 export type Explanation = Infer<typeof explanation>
 
 /** Why is this task where it is? It is named by its id or, where that is 0, by its key. Answered by `explained`. */

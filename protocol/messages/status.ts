@@ -12,7 +12,10 @@ export const stateCounts = record({
   /** They failed, and will be tried again. */
   delayed: integer,
 })
-/** How many tasks are in each state now. */
+/**
+ * How many tasks are in each state now.
+ * @interface
+ */
 export type StateCounts = Infer<typeof stateCounts>
 
 export const workerStatus = record({
@@ -41,7 +44,10 @@ export const workerStatus = record({
   packageVersion: text,
   nodeVersion: text,
 })
-/** One worker: who it is, what it does and what it holds. */
+/**
+ * One worker: who it is, what it does and what it holds.
+ * @interface
+ */
 export type WorkerStatus = Infer<typeof workerStatus>
 
 export const functionStatus = record({
@@ -53,7 +59,10 @@ export const functionStatus = record({
   /** Mean of recent runs; 0 before the first. */
   meanMs: real,
 })
-/** All tasks of one function, by its name. */
+/**
+ * All tasks of one function, by its name.
+ * @interface
+ */
 export type FunctionStatus = Infer<typeof functionStatus>
 
 export const blockedStatus = record({
@@ -62,7 +71,10 @@ export const blockedStatus = record({
   /** Why they wait. */
   reason: text,
 })
-/** Ready tasks that no worker of the cluster can ever take. */
+/**
+ * Ready tasks that no worker of the cluster can ever take.
+ * @interface
+ */
 export type BlockedStatus = Infer<typeof blockedStatus>
 
 export const clusterStatus = record({
@@ -81,5 +93,8 @@ export const clusterStatus = record({
   /** Finished tasks a second, over the last few seconds. */
   tasksPerSecond: real,
 })
-/** A whole cluster, as its scheduler sees it. */
+/**
+ * A whole cluster, as its scheduler sees it.
+ * @interface
+ */
 export type ClusterStatus = Infer<typeof clusterStatus>

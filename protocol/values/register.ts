@@ -29,10 +29,14 @@ const byName = new Map<string, Registration>()
  *
  * @example
  * ```ts
- * import { registerType } from 'heddle'
+ * // places.ts, which is loaded here and in the cluster:
+ * //   import { registerType } from 'heddle'
+ * //   registerType(URL, { encode: (url) => url.href, decode: (href) => new URL(href) })
+ * //   export const hostOf = (url: URL) => url.hostname
+ * import './places.js'
  *
- * registerType(URL, { encode: (url) => url.href, decode: (href) => new URL(href) })
- * await client.submit((url: URL) => url.hostname, new URL('https://example.org/a'))   // => 'example.org'
+ * const places = client.module<typeof import('./places.js')>(new URL('./places.ts', import.meta.url))
+ * console.log(await places.hostOf(new URL('https://example.org/a'))) // => example.org
  * ```
  */
 export function registerType<T extends object, E>(type: ClassOf<T>, codec: TypeCodec<T, E>): void {

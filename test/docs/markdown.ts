@@ -46,11 +46,24 @@ export function headingsOf(page: Page, level?: number): string[] {
 }
 
 /** What a heading is called in links, as the usual hosts make it. */
-export function anchorOf(heading: string): string {
+function anchorOf(heading: string): string {
   return heading
     .toLowerCase()
     .replace(/[^\p{L}\p{N}\s_-]/gu, '')
     .replace(/\s/g, '-')
+}
+
+/** What links may point to: headings, numbered where they repeat, and places that are named. */
+export function anchorsOf(page: Page): Set<string> {
+  const counts = new Map<string, number>()
+  const anchors = new Set([...page.text.matchAll(/<a id="([^"]+)">/g)].map(([, id]) => id ?? ''))
+  for (const heading of headingsOf(page)) {
+    const anchor = anchorOf(heading)
+    const count = counts.get(anchor) ?? 0
+    counts.set(anchor, count + 1)
+    anchors.add(count === 0 ? anchor : `${anchor}-${count}`)
+  }
+  return anchors
 }
 
 /** The targets of links and images. */

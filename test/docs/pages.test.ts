@@ -7,7 +7,7 @@ import { formatBytes, formatDuration } from '../../common/units.js'
 import * as errors from '../../protocol/errors.js'
 import * as limits from '../../protocol/limits.js'
 import { PROJECT } from '../support/project.js'
-import { anchorOf, headingsOf, linksOf, readPage, readPages } from './markdown.js'
+import { anchorsOf, headingsOf, linksOf, readPage, readPages } from './markdown.js'
 
 interface PackageJson {
   readonly scripts: Readonly<Record<string, string>>
@@ -84,5 +84,5 @@ function leadsSomewhere(from: string, target: string): boolean {
   const [file = '', anchor] = target.split('#', 2)
   const name = file === '' ? from : path.posix.join(path.posix.dirname(from), file)
   if (!existsSync(path.join(PROJECT, name))) return false
-  return anchor === undefined || headingsOf(readPage(name)).map(anchorOf).includes(anchor)
+  return anchor === undefined || anchorsOf(readPage(name)).has(anchor)
 }

@@ -1,5 +1,7 @@
 /**
  * What a task can learn about itself: `import { task } from 'heddle/task'`, inside the function that runs as a task.
+ *
+ * @module heddle/task
  */
 import { HeddleError } from '../../protocol/errors.js'
 import { currentTask, runningTask, taskAmongOthers, type TaskIdentity } from './current-task.js'
