@@ -8,9 +8,11 @@ import { packageVersion } from '../common/node/package-version.js'
 import { parseBytes, parseDuration } from '../common/units.js'
 import { DEFAULT_IO_TASKS } from '../protocol/limits.js'
 import { DEFAULT_TIMEOUT_MS } from './defaults.js'
+import type { DoctorArguments } from './doctor-command.js'
 import type { ExplainArguments } from './explain-command.js'
 import { HeddleCommand } from './heddle-command.js'
 import type { SchedulerArguments } from './scheduler-command.js'
+import type { ScriptArguments } from './script-command.js'
 import type { StatusArguments } from './status-command.js'
 import type { TokenArguments } from './token-command.js'
 import type { WorkerArguments } from './worker-command.js'
@@ -23,11 +25,14 @@ export function createProgram(): HeddleCommand {
     .helpOption('-h, --help', 'print this help')
     .helpCommand('help [command]', 'print the help of a command')
     .exitOverride()
+    .enablePositionalOptions()
     .example('heddle scheduler', 'heddle worker join ws://127.0.0.1:8786', 'heddle status ws://127.0.0.1:8786')
   addScheduler(program)
   addWorker(program)
   addStatus(program)
   addExplain(program)
+  addRun(program)
+  addDoctor(program)
   addToken(program)
   return program
 }
@@ -139,6 +144,56 @@ function addExplain(program: HeddleCommand): void {
     .action(async (address: string, key: string, given: ExplainArguments) => {
       const { printExplanation } = await import('./explain-command.js')
       await printExplanation(address, key, given)
+    })
+}
+
+function addRun(program: HeddleCommand): void {
+  const command = program.command('run')
+  command
+    .description(
+      'Run a script with a cluster: its connect() finds it. The cluster is its own, unless an address is given.',
+    )
+    .addArgument(command.createArgument('<script>', 'JavaScript file; what follows is for the script'))
+    .addArgument(command.createArgument('[args...]', 'what the script finds in process.argv'))
+    .option('--address <address>', 'address of a scheduler that is up')
+    .option(
+      '--workers <count>',
+      'worker processes of its own cluster (default: one for each core, at most 4)',
+      wholeNumber(1, 256),
+    )
+    .option(
+      '--threads <count>',
+      'threads that each of them has (default: the cores, spread over the workers)',
+      wholeNumber(1, 1024),
+    )
+    .addOption(tokenFile())
+    .passThroughOptions()
+    .example(
+      'heddle run crunch.mjs 2026',
+      'heddle run --workers 2 crunch.mjs',
+      'heddle run --address ws://10.0.0.5:8786 crunch.mjs',
+    )
+    .action(async (script: string, args: readonly string[], given: ScriptArguments) => {
+      const { runScript } = await import('./script-command.js')
+      await runScript(script, args, given)
+    })
+}
+
+function addDoctor(program: HeddleCommand): void {
+  const command = program.command('doctor')
+  command
+    .description(
+      'Look at this machine, and at a cluster if an address is given, and say what is not well and what to do.',
+    )
+    .addArgument(command.createArgument('[address]', 'address of the scheduler').default(undefined, '$HEDDLE_ADDRESS'))
+    .option('--json', 'print one line of JSON')
+    .option('--timeout <duration>', 'how long each step may take, such as 10s', duration, DEFAULT_TIMEOUT_MS)
+    .addOption(tokenFile())
+  addTlsOptions(command)
+    .example('heddle doctor', 'heddle doctor ws://10.0.0.5:8786')
+    .action(async (address: string | undefined, given: DoctorArguments) => {
+      const { examine } = await import('./doctor-command.js')
+      await examine(address, given)
     })
 }
 

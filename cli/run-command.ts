@@ -10,7 +10,8 @@ export const EXIT_WRONG_USAGE = 2
 export async function runCommand(argv: readonly string[]): Promise<number> {
   try {
     await createProgram().parseAsync(argv, { from: 'user' })
-    return EXIT_DONE
+    // A command may say that it failed, or end as what it ran did.
+    return Number(process.exitCode ?? EXIT_DONE)
   } catch (error) {
     // Help and the version are thrown too; they have been written by then.
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT_DONE : EXIT_WRONG_USAGE
