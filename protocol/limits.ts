@@ -103,6 +103,15 @@ export const MIN_JOURNAL_BYTES = 64 * MIB
 export const JOURNAL_GROWTH = 3
 /** How long after a full disk the journal is tried again. */
 export const JOURNAL_RETRY_MS = 1_000
+/** Browsers that look at the status page at once. */
+export const MAX_VIEWERS = 200
+/** What a browser may have left unread before it is sent nothing more until it has read that. */
+export const MAX_VIEWER_BYTES = 1 * MIB
+/** A status page that says nothing for so long is gone. */
+export const VIEWER_SILENCE_MS = 30_000
+/** The latest functions, and of each worker the first running tasks, that the status page shows. */
+export const MAX_FUNCTIONS_SHOWN = 500
+export const MAX_RUNNING_SHOWN = 128
 export const HEARTBEAT_INTERVAL_MS = 1_000
 export const HEARTBEAT_TIMEOUT_MS = 10 * HEARTBEAT_INTERVAL_MS
 /** A client's own code may keep its loop from answering; its death is told by the socket. */

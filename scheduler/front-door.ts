@@ -11,6 +11,8 @@ import { acceptUpgrade, refuseUpgrade, upgradeServer } from '../protocol/transpo
 import type { Access } from './access.js'
 import type { Grant } from './role-token.js'
 
+/** Where the status page is told what changes. */
+const WATCH_PATH = '/api/v1/watch'
 /** How often the time limits of requests are looked at. */
 const CHECK_INTERVAL_MS = 2_000
 
@@ -28,6 +30,8 @@ export interface FrontDoorOptions {
   readonly tls: TlsOptions | undefined
   /** Takes the socket of somebody who may connect, and what they may do. */
   readonly onSocket: (socket: Socket, grant: Grant) => void
+  /** Take the socket of a status page. */
+  readonly viewers: { readonly isFull: boolean; accept(socket: Socket): void }
   /** Loads what answers HTTP; called at the first request. */
   readonly loadPages: (access: Access) => Promise<RequestListener>
   readonly onError: (error: unknown) => void
@@ -90,16 +94,23 @@ export class FrontDoor {
   }
 
   #onUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    const isForeign = this.#access!.refuseAddress(request.headers) !== undefined
-    const grant = this.#access!.grantOf(request.headers)
-    if (!isForeign && grant !== undefined) {
+    const { headers, url } = request
+    const isViewer = url === WATCH_PATH
+    const isForeign = this.#access!.refuseAddress(headers) !== undefined
+    // A browser that had a token has a cookie instead, which opens what the pages show and no other connection.
+    const grant = isViewer ? this.#access!.shownBy(headers)?.grant : this.#access!.grantOf(headers)
+    const mayPass = !isForeign && grant !== undefined && !(isViewer && grant === 'worker')
+    if (mayPass && !(isViewer && this.#options.viewers.isFull)) {
       const accepted = acceptUpgrade(this.#webSockets, request, socket, head)
-      if (accepted !== undefined) this.#options.onSocket(accepted, grant)
+      if (accepted === undefined) return
+      if (isViewer) this.#options.viewers.accept(accepted)
+      else this.#options.onSocket(accepted, grant)
       return
     }
     socket.on('error', () => undefined)
     socket.once('finish', () => socket.destroy())
-    if (isForeign) refuseUpgrade(socket, 403, 'Forbidden')
+    if (mayPass) refuseUpgrade(socket, 503, 'Service Unavailable')
+    else if (isForeign || grant !== undefined) refuseUpgrade(socket, 403, 'Forbidden')
     else refuseUpgrade(socket, 401, 'Unauthorized')
   }
 }

@@ -10,7 +10,6 @@ import { requirePackage } from '../common/node/require-package.js'
 import type { ErrorCode } from '../protocol/errors.js'
 import type { ClusterStatus } from '../protocol/messages/status.js'
 import type { Access, AddressRefusal } from './access.js'
-import type { StatusStream } from './status-stream.js'
 
 const { fastify } = requirePackage('fastify') as typeof Fastify
 
@@ -53,7 +52,6 @@ const REFUSALS: Readonly<Record<Refusal, { readonly statusCode: number; readonly
 export const ROUTES = [
   { method: 'GET', url: '/health' },
   { method: 'GET', url: '/api/v1/status' },
-  { method: 'GET', url: '/api/v1/status/stream' },
   { method: 'GET', url: '/status.js' },
   { method: 'GET', url: '/status.css' },
   { method: 'GET', url: '/' },
@@ -63,10 +61,9 @@ export const ROUTES = [
 export interface PagesOptions {
   readonly access: Access
   readonly currentStatus: () => ClusterStatus
-  readonly stream: StatusStream
 }
 
-export async function createPages({ access, currentStatus, stream }: PagesOptions): Promise<RequestListener> {
+export async function createPages({ access, currentStatus }: PagesOptions): Promise<RequestListener> {
   const [page, script, style, signIn] = await Promise.all([
     readFile(new URL('index.html', DASHBOARD), 'utf8'),
     readFile(new URL('status.js', DASHBOARD), 'utf8'),
@@ -110,14 +107,6 @@ export async function createPages({ access, currentStatus, stream }: PagesOption
 
   app.get('/health', () => ({ status: 'ok' }))
   app.get('/api/v1/status', () => currentStatus())
-  app.get('/api/v1/status/stream', (_request, reply) => {
-    if (stream.isFull) {
-      answerError(reply, 503, 'ERR_HEDDLE_PROTOCOL', 'Too many pages look at once; close one.')
-      return
-    }
-    reply.hijack()
-    stream.add(reply.raw, HEADERS)
-  })
   app.get('/status.js', (_request, reply) => {
     reply.type('text/javascript').send(script)
   })

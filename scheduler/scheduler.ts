@@ -32,15 +32,20 @@ export async function startScheduler(given: SchedulerOptions): Promise<RunningSc
   const { host, token, tls, log } = options
   const machine = createMachine()
   const sessions = new Sessions({ machine, log, onCrash: options.onCrash })
-  const stream = new StatusStream(() => machine.statusOf(sessions.nowMs))
+  const stream = new StatusStream({
+    cluster: () => machine.watched(sessions.nowMs),
+    connections: () => sessions.connections,
+    nowMs: () => sessions.nowMs,
+  })
   const door = new FrontDoor({
     tls,
     access: (port) =>
       new Access({ token, port, isEncrypted: tls !== undefined, hasCertificates: tls?.ca !== undefined }),
     onSocket: (socket, grant) => sessions.accept(socket, grant),
+    viewers: stream,
     loadPages: async (access) => {
       const { createPages } = await import('./pages.js')
-      return await createPages({ access, stream, currentStatus: () => machine.statusOf(sessions.nowMs) })
+      return await createPages({ access, currentStatus: () => machine.statusOf(sessions.nowMs) })
     },
     onError: (error) => log.error({ err: error }, 'the HTTP server failed'),
   })

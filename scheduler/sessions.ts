@@ -69,6 +69,11 @@ export class Sessions {
     return this.#loop.nowMs
   }
 
+  /** How many connections are past their handshake. */
+  get connections(): number {
+    return this.#open.size
+  }
+
   /** Takes a fresh socket of somebody who may do what `grant` says. */
   accept(socket: Socket, grant: Grant = 'all'): void {
     answer({

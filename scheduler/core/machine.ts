@@ -6,6 +6,7 @@ import { unreachable } from '../../common/assert.js'
 import type { TaskId } from '../../protocol/ids.js'
 import type { Explanation } from '../../protocol/messages/explanation.js'
 import type { ClusterStatus } from '../../protocol/messages/status.js'
+import type { ClusterView } from '../../protocol/messages/watch.js'
 import type { SchedulerEvent } from './events.js'
 import { explain } from './explain.js'
 import type { SchedulerInstruction } from './instructions.js'
@@ -25,6 +26,7 @@ import { makeCopies } from './replication.js'
 import { placeScatters } from './scatter.js'
 import { createState, type SchedulerConfig, type SchedulerState } from './state.js'
 import { statusOf } from './status.js'
+import { watchedCluster } from './watch.js'
 
 const NOTHING: readonly SchedulerInstruction[] = Object.freeze([])
 
@@ -118,6 +120,8 @@ export interface SchedulerMachine {
   statusOf(nowMs: number): ClusterStatus
   /** Why the task of this id or, if that is 0, of this key is where it is. */
   explain(nowMs: number, task: TaskId, key: string): Explanation
+  /** What the status page shows. */
+  watched(nowMs: number): ClusterView
   checkInvariants(): void
 }
 
@@ -134,6 +138,10 @@ export function createSchedulerMachine(config: SchedulerConfig): SchedulerMachin
     explain: (nowMs, task, key) => {
       state.nowMs = Math.max(state.nowMs, nowMs)
       return explain(state, task, key)
+    },
+    watched: (nowMs) => {
+      state.nowMs = Math.max(state.nowMs, nowMs)
+      return watchedCluster(state)
     },
     checkInvariants: () => checkInvariants(state),
   }

@@ -79,6 +79,7 @@ export function onWorkerMessage(state: SchedulerState, worker: WorkerRecord, mes
       break
     case 'pulse':
       worker.pulse = message
+      worker.pulseAtMs = state.nowMs
       noteHeldUp(state, worker, message)
       if (worker.copies.resting.size > 0) {
         endResting(state, worker)

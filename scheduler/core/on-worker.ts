@@ -62,6 +62,7 @@ export function onWorkerJoined(state: SchedulerState, id: WorkerId, join: Join):
     isLeaving: false,
     isDismissed: false,
     heardAtMs: state.nowMs,
+    pulseAtMs: state.nowMs,
     copies: noCopies(),
     scatters: new Set(),
     pulse: undefined,

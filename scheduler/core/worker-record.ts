@@ -61,6 +61,8 @@ export interface WorkerRecord extends HeapItem {
   /** Values that clients are bringing to it, or have brought and are not done with. */
   readonly scatters: Set<Scatter>
   pulse: Pulse | undefined
+  /** When that came. */
+  pulseAtMs: number
   readonly relays: AskedRelays
   readonly outbox: WorkerOutbox
   /** Is it in `state.workersToFlush`? */

@@ -26,7 +26,7 @@ interface Packed {
 /** What may be in the package. Of the compiled code, only what the product is made of. */
 const BELONGS = [
   /^dist\/(cli|client|common|deploy|protocol|scheduler|worker)\/.*\.(js|d\.ts)$/,
-  /^dist\/dashboard\/[\w-]+\.(html|css|js)$/,
+  /^dist\/dashboard\/[\w-]+\.(html|css|js|txt)$/,
   /^docs\/.*\.md$/,
   /^deploy\/(Dockerfile|systemd\/[\w@-]+\.service)$/,
   /^(package\.json|LICENSE|README\.md|ARCHITECTURE\.md|CHANGELOG\.md)$/,

@@ -1,14 +1,16 @@
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
-import { request, type IncomingMessage } from 'node:http'
+import { EventEmitter, once } from 'node:events'
 import { connect } from 'node:net'
 import test from 'node:test'
 import { HeddleError } from '../../protocol/errors.js'
 import type { ClusterStatus } from '../../protocol/messages/status.js'
+import type { ToViewer } from '../../protocol/messages/watch.js'
+import { dial } from '../../protocol/transport/websocket.js'
 import { ask, askForUpgrade } from './http-request.js'
 import { startTestScheduler } from './test-scheduler.js'
 
 const TOKEN = 'a-token-of-this-test'
+const WATCH = '/api/v1/watch'
 const BEARER = { Authorization: `Bearer ${TOKEN}` }
 
 test('a scheduler on loopback answers health, status and its page without a token', async () => {
@@ -47,17 +49,22 @@ test('the page may run and load nothing but its own files', async () => {
   assert.equal(headers['referrer-policy'], 'no-referrer')
 })
 
-test('the status arrives at once and then every second, and the scheduler can close meanwhile', async () => {
+test('a browser is told what changes, and the scheduler can close meanwhile', async () => {
   const scheduler = await startTestScheduler()
-  const asked = request({ host: '127.0.0.1', port: scheduler.port, path: '/api/v1/status/stream', agent: false }).end()
-  const [response] = (await once(asked, 'response')) as [IncomingMessage]
-  response.setEncoding('utf8')
-  assert.equal(response.headers['content-type'], 'text/event-stream')
-  for (let events = 0; events < 2; events++) {
-    const [chunk] = (await once(response, 'data')) as [string]
-    assert.match(chunk, /^data: \{"packageVersion":.*\}\n\n$/)
-  }
-  await Promise.all([once(response, 'end'), scheduler.close()])
+  const socket = await dial(`${scheduler.address}/api/v1/watch`)
+  const types: string[] = []
+  const heard = new EventEmitter()
+  socket.handle({
+    onFrame: (frame) => {
+      types.push((JSON.parse(Buffer.from(frame).toString()) as ToViewer).type)
+      if (types.length === 3) heard.emit('three')
+    },
+    onDrain: () => undefined,
+    onClose: () => heard.emit('closed'),
+  })
+  await once(heard, 'three')
+  assert.deepEqual(types, ['whole', 'changes', 'changes'])
+  await Promise.all([once(heard, 'closed'), scheduler.close()])
 })
 
 test('a page of another site is refused, whatever it asks for', async () => {
@@ -96,7 +103,7 @@ test('with a token, nothing but health answers without it, under any host name',
   const { port } = scheduler
   const host = { Host: 'cluster.example:80' }
   assert.equal((await ask({ port, path: '/health', headers: host })).statusCode, 200)
-  for (const path of ['/', '/api/v1/status', '/api/v1/status/stream', '/status.js', '/status.css', '/nothing', '//']) {
+  for (const path of ['/', '/api/v1/status', '/status.js', '/status.css', '/nothing', '//']) {
     for (const headers of [
       host,
       { ...host, Authorization: 'Bearer wrong' },
@@ -115,7 +122,7 @@ test('with a token, nothing but health answers without it, under any host name',
   assert.equal(await askForUpgrade({ port, headers: { ...host, ...BEARER } }), 101)
 })
 
-test('a browser that shows the token gets a cookie, which opens the page and no connection', async () => {
+test('a browser that shows the token gets a cookie, which opens the pages and no connection but theirs', async () => {
   await using scheduler = await startTestScheduler({ token: TOKEN })
   const { port } = scheduler
   const form = await ask({ port, path: '/' })
@@ -123,6 +130,7 @@ test('a browser that shows the token gets a cookie, which opens the page and no 
   assert.match(form.body, /<form method="post"/)
   assert.match(String(form.headers['content-security-policy']), /style-src 'sha256-[\w+/]+=*'/)
 
+  assert.equal(await askForUpgrade({ port, path: WATCH }), 401)
   const wrong = await ask({ port, path: '/?token=wrong' })
   assert.deepEqual([wrong.statusCode, wrong.headers['set-cookie']], [401, undefined])
 
@@ -138,6 +146,9 @@ test('a browser that shows the token gets a cookie, which opens the page and no 
     const shown = { Cookie: `other=1; ${cookie.split(';')[0]}` }
     assert.equal((await ask({ port, path: '/', headers: shown })).statusCode, 200)
     assert.equal(await askForUpgrade({ port, headers: shown }), 401)
+    assert.equal(await askForUpgrade({ port, path: WATCH, headers: shown }), 101)
+    const foreign = { ...shown, Origin: 'http://example.com' }
+    assert.equal(await askForUpgrade({ port, path: WATCH, headers: foreign }), 403)
   }
   const foreignForm = await ask({
     port,

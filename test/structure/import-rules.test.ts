@@ -25,6 +25,15 @@ suite('this project', () => {
     assert.deepEqual([...homes].sort(), dependencies.sort())
   })
 
+  test('what the build puts into its files is a dependency of development', () => {
+    const bundled = ZONES.flatMap(({ bundled = [] }) => bundled)
+    const { devDependencies } = readPackageJson()
+    assert.deepEqual(
+      bundled.filter((name) => !Object.hasOwn(devDependencies, name)),
+      [],
+    )
+  })
+
   test('nothing imports the command line', () => {
     assert.deepEqual(
       ZONES.filter(({ mayImport, lazily = [] }) => [...mayImport, ...lazily].includes('cli')),
@@ -59,7 +68,7 @@ suite('the check', () => {
     assert.deepEqual(violationsOf(parseImports({ path: 'client/connect.ts', text: lazy })), [])
     assert.match(refused('client/connect.ts', `import { x } from '../deploy/local-cluster.js'`), /\(static\)/)
     const types = `import type { Infer } from '../protocol/schema.js'`
-    assert.deepEqual(violationsOf(parseImports({ path: 'dashboard/status.ts', text: types })), [])
+    assert.deepEqual(violationsOf(parseImports({ path: 'dashboard/status.tsx', text: types })), [])
     assert.match(refused('dashboard/status.ts', `import { text } from '../protocol/schema.js'`), /\(static\)/)
   })
 

@@ -14,6 +14,8 @@ interface Zone {
   readonly typesOf?: readonly string[]
   /** Third-party packages. */
   readonly packages?: readonly string[]
+  /** Third-party packages that the build puts into its files: who installs heddle gets them so. */
+  readonly bundled?: readonly string[]
   /** Not even Node's own modules: it runs in the simulator, and in tests by events and instructions. */
   readonly withoutNode?: true
 }
@@ -70,7 +72,15 @@ export const ZONES: readonly Zone[] = [
     typesOf: ['worker/thread'],
   },
 
-  { folder: 'dashboard', mayImport: ['common'], typesOf: PROTOCOL, withoutNode: true },
+  {
+    folder: 'dashboard',
+    mayImport: ['common', 'dashboard/model'],
+    typesOf: PROTOCOL,
+    bundled: ['preact', 'uplot'],
+    withoutNode: true,
+  },
+  // What the pages say, apart from how: tested without a browser.
+  { folder: 'dashboard/model', mayImport: ['common'], typesOf: PROTOCOL, withoutNode: true },
   {
     folder: 'cli',
     mayImport: [...PROTOCOL, 'protocol/transport', 'common/node', 'scheduler', 'worker', 'client', 'deploy'],
@@ -115,7 +125,8 @@ function problemOf(path: string, zone: Zone, { specifier, kind }: Import): strin
     return zone.withoutNode === true ? `may not import ${specifier}: ${zone.folder} is without I/O.` : undefined
   }
   const name = packageOf(specifier)
-  return zone.packages?.includes(name) === true ? undefined : `may not import the package ${name}.`
+  const packages = [...(zone.packages ?? []), ...(zone.bundled ?? [])]
+  return packages.includes(name) ? undefined : `may not import the package ${name}.`
 }
 
 function mayImport(zone: Zone, folder: string, kind: Import['kind']): boolean {
@@ -129,7 +140,7 @@ function zoneOf(path: string): Zone | undefined {
   return ZONES.find((zone) => zone.folder === folder)
 }
 
-/** `./b.js` in `a/c.ts` is `a/b.ts`. */
+/** `./b.js` in `a/c.ts` is `a/b.ts`; as such we know `a/b.tsx` too. */
 function targetOf(path: string, specifier: string): string {
   return posix.join(posix.dirname(path), specifier).replace(/\.js$/, '.ts')
 }
@@ -147,7 +158,7 @@ export function cyclesOf(files: readonly ImportingFile[]): string[] {
   const targets = new Map(
     files.map((file) => {
       const needed = file.imports.filter(({ specifier, kind }) => specifier.startsWith('.') && kind !== 'type')
-      return [file.path, needed.map(({ specifier }) => targetOf(file.path, specifier))]
+      return [file.path.replace(/\.tsx$/, '.ts'), needed.map(({ specifier }) => targetOf(file.path, specifier))]
     }),
   )
   const cycles: string[] = []

@@ -17,7 +17,7 @@ export function sourceFiles(): SourceFile[] {
   for (const entry of readdirSync(PROJECT, { withFileTypes: true })) {
     if (!entry.isDirectory() || NOT_OURS.test(entry.name)) continue
     for (const below of readdirSync(path.join(PROJECT, entry.name), { recursive: true, encoding: 'utf8' })) {
-      if (below.endsWith('.ts') && !below.endsWith('.d.ts')) paths.push(path.posix.join(entry.name, below))
+      if (/\.tsx?$/.test(below) && !below.endsWith('.d.ts')) paths.push(path.posix.join(entry.name, below))
     }
   }
   return paths.sort().map((each) => ({ path: each, text: readProjectFile(each) }))
@@ -26,6 +26,7 @@ export function sourceFiles(): SourceFile[] {
 interface PackageJson {
   readonly version: string
   readonly dependencies: Readonly<Record<string, string>>
+  readonly devDependencies: Readonly<Record<string, string>>
   readonly exports: Readonly<Record<string, string | { readonly types: string; readonly default: string }>>
 }
 

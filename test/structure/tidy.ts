@@ -39,7 +39,7 @@ export function findingsIn({ path, text }: SourceFile): string[] {
   if (PRODUCT_WITH_INTRODUCTION.test(path) && !/^(#!.*\n)?\/\*\*/.test(text)) {
     add(0, 'does not begin with a paragraph that says what the file is for.')
   }
-  if (!/^[a-z0-9]+(-[a-z0-9]+)*(\.[a-z0-9]+)*\.ts$/.test(path.slice(path.lastIndexOf('/') + 1))) {
+  if (!/^[a-z0-9]+(-[a-z0-9]+)*(\.[a-z0-9]+)*\.tsx?$/.test(path.slice(path.lastIndexOf('/') + 1))) {
     add(0, 'has a name that is not in kebab-case.')
   }
   return findings

@@ -1,0 +1,84 @@
+/** How far each function is, the busiest first. */
+import type { JSX } from 'preact'
+import { formatDuration } from '../../common/units.js'
+import type { ClusterView } from '../../protocol/messages/watch.js'
+import { progressOf, type Progress } from '../model/progress.js'
+import { percent, whole } from '../model/words.js'
+import { store } from '../store.js'
+import { Bar } from './bar.js'
+import { Table } from './table.js'
+
+interface Row extends Progress {
+  readonly name: string
+  readonly rate: number
+}
+
+export function ProgressTable({
+  cluster,
+  threads,
+}: {
+  readonly cluster: ClusterView
+  readonly threads: number
+}): JSX.Element {
+  const rows = Object.entries(cluster.functions).map(([name, view]): Row => {
+    const rate = store.history.rateOf(name)
+    return { name, rate, ...progressOf(view, rate, threads) }
+  })
+  // Those that have something left come first, and among them the largest.
+  rows.sort((a, b) => leftOf(b) - leftOf(a) || b.total - a.total)
+  return (
+    <Table
+      caption="Progress of each function"
+      noun="function"
+      rows={rows}
+      keyOf={({ name }) => name}
+      empty="No task was submitted yet. What clients submit shows up here, by function."
+      columns={[
+        { title: 'Function', cell: ({ name }) => <span class="name">{name}</span>, order: ({ name }) => name },
+        {
+          title: 'Progress',
+          cell: (row) => (
+            <span class="measured">
+              <Bar parts={partsOf(row)} total={row.total} />
+              <span>{percent(row.total === 0 ? 1 : row.done / row.total)}</span>
+            </span>
+          ),
+          order: ({ done, total }) => done / Math.max(total, 1),
+        },
+        { title: 'Done', cell: ({ done }) => whole(done), order: ({ done }) => done, isFigure: true },
+        { title: 'Left', cell: (row) => whole(leftOf(row)), order: leftOf, isFigure: true },
+        {
+          title: 'Failed',
+          cell: ({ failed }) => <span class={failed > 0 ? 'bad' : ''}>{whole(failed)}</span>,
+          order: ({ failed }) => failed,
+          isFigure: true,
+        },
+        {
+          title: 'A second',
+          cell: ({ rate }) => (rate === 0 ? '–' : whole(rate)),
+          order: ({ rate }) => rate,
+          isFigure: true,
+        },
+        {
+          title: 'Time left',
+          cell: ({ leftMs }) => (leftMs === undefined ? '–' : formatDuration(leftMs)),
+          order: ({ leftMs }) => leftMs ?? 0,
+          isFigure: true,
+        },
+      ]}
+    />
+  )
+}
+
+function leftOf({ waiting, processing }: Progress): number {
+  return waiting + processing
+}
+
+function partsOf({ done, failed, processing, waiting }: Progress): Parameters<typeof Bar>[0]['parts'] {
+  return [
+    { kind: 'done', amount: done, words: `${whole(done)} done` },
+    { kind: 'failed', amount: failed, words: `${whole(failed)} failed` },
+    { kind: 'processing', amount: processing, words: `${whole(processing)} processing` },
+    { kind: 'waiting', amount: waiting, words: `${whole(waiting)} waiting` },
+  ]
+}

@@ -1,0 +1,111 @@
+/**
+ * What the pages show: kept up to date by one WebSocket, as long as somebody looks. A page in the background has no
+ * connection and costs nothing, neither here nor at the scheduler.
+ */
+import { useEffect, useState } from 'preact/hooks'
+import { withChanges, type JsonObject } from '../common/merge-patch.js'
+import type { FromViewer, ToViewer, Watched } from '../protocol/messages/watch.js'
+import { History } from './model/history.js'
+
+/** How often the scheduler is told that the page is still there. */
+const HERE_MS = 10_000
+/** The clock of the scheduler is news every time, so that silence means that nobody is there. */
+const SILENCE_MS = 5_000
+const RETRY_MS = 2_000
+
+export interface Reading {
+  readonly watched: Watched | undefined
+  readonly isLost: boolean
+  /** Of the page’s clock, when `watched` was sent. */
+  readonly atMs: number
+}
+
+const decoder = new TextDecoder()
+const encoder = new TextEncoder()
+
+class Store {
+  readonly history = new History()
+  readonly #listeners = new Set<() => void>()
+  #reading: Reading = { watched: undefined, isLost: false, atMs: 0 }
+  #socket: WebSocket | undefined
+  #heardAtMs = 0
+
+  get reading(): Reading {
+    return this.#reading
+  }
+
+  /** Connects while the page is in front. */
+  start(): void {
+    document.addEventListener('visibilitychange', () => this.#connectWhileVisible())
+    setInterval(() => this.#checkSilence(), SILENCE_MS)
+    setInterval(() => this.#sayHere(), HERE_MS)
+    this.#connectWhileVisible()
+  }
+
+  subscribe(listener: () => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  #connectWhileVisible(): void {
+    if (document.hidden) {
+      this.#socket?.close()
+      this.#socket = undefined
+    } else if (this.#socket === undefined) this.#connect()
+  }
+
+  #connect(): void {
+    const socket = new WebSocket(`${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/api/v1/watch`)
+    socket.binaryType = 'arraybuffer'
+    this.#socket = socket
+    this.#heardAtMs = performance.now()
+    socket.addEventListener('open', () => this.#sayHere())
+    socket.addEventListener('message', ({ data }: MessageEvent<ArrayBuffer>) => {
+      this.#take(JSON.parse(decoder.decode(data)) as ToViewer)
+    })
+    socket.addEventListener('close', () => {
+      if (this.#socket !== socket) return // It was closed on purpose.
+      this.#socket = undefined
+      this.#set({ ...this.#reading, isLost: true })
+      setTimeout(() => this.#connectWhileVisible(), RETRY_MS)
+    })
+  }
+
+  #take(message: ToViewer): void {
+    this.#heardAtMs = performance.now()
+    const watched = this.#watchedAfter(message)
+    if (watched === undefined) return
+    this.history.add(watched.cluster, watched.nowMs)
+    this.#set({ watched, isLost: false, atMs: this.#heardAtMs })
+  }
+
+  #watchedAfter(message: ToViewer): Watched | undefined {
+    if (message.type === 'whole') return message.watched
+    const { watched } = this.#reading
+    return watched && (withChanges(watched as JsonObject, message.changes) as unknown as Watched)
+  }
+
+  #set(reading: Reading): void {
+    this.#reading = reading
+    for (const listener of this.#listeners) listener()
+  }
+
+  #sayHere(): void {
+    const here: FromViewer = { type: 'here' }
+    if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(encoder.encode(JSON.stringify(here)))
+  }
+
+  /** A machine that slept, or a cable that was pulled, is not told by the socket. */
+  #checkSilence(): void {
+    if (this.#socket !== undefined && performance.now() - this.#heardAtMs > SILENCE_MS) this.#socket.close()
+  }
+}
+
+export const store = new Store()
+
+/** The latest state; the component is drawn again with each. */
+export function useReading(): Reading {
+  const [reading, setReading] = useState(store.reading)
+  useEffect(() => store.subscribe(() => setReading(store.reading)), [])
+  return reading
+}

@@ -1,0 +1,102 @@
+/**
+ * What the status page and the scheduler say to each other, over a WebSocket at `/api/v1/watch`: JSON, a message a frame.
+ * The page gets the whole state first, and then, at a fixed rate, what changed of it.
+ */
+import type { Changes } from '../../common/merge-patch.js'
+import type { BlockedStatus, StateCounts } from './status.js'
+
+/** A task that a worker is at, as of its last sign of life. */
+export type RunningView = {
+  readonly key: string
+  readonly function: string
+  /** When it began, on the scheduler's clock; 0 when it has not said so yet: less than a second ago, or not quite. */
+  readonly sinceMs: number
+}
+
+export type WorkerView = {
+  readonly address: string
+  readonly host: string
+  readonly pid: number
+  readonly threads: number
+  /** What it offers beside threads and memory, as in `gpu=2`. */
+  readonly resources: readonly string[]
+  readonly memoryBytes: number
+  readonly memoryLimitBytes: number
+  readonly cpuSeconds: number
+  /** Tasks sent to it and not finished. */
+  readonly processing: number
+  readonly storedCount: number
+  /** On disk or in memory. */
+  readonly storedBytes: number
+  readonly spilledBytes: number
+  readonly pausedBy: '' | 'values' | 'process'
+  readonly isDiskFull: boolean
+  readonly isLeaving: boolean
+  /** When it was last heard of, on the scheduler's clock, in steps of a second. */
+  readonly heardAtMs: number
+  readonly packageVersion: string
+  readonly nodeVersion: string
+  /** The first of them, if there are many. */
+  readonly running: readonly RunningView[]
+}
+
+export type FunctionView = {
+  readonly tasks: StateCounts
+  readonly finished: number
+  readonly failed: number
+  readonly meanMs: number
+}
+
+export type ClusterView = {
+  readonly clients: number
+  readonly tasks: StateCounts
+  readonly totals: {
+    readonly submitted: number
+    readonly finished: number
+    readonly failed: number
+    readonly retried: number
+  }
+  readonly tasksPerSecond: number
+  /** By name, as functions are. */
+  readonly workers: Readonly<Record<string, WorkerView>>
+  readonly functions: Readonly<Record<string, FunctionView>>
+  /** Functions beyond those that are shown. */
+  readonly moreFunctions: number
+  readonly blocked: readonly BlockedStatus[]
+}
+
+/** How the scheduler's own process is, over the last second. */
+export type SchedulerView = {
+  readonly packageVersion: string
+  readonly nodeVersion: string
+  readonly pid: number
+  readonly host: string
+  /** When it started, in milliseconds since 1970. */
+  readonly startedAt: number
+  readonly memoryBytes: number
+  readonly heapBytes: number
+  /** Of one core, by all its threads: 1 for a core. */
+  readonly cpu: number
+  /** The share of the time that its event loop was busy. */
+  readonly loopBusy: number
+  /** How late its timers were: one in a hundred was later. */
+  readonly loopDelayMs: number
+  readonly longestDelayMs: number
+  /** Time spent on collecting garbage, of each second. */
+  readonly garbageMs: number
+  readonly connections: number
+  readonly viewers: number
+}
+
+export type Watched = {
+  /** On the scheduler's clock. */
+  readonly nowMs: number
+  readonly cluster: ClusterView
+  readonly scheduler: SchedulerView
+}
+
+export type ToViewer =
+  { readonly type: 'whole'; readonly watched: Watched } | { readonly type: 'changes'; readonly changes: Changes }
+
+/** Said at once, and every few seconds: a page that is silent for long is gone. */
+export type FromViewer = { readonly type: 'here' }

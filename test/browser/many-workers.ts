@@ -1,0 +1,58 @@
+/** More workers than this machine could run: they join, say how they are, and do nothing. */
+import { schedulerToWorker, workerToScheduler } from '../../protocol/messages/worker.js'
+import type { Join, SchedulerToWorker, WorkerToScheduler } from '../../protocol/messages/worker.js'
+import type { Connection } from '../../protocol/transport/connection.js'
+import { connectTo } from '../../protocol/transport/handshake.js'
+import { dial } from '../../protocol/transport/websocket.js'
+
+const MIB = 2 ** 20
+
+export async function joinManyWorkers(address: string, count: number): Promise<AsyncDisposable> {
+  const connections = await Promise.all(Array.from({ length: count }, (_, n) => joinOne(address, n)))
+  return {
+    [Symbol.asyncDispose]: async () => {
+      for (const connection of connections) connection.close()
+    },
+  }
+}
+
+async function joinOne(address: string, n: number): Promise<Connection<WorkerToScheduler>> {
+  const name = `node-${n}`
+  const connection = await connectTo<SchedulerToWorker, WorkerToScheduler>({
+    socket: await dial(address),
+    hello: { role: 'worker', name },
+    incoming: schedulerToWorker,
+    outgoing: workerToScheduler,
+    handlers: () => ({ onMessages: () => undefined, onClose: () => undefined }),
+  })
+  const join: Join = {
+    type: 'join',
+    name,
+    address: `ws://10.0.0.${n % 250}:9000`,
+    threads: 16,
+    memoryLimitBytes: 4_096 * MIB,
+    pid: 1_000 + n,
+    host: `host-${n}.example`,
+    packageVersion: '0.1.0',
+    nodeVersion: process.version,
+    incarnation: name,
+    resources: [],
+    ioTasks: 256,
+    tags: [],
+  }
+  connection.send(join)
+  connection.send({
+    type: 'pulse',
+    memoryBytes: (n + 1) * MIB,
+    cpuSeconds: n,
+    storedCount: n,
+    storedBytes: n * 1_000,
+    spilledBytes: 0,
+    pausedBy: '',
+    isDiskFull: false,
+    isHoldingBack: false,
+    running: [],
+    runningForMs: [],
+  })
+  return connection
+}

@@ -1,0 +1,176 @@
+/**
+ * The status page in a real browser, under real load. Every view is looked at in both themes and on a phone: nothing is cut,
+ * nothing lies on anything else. With HEDDLE_PICTURES=1 the pictures in docs/images are taken anew.
+ */
+import assert from 'node:assert/strict'
+import { mkdirSync } from 'node:fs'
+import path from 'node:path'
+import { after, before, suite, test } from 'node:test'
+import type { Page } from 'playwright-core'
+import type { Client } from '../../client/client.js'
+import { connect } from '../../client/connect.js'
+import { LocalCluster } from '../../deploy/local-cluster.js'
+import { PROJECT } from '../support/project.js'
+import { layoutFaults, LOOKS, noBrowser, TestBrowser, type Look } from './browser.js'
+import { joinManyWorkers } from './many-workers.js'
+
+const VIEWS = ['overview', 'workers', 'functions', 'scheduler'] as const
+const PICTURES = path.join(PROJECT, 'docs/images')
+
+suite('the status page in a browser', { skip: noBrowser() }, () => {
+  let browser: TestBrowser
+
+  before(async () => {
+    browser = await TestBrowser.start()
+  })
+
+  after(async () => {
+    await browser[Symbol.asyncDispose]()
+  })
+
+  test('every view of a cluster at work is whole, by day, by night and on a phone', async () => {
+    await using cluster = await LocalCluster.start({ workers: 2, threadsPerWorker: 2, logLevel: 'error' })
+    await using client = await connect(cluster)
+    work(client)
+    for (const look of LOOKS) {
+      const page = await browser.open(cluster.statusPage, look)
+      await page.getByText('resizePhoto').first().waitFor()
+      // So that the charts show more than a moment.
+      await page.waitForFunction('document.querySelectorAll(".chart canvas").length === 2')
+      if (takesPictures()) await page.waitForTimeout(20_000)
+      for (const view of VIEWS) await checkView(page, view, look)
+      await page.close()
+    }
+    assert.deepEqual(browser.complaints, [])
+  })
+
+  test('with no worker and no task each view says what to do', async () => {
+    await using cluster = await LocalCluster.start({ workers: 1, threadsPerWorker: 1, logLevel: 'error' })
+    const page = await browser.open(cluster.statusPage)
+    await page.getByText('No task was submitted yet').waitFor()
+    await page.getByText('Nothing.').waitFor()
+    for (const view of VIEWS) await checkLayout(page, view)
+  })
+
+  test('with a million tasks and no worker it says so, and counts them', async () => {
+    const { startTestScheduler } = await import('../scheduler-shell/test-scheduler.js')
+    await using scheduler = await startTestScheduler()
+    await using client = await connect(scheduler.address)
+    client.map(
+      (n: number) => n,
+      Array.from({ length: 1_000_000 }, (_, n) => n),
+      { name: 'count' },
+    )
+    const page = await browser.open(scheduler.statusPage)
+    await page.getByText('1,000,000 tasks wait, and there is no worker.').waitFor()
+    for (const view of VIEWS) await checkLayout(page, view)
+    await show(page, 'workers')
+    await page.getByText(`heddle worker join ${scheduler.address}`).waitFor()
+    await page.close()
+  })
+
+  test('with 200 workers they are paged, found by name, and sorted', async () => {
+    const { startTestScheduler } = await import('../scheduler-shell/test-scheduler.js')
+    await using scheduler = await startTestScheduler()
+    await using _workers = await joinManyWorkers(scheduler.address, 200)
+    for (const look of LOOKS) {
+      const page = await browser.open(scheduler.statusPage, look)
+      await page.getByText('200 workers').first().waitFor()
+      for (const view of VIEWS) await checkLayout(page, view)
+      await show(page, 'workers')
+      assert.equal(await page.locator('tbody tr').count(), 50)
+      await page.getByRole('button', { name: 'Next' }).click()
+      await page.getByText('2 of 4').waitFor()
+      await page.getByRole('searchbox', { name: 'Find a worker' }).fill('node-117')
+      await page.waitForFunction('document.querySelectorAll("tbody tr").length === 1')
+      await page.close()
+    }
+    const page = await browser.open(`${scheduler.statusPage}#/workers`)
+    await page.getByRole('button', { name: 'Memory' }).click()
+    await page.locator('[aria-sort=ascending]').getByText('Memory').waitFor()
+    assert.equal(await page.locator('tbody .name').first().textContent(), 'node-199')
+    await page.close()
+  })
+
+  test('it is used by keyboard: the views are links, and the heading of the chosen one has the focus', async () => {
+    await using cluster = await LocalCluster.start({ workers: 1, threadsPerWorker: 1, logLevel: 'error' })
+    const page = await browser.open(cluster.statusPage)
+    await page.getByText('No task was submitted yet').waitFor()
+    const focused = (): Promise<string> => page.evaluate('document.activeElement.textContent')
+    const reached: string[] = []
+    for (let presses = 0; presses < 4; presses++) {
+      await page.keyboard.press('Tab')
+      reached.push(await focused())
+    }
+    assert.deepEqual(reached, ['To the content', 'Overview', 'Workers', 'Functions'])
+    await page.keyboard.press('Enter')
+    await page.getByRole('heading', { level: 1, name: 'Functions' }).waitFor()
+    assert.equal(await focused(), 'Functions')
+    await page.close()
+  })
+
+  test('a page whose scheduler is gone says so', async () => {
+    const { startTestScheduler } = await import('../scheduler-shell/test-scheduler.js')
+    const scheduler = await startTestScheduler()
+    const page = await browser.open(scheduler.statusPage)
+    await page.getByText('0 workers').waitFor()
+    await scheduler.close()
+    await page.getByText('The scheduler does not answer').waitFor()
+    await page.close()
+  })
+
+  async function checkView(page: Page, view: string, look: Look): Promise<void> {
+    await checkLayout(page, view)
+    if (!takesPictures()) return
+    mkdirSync(PICTURES, { recursive: true })
+    const { scheme, width } = look
+    await page.screenshot({ path: path.join(PICTURES, `${view}-${scheme}-${width}.png`), fullPage: true })
+  }
+
+  async function checkLayout(page: Page, view: string): Promise<void> {
+    await show(page, view)
+    assert.deepEqual(await layoutFaults(page), [], view)
+  }
+
+  async function show(page: Page, view: string): Promise<void> {
+    await page.evaluate(`location.hash = '#/${view}'`)
+    await page.locator(`nav a[aria-current=page][href="#/${view}"]`).waitFor()
+  }
+})
+
+function takesPictures(): boolean {
+  return process.env['HEDDLE_PICTURES'] === '1'
+}
+
+/** Enough for every view to have something to show: long and short tasks, tasks that wait for others, some that fail. */
+function work(client: Client): void {
+  const trained = client.submit(function trainModel() {
+    const end = performance.now() + 300_000
+    while (performance.now() < end);
+  })
+  const resized = client.map(
+    function resizePhoto(n: number) {
+      const end = performance.now() + 40 + (n % 7) * 20
+      while (performance.now() < end);
+      if (n % 37 === 5) throw new Error(`photo-${n}.jpg is no photograph`)
+      return new Uint8Array(200_000 + n)
+    },
+    Array.from({ length: 4_000 }, (_, n) => n),
+  )
+  const described = resized.slice(0, 1_000).map((photo) =>
+    client.submit(function describePhoto(bytes: Uint8Array) {
+      const end = performance.now() + 15
+      while (performance.now() < end);
+      return bytes.length
+    }, photo),
+  )
+  const indexed = client.map(
+    function buildIndex(n: number) {
+      const end = performance.now() + 4
+      while (performance.now() < end);
+      return n
+    },
+    Array.from({ length: 20_000 }, (_, n) => n),
+  )
+  for (const future of [trained, ...resized, ...described, ...indexed]) future.result().catch(() => undefined)
+}

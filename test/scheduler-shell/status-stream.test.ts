@@ -1,0 +1,119 @@
+/** The status page's WebSocket: what a browser is sent, when, and when nothing is worked out at all. */
+import assert from 'node:assert/strict'
+import test, { type TestContext } from 'node:test'
+import { withChanges, type JsonObject } from '../../common/merge-patch.js'
+import { MAX_VIEWER_BYTES, VIEWER_SILENCE_MS } from '../../protocol/limits.js'
+import type { ClusterView, ToViewer, Watched } from '../../protocol/messages/watch.js'
+import { memoryPair } from '../../protocol/transport/memory.js'
+import type { Socket } from '../../protocol/transport/socket.js'
+import { StatusStream } from '../../scheduler/status-stream.js'
+import { createMachine } from '../../scheduler/scheduler.js'
+
+const INTERVAL_MS = 250
+
+/** A scheduler that is looked at, on a clock that the test moves. */
+function start(context: TestContext) {
+  context.mock.timers.enable({ apis: ['setInterval'] })
+  const machine = createMachine()
+  const seen = { looks: 0, nowMs: 1_000 }
+  const cluster = (): ClusterView => {
+    seen.looks++
+    return { ...machine.watched(seen.nowMs), clients: seen.looks }
+  }
+  const stream = new StatusStream({ cluster, connections: () => 0, nowMs: () => seen.nowMs })
+  const pass = async (ms = INTERVAL_MS): Promise<void> => {
+    seen.nowMs += ms
+    context.mock.timers.tick(ms)
+    await delivered()
+  }
+  return { stream, seen, pass }
+}
+
+/** A browser: what it was sent, and what it makes of that. */
+function look(stream: StatusStream) {
+  const { left, right } = memoryPair({ left: 'page', right: 'scheduler' })
+  const messages: ToViewer[] = []
+  const viewer = { messages, socket: left, end: right, isClosed: false, watched: undefined as Watched | undefined }
+  left.handle({
+    onFrame: (frame) => {
+      const message = JSON.parse(Buffer.from(frame).toString()) as ToViewer
+      messages.push(message)
+      viewer.watched =
+        message.type === 'whole'
+          ? message.watched
+          : (withChanges(viewer.watched as JsonObject, message.changes) as unknown as Watched)
+    },
+    onDrain: () => undefined,
+    onClose: () => (viewer.isClosed = true),
+  })
+  stream.accept(right)
+  return viewer
+}
+
+/** Memory delivers in later turns of the event loop. */
+async function delivered(): Promise<void> {
+  for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve))
+}
+
+test('a page gets the whole state at once, and then what changed of it, at a fixed rate', async (context) => {
+  const { stream, pass } = start(context)
+  const viewer = look(stream)
+  await delivered()
+  assert.deepEqual(
+    viewer.messages.map(({ type }) => type),
+    ['whole'],
+  )
+  assert.equal(viewer.watched?.cluster.clients, 1)
+  await pass()
+  assert.deepEqual(viewer.messages[1], { type: 'changes', changes: { nowMs: 1_250, cluster: { clients: 2 } } })
+  await pass(4 * INTERVAL_MS)
+  assert.equal(viewer.messages.length, 6)
+})
+
+test('the state is worked out once for all who look, and not at all when nobody does', async (context) => {
+  const { stream, seen, pass } = start(context)
+  await pass()
+  assert.equal(seen.looks, 0)
+  const viewers = Array.from({ length: 10 }, () => look(stream))
+  await pass()
+  assert.equal(seen.looks, 2)
+  assert.deepEqual(new Set(viewers.map(({ watched }) => watched?.cluster.clients)), new Set([2]))
+  for (const { socket } of viewers) socket.close()
+  await delivered()
+  await pass(10 * INTERVAL_MS)
+  assert.equal(seen.looks, 2)
+})
+
+test('a page that reads too slowly misses some, and gets the whole state when it has caught up', async (context) => {
+  const { stream, pass } = start(context)
+  const { left, right } = memoryPair({ left: 'page', right: 'scheduler' })
+  const types: string[] = []
+  const congestion = { bytes: 0 }
+  const slow: Socket = Object.create(right, { bufferedBytes: { get: () => congestion.bytes } }) as Socket
+  slow.send = (frame) => void types.push((JSON.parse(Buffer.from(frame).toString()) as ToViewer).type)
+  slow.handle = (handlers) => right.handle(handlers)
+  Object.defineProperty(slow, 'receivedBytes', { get: () => right.receivedBytes })
+  stream.accept(slow)
+  congestion.bytes = MAX_VIEWER_BYTES + 1
+  await pass(3 * INTERVAL_MS)
+  assert.deepEqual(types, ['whole'])
+  congestion.bytes = 0
+  await pass(2 * INTERVAL_MS)
+  assert.deepEqual(types, ['whole', 'whole', 'changes'])
+  left.terminate()
+  await delivered()
+})
+
+test('a page that says nothing for long is gone, and one that does stays', async (context) => {
+  const { stream, pass } = start(context)
+  const [silent, talking] = [look(stream), look(stream)]
+  for (let passedMs = 0; passedMs <= VIEWER_SILENCE_MS; passedMs += 10_000) {
+    talking.socket.send(Buffer.from('{"type":"here"}'))
+    await delivered()
+    await pass(10_000)
+  }
+  assert.deepEqual([silent.isClosed, talking.isClosed], [true, false])
+  stream.close()
+  await delivered()
+  assert.equal(talking.isClosed, true)
+})
