@@ -2,6 +2,8 @@
 import { WorkerLostError } from '../protocol/errors.js'
 import type { Explanation } from '../protocol/messages/explanation.js'
 import type { ClusterStatus } from '../protocol/messages/status.js'
+import * as dataCalls from './data-calls.js'
+import type { RebalanceResult, RestartOptions } from './data-calls.js'
 import { DelayedCall, PersistedCall, type Delayed } from './delayed.js'
 import { resolveCancelOptions, type CancelOptions, type CancelResult } from './cancellation.js'
 import type { Future, Input, Inputs } from './future.js'
@@ -466,6 +468,127 @@ export class Client implements AsyncDisposable {
     if (missing === 0) return
     const message = `${missing} of ${futures.length} values could not be copied to ${copies} workers; see their logs for why.`
     throw new WorkerLostError(message)
+  }
+
+  /**
+   * Which workers hold each of these values: their names, under the key of each future. A value that is not there yet has
+   * none.
+   *
+   * @example
+   * ```ts
+   * const table = client.scatter(new Float64Array(1_000_000), { broadcast: true })
+   * await table
+   * console.log(await client.whoHas([table])) // => { 'scatter-1q0': [ 'local-1', 'local-2' ] }
+   * ```
+   */
+  async whoHas(futures: readonly Future<unknown>[]): Promise<Record<string, string[]>> {
+    return await dataCalls.whoHas(this.#session, this.#own('client.whoHas()', futures))
+  }
+
+  /**
+   * Keeps a value in the cluster under a name, also when this client is gone: any client gets it by {@link Client.dataset},
+   * until somebody unpublishes it. It may be a future, finished or not, or any value with futures in it, which are resolved;
+   * a large value of this program is better scattered first, and its future published. Resolves when the name is taken; the
+   * work need not be done by then.
+   *
+   * @throws {HeddleError} `ERR_HEDDLE_KEY_CONFLICT` when something else is published under the name.
+   * @example
+   * ```ts
+   * const table = client.submit(loadTable, 'prices.csv')
+   * await client.publish('prices', table)
+   * // In another program, tomorrow:
+   * const prices = client.dataset<Table>('prices')
+   * const count = client.submit((rows: Table) => rows.length, prices)
+   * ```
+   */
+  async publish(name: string, value: unknown): Promise<void> {
+    if (value instanceof TaskFuture) this.#own('client.publish()', [value])
+    const options = { ...this.#options, outputs: 0, key: undefined, signal: undefined }
+    await dataCalls.publish(this.#session, { name, value, options })
+  }
+
+  /**
+   * A future of what is published under the name, by whichever client. If there is nothing, it fails with
+   * `ERR_HEDDLE_NO_DATASET`.
+   *
+   * @example
+   * ```ts
+   * const rates = await client.dataset<Map<string, number>>('rates')
+   * ```
+   */
+  dataset<T>(name: string): Future<T> {
+    // What was published is what whoever published it says.
+    return dataCalls.dataset(this.#session, name) as Future<T>
+  }
+
+  /**
+   * The names under which something is published, the oldest first.
+   *
+   * @example
+   * ```ts
+   * for (const name of await client.datasets()) console.log(name)
+   * ```
+   */
+  async datasets(): Promise<string[]> {
+    return await dataCalls.datasets(this.#session)
+  }
+
+  /**
+   * Takes back what is published under the name, whoever published it. It is dropped when no client holds a future of it.
+   * Resolves to whether there was anything.
+   *
+   * @example
+   * ```ts
+   * await client.unpublish('prices')
+   * ```
+   */
+  async unpublish(name: string): Promise<boolean> {
+    return await dataCalls.unpublish(this.#session, name)
+  }
+
+  /**
+   * Moves values until all workers hold about equally many bytes, as after some have joined. A value stays readable while it
+   * moves; those with several copies stay where they are, and so does what a task is about to read. Resolves, when all have
+   * moved, to how much that was.
+   *
+   * @example
+   * ```ts
+   * const { values, sizeBytes } = await client.rebalance()
+   * console.log(`${values} values moved, ${sizeBytes} bytes`)
+   * ```
+   */
+  async rebalance(): Promise<RebalanceResult> {
+    return await dataCalls.rebalance(this.#session)
+  }
+
+  /**
+   * Has workers leave, given by name or address: they get nothing more, end what they run, and what only they hold moves to
+   * those that stay, so that nothing is done again. Resolves when they are gone.
+   *
+   * @throws {HeddleError} `ERR_HEDDLE_INVALID_OPTION` when there is no worker of a name; then nobody leaves.
+   * @example
+   * ```ts
+   * const { workers } = await client.info()
+   * await client.retireWorkers(workers.filter(({ host }) => host === 'node-7').map(({ name }) => name))
+   * ```
+   */
+  async retireWorkers(workers: string | readonly string[]): Promise<void> {
+    await dataCalls.retireWorkers(this.#session, workers)
+  }
+
+  /**
+   * Starts the cluster afresh: unfinished work and results of every client are cancelled, nothing is published any more, and
+   * every worker process ends, whatever it does, and is started again. Resolves when as many workers are back.
+   *
+   * @throws {HeddleError} `ERR_HEDDLE_INVALID_OPTION` when nobody would start one of them again; then nothing happens.
+   * @throws {TimeoutError} when that takes longer than `timeoutMs`.
+   * @example
+   * ```ts
+   * await client.restart({ timeoutMs: 60_000 })
+   * ```
+   */
+  async restart(options: RestartOptions = {}): Promise<void> {
+    await dataCalls.restart(this.#session, options)
   }
 
   /**

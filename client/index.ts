@@ -67,6 +67,7 @@ export type {
 } from './client.js'
 export { connect } from './connect.js'
 export type { Cluster, ConnectOptions } from './connect.js'
+export type { RebalanceResult, RestartOptions } from './data-calls.js'
 export { delayed } from './delayed.js'
 export type { Delayed, DelayedFunction, DelayedInput, DelayedInputs, DelayedOptions } from './delayed.js'
 export type { FailureOptions } from './failure-options.js'

@@ -10,13 +10,13 @@ import { taskId, type CodeHash, type TaskId } from '../protocol/ids.js'
 import { MAX_IN_FLIGHT_BYTES } from '../protocol/limits.js'
 import { PRIORITY_BASE, type ClientToScheduler } from '../protocol/messages/client.js'
 import type { Connection } from '../protocol/transport/connection.js'
+import { Announcement } from './announcement.js'
 import { Attachment } from './attachment.js'
 import type { Failure } from './failure.js'
 import { GraphSubmission, type GraphOutlet } from './graph-submission.js'
 import type { Leases } from './leases.js'
 import type { MapSlice } from './map-slice.js'
 import { PureKeys } from './pure-keys.js'
-import { ScatteredValue } from './scattered-value.js'
 import { Submission } from './submission.js'
 import { TaskArray } from './task-array.js'
 import { placesOf, type Code, type CodeSource, type Template } from './template.js'
@@ -32,7 +32,7 @@ export class Outgoing {
   readonly #connection: Connection<ClientToScheduler>
   readonly #leases: Leases
   readonly #arrays: Map<number, TaskArray>
-  readonly #queue = new Fifo<Submission | MapSlice | ScatteredValue | Attachment | GraphSubmission>()
+  readonly #queue = new Fifo<Submission | MapSlice | Announcement | Attachment | GraphSubmission>()
   /** Where the next task goes. */
   #open: Submission | undefined
   /** The code that all tasks of the open submission share, when it is not there yet: the whole array may fail. */
@@ -113,7 +113,7 @@ export class Outgoing {
   }
 
   /** Gives what a message of its own stands for its place behind all that was submitted, in an array of its own. */
-  addAlone(make: (array: TaskArray) => ScatteredValue | Attachment): void {
+  addAlone(make: (array: TaskArray) => Announcement | Attachment): void {
     this.#closeOpen()
     this.#queue.push(make(this.newArray()))
     this.flushSoon()
@@ -201,9 +201,9 @@ export class Outgoing {
 
   #sendQueued(deadlineMs: number): void {
     for (let next = this.#queue.peek(); next !== undefined; next = this.#queue.peek()) {
-      if (next instanceof ScatteredValue || next instanceof Attachment) {
+      if (next instanceof Announcement || next instanceof Attachment) {
         next.array.sentCount = 1
-        this.#connection.send(next.toMessage())
+        this.#connection.send(next instanceof Announcement ? next.message : next.toMessage())
         this.#queue.shift()
         continue
       }

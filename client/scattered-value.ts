@@ -13,21 +13,8 @@ export interface ResolvedScatterOptions {
 
 const SCATTER_TEMPLATE = nameOnly('scatter')
 
-/** One on its way to be announced. */
-export class ScatteredValue {
-  readonly array: TaskArray
-  readonly #sizeBytes: number
-  readonly #options: ResolvedScatterOptions
-
-  constructor(array: TaskArray, sizeBytes: number, options: ResolvedScatterOptions) {
-    this.array = array
-    this.#sizeBytes = sizeBytes
-    this.#options = options
-  }
-
-  toMessage(): ScatterMessage {
-    return { type: 'scatter', array: this.array.id, sizeBytes: this.#sizeBytes, ...this.#options }
-  }
+export function scatterMessage(array: TaskArray, sizeBytes: number, options: ResolvedScatterOptions): ScatterMessage {
+  return { type: 'scatter', array: array.id, sizeBytes, ...options }
 }
 
 /** The bytes of those that the scheduler may still want brought somewhere: a released one too, for tasks may need it. */

@@ -23,6 +23,7 @@ import { Pieces } from '../protocol/transport/pieces.js'
 import { RelayPort } from '../protocol/transport/relay.js'
 import type { Socket } from '../protocol/transport/socket.js'
 import { encodeError, encodeInPieces } from '../protocol/values/encode.js'
+import { Announcement } from './announcement.js'
 import { AbortWatch, resolveCancelOptions, type CancelResult, type ResolvedCancelOptions } from './cancellation.js'
 import { Attachment } from './attachment.js'
 import { cancelledError, type Failure } from './failure.js'
@@ -40,12 +41,12 @@ import { Outgoing } from './outgoing.js'
 import type { RawGraph } from './raw-graph.js'
 import { ModuleSource } from './remote-module.js'
 import { Replicator } from './replicator.js'
-import { ScatteredValue, ScatteredValues, type ResolvedScatterOptions } from './scattered-value.js'
+import { scatterMessage, ScatteredValues, type ResolvedScatterOptions } from './scattered-value.js'
 import { Submitter, type Made } from './submitter.js'
 import type { Place, TaskArray, Waiter } from './task-array.js'
 import { TaskFuture, type FutureGroup, type FutureOwner } from './task-future.js'
 import { DEFAULT_TASK_OPTIONS, type ResolvedMapOptions, type ResolvedTaskOptions } from './task-options.js'
-import type { CodeSource } from './template.js'
+import { nameOnly, type CodeSource } from './template.js'
 import { Templates, type TaskFunction } from './templates.js'
 
 /** What the event `blocked` tells: tasks are ready, and can't run as things stand. */
@@ -71,6 +72,7 @@ export interface SessionOptions {
   readonly onFunction?: ((code: CodeHash, fn: TaskFunction) => void) | undefined
 }
 
+const DATASET_TEMPLATE = nameOnly('dataset')
 /** One question cancels so many tasks. */
 const ENOUGH_TO_CANCEL = 8_192
 
@@ -269,7 +271,7 @@ export class Session implements FutureOwner {
     this.#outgoing.addAlone((array) => {
       const index = this.#scattered.add(array, encoded)
       future = this.#makeFuture(array, index)
-      return new ScatteredValue(array, encoded.length, options)
+      return new Announcement(array, scatterMessage(array, encoded.length, options))
     })
     return present(future, 'the future of a scattered value')
   }
@@ -311,6 +313,17 @@ export class Session implements FutureOwner {
     if (failure.type === 'local') throw failure.error // What could not be sent still can't.
     array.onRetried(index)
     this.#outgoing.retry(array.idOf(index))
+  }
+
+  /** A future of what is published under the name. */
+  openDataset(name: string): Future<unknown> {
+    this.checkOpen()
+    let future: Future<unknown> | undefined
+    this.#outgoing.addAlone((array) => {
+      future = this.#makeFuture(array, array.add(1, DATASET_TEMPLATE, undefined))
+      return new Announcement(array, { type: 'open-dataset', array: array.id, name })
+    })
+    return present(future, 'the future of a dataset')
   }
 
   /** Code of a module. It is bundled once, when it is first asked for. */
@@ -424,6 +437,16 @@ export class Session implements FutureOwner {
     }
   }
 
+  /** Asks, once all that was submitted before has been sent. */
+  async question<T extends SchedulerToClient['type']>(
+    question: (request: number) => ClientToScheduler,
+    type: T,
+  ): Promise<Extract<SchedulerToClient, { readonly type: T }>> {
+    const answer = await this.#ask(question, (say) => this.#outgoing.whenSubmitted(say)).answer
+    if (isOfType(answer, type)) return answer
+    throw unexpected(answer)
+  }
+
   #ask(question: (request: number) => ClientToScheduler, when = (say: () => void): void => say()): Asked {
     this.checkOpen()
     this.#lastRequest += 1
@@ -520,6 +543,13 @@ export class Session implements FutureOwner {
       case 'unit-taken':
       case 'unit-refused':
       case 'explained':
+      case 'held-by':
+      case 'published':
+      case 'unpublished':
+      case 'datasets':
+      case 'rebalanced':
+      case 'retired':
+      case 'restarted':
         this.#questions.get(message.request)?.resolve(message)
         this.#questions.delete(message.request)
         break
@@ -620,6 +650,13 @@ function idOf({ array, index }: Place): TaskId {
 function releasedError(key: string): HeddleError {
   const message = `The future ${key} was released or cancelled, and nothing of it is left to go on; submit it once more.`
   return new HeddleError('ERR_HEDDLE_RELEASED', message)
+}
+
+function isOfType<T extends SchedulerToClient['type']>(
+  message: SchedulerToClient,
+  type: T,
+): message is Extract<SchedulerToClient, { readonly type: T }> {
+  return message.type === type
 }
 
 function unexpected({ type }: SchedulerToClient): HeddleError {

@@ -61,6 +61,8 @@ export const MEMORY_LOOK_MS = 1_000
 export const MAX_COPIES_AT_ONCE = 3
 /** Values of which one client may want copies at once. Its further questions wait in the client. */
 export const MAX_REPLICATED_VALUES = 16_384
+/** Names under which work is published. */
+export const MAX_DATASETS = 10_000
 /** Relays that are open at once. Further ones wait for a place. */
 export const MAX_RELAYS = 128
 /** Relays that one client or worker has at once. As many more may wait until one of them ends. */

@@ -4,7 +4,7 @@ import { dieWithParent, hearParent, reportToParent } from '../common/node/parent
 import { onShutdown } from '../common/node/shutdown.js'
 import { HeddleError, OutOfMemoryError } from '../protocol/errors.js'
 import type { WorkerProcessOptions } from './nanny.js'
-import { resolveWorkerOptions } from './options.js'
+import { resolveWorkerOptions, RESTART_EXIT_CODE } from './options.js'
 import { startWorker } from './worker.js'
 
 dieWithParent()
@@ -24,11 +24,17 @@ async function run(options: WorkerProcessOptions): Promise<void> {
   let leave = (): void => stopped.abort()
   onShutdown({ gracefully: () => leave(), atOnce })
   try {
-    const worker = await startWorker(resolveWorkerOptions(options), { log, taskLog, signal: stopped.signal })
+    const worker = await startWorker(resolveWorkerOptions(options), {
+      log,
+      taskLog,
+      signal: stopped.signal,
+      isWatched: true,
+    })
     leave = () => worker.leave()
     hearParent(({ reason }) => worker.fail(new OutOfMemoryError(reason)))
     await reportToParent({ type: 'ready' })
     await worker.closed
+    if (worker.isToRestart) process.exitCode = RESTART_EXIT_CODE
   } catch (error) {
     if (stopped.signal.aborted) return
     // Not reported as a failure: with another process the worker may well go on.

@@ -7,7 +7,7 @@ import { Child, describeExit } from '../common/node/child-process.js'
 import type { Log, LogFormat, LogLevel } from '../common/node/log.js'
 import { Supervisor } from '../common/node/supervisor.js'
 import { watchMemory } from './memory-watch.js'
-import { defaultMemoryLimitBytes, type GivenWorkerOptions } from './options.js'
+import { defaultMemoryLimitBytes, RESTART_EXIT_CODE, type GivenWorkerOptions } from './options.js'
 
 const ENTRY = new URL('./main.js', import.meta.url)
 /** How long a worker that was asked to go may take to end what its tasks run. */
@@ -52,6 +52,7 @@ export function superviseWorker(options: WorkerProcessOptions, log: Log): Superv
     },
     onRestart: (exit, delayMs) => {
       const { code, signal } = exit
+      if (code === RESTART_EXIT_CODE) return log.info({ worker: options.name }, 'worker process starts again, as asked')
       log.warn(
         { worker: options.name, code, signal, delayMs },
         `worker process died: ${describeExit(exit)}; starting it again`,

@@ -77,6 +77,9 @@ export interface WorkerOptions {
   readonly dataDir: string
 }
 
+/** A worker process that ends with it wants to be started again, and has not died. */
+export const RESTART_EXIT_CODE = 86
+
 const MAX_THREADS = 1024
 export const MAX_IO_TASKS = 65_536
 const MAX_TAGS = 64

@@ -10,7 +10,7 @@ import { packageVersion } from '../common/node/package-version.js'
 import { ScratchFolder } from '../common/node/scratch-folder.js'
 import { HeddleError, OutOfMemoryError } from '../protocol/errors.js'
 import { codeHash, type CodeHash, type WorkerId } from '../protocol/ids.js'
-import { HEARTBEAT_INTERVAL_MS, MAX_FETCH_BYTES, MAX_LENT_BYTES } from '../protocol/limits.js'
+import { HEARTBEAT_INTERVAL_MS, KILL_AFTER_MS, MAX_FETCH_BYTES, MAX_LENT_BYTES } from '../protocol/limits.js'
 import type { DefineCode } from '../protocol/messages/common.js'
 import { isFromSwitch } from '../protocol/messages/relay.js'
 import type { Join, SchedulerToWorker } from '../protocol/messages/worker.js'
@@ -50,6 +50,8 @@ export interface WorkerParts {
   readonly createPool?: (host: PoolHost) => ThreadPool
   /** Gives up waiting for a scheduler. */
   readonly signal?: AbortSignal
+  /** Somebody starts this process again when it ends. Default: nobody does. */
+  readonly isWatched?: boolean
 }
 
 export interface RunningWorker {
@@ -58,9 +60,10 @@ export interface RunningWorker {
   readonly address: string
   /** Resolves when the worker has left or was closed; rejects when it cannot go on. */
   readonly closed: Promise<void>
+  /** It closed so that its process is started again. */
+  readonly isToRestart: boolean
   /**
-   * Ends what runs, gives the rest back, and closes once nothing that it runs is awaited. Values that only it holds are
-   * made again elsewhere.
+   * Ends what runs, gives the rest back, and closes once nothing that it runs is awaited and others have what only it holds.
    */
   leave(): void
   /** Tells the scheduler why, and closes at once; `closed` rejects with the reason. */
@@ -107,6 +110,7 @@ class Worker implements RunningWorker {
   readonly #network: Network
   readonly #log: Log
   readonly #taskLog: Log
+  readonly #isWatched: boolean
   readonly #scratch: ScratchFolder
   readonly #codes: CodeCache
   readonly #store = new ValueStore()
@@ -125,6 +129,7 @@ class Worker implements RunningWorker {
   #listener: Listener | undefined
   #heartbeat: NodeJS.Timeout | undefined
   #closing: Promise<void> | undefined
+  #isToRestart = false
 
   constructor({ options, parts, network, createPool, scratch, codes }: WorkerBelongings) {
     const { name, threads, ioTasks, memoryLimitBytes, diskLimitBytes, maxPauseMs } = options
@@ -133,6 +138,7 @@ class Worker implements RunningWorker {
     this.#network = network
     this.#log = parts.log
     this.#taskLog = parts.taskLog
+    this.#isWatched = parts.isWatched ?? false
     this.#scratch = scratch
     this.#codes = codes
     const settle = { resolve: (): void => {}, reject: (_error: unknown): void => {} }
@@ -190,6 +196,10 @@ class Worker implements RunningWorker {
       log: this.#log,
     })
     this.#relays = new RelayPort({ link: this.#link, onSocket: (socket) => this.#exchange.accept(socket) })
+  }
+
+  get isToRestart(): boolean {
+    return this.#isToRestart
   }
 
   get address(): string {
@@ -291,6 +301,9 @@ class Worker implements RunningWorker {
       case 'hang-up':
         this.#link.close({ code: 'ERR_HEDDLE_PROTOCOL', message: instruction.reason })
         break
+      case 'restart':
+        void this.#restart()
+        break
       case 'close':
         if (instruction.reason === undefined) void this.close()
         else this.#fail(this.#outOfMemory(instruction.reason))
@@ -322,6 +335,7 @@ class Worker implements RunningWorker {
       resources,
       ioTasks,
       tags,
+      isWatched: this.#isWatched,
     }
   }
 
@@ -414,6 +428,15 @@ class Worker implements RunningWorker {
     this.#link.close()
     await this.#link.closed()
     process.kill(process.pid, 'SIGKILL')
+  }
+
+  /** A thread that native code holds does not keep it. */
+  async #restart(): Promise<void> {
+    this.#log.info({}, 'a client restarts the cluster: this process ends, and is started again')
+    this.#isToRestart = true
+    const timer = setTimeout(() => process.kill(process.pid, 'SIGKILL'), KILL_AFTER_MS)
+    await this.close()
+    clearTimeout(timer)
   }
 
   #crash(error: unknown): void {

@@ -32,6 +32,7 @@ export class SimulatedWorker {
       resources: [],
       ioTasks: 256,
       tags: [],
+      isWatched: true,
     }
   }
 

@@ -16,6 +16,7 @@ import {
 import { array, defineCode, hash, stopper, task, template } from './common.js'
 import { askExplanation, explained } from './explanation.js'
 import { declareLimit, limitRefused, returnUnit, takeUnit, unitRefused, unitTaken } from './limit.js'
+import { dataAnswers, dataCalls } from './data.js'
 import { needs } from './needs.js'
 import { fromSwitch, toSwitch } from './relay.js'
 import { rules } from './rules.js'
@@ -135,6 +136,7 @@ export const clientToScheduler = union([
   detach,
   retry,
   attach,
+  ...dataCalls,
   ...toSwitch,
 ])
 export type ClientToScheduler = Infer<typeof clientToScheduler>
@@ -208,6 +210,7 @@ export const schedulerToClient = union([
   blocked,
   explained,
   retried,
+  ...dataAnswers,
   ...fromSwitch,
 ])
 export type SchedulerToClient = Infer<typeof schedulerToClient>

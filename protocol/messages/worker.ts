@@ -37,6 +37,8 @@ export const join = message('join', {
   ioTasks: integer,
   /** What tasks may call it beside its name and address, as in `zone=a`. */
   tags: list(text),
+  /** Somebody starts its process again when that ends. */
+  isWatched: flag,
 })
 export type Join = Infer<typeof join>
 
@@ -225,6 +227,11 @@ export type FetchCopies = Infer<typeof fetchCopies>
 export const stopTasks = message('stop-tasks', { tasks: taskIds, attempts: integers, graceMs: integer })
 export type StopTasks = Infer<typeof stopTasks>
 
+/** Somebody wants the worker to go: it leaves as if it wanted to itself. */
+export const leave = message('leave', {})
+/** End this process, whatever it does, to be started again. */
+export const restart = message('restart', {})
+
 export const schedulerToWorker = union([
   joined,
   defineCode,
@@ -238,6 +245,8 @@ export const schedulerToWorker = union([
   farewell,
   fetchCopies,
   stopTasks,
+  leave,
+  restart,
   ...fromSwitch,
 ])
 export type SchedulerToWorker = Infer<typeof schedulerToWorker>

@@ -115,12 +115,12 @@ function runnerOf(task: Task): Task | undefined {
   return runner.state.type === 'processing' ? runner : undefined
 }
 
-/** Does another client hold the task, or wait for something that needs it? */
+/** Does another client hold the task, or wait for something that needs it; or is it published? */
 export function isOthersToo(task: Task, client: ClientRecord): boolean {
   const isHeldBy = ({ array, index }: Pick<Task, 'array' | 'index'>): boolean =>
     array.client !== client && (array.flags[index]! & HELD) !== 0
   if (task.isDetached && task.array.client !== client) return true
-  if (isHeldBy(task) || (task.aliases?.some(isHeldBy) ?? false)) return true
+  if (task.publications > 0 || isHeldBy(task) || (task.aliases?.some(isHeldBy) ?? false)) return true
   return task.waiters.some((waiter) => waiter.state.type === 'waiting' && waiter.array.client !== client)
 }
 

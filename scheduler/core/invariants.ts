@@ -3,6 +3,7 @@ import { assert } from '../../common/assert.js'
 import { MAX_RELAYS, MAX_RELAYS_PER_MEMBER, MAX_REPLICATED_VALUES } from '../../protocol/limits.js'
 import { fits, isCapable, isNamed, type Demand } from './demand.js'
 import { checkLimit } from './limits.js'
+import type { Relocation } from './moves.js'
 import type { Member } from './relays.js'
 import type { Stop } from './cancel.js'
 import { isNeeded } from './retention.js'
@@ -32,6 +33,9 @@ export function checkInvariants(state: SchedulerState): void {
   checkStops(state)
   checkNews(state)
   checkRecalls(state)
+  checkDatasets(state, tasks)
+  checkMoves(state)
+  checkLeaving(state)
 }
 
 function checkNews({ clients, clientsWithNews }: SchedulerState): void {
@@ -366,10 +370,10 @@ function checkCopying(state: SchedulerState): void {
 /** What nobody looks at again for want of an event would stay undone for ever. */
 function checkSpreads(state: SchedulerState): void {
   for (const [id, spread] of state.spreads) {
-    const { task, scatter, wishes } = spread
+    const { task, scatter, wishes, move } = spread
     assert(task.id === id && state.scatters.get(id) === scatter, `the spread of ${id} is of another value`)
     if (state.changedSpreads.has(spread)) continue
-    assert(scatter !== undefined || wishes.size > 0, `nobody wants copies of ${id}`)
+    assert(scatter !== undefined || wishes.size > 0 || move !== undefined, `nobody wants copies of ${id}`)
     const awaitsValue = scatter === undefined ? isPending(task) : scatter.holders.length === 0
     const isWoken =
       state.copying.has(id) ||
@@ -447,6 +451,50 @@ function checkScatters(state: SchedulerState, tasks: ReadonlySet<Task>): void {
     for (const scatter of worker.scatters) {
       assert(state.scatters.get(scatter.task.id) === scatter, `worker ${worker.id} is brought what is let go`)
     }
+  }
+}
+
+function checkDatasets({ datasets }: SchedulerState, tasks: ReadonlySet<Task>): void {
+  const names = new Map<Task, number>()
+  for (const task of datasets.values()) names.set(task, (names.get(task) ?? 0) + 1)
+  for (const task of names.keys()) assert(tasks.has(task), `${task.id} is published and gone`)
+  for (const task of tasks) {
+    assert(task.publications === (names.get(task) ?? 0), `${task.id} counts ${task.publications} names`)
+  }
+}
+
+function checkMoves({ spreads, workers, rebalance }: SchedulerState): void {
+  const relocations = new Set<Relocation>()
+  for (const { evacuation } of workers.values()) if (evacuation !== undefined) relocations.add(evacuation)
+  if (rebalance !== undefined) relocations.add(rebalance.relocation)
+  let count = 0
+  for (const { task, move } of spreads.values()) {
+    if (move === undefined) continue
+    count++
+    assert(move.task === task, `${task.id} moves as another value`)
+    assert(move.relocation.moves.has(move), `${task.id} moves, and those who wait for it do not know`)
+    assert(relocations.has(move.relocation), `${task.id} moves for nobody`)
+  }
+  for (const { moves } of relocations) count -= moves.size
+  assert(count === 0, 'values are said to move that do not')
+}
+
+function checkLeaving(state: SchedulerState): void {
+  for (const worker of state.workers.values()) {
+    const { id, isLeaving, isDismissed, evacuation, processing } = worker
+    assert(isLeaving === state.leaving.has(worker), `worker ${id} is leaving, or it is not`)
+    assert(isLeaving === (evacuation !== undefined), `worker ${id} is leaving, and its values are not looked after`)
+    assert(!isDismissed || (isLeaving && processing.size === 0), `worker ${id} is dismissed, and has work`)
+  }
+  const areThere = (workers: ReadonlySet<WorkerRecord>): boolean =>
+    [...workers].every((worker) => state.workers.get(worker.id) === worker)
+  assert(areThere(state.leaving), 'a worker that is gone is leaving')
+  for (const { workers } of state.retirements) {
+    assert(workers.size > 0 && areThere(workers), 'workers that are gone are waited for')
+  }
+  for (const { old, count } of state.restarts) {
+    assert(areThere(old), 'workers that are gone are to end')
+    assert(old.size > 0 || state.stayingWorkers < count, 'all workers are back, and who waits was not told')
   }
 }
 

@@ -16,9 +16,11 @@ import { grantUnits, reserveUnits } from './limits.js'
 import { letNewsWait, nextNewsMs, tellOldNews } from './news.js'
 import { onClientJoined, onClientLeft, onClientMessage } from './on-client.js'
 import { onWorkerMessage } from './on-task.js'
-import { dismissIfDone, onWorkerJoined, onWorkerLeft } from './on-worker.js'
+import { seeOffWorkers } from './leaving.js'
+import { onWorkerJoined, onWorkerLeft } from './on-worker.js'
 import { wakeDelayed } from './retries.js'
 import { placeReadyTasks } from './placement.js'
+import { endRebalance } from './rebalance.js'
 import { recallForIdle } from './recall.js'
 import { startRelays } from './relays.js'
 import { endWaits } from './queue-time-outs.js'
@@ -80,10 +82,11 @@ export function endTurn(state: SchedulerState, nowMs: number): SchedulerInstruct
   }
   recallForIdle(state)
   makeCopies(state) // Inputs may have turned out to be lost.
+  while (state.leaving.size > 0 && seeOffWorkers(state)) makeCopies(state)
+  endRebalance(state)
   startRelays(state)
   const out: SchedulerInstruction[] = []
   for (const worker of state.workersToFlush) {
-    dismissIfDone(state, worker) // Its last tasks may have been let go in this turn.
     worker.isDirty = false
     if (!state.workers.has(worker.id)) continue
     for (const message of worker.outbox.take(state, worker)) out.push({ type: 'to-worker', worker: worker.id, message })

@@ -8,6 +8,7 @@ import type { HeardFromClient } from './events.js'
 import { explain } from './explain.js'
 import { leaveLimits, onDeclareLimit, onReturnUnit, onTakeUnit } from './limits.js'
 import { onAttach } from './on-attach.js'
+import { forgetDataCalls, onDataCall } from './on-data.js'
 import { onSubmit } from './on-submit.js'
 import { onMissing } from './on-task.js'
 import { answerWaits } from './on-worker.js'
@@ -60,6 +61,7 @@ export function onClientLeft(state: SchedulerState, id: ClientId): void {
   loseScatterer(state, client)
   closeTemplates(state, client)
   leaveLimits(state, client)
+  forgetDataCalls(state, client)
   for (let i = state.workerWaits.length - 1; i >= 0; i--) {
     if (state.workerWaits[i]!.client === client) state.workerWaits.splice(i, 1)
   }
@@ -144,6 +146,18 @@ export function onClientMessage(state: SchedulerState, client: ClientRecord, mes
       break
     case 'attach': {
       const fault = onAttach(state, client, message)
+        if (fault !== undefined) refuse(state, client, fault)
+        break
+      }
+    case 'who-has':
+    case 'publish':
+    case 'open-dataset':
+    case 'unpublish':
+    case 'list-datasets':
+    case 'rebalance':
+    case 'retire-workers':
+    case 'restart': {
+      const fault = onDataCall(state, client, message)
       if (fault !== undefined) refuse(state, client, fault)
       break
     }

@@ -30,7 +30,8 @@ import { recordOf } from './task-array.js'
 import { addHolder, isHolder, isPending, keyOf, outputCountOf, type Failure, type Task } from './task.js'
 import type { FunctionStatistics } from './template.js'
 import type { WorkerRecord } from './worker-record.js'
-import { dismissIfDone, onLeaving, refuseWorker } from './on-worker.js'
+import { onLeaving } from './leaving.js'
+import { refuseWorker } from './on-worker.js'
 
 /** So many times a value may turn out not to be where it should; then the task fails instead of trying for ever. */
 const MAX_MISSES = 10
@@ -109,7 +110,6 @@ export function onWorkerMessage(state: SchedulerState, worker: WorkerRecord, mes
       unreachable(message)
   }
   reorder(state, worker)
-  dismissIfDone(state, worker)
 }
 
 /** Returns what is wrong with the report, or `undefined` when it was taken. */

@@ -1,12 +1,14 @@
-/** Workers come, want to go, and are gone. */
+/** Workers come, and are gone. Those that want to go are in leaving.ts. */
 import type { WorkerId } from '../../protocol/ids.js'
 import type { Join } from '../../protocol/messages/worker.js'
-import { endRecall, giveBackAll, reorder } from './assignment.js'
+import { endRecall, giveBackAll } from './assignment.js'
 import { enterDemands, quitDemands } from './demand.js'
 import { endStopsOf } from './cancel.js'
+import { endLeaving } from './leaving.js'
 import { failTask } from './outcome.js'
 import { loseCopy, startOver } from './recovery.js'
 import { endRelaysOf, noRelays } from './relays.js'
+import { answerRestarts } from './restart.js'
 import { loseScatterTarget, retryScatters } from './scatter.js'
 import { endCopyingOf, noCopies, noteWorkers } from './spread.js'
 import { outboxOf, workerOutboxOf, type SchedulerState } from './state.js'
@@ -61,6 +63,8 @@ export function onWorkerJoined(state: SchedulerState, id: WorkerId, join: Join):
     stopping: new Map(),
     isLeaving: false,
     isDismissed: false,
+    evacuation: undefined,
+    hasEvacuated: false,
     heardAtMs: state.nowMs,
     pulseAtMs: state.nowMs,
     copies: noCopies(),
@@ -81,6 +85,7 @@ export function onWorkerJoined(state: SchedulerState, id: WorkerId, join: Join):
   noteWorkers(state)
   workerOutboxOf(state, worker).add({ type: 'joined', worker: id, peerSecret: state.config.peerSecret })
   answerWaits(state)
+  answerRestarts(state)
 }
 
 /** Answers those who waited for so many workers. */
@@ -92,26 +97,6 @@ export function answerWaits(state: SchedulerState): void {
     state.workerWaits.splice(i, 1)
     outboxOf(state, wait.client).add({ type: 'workers-present', request: wait.request, count })
   }
-}
-
-/** The worker wants to go: it gets nothing more, ends what it runs, and gives back the rest. */
-export function onLeaving(state: SchedulerState, worker: WorkerRecord): void {
-  if (worker.isLeaving) return
-  worker.isLeaving = true
-  state.stayingWorkers--
-  state.memoryLimitBytes -= worker.join.memoryLimitBytes
-  state.open.remove(worker)
-  reorder(state, worker)
-  quitDemands(state, worker)
-  retryScatters(state)
-  noteWorkers(state)
-}
-
-/** Nothing of a leaving worker is awaited any more: it may close. */
-export function dismissIfDone(state: SchedulerState, worker: WorkerRecord): void {
-  if (!worker.isLeaving || worker.isDismissed || worker.processing.size > 0 || worker.stopping.size > 0) return
-  worker.isDismissed = true
-  workerOutboxOf(state, worker).add({ type: 'farewell' })
 }
 
 /** The worker's messages make no sense: the connection ends, and what it has is made again elsewhere. */
@@ -155,6 +140,8 @@ export function onWorkerLeft(state: SchedulerState, id: WorkerId, reason: string
   giveBackAll(state, worker)
   worker.processing.clear()
   worker.lingering.clear()
+  endLeaving(state, worker)
+  answerRestarts(state, worker)
 }
 
 /**

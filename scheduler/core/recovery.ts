@@ -61,7 +61,7 @@ export function loseCopy(state: SchedulerState, task: Task, holder: WorkerRecord
 
 /** Gives up a value that can't be had any more, and has it made again if somebody needs it. */
 export function remake(state: SchedulerState, task: Task): void {
-  dropValue(state, task)
+  giveUpValue(state, task)
   if (isNeeded(task)) wake(state, task)
   else letGo(state, task)
 }
@@ -96,14 +96,14 @@ function awaitInputs(state: SchedulerState, task: Task, toWake: Task[]): number 
     if (input.waiters === NO_WAITERS) input.waiters = []
     else if (input.staleWaiters > 0) sweepWaiters(input)
     input.waiters.push(task)
-    if (input.state.type === 'in-memory') dropValue(state, input)
+    if (input.state.type === 'in-memory') giveUpValue(state, input)
     if (input.state.type === 'released') toWake.push(input)
   }
   return missing
 }
 
-/** Gives up the scheduler's view of a value, and its own copy. */
-function dropValue(state: SchedulerState, task: Task): void {
+/** Gives up the scheduler's view of a value, and its own copy. The caller moves the task on. */
+export function giveUpValue(state: SchedulerState, task: Task): void {
   if (task.state.type !== 'in-memory') return
   if (task.pendingDependants > 0) endAwaiting(state, task)
   if (task.state.page !== undefined) state.inline.drop(task.state.page)

@@ -2,6 +2,7 @@
 import { MAX_REPLICATED_VALUES } from '../../protocol/limits.js'
 import type { Replicate } from '../../protocol/messages/client.js'
 import type { ClientRecord } from './client-record.js'
+import { advanceMove } from './moves.js'
 import { finishScatter, type Scatter } from './scatter.js'
 import { advance, beginLook, hasRoomToServe, sendOrders, spreadOf, type Look, type Spread } from './spread.js'
 import { outboxOf, type SchedulerState } from './state.js'
@@ -79,7 +80,12 @@ function lookAt(state: SchedulerState, spread: Spread, look: Look): void {
   if (state.spreads.get(task.id) !== spread) return // It was done with while it waited for room.
   if (spread.scatter === undefined) copyForClients(state, spread, look)
   else if (spread.scatter.holders.length > 0) broadcast(state, spread, spread.scatter, look)
-  if (spread.scatter === undefined && spread.wishes.size === 0) state.spreads.delete(task.id)
+  const { move } = spread
+  // While a client still brings the value it does not move; but where it was to move from may be gone.
+  const mayAdvance = spread.scatter === undefined || (move !== undefined && !state.workers.has(move.from.id))
+  if (move !== undefined && mayAdvance) advanceMove(state, spread, move, look)
+  const isDone = spread.scatter === undefined && spread.wishes.size === 0 && spread.move === undefined
+  if (isDone) state.spreads.delete(task.id)
 }
 
 /** A value that a client brought to one worker goes on to all that shall have it, before it counts as finished. */

@@ -16,9 +16,9 @@ import { isHolder, isPending, moveTo, outputCountOf, RELEASED, type Failure, typ
 import { forgetTask as leaveTemplate } from './templates.js'
 import type { WorkerRecord } from './worker-record.js'
 
-/** Does a client hold a future of it, or want it to go on without one? */
+/** Does a client hold a future of it, or want it to go on without one; or the scheduler, because it is published? */
 export function isHeld(task: Task): boolean {
-  if ((task.array.flags[task.index]! & HELD) !== 0 || task.isDetached) return true
+  if ((task.array.flags[task.index]! & HELD) !== 0 || task.isDetached || task.publications > 0) return true
   return task.aliases?.some(({ array, index }) => (array.flags[index]! & HELD) !== 0) ?? false
 }
 

@@ -14,7 +14,7 @@ import { MAX_FAILURES, mayHave, noteChange, noteFailure, spreadOf, type Spread }
 import { outboxOf, type SchedulerState } from './state.js'
 import { addArrayOfOne, makeTask } from './task-array.js'
 import { keyOf, NO_INPUTS, type Task } from './task.js'
-import { scatterTemplate } from './templates.js'
+import { templateWithoutCode } from './templates.js'
 import type { WorkerRecord } from './worker-record.js'
 
 export interface Scatter {
@@ -35,7 +35,7 @@ export function onScatter(state: SchedulerState, client: ClientRecord, message: 
   const { array: id, sizeBytes, copies, workers } = message
   if (!hasLease(client, id)) return 'its array id was not leased to this client'
   if (state.arrays.has(id)) return 'its array is in use'
-  const template = scatterTemplate(state)
+  const template = templateWithoutCode(state, 'scatter')
   const segment = addArrayOfOne(state, { client, id, template })
   state.totals.submitted++
   template.statistics.tasks.waiting++

@@ -6,6 +6,7 @@
  */
 import type { TaskId, WorkerId } from '../../protocol/ids.js'
 import { CHUNK_BYTES, MAX_COPIES_AT_ONCE } from '../../protocol/limits.js'
+import type { Move } from './moves.js'
 import type { Replication } from './replication.js'
 import type { Scatter } from './scatter.js'
 import { workerOutboxOf, type SchedulerState } from './state.js'
@@ -22,6 +23,8 @@ export interface Spread {
   scatter: Scatter | undefined
   /** Questions for copies of it that are not answered. */
   readonly wishes: Set<Replication>
+  /** It is to move to another worker. */
+  move: Move | undefined
   /** How often a worker could not get it. */
   readonly failures: Map<WorkerRecord, number>
   /** Where to look for the next worker, so that copies spread. */
@@ -57,7 +60,7 @@ export function noCopies(): WorkerCopies {
 export function spreadOf(state: SchedulerState, task: Task): Spread {
   let spread = state.spreads.get(task.id)
   if (spread === undefined) {
-    spread = { task, scatter: undefined, wishes: new Set(), failures: new Map(), next: 0 }
+    spread = { task, scatter: undefined, wishes: new Set(), move: undefined, failures: new Map(), next: 0 }
     state.spreads.set(task.id, spread)
   }
   state.changedSpreads.add(spread)

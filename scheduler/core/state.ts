@@ -8,10 +8,13 @@ import type { ClientRecord } from './client-record.js'
 import { InlineCache } from './inline-cache.js'
 import type { SchedulerInstruction } from './instructions.js'
 import type { Demand } from './demand.js'
+import type { Retirement } from './leaving.js'
 import type { Limit } from './limits.js'
 import { ReadyQueue } from './ready-queue.js'
 import type { QueueDeadline } from './queue-time-outs.js'
+import type { Rebalance } from './rebalance.js'
 import type { Relay } from './relays.js'
+import type { Restart } from './restart.js'
 import type { Scatter } from './scatter.js'
 import type { CopiesUnderWay, Spread } from './spread.js'
 import type { TaskArray } from './task-array.js'
@@ -49,7 +52,9 @@ export interface SchedulerState {
   readonly workers: Map<WorkerId, WorkerRecord>
   /** The same workers; no two have one name. */
   readonly workersByName: Map<string, WorkerRecord>
-  /** How many of them don't want to go. */
+  /** Those of them that want to go. */
+  readonly leaving: Set<WorkerRecord>
+  /** How many don't. */
   stayingWorkers: number
   /** What these may use of memory, all together. */
   memoryLimitBytes: number
@@ -63,6 +68,8 @@ export interface SchedulerState {
   readonly keys: Map<string, Task>
   /** Failed tasks that have inputs, by why they failed: many may have failed for one. */
   readonly victims: Map<Failure, Set<Task>>
+  /** Published tasks, by name. */
+  readonly datasets: Map<string, Task>
   readonly codes: Map<CodeHash, CodeRecord>
   /** By code and export, so that what is learnt about a function outlives a template. */
   readonly functions: Map<string, FunctionStatistics>
@@ -91,6 +98,12 @@ export interface SchedulerState {
   readonly hoarders: Set<WorkerRecord>
   /** How many tasks workers were asked to give back, and have not answered about. */
   recallsUnderWay: number
+  /** Clients wait until workers are gone. */
+  readonly retirements: Set<Retirement>
+  /** Clients wait until worker processes are there that were started again. */
+  readonly restarts: Set<Restart>
+  /** Values move until workers hold equally much. */
+  rebalance: Rebalance | undefined
   /** Values that clients are bringing to workers. */
   readonly scatters: Map<TaskId, Scatter>
   /** Those of them that need a place; looked at when the turn ends. */
@@ -134,12 +147,14 @@ export function createState(config: SchedulerConfig): SchedulerState {
     workers: new Map(),
     workersByName: new Map(),
     stayingWorkers: 0,
+    leaving: new Set(),
     memoryLimitBytes: 0,
     awaitedBytes: 0,
     consuming: 0,
     arrays: new Map(),
     keys: new Map(),
     victims: new Map(),
+    datasets: new Map(),
     codes: new Map(),
     functions: new Map(),
     ready: new ReadyQueue(),
@@ -156,6 +171,9 @@ export function createState(config: SchedulerConfig): SchedulerState {
     recallsUnderWay: 0,
     inline: new InlineCache(config.maxInlineCacheBytes ?? MAX_INLINE_CACHE_BYTES),
     workerWaits: [],
+    retirements: new Set(),
+    restarts: new Set(),
+    rebalance: undefined,
     scatters: new Map(),
     scattersToPlace: new Set(),
     homelessScatters: new Set(),

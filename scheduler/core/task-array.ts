@@ -125,6 +125,7 @@ interface Rarities {
   isOverdue: boolean
   deaths: number
   misses: number
+  publications: number
   aliases: Alias[] | undefined
   isDetached: boolean
 }
@@ -136,6 +137,7 @@ const NO_RARITIES: Rarities = Object.freeze({
   isOverdue: false,
   deaths: 0,
   misses: 0,
+  publications: 0,
   aliases: undefined,
   isDetached: false,
 })
@@ -276,6 +278,14 @@ class TaskRecord implements Task {
 
   set misses(misses: number) {
     if (misses !== this.misses) this.#makeRarities().misses = misses
+  }
+
+  get publications(): number {
+    return this.#rarities === undefined ? 0 : this.#rarities.publications
+  }
+
+  set publications(publications: number) {
+    if (publications !== this.publications) this.#makeRarities().publications = publications
   }
 
   get aliases(): Alias[] | undefined {

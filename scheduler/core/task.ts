@@ -118,6 +118,8 @@ export interface Task {
   deaths: number
   /** How often its value, or an input of it, was not where the scheduler believed it to be. */
   misses: number
+  /** Under how many names the scheduler itself holds it (datasets.ts). */
+  publications: number
   /** Tasks in state `waiting` that miss this one's value. May also hold `staleWaiters` tasks that were let go meanwhile. */
   waiters: Task[]
   staleWaiters: number

@@ -58,14 +58,14 @@ export function onDefineTemplate(state: SchedulerState, client: ClientRecord, de
   return true
 }
 
-/** The template of one scattered value: it has no code, and no worker ever hears of it. */
-export function scatterTemplate(state: SchedulerState): Template {
+/** The template of one task that never runs, such as a scattered value: it has no code, and no worker ever hears of it. */
+export function templateWithoutCode(state: SchedulerState, name: 'scatter' | 'dataset'): Template {
   const code = '' as CodeHash
-  const statistics = statisticsOf(state, { code, exportName: '', name: 'scatter' })
+  const statistics = statisticsOf(state, { code, exportName: '', name })
   statistics.templates++
   return {
     id: templateId(state.nextTemplate++),
-    name: 'scatter',
+    name,
     code,
     exportName: '',
     constants: new Uint8Array(0),

@@ -3,6 +3,7 @@ import type { HeapItem } from '../../common/heap.js'
 import type { CodeHash, TaskId, WorkerId } from '../../protocol/ids.js'
 import type { Join, Pulse } from '../../protocol/messages/worker.js'
 import type { Demand } from './demand.js'
+import type { Relocation } from './moves.js'
 import type { AskedRelays } from './relays.js'
 import type { Scatter } from './scatter.js'
 import type { WorkerCopies } from './spread.js'
@@ -56,6 +57,10 @@ export interface WorkerRecord extends HeapItem {
   isLeaving: boolean
   /** Nothing is expected of it any more, and it has been told. */
   isDismissed: boolean
+  /** What only it holds, on its way to others; from when it wants to go. */
+  evacuation: Relocation | undefined
+  /** It was looked through for such values once, at least. */
+  hasEvacuated: boolean
   heardAtMs: number
   readonly copies: WorkerCopies
   /** Values that clients are bringing to it, or have brought and are not done with. */

@@ -39,6 +39,7 @@ async function joinOne(address: string, n: number): Promise<Connection<WorkerToS
     resources: [],
     ioTasks: 256,
     tags: [],
+    isWatched: true,
   }
   connection.send(join)
   connection.send({

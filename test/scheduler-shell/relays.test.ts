@@ -66,6 +66,7 @@ async function joinAsHolder(sessions: Sessions, name: string): Promise<WorkerId>
     resources: [],
     ioTasks: 256,
     tags: [],
+    isWatched: true,
   }
   connection.send({ type: 'join', ...join, ...versions })
   return await joined

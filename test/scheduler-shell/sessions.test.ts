@@ -27,6 +27,7 @@ const JOIN: Join = {
   resources: [],
   ioTasks: 256,
   tags: [],
+  isWatched: true,
 }
 const PULSE: WorkerToScheduler = {
   type: 'pulse',

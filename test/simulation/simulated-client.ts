@@ -21,6 +21,7 @@ import {
 import { MAX_INLINE_RESULT_BYTES } from '../../protocol/limits.js'
 import type { LimitDeclaration } from '../../protocol/messages/limit.js'
 import { NO_RULES, type RetryRules, type Rules } from '../../protocol/messages/rules.js'
+import type { DataCall } from '../../protocol/messages/data.js'
 import { NO_NEEDS, type Needs } from '../../protocol/messages/needs.js'
 import { PRIORITY_BASE, type ClientToScheduler, type SchedulerToClient } from '../../protocol/messages/client.js'
 import {
@@ -66,6 +67,8 @@ export interface Future {
   wasRetried?: boolean
   /** It was known by its key alone. */
   isAttached?: boolean
+  /** The name under which its value is published, of a future that was got by that. */
+  readonly dataset?: string
 }
 
 /** What the least worker has of memory. */
@@ -73,6 +76,8 @@ const LEAST_MEMORY_BYTES = MAX_INLINE_RESULT_BYTES + 1
 const CANCELLED = encodeNumber(499)
 /** Threads know what may be tried again; only its way is what matters here. */
 const FILTER = codeHash('filter')
+/** Under which clients publish. */
+const NAMES: readonly string[] = ['a', 'b', 'c']
 
 /** What a scattered value counts as. */
 const LARGE_BYTES = 1_000_000
@@ -134,6 +139,9 @@ export class SimulatedClient {
   /** Units of limits that it waits for or has. */
   readonly #unitRequests = new Map<number, { readonly limit: LimitDeclaration; isTaken: boolean }>()
   #lastUnitRequest = 0
+  /** Other questions that were not answered, by number. */
+  readonly #questions = new Map<number, DataCall['type']>()
+  #lastRequest = 0
   /** Questions for copies that were not answered. */
   #replications = 0
   /** Work that goes on though its futures were let go: it must have run in the end. */
@@ -165,6 +173,7 @@ export class SimulatedClient {
 
   releaseAll(): void {
     this.#release([...this.#futures.values()])
+    for (const name of NAMES) this.#connection.send({ type: 'unpublish', request: ++this.#lastRequest, name })
     this.#connection.flush()
   }
 
@@ -172,6 +181,7 @@ export class SimulatedClient {
   leave(): void {
     if (this.#hasLeft) return
     this.#hasLeft = true
+    for (const id of this.#futures.keys()) this.#world.letGo.add(id)
     for (const { limit, isTaken } of this.#unitRequests.values()) {
       if (isTaken) useUnits(this.#world, [{ name: limit.name, units: 1 }], -1)
     }
@@ -189,15 +199,20 @@ export class SimulatedClient {
       'wanted futures never settled',
     )
     assert.equal(this.#replications, 0, 'copies were never made')
+    // With deaths, as many workers as were restarted may never be there again.
+    const isSure = !this.#world.hasDeaths
+    const open = [...this.#questions].filter(([, type]) => isSure || type !== 'restart').map(([, type]) => type)
+    assert.deepEqual(open, [], 'questions were never answered')
     assert.equal(this.#cancellations.size, 0, 'cancelled tasks never stopped')
     assert.equal(this.#unitRequests.size, 0, 'units of limits never came')
   }
 
   /** What it detached ran, where nothing could keep it from that. */
   checkDetached(): void {
-    const { hasDeaths, cancelledKeys, hurriedKeys, stoppingKeys, ranTasks } = this.#world
+    const { hasDeaths, cancelledKeys, hurriedKeys, stoppingKeys, counts, ranTasks } = this.#world
     // What a client said last before it left may never have arrived.
-    if (hasDeaths || this.#hasLeft || cancelledKeys.size + hurriedKeys.size + stoppingKeys.size > 0) return
+    if (hasDeaths || this.#hasLeft || counts.restarts > 0) return
+    if (cancelledKeys.size + hurriedKeys.size + stoppingKeys.size > 0) return
     for (const { id, description } of this.#detached) {
       const { outcome, output, key } = description
       if (outcome.type === 'failure' || output !== undefined) continue
@@ -242,6 +257,21 @@ export class SimulatedClient {
       case 'retried':
         for (const task of message.tasks) this.#noteRetried(this.#futures.get(task))
         break
+      case 'rebalanced':
+        this.#world.counts.moved += message.values
+        this.#questions.delete(message.request)
+        break
+      case 'published':
+      case 'held-by':
+      case 'unpublished':
+      case 'datasets':
+      case 'retired':
+      case 'restarted':
+        this.#questions.delete(message.request)
+        break
+      case 'workers-told':
+      case 'dump':
+        throw new Error(`${message.type} answers a question that was not asked`)
       case 'cancelled':
         assert.equal(message.stoppedBy.length, this.#cancellations.get(message.request), 'not every task has an answer')
         this.#cancellations.delete(message.request)
@@ -284,6 +314,7 @@ export class SimulatedClient {
       this.#detach()
       this.#attach()
     }
+    this.#callAboutData()
     this.#connection.flush()
   }
 
@@ -515,10 +546,67 @@ export class SimulatedClient {
     this.#connection.flush()
   }
 
+  #callAboutData(): void {
+    const { dataRng: rng, publishing, rebalancing, retiring, restarting, workers, counts } = this.#world
+    if (rng.chance(publishing)) this.#publish()
+    if (rng.chance(publishing)) this.#openDataset()
+    if (rng.chance(publishing / 3)) this.#ask('unpublish', { name: rng.pick(NAMES)! })
+    if (rng.chance(rebalancing)) {
+      counts.rebalanced++
+      this.#ask('rebalance', {})
+    }
+    // The first worker stays, so that whatever waits can run.
+    const others = [...workers.values()].filter(({ name }) => name !== 'worker-0')
+    const leaver = rng.chance(retiring) ? rng.pick(others) : undefined
+    if (leaver !== undefined) {
+      counts.retired++
+      this.#ask('retire-workers', { workers: [leaver.name] })
+    }
+    if (rng.chance(restarting)) {
+      counts.restarts++
+      this.#ask('restart', {})
+    }
+  }
+
+  #ask<T extends DataCall['type']>(type: T, call: Omit<Extract<DataCall, { type: T }>, 'type' | 'request'>): void {
+    const request = ++this.#lastRequest
+    this.#questions.set(request, type)
+    this.#connection.send({ type, request, ...call } as unknown as ClientToScheduler)
+  }
+
+  /** What it can become is noted at once: another client may get it before this one hears that it is published. */
+  #publish(): void {
+    const { dataRng: rng, published, counts } = this.#world
+    const future = rng.pick([...this.#futures.values()].filter(({ dataset }) => dataset === undefined))
+    if (future === undefined) return
+    const name = rng.pick(NAMES)!
+    counts.published++
+    const known = published.get(name)
+    if (known === undefined) published.set(name, [future.description])
+    else known.push(future.description)
+    this.#ask('publish', { name, task: future.id })
+  }
+
+  #openDataset(): void {
+    const { dataRng: rng, counts } = this.#world
+    const lease = this.#lease!
+    const array = lease.next
+    lease.next = arrayId(lease.next + 1)
+    const id = taskId(array, 0)
+    const name = rng.pick(NAMES)!
+    const key = generatedKey('dataset', id)
+    const description = describe({ operation: 'sum', constant: 0, argument: 0, inputs: [], key, output: undefined })
+    counts.opened++
+    this.#connection.send({ type: 'open-dataset', array, name })
+    const future: Future = { id, key, description, isWanted: false, dataset: name }
+    this.#futures.set(id, future)
+    if (rng.chance(0.5)) this.#want([future])
+  }
+
   /** Lets go of them in the same breath: that they are cancelled is all that it will ever know. */
   #cancel(): void {
     const rng = this.#world.cancelRng
-    const held = [...this.#futures.values()]
+    const held = [...this.#futures.values()].filter(({ dataset }) => dataset === undefined)
     const few = Array.from({ length: Math.min(held.length, rng.integer(1, 5)) }, () => rng.pick(held)!)
     const futures = rng.chance(0.05) ? held : [...new Set(few)]
     if (futures.length === 0) return
@@ -560,7 +648,7 @@ export class SimulatedClient {
     this.#connection.send({ type: 'detach', tasks: futures.map(({ id }) => id) })
     for (const future of new Set(futures)) {
       // One of a key may stand for a task that ran under another id, and a scattered value never runs.
-      if (nameOf(future.key) === 'scatter' || future.isAttached) continue
+      if (nameOf(future.key) === 'scatter' || future.isAttached || future.dataset !== undefined) continue
       if (future.key === generatedKey(nameOf(future.key), future.id)) this.#detached.push(future)
     }
     this.#release(futures)
@@ -586,6 +674,7 @@ export class SimulatedClient {
   #release(futures: readonly Future[]): void {
     const released = futures.filter(({ id }) => this.#futures.delete(id))
     if (released.length === 0) return
+    for (const { id } of released) this.#world.letGo.add(id)
     this.#connection.send({ type: 'release', tasks: released.map(({ id }) => id) })
   }
 
@@ -660,10 +749,28 @@ export class SimulatedClient {
   #checkValue(task: TaskId, number: number | undefined): void {
     const future = this.#futures.get(task)
     if (future === undefined) return
+    if (future.dataset !== undefined) return this.#checkPublished(future.dataset, number)
     const { outcome, key } = future.description
     assert.equal(outcome.type, 'value', `${key} finished, and should have failed`)
     if (number !== undefined && outcome.type === 'value')
       assert.equal(number, outcome.number, `${key} has a wrong value`)
+  }
+
+  /** It is one of those that were published under the name. */
+  #checkPublished(name: string, number: number | undefined): void {
+    const candidates = this.#world.published.get(name) ?? []
+    const values = candidates.flatMap(({ outcome }) => (outcome.type === 'value' ? [outcome.number] : []))
+    assert(values.length > 0, `"${name}" has a value, and none was published`)
+    assert(number === undefined || values.includes(number), `"${name}" is ${number}, which was never published`)
+  }
+
+  #checkNotPublished(name: string, code: string): void {
+    if (code === 'ERR_HEDDLE_NO_DATASET') return
+    const candidates = this.#world.published.get(name) ?? []
+    assert(
+      candidates.some(({ outcome }) => outcome.type === 'failure'),
+      `"${name}" failed, and so did nothing that was published`,
+    )
   }
 
   #fail(task: TaskId, { error, code, reason, culpritKey, attempt }: Failed): void {
@@ -686,6 +793,8 @@ export class SimulatedClient {
       this.#world.counts.late++
       return
     }
+    const wasRestarted = code === 'ERR_HEDDLE_TASK_CANCELLED' && culpritKey === '' && this.#world.counts.restarts > 0
+    if (wasRestarted) return
     if (code === 'ERR_HEDDLE_TASK_CANCELLED' && error.length === 0) {
       assert(this.#world.stoppingKeys.has(culpritKey), `${culpritKey} may fail as often as it likes: ${reason}`)
       this.#world.counts.stopped++
@@ -696,6 +805,7 @@ export class SimulatedClient {
       assert.deepEqual(error, CANCELLED)
       return
     }
+    if (future.dataset !== undefined) return this.#checkNotPublished(future.dataset, code)
     const { outcome, key } = future.description
     const story = `${key} failed by ${culpritKey}: ${code} ${reason}`
     assert(outcome.type === 'failure', `${story}, and should have a value`)

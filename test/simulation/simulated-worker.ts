@@ -232,6 +232,7 @@ export class SimulatedWorker {
       resources: [{ name: 'gpu', thousandths: this.#gpuThousandths }],
       ioTasks: this.#ioTasks,
       tags: [`zone=${this.#zone}`],
+      isWatched: true,
     })
     connection.flush()
   }
@@ -245,8 +246,11 @@ export class SimulatedWorker {
         if (instruction.message.type === 'tasks-kept') counts.kept += instruction.message.tasks.length
         if (instruction.message.type === 'task-exited') counts.exits++
         if (instruction.message.type === 'outputs-finished') counts.split += instruction.message.tasks.length
+        if (instruction.message.type === 'tasks-finished') this.#noteFinished(instruction.message.tasks)
         this.#connection?.send(instruction.message)
         break
+      case 'tell':
+        throw new Error('nobody asks for reports here')
       case 'store-code': {
         const { code } = instruction.define
         if (code !== 'refused') break
@@ -328,9 +332,27 @@ export class SimulatedWorker {
       case 'hang-up':
         assert.fail(`${this.name} hung up: ${instruction.reason}`)
         break
+      case 'restart': {
+        this.#end()
+        const { name, address } = this
+        agenda.in(this.#rng.between(1, 200), () => {
+          if (!world.workers.has(address)) new SimulatedWorker(world, name, this.#threads.length)
+        })
+        break
+      }
       case 'close':
         this.#end()
         if (instruction.reason !== undefined) this.#startAgain()
+    }
+  }
+
+  /** What workers that leave hold moves away: nothing is ever made a second time, but where things break. */
+  #noteFinished(tasks: readonly TaskId[]): void {
+    const { finishedOnce, letGo } = this.#world
+    if (finishedOnce === undefined) return
+    for (const task of tasks) {
+      assert(!finishedOnce.has(task) || letGo.has(task), `${task} was made a second time`)
+      finishedOnce.add(task)
     }
   }
 
@@ -449,6 +471,7 @@ function joinOf(name: string, address: string, threads: number): Join {
     resources: [],
     ioTasks: 256,
     tags: [],
+    isWatched: true,
   }
 }
 

@@ -45,6 +45,11 @@ export function simulate({ seed, faults }: SimulationOptions): SimulationReport 
   const needing = needsRng.pick([0, 0.3, 1])!
   const cancelRng = new Rng(seed + 3_000_000_019)
   const futureRng = new Rng(seed + 4_000_000_007)
+  const dataRng = new Rng(seed + 5_000_000_029)
+  const retiring = dataRng.pick([0, 0, 0.1])!
+  const restarting = retiring > 0 ? 0 : dataRng.pick([0, 0, 0, 0.02])!
+  const retrying = futureRng.pick([0, 0, 0.5])!
+  const attaching = futureRng.pick([0, 0, 0.3])!
   const agenda = new Agenda()
   const scheduler = new SimulatedScheduler(agenda, rng.fork(), rng.pick([0, 100, 2_000, 2 ** 28])!)
   const world: World = {
@@ -63,11 +68,20 @@ export function simulate({ seed, faults }: SimulationOptions): SimulationReport 
     stopping: cancelRng.pick([0, 0, 0.1, 0.5])!,
     cancelRng,
     cancelledKeys: new Set(),
-    retrying: futureRng.pick([0, 0, 0.5])!,
-    attaching: futureRng.pick([0, 0, 0.3])!,
+    retrying,
+    attaching,
     futureRng,
     known: [],
     ranTasks: new Set(),
+    dataRng,
+    publishing: dataRng.pick([0, 0.3])!,
+    rebalancing: dataRng.pick([0, 0, 0.3])!,
+    retiring,
+    restarting,
+    published: new Map(),
+    // What is retried may have ended after it was given up, and so may its inputs.
+    finishedOnce: faults || restarting > 0 || retrying > 0 ? undefined : new Set(),
+    letGo: new Set(),
     memoryRng,
     memoryLimits: memoryRng.pick([[2 ** 20], [2 ** 20, 4], [3, 6, 20], [1, 2]])!,
     diskLimits: memoryRng.pick([[2 ** 20], [0, 2, 2 ** 20]])!,

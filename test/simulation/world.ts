@@ -6,6 +6,7 @@ import type { LimitDeclaration } from '../../protocol/messages/limit.js'
 import type { Needs } from '../../protocol/messages/needs.js'
 import type { Agenda } from './agenda.js'
 import type { Future } from './simulated-client.js'
+import type { Description } from './expression.js'
 import type { SimulatedScheduler } from './simulated-scheduler.js'
 import type { SimulatedWorker } from './simulated-worker.js'
 
@@ -41,6 +42,18 @@ export interface World {
   readonly known: Future[]
   /** Tasks whose code ran to its end. */
   readonly ranTasks: Set<number>
+  /** For calls about data and workers alone, and what clients are inclined to when they act. */
+  readonly dataRng: Rng
+  readonly publishing: number
+  readonly rebalancing: number
+  readonly retiring: number
+  readonly restarting: number
+  /** What was ever published, by name: what futures of a dataset may turn out to be. */
+  readonly published: Map<string, Description[]>
+  /** Tasks that have ended well, where that may happen only once. */
+  readonly finishedOnce: Set<TaskId> | undefined
+  /** Tasks that clients let go of. They may run again, for whoever comes for them by their key. */
+  readonly letGo: Set<TaskId>
   /** What a worker fetches at once. */
   readonly maxFetchBytes: number
   /** Pairs that were drawn, by both names: can the first reach the second? */
@@ -106,6 +119,14 @@ export interface Counts {
   /** Tasks that waited too long, and those of calls that failed too often. */
   late: number
   stopped: number
+  published: number
+  /** Futures of what is published. */
+  opened: number
+  rebalanced: number
+  /** Values that moved, for that or because their worker left. */
+  moved: number
+  retired: number
+  restarts: number
   /** Tasks that were told to end, and threads that were terminated. */
   told: number
   terminated: number
@@ -153,6 +174,12 @@ export function noCounts(): Counts {
     attached: 0,
     late: 0,
     stopped: 0,
+    published: 0,
+    opened: 0,
+    rebalanced: 0,
+    moved: 0,
+    retired: 0,
+    restarts: 0,
     told: 0,
     terminated: 0,
     missing: 0,

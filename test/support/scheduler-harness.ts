@@ -73,6 +73,7 @@ export class SchedulerHarness {
       resources: [],
       ioTasks: 256,
       tags: [],
+      isWatched: true,
       ...options,
     }
     this.turn({ type: 'worker-joined', worker: id, join })

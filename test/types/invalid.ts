@@ -84,8 +84,8 @@ connect('ws://127.0.0.1:8786', { tokn: 'x' })
 connect(8786)
 // @ts-expect-error Workers are named in a list.
 client.scatter(3, { workers: 'a' })
-// @ts-expect-error Planned, and not there yet.
-client.publish('three', three)
+// @ts-expect-error A dataset of numbers is none of texts.
+const wrongDataset: Future<string> = client.dataset<number>('n')
 // @ts-expect-error The test gets a client.
 withCluster((cluster: string) => cluster)
 declare const later: Delayed<number>
@@ -180,6 +180,7 @@ void [
   wrongValue,
   wrongPromise,
   wrongOutput,
+  wrongDataset,
 ]
 // @ts-expect-error An option that only threads of one process can have.
 new Pool({ maxThreads: 4 })

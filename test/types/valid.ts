@@ -360,3 +360,13 @@ const loosePool = new Pool({ filename: '/a.js' })
 loosePool.run({ a: 1 }).then((sum: number) => sum) satisfies Promise<number>
 const strictPool = new Pool<{ a: number }, number>({ filename: '/a.js', client })
 exactly<Promise<number>>()(strictPool.run({ a: 1 }, { name: 'add', signal: AbortSignal.timeout(1) }), true)
+
+// Calls about data.
+exactly<Promise<void>>()(client.publish('three', { three, rows: [text] }), true)
+exactly<Future<number[]>>()(client.dataset<number[]>('rows'), true)
+exactly<Promise<string[]>>()(client.datasets(), true)
+exactly<Promise<boolean>>()(client.unpublish('rows'), true)
+exactly<Promise<Record<string, string[]>>>()(client.whoHas([three, text]), true)
+client.rebalance().then(({ values, sizeBytes }) => values + sizeBytes) satisfies Promise<number>
+client.retireWorkers(['a']) satisfies Promise<void>
+client.restart({ timeoutMs: 1 }) satisfies Promise<void>

@@ -75,5 +75,7 @@ export type WorkerInstruction =
   | { readonly type: 'tell-disk-full'; readonly reason: string }
   /** The scheduler broke the protocol: close the connection to it with this reason, and dial again. */
   | { readonly type: 'hang-up'; readonly reason: string }
+  /** End this process, whatever its threads do: somebody starts it again. */
+  | { readonly type: 'restart' }
   /** Everything is done and said: close; for want of memory, if there is a reason. */
   | { readonly type: 'close'; readonly reason: string | undefined }

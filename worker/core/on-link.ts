@@ -25,8 +25,8 @@ export function onSchedulerLost(state: WorkerState, out: WorkerInstruction[]): v
 }
 
 /**
- * The worker was asked to go. It may once nothing that it runs is awaited: then the scheduler says farewell. Values that
- * only it holds are lost, and made again elsewhere if somebody needs them.
+ * The worker was asked to go. It may once nothing that it runs is awaited and others have what only it holds: then the
+ * scheduler says farewell.
  */
 export function onLeave(state: WorkerState, out: WorkerInstruction[], reason?: string): void {
   if (state.link.type === 'absent') close(state, out)
@@ -34,6 +34,12 @@ export function onLeave(state: WorkerState, out: WorkerInstruction[], reason?: s
   state.link = { type: 'leaving', worker: state.link.worker, reason }
   out.push({ type: 'send', message: { type: 'leaving' } })
   returnUnstarted(state)
+}
+
+/** Nothing here is wanted any more, by anyone. */
+export function onRestart(state: WorkerState, out: WorkerInstruction[]): void {
+  state.link = { type: 'closed' }
+  out.push({ type: 'restart' })
 }
 
 export function onFarewell(state: WorkerState, out: WorkerInstruction[]): void {

@@ -4,7 +4,7 @@ import type { TaskId, TemplateId, WorkerId } from '../../protocol/ids.js'
 import type { Heard } from './events.js'
 import type { WorkerInstruction } from './instructions.js'
 import { dropValue, returnTask } from './let-go.js'
-import { onFarewell, onJoined } from './on-link.js'
+import { onFarewell, onJoined, onLeave, onRestart } from './on-link.js'
 import { onRunTasks } from './on-run-tasks.js'
 import { onFetchCopies, onGiveValues } from './on-transfer.js'
 import { dropTask, onStopTasks } from './stopping.js'
@@ -46,6 +46,12 @@ export function onSchedulerMessage(state: WorkerState, message: Heard, out: Work
       break
     case 'stop-tasks':
       onStopTasks(state, message, out)
+      break
+    case 'leave':
+      onLeave(state, out)
+      break
+    case 'restart':
+      onRestart(state, out)
       break
     case 'farewell':
       onFarewell(state, out)

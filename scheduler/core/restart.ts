@@ -1,0 +1,91 @@
+/**
+ * A client starts the whole cluster afresh: all work of all clients is cancelled, results too, and every worker process ends
+ * and is started again by its nanny.
+ */
+import { abandon } from './assignment.js'
+import type { ClientRecord } from './client-record.js'
+import { onLeaving } from './leaving.js'
+import { failTask, refusal } from './outcome.js'
+import { giveUpValue } from './recovery.js'
+import { dropScatter } from './retention.js'
+import { outboxOf, workerOutboxOf, type SchedulerState } from './state.js'
+import { unpublish } from './datasets.js'
+import { findTask, HELD } from './task-array.js'
+import { taskId } from '../../protocol/ids.js'
+import type { Failure, Task } from './task.js'
+import type { WorkerRecord } from './worker-record.js'
+
+/** A client waits until these are gone, and `count` workers are there. */
+export interface Restart {
+  readonly client: ClientRecord
+  readonly request: number
+  readonly old: Set<WorkerRecord>
+  readonly count: number
+}
+
+export function onRestart(state: SchedulerState, client: ClientRecord, request: number): void {
+  const workers = [...state.workers.values()]
+  const unwatched = workers.filter(({ join }) => !join.isWatched).map(({ join }) => join.name)
+  if (unwatched.length > 0) {
+    outboxOf(state, client).add({ type: 'restarted', request, unwatched })
+    return
+  }
+  const reason = `The cluster was restarted by client "${client.name}"; submit the work again.`
+  cancelEverything(state, refusal('ERR_HEDDLE_TASK_CANCELLED', reason))
+  // Those that want to go won't come back.
+  const staying = workers.filter(({ isLeaving }) => !isLeaving)
+  state.restarts.add({ client, request, old: new Set(staying), count: staying.length })
+  for (const worker of staying) {
+    workerOutboxOf(state, worker).add({ type: 'restart' })
+    onLeaving(state, worker)
+    worker.isDismissed = true
+  }
+  answerRestarts(state)
+}
+
+/** Workers came or went. */
+export function answerRestarts(state: SchedulerState, gone?: WorkerRecord): void {
+  for (const restart of state.restarts) {
+    const { client, request, old, count } = restart
+    if (gone !== undefined) old.delete(gone)
+    if (old.size > 0 || state.stayingWorkers < count) continue
+    state.restarts.delete(restart)
+    if (state.clients.get(client.id) === client)
+      outboxOf(state, client).add({ type: 'restarted', request, unwatched: [] })
+  }
+}
+
+function cancelEverything(state: SchedulerState, failure: Failure): void {
+  for (const name of [...state.datasets.keys()]) unpublish(state, name)
+  for (const array of [...state.arrays.values()]) {
+    for (let index = 0; index < array.flags.length; index++) {
+      const isHeld = (array.flags[index]! & HELD) !== 0
+      const task = array.tasks[index] ?? (isHeld ? findTask(state, taskId(array.id, index)) : undefined)
+      if (task?.array === array) cancelTask(state, task, failure)
+    }
+  }
+}
+
+function cancelTask(state: SchedulerState, task: Task, failure: Failure): void {
+  switch (task.state.type) {
+    case 'processing':
+      abandon(state, task, task.state.worker)
+      failTask(state, task, failure)
+      break
+    case 'waiting':
+      if (task.template.isScattered) dropScatter(state, task)
+      failTask(state, task, failure)
+      break
+    case 'ready':
+    case 'delayed':
+      failTask(state, task, failure)
+      break
+    case 'in-memory':
+      giveUpValue(state, task)
+      failTask(state, task, failure)
+      break
+    case 'released':
+    case 'failed':
+      break
+  }
+}

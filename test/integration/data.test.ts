@@ -1,0 +1,87 @@
+/** Published work, values that move, workers that leave and a cluster that starts afresh: with real processes. */
+import assert from 'node:assert/strict'
+import test from 'node:test'
+import { connect } from '../../client/connect.js'
+import { LocalCluster } from '../../deploy/local-cluster.js'
+import { Command, startSchedulerCommand } from '../cli/command.js'
+import { eventually } from '../support/eventually.js'
+
+const LENGTH = 200_000
+
+test('what is published outlives its client', async () => {
+  await using cluster = await LocalCluster.start({ workers: 2, threadsPerWorker: 1 })
+  {
+    await using client = await connect(cluster)
+    const table = client.submit((n: number) => new Float64Array(n).fill(2), LENGTH)
+    await client.publish('table', table)
+    await client.publish('settings', { table: client.submit((t: Float64Array) => t.length, table), units: ['m', 's'] })
+    await assert.rejects(client.publish('table', 1), { code: 'ERR_HEDDLE_KEY_CONFLICT' })
+  }
+  await using client = await connect(cluster)
+  assert.deepEqual(await client.datasets(), ['table', 'settings'])
+  const table = client.dataset<Float64Array>('table')
+  assert.equal(await client.submit((t: Float64Array) => t.reduce((a, b) => a + b), table), 2 * LENGTH)
+  assert.equal((await table).length, LENGTH)
+  assert.deepEqual(await client.dataset('settings'), { table: LENGTH, units: ['m', 's'] })
+  assert.equal(await client.unpublish('table'), true)
+  assert.equal(await client.unpublish('table'), false)
+  await assert.rejects(client.dataset('table').result(), { code: 'ERR_HEDDLE_NO_DATASET' })
+})
+
+test('values spread to a worker that came later, and go on from one that leaves, without being made again', async () => {
+  await using scheduler = await startSchedulerCommand()
+  const join = ['worker', 'join', scheduler.address, '--threads', '1', '--log-format', 'json']
+  await using first = new Command([...join, '--name', 'first'])
+  await using client = await connect(scheduler.address)
+  await client.waitForWorkers(1)
+  const parts = client.map((n: number) => new Float64Array(200_000).fill(n), [1, 2, 3, 4])
+  await client.gather(client.map((part: Float64Array) => part[0]!, parts))
+  await using second = new Command([...join, '--name', 'second'])
+  await client.waitForWorkers(2)
+
+  const { values, sizeBytes } = await client.rebalance()
+  assert.equal(values, 2)
+  assert.ok(sizeBytes >= 2 * 200_000 * 8)
+  const names = Object.values(await client.whoHas(parts)).flat()
+  assert.deepEqual(names.toSorted(), ['first', 'first', 'second', 'second'])
+
+  const before = (await client.info()).totals.finished
+  await client.retireWorkers('first')
+  assert.deepEqual(
+    (await client.info()).workers.map(({ name }) => name),
+    ['second'],
+  )
+  assert.deepEqual(await client.gather(client.map((part: Float64Array) => part[9]!, parts)), [1, 2, 3, 4])
+  assert.equal((await client.info()).totals.finished, before + 4)
+  assert.equal(await first.ended, 0)
+  assert.equal(second.process.exitCode, null)
+})
+
+test('a restart ends what runs, cancels what is held, and gives new processes', async () => {
+  await using cluster = await LocalCluster.start({ workers: 2, threadsPerWorker: 1 })
+  await using client = await connect(cluster)
+  await using other = await connect(cluster)
+  const done = other.submit(() => 1)
+  await done
+  const before = (await client.info()).workers.map(({ pid }) => pid)
+  const endless = other.submit(() => {
+    while (true);
+  })
+  const failure = endless.error()
+  await eventually('it runs', async () => (await client.info()).tasks.processing > 0)
+  await client.restart()
+
+  const after = (await client.info()).workers
+  assert.equal(after.length, 2)
+  assert.ok(after.every(({ pid }) => !before.includes(pid)))
+  assert.equal(((await failure) as Error).name, 'AbortError')
+  assert.equal(done.status, 'cancelled')
+  await assert.rejects(other.submit((x: number) => x, done).result(), { name: 'AbortError' })
+  assert.equal(await other.submit((x: number) => x + 1, 2), 3)
+})
+
+test('an inline cluster has nobody to start its worker again', async () => {
+  await using client = await connect('inline:')
+  await assert.rejects(client.restart(), { code: 'ERR_HEDDLE_INVALID_OPTION', message: /"inline" again/ })
+  assert.equal(await client.submit(() => 1), 1)
+})

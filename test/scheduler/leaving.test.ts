@@ -1,0 +1,111 @@
+/** Workers that go, by themselves or retired: what only they hold moves to those that stay. */
+import assert from 'node:assert/strict'
+import test from 'node:test'
+import { SchedulerHarness, type TestClient, type TestWorker } from '../support/scheduler-harness.js'
+import type { TaskId } from '../../protocol/ids.js'
+
+const LARGE_BYTES = 10_000_000
+
+function makeValues(client: TestClient, worker: TestWorker, count: number): TaskId[] {
+  const values = client.map(client.define(), count)
+  for (let sent = worker.takeTasks(); sent.length > 0; sent = worker.takeTasks()) {
+    worker.finish(sent, { sizeBytes: LARGE_BYTES })
+  }
+  return values
+}
+
+test('a retired worker gives away what only it holds before it may go, to those that hold least', () => {
+  const scheduler = new SchedulerHarness()
+  const old = scheduler.worker({ name: 'old' })
+  const client = scheduler.client()
+  const values = makeValues(client, old, 4)
+  const [a, b] = [scheduler.worker(), scheduler.worker()]
+  scheduler.skip()
+  client.send({ type: 'retire-workers', request: 5, workers: ['old'] })
+  assert.equal(old.take('leave').type, 'leave')
+  assert.deepEqual(old.unread, [])
+  const toA = a.take('fetch-copies').tasks
+  const toB = b.take('fetch-copies').tasks
+  // Three at once, as of any holder.
+  assert.equal(toA.length + toB.length, 3)
+  a.send({ type: 'copies-held', tasks: toA, sizes: toA.map(() => LARGE_BYTES) })
+  b.send({ type: 'copies-held', tasks: toB, sizes: toB.map(() => LARGE_BYTES) })
+  const last = [a, b].find(({ unread }) => unread.includes('fetch-copies'))!
+  const { tasks } = last.take('fetch-copies')
+  assert.deepEqual([...toA, ...toB, ...tasks].toSorted(), values.toSorted())
+  assert.deepEqual(old.unread, [])
+  last.send({ type: 'copies-held', tasks, sizes: [LARGE_BYTES] })
+  assert.equal(old.take('farewell').type, 'farewell')
+  assert.deepEqual(client.unread, [])
+
+  old.leave()
+  assert.deepEqual(client.take('retired'), { type: 'retired', request: 5, unknown: [] })
+  assert.equal(scheduler.tasks['in-memory'], 4)
+  assert.equal(scheduler.tasks.ready + scheduler.tasks.processing, 0)
+})
+
+test('what a leaving worker still runs moves away when it is done', () => {
+  const scheduler = new SchedulerHarness()
+  const old = scheduler.worker()
+  const client = scheduler.client()
+  const [x] = client.map(client.define(), 1)
+  old.takeTasks()
+  const other = scheduler.worker()
+  old.send({ type: 'leaving' })
+  scheduler.skip()
+  old.finish([x!], { sizeBytes: LARGE_BYTES })
+  assert.deepEqual(other.take('fetch-copies').tasks, [x])
+  assert.deepEqual(old.unread, [])
+  other.send({ type: 'copies-held', tasks: [x!], sizes: [LARGE_BYTES] })
+  old.take('farewell')
+})
+
+test('a value that others hold too, or that is let go, keeps nobody', () => {
+  const scheduler = new SchedulerHarness()
+  const old = scheduler.worker()
+  const client = scheduler.client()
+  const [x, y] = makeValues(client, old, 2)
+  const other = scheduler.worker()
+  client.send({ type: 'replicate', request: 1, tasks: [x!], copies: 2 })
+  other.take('fetch-copies')
+  other.send({ type: 'copies-held', tasks: [x!], sizes: [LARGE_BYTES] })
+  scheduler.skip()
+  old.send({ type: 'leaving' })
+  assert.deepEqual(other.take('fetch-copies').tasks, [y])
+  client.release(y!)
+  old.take('farewell')
+})
+
+test('a value that no other worker can get keeps the worker no longer than they try', () => {
+  const scheduler = new SchedulerHarness()
+  const old = scheduler.worker()
+  const client = scheduler.client()
+  const [x] = makeValues(client, old, 1)
+  const other = scheduler.worker()
+  scheduler.skip()
+  old.send({ type: 'leaving' })
+  for (let tries = 0; tries < 3; tries++) {
+    assert.deepEqual(other.take('fetch-copies').tasks, [x])
+    assert.ok(!old.unread.includes('farewell'))
+    other.send({ type: 'copies-missing', tasks: [x!] })
+    other.pulse()
+  }
+  old.take('farewell')
+})
+
+test('the last worker may go at once, and an unknown one keeps all', () => {
+  const scheduler = new SchedulerHarness()
+  const only = scheduler.worker({ name: 'only' })
+  const client = scheduler.client()
+  makeValues(client, only, 1)
+  scheduler.skip()
+  client.send({ type: 'retire-workers', request: 1, workers: ['only', 'absent'] })
+  assert.deepEqual(client.take('retired').unknown, ['absent'])
+  assert.deepEqual(only.unread, [])
+  client.send({ type: 'retire-workers', request: 2, workers: [only.join.address] })
+  only.take('leave')
+  only.take('farewell')
+  client.leave()
+  only.leave()
+  assert.equal(scheduler.state.retirements.size, 0)
+})
