@@ -97,6 +97,12 @@ function addWorker(program: HeddleCommand): void {
       `tasks without a thread that it runs at once, beside those in its threads (default: ${DEFAULT_IO_TASKS})`,
       wholeNumber(0, 65_536),
     )
+    .option(
+      '--preload <file>',
+      'module whose functions it offers by name, as in client.submit("tasks.resize", …); may be given several times',
+      several,
+    )
+    .option('--no-remote-code', 'run only functions of preloaded modules, and no code that clients send')
     .option('--data-dir <directory>', 'where it keeps files while it runs (default: the system’s temporary directory)')
     .option('--listen <host:port>', 'where it listens for other workers (default: as the scheduler sees it, any port)')
     .option('--no-listen', 'open no port: its values go by way of the scheduler, over the connection it has')
@@ -270,6 +276,10 @@ function tag(text: string, others: Readonly<Record<string, string>> = {}): Reado
   }
   if (Object.hasOwn(others, name)) throw new InvalidArgumentError(`Give ${name} only once`)
   return { ...others, [name]: value }
+}
+
+function several(text: string, others: readonly string[] = []): readonly string[] {
+  return [...others, text]
 }
 
 function size(text: string): number {

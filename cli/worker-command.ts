@@ -19,6 +19,8 @@ export interface WorkerArguments extends TlsArguments {
   /** What tasks may call it, by name. */
   readonly tag?: Readonly<Record<string, string>>
   readonly ioTasks?: number
+  readonly preload?: readonly string[]
+  readonly remoteCode: boolean
   readonly dataDir?: string
   /** `false`: it opens no port. */
   readonly listen?: string | false
@@ -31,7 +33,7 @@ export interface WorkerArguments extends TlsArguments {
 
 export async function runWorker(address: string | undefined, given: WorkerArguments): Promise<void> {
   const { threads, memoryLimit, diskLimit, name, dataDir, listen, advertise, tokenFile, logLevel, logFormat } = given
-  const { resource: resources, tag: tags, ioTasks } = given
+  const { resource: resources, tag: tags, ioTasks, preload, remoteCode } = given
   const asGiven = {
     schedulerUrl: schedulerAddress(address),
     token: await readToken(tokenFile),
@@ -45,6 +47,8 @@ export async function runWorker(address: string | undefined, given: WorkerArgume
     resources,
     tags,
     ioTasks,
+    preload,
+    remoteCode,
     dataDir,
   }
   // Checked here already: wrong options are this command's failure, not that of a process which is started again.

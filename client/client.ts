@@ -14,6 +14,7 @@ import type { Items } from './map-slice.js'
 import { rateLimitOf, semaphoreOf, type RateLimitOptions } from './limit-options.js'
 import type { RateLimit, Semaphore } from './limits.js'
 import { checkOptionNames, describe, invalidOption } from './options.js'
+import type { PreloadedName } from './preloaded.js'
 import type { RawFutures, RawGraph } from './raw-graph.js'
 import { remoteModule, type RemoteModule } from './remote-module.js'
 import { resolveScatterOptions } from './scattered-value.js'
@@ -117,8 +118,21 @@ export class Client implements AsyncDisposable {
    * console.log(await text)                                          // => 7
    * ```
    */
-  submit<A extends readonly unknown[], R>(fn: (...args: A) => R, ...args: Inputs<A>): Future<Awaited<R>> {
-    return this.#session.submit(fn, args, this.submit, this.#options) as Future<Awaited<R>>
+  submit<A extends readonly unknown[], R>(fn: (...args: A) => R, ...args: Inputs<A>): Future<Awaited<R>>
+  /**
+   * Runs a function of a module that the workers were started with, by name: the file's without its extension, a dot, and
+   * that of the export.
+   *
+   * @example
+   * ```ts
+   * // heddle worker join ws://10.0.0.5:8786 --preload tasks.js
+   * const small = client.submit<Uint8Array>('tasks.resize', 'a.png', 100)
+   * ```
+   */
+  submit<R = unknown>(name: PreloadedName, ...args: readonly unknown[]): Future<R>
+  submit(fn: TaskFunction | PreloadedName, ...args: readonly unknown[]): never {
+    // The overloads say what it returns; a name is told from a function where its template is made.
+    return this.#session.submit(fn as TaskFunction, args, this.submit, this.#options) as never
   }
 
   /**
@@ -146,8 +160,13 @@ export class Client implements AsyncDisposable {
     items: Iterable<Input<T>>,
     options: MapOptionsWithArgs<NoInfer<Input<T>>, A>,
   ): Future<Awaited<R>>[]
-  map(fn: TaskFunction, items: Iterable<unknown>, options: MapOptions<never> = {}): Future<never>[] {
-    return this.#map(fn, { values: listOf('map', items), are: 'item' }, options, this.map)
+  map<R = unknown>(
+    name: PreloadedName,
+    items: Iterable<unknown>,
+    options?: MapOptions<unknown, readonly unknown[]>,
+  ): Future<R>[]
+  map(fn: TaskFunction | PreloadedName, items: Iterable<unknown>, options: MapOptions<never> = {}): Future<never>[] {
+    return this.#map(fn as TaskFunction, { values: listOf('map', items), are: 'item' }, options, this.map)
   }
 
   /**

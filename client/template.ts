@@ -13,7 +13,7 @@ export function placesOf({ outputs }: Pick<Template, 'outputs'>): number {
 /** Code that can be sent. */
 export interface Code {
   readonly code: CodeHash
-  readonly kind: 'function' | 'module'
+  readonly kind: 'function' | 'module' | 'preloaded'
   readonly source: Uint8Array
 }
 

@@ -6,6 +6,7 @@ import { NO_RULES } from '../protocol/messages/rules.js'
 import { captureFunction } from './capture/function.js'
 import { labelOfRules, type ResolvedRules } from './failure-options.js'
 import { describe } from './options.js'
+import { preloadedFunction } from './preloaded.js'
 import { remoteTargetOf } from './remote-module.js'
 import { labelOf } from './needs.js'
 import { NO_CONSTANTS, type CodeSource, type Constants, type Template } from './template.js'
@@ -62,7 +63,8 @@ export class Templates {
   /** @throws {FunctionNotPortableError} */
   of(fn: TaskFunction, naming: Naming): Template {
     const isPlain = isUsual(naming)
-    const known = isPlain ? this.#byFunction.get(fn) : undefined
+    const isFunction = typeof fn === 'function'
+    const known = isPlain && isFunction ? this.#byFunction.get(fn) : undefined
     if (known !== undefined && !known.isClosed) {
       this.#use(known)
       return known
@@ -78,7 +80,7 @@ export class Templates {
       template = this.#make(target, { ...naming, name }, NO_CONSTANTS)
       this.#remember(template, target.identity, label)
     } else this.#use(template)
-    if (isPlain) this.#byFunction.set(fn, template)
+    if (isPlain && isFunction) this.#byFunction.set(fn, template)
     return template
   }
 
@@ -132,6 +134,13 @@ export class Templates {
   }
 
   #targetOf(fn: TaskFunction): Target {
+    // The public signatures take names of preloaded functions too.
+    const given: unknown = fn
+    if (typeof given === 'string' && given.includes('.')) {
+      const { code, exportName } = preloadedFunction(given)
+      const source = { name: given, state: { type: 'ready' as const, code } }
+      return { source, exportName, name: given, identity: code.code }
+    }
     if (typeof fn !== 'function') {
       throw new FunctionNotPortableError(
         `A task is made of a function, and not of ${describe(fn)}; give a function first.`,

@@ -169,6 +169,8 @@ function startWorkers(address: string, options: ResolvedLocalOptions): Superviso
         resources: options.resources,
         ioTasks: options.ioTasks,
         tags: options.tags,
+        preload: options.preload,
+        remoteCode: options.remoteCode,
         incarnation: randomUUID(),
         logLevel,
         logFormat: 'text',

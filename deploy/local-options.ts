@@ -3,7 +3,7 @@ import { parseBytes } from '../common/units.js'
 import { LOG_LEVELS, type LogLevel } from '../common/node/log.js'
 import { HeddleError } from '../protocol/errors.js'
 import { DEFAULT_IO_TASKS } from '../protocol/limits.js'
-import { MAX_IO_TASKS, resolveAmounts, resolveTags } from '../worker/options.js'
+import { MAX_IO_TASKS, resolveAmounts, resolvePreload, resolveTags } from '../worker/options.js'
 
 /** Options of `LocalCluster.start`. */
 export interface LocalClusterOptions {
@@ -24,6 +24,10 @@ export interface LocalClusterOptions {
   readonly ioTasks?: number | undefined
   /** What tasks may name the workers by in their option `workers`, such as `{ zone: 'a' }`. Default: nothing. */
   readonly tags?: Readonly<Record<string, string>> | undefined
+  /** Files of modules whose functions every worker offers by name: `client.submit('tasks.resize', path)`. Default: none. */
+  readonly preload?: string | readonly string[] | undefined
+  /** With `false` the workers run only functions of those, and no code that clients send. Default: true. */
+  readonly remoteCode?: boolean | undefined
   /** What the workers' names begin with. Default: `local`. */
   readonly name?: string
   /** What the processes write to standard error. Default: `warn` and worse, and what tasks print. */
@@ -42,6 +46,8 @@ export interface ResolvedLocalOptions {
   readonly resources: Readonly<Record<string, number>>
   readonly ioTasks: number
   readonly tags: Readonly<Record<string, string>>
+  readonly preload: readonly string[]
+  readonly remoteCode: boolean
   readonly name: string
   readonly logLevel: LogLevel
   readonly timeoutMs: number
@@ -61,6 +67,8 @@ const KNOWN_OPTIONS: ReadonlySet<string> = new Set([
   'resources',
   'ioTasks',
   'tags',
+  'preload',
+  'remoteCode',
   'name',
   'logLevel',
   'timeoutMs',
@@ -96,6 +104,8 @@ export function resolveLocalOptions(given: LocalClusterOptions, cores: number): 
     resources: checkedResources(given.resources ?? {}),
     ioTasks: checkedIoTasks(given.ioTasks ?? DEFAULT_IO_TASKS),
     tags: checkedTags(given.tags ?? {}),
+    preload: checkedPreload(given.preload ?? []),
+    remoteCode: checkedRemoteCode(given),
     name,
     logLevel,
     timeoutMs,
@@ -133,6 +143,18 @@ function checkedTags(tags: unknown): Readonly<Record<string, string>> {
   }
   resolveTags(tags as Record<string, string>)
   return tags as Record<string, string>
+}
+
+function checkedPreload(preload: unknown): readonly string[] {
+  const files: unknown = typeof preload === 'string' ? [preload] : preload
+  if (Array.isArray(files) && files.every((file) => typeof file === 'string')) return resolvePreload(files)
+  throw invalid(`preload is ${describe(preload)}; give the path of a module, or a list of paths.`)
+}
+
+function checkedRemoteCode({ remoteCode = true, preload = [] }: LocalClusterOptions): boolean {
+  if (typeof remoteCode !== 'boolean') throw invalid(`remoteCode is ${describe(remoteCode)}; give true or false.`)
+  if (remoteCode || preload.length > 0) return remoteCode
+  throw invalid('Workers that take no code of clients, and offer none, can run nothing; give them preload too.')
 }
 
 function bytesOf(option: string, limit: string | number): number {

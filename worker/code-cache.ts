@@ -15,8 +15,8 @@ import path from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { present } from '../common/assert.js'
 import { contentHash } from '../common/node/content-hash.js'
-import { ProtocolError } from '../protocol/errors.js'
-import type { CodeHash } from '../protocol/ids.js'
+import { HeddleError, ProtocolError } from '../protocol/errors.js'
+import { codeHash, type CodeHash } from '../protocol/ids.js'
 import type { DefineCode } from '../protocol/messages/common.js'
 
 export interface CodeCacheOptions {
@@ -24,17 +24,37 @@ export interface CodeCacheOptions {
   readonly scratch: string
   /** Bare imports of the code are looked up from here. */
   readonly workingDirectory: string
+  /** Files of modules that are offered by name: that of the file without its extension. Default: none. */
+  readonly preload?: readonly string[]
+  /** Does it take code that clients send? Default: yes. */
+  readonly remoteCode?: boolean
 }
 
 export class CodeCache {
   readonly #folder: string
+  /** Where the offered modules are, by name and by what names their code. */
+  readonly #preloaded = new Map<string, string>()
+  readonly #preloadedByCode = new Map<CodeHash, string>()
+  readonly #remoteCode: boolean
   readonly #stored = new Map<CodeHash, Promise<string>>()
 
-  private constructor(folder: string) {
+  private constructor(folder: string, preload: readonly string[], remoteCode: boolean) {
     this.#folder = folder
+    this.#remoteCode = remoteCode
+    for (const file of preload) {
+      const { name } = path.parse(file)
+      const url = pathToFileURL(file).href
+      this.#preloaded.set(name, url)
+      this.#preloadedByCode.set(codeHash(contentHash('preloaded', Buffer.from(name))), url)
+    }
   }
 
-  static async create({ scratch, workingDirectory }: CodeCacheOptions): Promise<CodeCache> {
+  static async create({
+    scratch,
+    workingDirectory,
+    preload = [],
+    remoteCode = true,
+  }: CodeCacheOptions): Promise<CodeCache> {
     let folder = scratch
     for (const packages of packageFolders(workingDirectory)) {
       folder = path.join(folder, 'user')
@@ -44,15 +64,18 @@ export class CodeCache {
     folder = path.join(folder, 'code')
     await mkdir(path.join(folder, 'node_modules'), { recursive: true })
     await link(ownPackage(), path.join(folder, 'node_modules', 'heddle'))
-    return new CodeCache(folder)
+    return new CodeCache(folder, preload, remoteCode)
   }
 
   /**
-   * Writes the code to its file, once, and resolves to the file's URL.
+   * Writes the code to its file, once, and resolves to the file's URL. Of an offered module it is that of its own file.
    *
    * @throws {ProtocolError} When the code is not what its name says.
+   * @throws {HeddleError} `ERR_HEDDLE_MODULE` when no such module is offered, `ERR_HEDDLE_REMOTE_CODE` when other code is not taken.
    */
   store({ code, kind, source }: DefineCode): Promise<string> {
+    if (kind === 'preloaded') return this.#findPreloaded(Buffer.from(source).toString())
+    if (!this.#remoteCode) return Promise.reject(this.#remoteCodeError())
     let stored = this.#stored.get(code)
     if (stored === undefined) {
       stored = this.#write(code, kind, source)
@@ -64,7 +87,23 @@ export class CodeCache {
 
   /** Where the code is, or will be once it is stored. */
   urlOf(code: CodeHash): string {
-    return pathToFileURL(path.join(this.#folder, `${code}.mjs`)).href
+    return this.#preloadedByCode.get(code) ?? pathToFileURL(path.join(this.#folder, `${code}.mjs`)).href
+  }
+
+  #findPreloaded(name: string): Promise<string> {
+    const url = this.#preloaded.get(name)
+    if (url !== undefined) return Promise.resolve(url)
+    const message = `This worker offers no module "${name}": start it with --preload ${name}.js. ${this.#offer()}`
+    return Promise.reject(new HeddleError('ERR_HEDDLE_MODULE', message))
+  }
+
+  #remoteCodeError(): HeddleError {
+    const message = `This worker takes no code of clients (--no-remote-code): call functions that it offers by name. ${this.#offer()}`
+    return new HeddleError('ERR_HEDDLE_REMOTE_CODE', message)
+  }
+
+  #offer(): string {
+    return this.#preloaded.size === 0 ? 'It offers none.' : `It offers ${[...this.#preloaded.keys()].join(', ')}.`
   }
 
   async #write(code: CodeHash, kind: DefineCode['kind'], source: Uint8Array): Promise<string> {

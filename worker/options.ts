@@ -1,7 +1,8 @@
 /** What a worker can be told, and the one place where that is checked and completed. */
 import { randomUUID } from 'node:crypto'
-import { statfsSync } from 'node:fs'
+import { statfsSync, statSync } from 'node:fs'
 import { availableParallelism, hostname, tmpdir } from 'node:os'
+import path from 'node:path'
 import { HeddleError } from '../protocol/errors.js'
 import { DEFAULT_IO_TASKS } from '../protocol/limits.js'
 import { isResourceName, MAX_AMOUNTS, thousandthsOf, type Amount } from '../protocol/resources.js'
@@ -47,6 +48,10 @@ export interface GivenWorkerOptions {
   readonly ioTasks?: number | undefined
   /** What tasks may name it by beside its name and address, such as `{ zone: 'a' }`. Default: nothing. */
   readonly tags?: Readonly<Record<string, string>> | undefined
+  /** Files of modules whose functions it offers by name: `tasks.js` as `tasks.…`. Default: none. */
+  readonly preload?: readonly string[] | undefined
+  /** With `false` it runs only functions of those. Default: true. */
+  readonly remoteCode?: boolean | undefined
   /** An existing folder for what it keeps while it runs. Default: the system's temporary one. */
   readonly dataDir?: string | undefined
 }
@@ -74,6 +79,9 @@ export interface WorkerOptions {
   readonly ioTasks: number
   /** As in `zone=a`. */
   readonly tags: readonly string[]
+  /** Absolute paths. */
+  readonly preload: readonly string[]
+  readonly remoteCode: boolean
   readonly dataDir: string
 }
 
@@ -105,6 +113,8 @@ export function resolveWorkerOptions(given: GivenWorkerOptions): WorkerOptions {
     maxPauseMs: given.maxPauseMs,
     ioTasks: given.ioTasks ?? DEFAULT_IO_TASKS,
     tags: resolveTags(given.tags ?? {}),
+    preload: resolvePreload(given.preload ?? []),
+    remoteCode: given.remoteCode ?? true,
     diskLimitBytes: given.diskLimitBytes ?? defaultDiskLimitBytes(dataDir),
     dataDir,
   }
@@ -137,6 +147,9 @@ export function resolveWorkerOptions(given: GivenWorkerOptions): WorkerOptions {
   }
   if (options.advertiseUrl !== undefined && !isWebSocketUrl(options.advertiseUrl)) {
     throw invalid(`"${options.advertiseUrl}" is no address to reach a worker at; write it like ws://10.0.0.5:9000.`)
+  }
+  if (!options.remoteCode && options.preload.length === 0) {
+    throw invalid('A worker that takes no code of clients, and offers none, can run nothing; give it --preload too.')
   }
   if (options.listen === undefined && options.advertiseUrl !== undefined) {
     throw invalid(
@@ -185,6 +198,26 @@ export function resolveTags(given: Readonly<Record<string, string>>): readonly s
       `"${tag}" is no tag; write a name and a value of letters, digits, dots, dashes, underscores, as in zone=a.`,
     )
   })
+}
+
+/**
+ * The files of offered modules, as absolute paths.
+ *
+ * @throws {HeddleError} `ERR_HEDDLE_INVALID_OPTION` when one is not there, or two have one name.
+ */
+export function resolvePreload(files: readonly string[]): readonly string[] {
+  const byName = new Map<string, string>()
+  for (const given of files) {
+    const file = path.resolve(given)
+    const { name } = path.parse(file)
+    const other = byName.get(name)
+    if (other !== undefined) throw invalid(`${other} and ${file} would both be called "${name}"; rename one of them.`)
+    if (!statSync(file, { throwIfNoEntry: false })?.isFile()) {
+      throw invalid(`There is no file ${file} to preload; check the path.`)
+    }
+    byName.set(name, file)
+  }
+  return [...byName.values()]
 }
 
 /** A name that no other worker has by accident: two containers may both be called `worker`, and have the same process id. */

@@ -80,7 +80,12 @@ export interface RunningWorker {
  */
 export async function startWorker(options: WorkerOptions, parts: WorkerParts): Promise<RunningWorker> {
   const scratch = await ScratchFolder.create(options.dataDir)
-  const codes = await CodeCache.create({ scratch: scratch.path, workingDirectory: process.cwd() })
+  const codes = await CodeCache.create({
+    scratch: scratch.path,
+    workingDirectory: process.cwd(),
+    preload: options.preload,
+    remoteCode: options.remoteCode,
+  })
   const network = parts.network ?? webSocketNetwork(options)
   const createPool = parts.createPool ?? (await piscinaPools())
   const worker = new Worker({ options, parts, network, createPool, scratch, codes })

@@ -19,6 +19,13 @@ export const hash = branded(text, codeHash)
 export const stopper = oneOf('queue', 'signal', 'abandoned', 'thread', 'process', 'none')
 export type Stopper = Infer<typeof stopper>
 
-/** Code, named by its content. `function`: the source of one function. `module`: an ES module's text. Sent once a link. */
-export const defineCode = message('define-code', { code: hash, kind: oneOf('function', 'module'), source: bytes })
+/**
+ * Code, named by its content. `function`: the source of one function. `module`: an ES module's text. `preloaded`: the name of
+ * a module that workers were started with. Sent once a link.
+ */
+export const defineCode = message('define-code', {
+  code: hash,
+  kind: oneOf('function', 'module', 'preloaded'),
+  source: bytes,
+})
 export type DefineCode = Infer<typeof defineCode>

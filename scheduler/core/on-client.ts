@@ -146,9 +146,9 @@ export function onClientMessage(state: SchedulerState, client: ClientRecord, mes
       break
     case 'attach': {
       const fault = onAttach(state, client, message)
-        if (fault !== undefined) refuse(state, client, fault)
-        break
-      }
+      if (fault !== undefined) refuse(state, client, fault)
+      break
+    }
     case 'who-has':
     case 'publish':
     case 'open-dataset':

@@ -102,7 +102,7 @@ test('options that cannot be are refused by name', async () => {
     [{ logLevel: 'loud' }, 'logLevel is "loud"; give one of debug, info, warn, error.'],
     [
       { worker: 2 },
-      'LocalCluster has no option "worker"; it has workers, threadsPerWorker, memoryLimit, diskLimit, resources, ioTasks, tags, name, logLevel, timeoutMs, signal.',
+      'LocalCluster has no option "worker"; it has workers, threadsPerWorker, memoryLimit, diskLimit, resources, ioTasks, tags, preload, remoteCode, name, logLevel, timeoutMs, signal.',
     ],
   ]
   for (const [options, message] of refused) {

@@ -370,3 +370,8 @@ exactly<Promise<Record<string, string[]>>>()(client.whoHas([three, text]), true)
 client.rebalance().then(({ values, sizeBytes }) => values + sizeBytes) satisfies Promise<number>
 client.retireWorkers(['a']) satisfies Promise<void>
 client.restart({ timeoutMs: 1 }) satisfies Promise<void>
+
+// Functions of preloaded modules, by name.
+exactly<Future<number>>()(client.submit<number>('tasks.sum', [1, three]), true)
+exactly<Future<unknown>>()(client.submit('tasks.sum', [1]), true)
+exactly<Future<string>[]>()(client.map<string>('tasks.name', [1, three], { args: [2] }), true)
