@@ -11,6 +11,7 @@ import { DEFAULT_TIMEOUT_MS } from './defaults.js'
 import type { DoctorArguments } from './doctor-command.js'
 import type { ExplainArguments } from './explain-command.js'
 import { HeddleCommand } from './heddle-command.js'
+import type { LogsArguments } from './logs-command.js'
 import type { SchedulerArguments } from './scheduler-command.js'
 import type { ScriptArguments } from './script-command.js'
 import type { StatusArguments } from './status-command.js'
@@ -31,6 +32,7 @@ export function createProgram(): HeddleCommand {
   addWorker(program)
   addStatus(program)
   addExplain(program)
+  addLogs(program)
   addRun(program)
   addDoctor(program)
   addToken(program)
@@ -150,6 +152,23 @@ function addExplain(program: HeddleCommand): void {
     .action(async (address: string, key: string, given: ExplainArguments) => {
       const { printExplanation } = await import('./explain-command.js')
       await printExplanation(address, key, given)
+    })
+}
+
+function addLogs(program: HeddleCommand): void {
+  const command = program.command('logs')
+  command
+    .description('Print the last lines that workers logged, and that their tasks printed.')
+    .addArgument(command.createArgument('[address]', 'address of the scheduler').default(undefined, '$HEDDLE_ADDRESS'))
+    .argument('[worker]', 'name of one worker (default: all)')
+    .option('--json', 'print each line as JSON')
+    .option('--timeout <duration>', 'how long to wait for an answer, such as 10s', duration, DEFAULT_TIMEOUT_MS)
+    .addOption(tokenFile())
+  addTlsOptions(command)
+    .example('heddle logs ws://127.0.0.1:8786', 'heddle logs ws://127.0.0.1:8786 worker-1 --json')
+    .action(async (address: string | undefined, worker: string | undefined, given: LogsArguments) => {
+      const { printLogs } = await import('./logs-command.js')
+      await printLogs(address, worker, given)
     })
 }
 

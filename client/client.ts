@@ -17,6 +17,8 @@ import { checkOptionNames, describe, invalidOption } from './options.js'
 import type { PreloadedName } from './preloaded.js'
 import type { RawFutures, RawGraph } from './raw-graph.js'
 import { remoteModule, type RemoteModule } from './remote-module.js'
+import * as reports from './reports.js'
+import type { LogLine, Trace } from './reports.js'
 import { resolveScatterOptions } from './scattered-value.js'
 import type { BlockedTasks, Session } from './session.js'
 import type { SplittingClient } from './splitting-client.js'
@@ -621,6 +623,47 @@ export class Client implements AsyncDisposable {
    */
   async info(): Promise<ClusterStatus> {
     return await this.#session.status()
+  }
+
+  /**
+   * The last lines of the logs of all workers, or of those named, and of what tasks printed there, the oldest first: up to
+   * 1,000 of each worker. `heddle logs` prints them.
+   *
+   * @example
+   * ```ts
+   * await client.submit(() => console.log('weaving'))
+   * for (const { worker, task, text } of await client.logs()) console.log(worker, task, text)
+   * ```
+   */
+  async logs(...workers: readonly string[]): Promise<LogLine[]> {
+    return await reports.logs(this.#session, workers)
+  }
+
+  /**
+   * What every thread of every worker ran last, in Chrome's trace format, which Perfetto and `chrome://tracing` open: written
+   * to a file, if there is a path, and given. Tasks that follow each other and take less than a millisecond each are one
+   * entry, which says how many they were. A worker keeps the last 10,000 entries.
+   *
+   * @example
+   * ```ts
+   * await client.timeline('trace.json') // Drop the file onto https://ui.perfetto.dev
+   * ```
+   */
+  async timeline(path?: string): Promise<Trace> {
+    return await reports.timeline(this.#session, path)
+  }
+
+  /**
+   * Writes what the scheduler knows to a file, as JSON, for a bug report: workers, clients, counts, and tasks that wait with
+   * their keys and what they wait for. It has no values, no arguments and no token.
+   *
+   * @example
+   * ```ts
+   * await client.dump('heddle-dump.json')
+   * ```
+   */
+  async dump(path: string): Promise<void> {
+    await reports.dump(this.#session, path)
   }
 
   /**

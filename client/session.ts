@@ -550,6 +550,8 @@ export class Session implements FutureOwner {
       case 'rebalanced':
       case 'retired':
       case 'restarted':
+      case 'workers-told':
+      case 'dump':
         this.#questions.get(message.request)?.resolve(message)
         this.#questions.delete(message.request)
         break

@@ -63,6 +63,11 @@ export const MAX_COPIES_AT_ONCE = 3
 export const MAX_REPLICATED_VALUES = 16_384
 /** Names under which work is published. */
 export const MAX_DATASETS = 10_000
+/** Lines of its log that a worker keeps for whoever asks, and their characters. */
+export const MAX_LOG_LINES = 1_000
+export const MAX_LOG_BYTES = 256 * KIB
+/** What a worker keeps of the tasks that it ran, for whoever asks: entries of one task, or of short ones in a row. */
+export const MAX_KEPT_RUNS = 10_000
 /** Relays that are open at once. Further ones wait for a place. */
 export const MAX_RELAYS = 128
 /** Relays that one client or worker has at once. As many more may wait until one of them ends. */

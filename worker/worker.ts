@@ -13,6 +13,7 @@ import { codeHash, type CodeHash, type WorkerId } from '../protocol/ids.js'
 import { HEARTBEAT_INTERVAL_MS, KILL_AFTER_MS, MAX_FETCH_BYTES, MAX_LENT_BYTES } from '../protocol/limits.js'
 import type { DefineCode } from '../protocol/messages/common.js'
 import { isFromSwitch } from '../protocol/messages/relay.js'
+import type { Subject } from '../protocol/messages/report.js'
 import type { Join, SchedulerToWorker } from '../protocol/messages/worker.js'
 import type { CloseReason } from '../protocol/transport/connection.js'
 import type { Socket } from '../protocol/transport/socket.js'
@@ -23,6 +24,8 @@ import type { WorkerEvent } from './core/events.js'
 import type { BatchTask, WorkerInstruction } from './core/instructions.js'
 import { createWorkerMachine } from './core/machine.js'
 import { IoSlots } from './io-slots.js'
+import { keepingLog, LogRing } from './log-ring.js'
+import { RunHistory } from './run-history.js'
 import { webSocketNetwork, type Listener, type Network } from './network.js'
 import type { WorkerOptions } from './options.js'
 import { RelayPort } from '../protocol/transport/relay.js'
@@ -116,6 +119,9 @@ class Worker implements RunningWorker {
   readonly #log: Log
   readonly #taskLog: Log
   readonly #isWatched: boolean
+  /** For those who ask from afar. */
+  readonly #kept = new LogRing()
+  readonly #runs = new RunHistory()
   readonly #scratch: ScratchFolder
   readonly #codes: CodeCache
   readonly #store = new ValueStore()
@@ -141,8 +147,8 @@ class Worker implements RunningWorker {
     this.name = name
     this.#options = options
     this.#network = network
-    this.#log = parts.log
-    this.#taskLog = parts.taskLog
+    this.#log = keepingLog(parts.log, this.#kept)
+    this.#taskLog = keepingLog(parts.taskLog, this.#kept)
     this.#isWatched = parts.isWatched ?? false
     this.#scratch = scratch
     this.#codes = codes
@@ -163,7 +169,10 @@ class Worker implements RunningWorker {
       perform: (instruction) => this.#perform(instruction),
       onCrash: (error) => this.#crash(error),
     })
-    const submit = (event: UntimedEvent): void => this.#submit(event)
+    const submit = (event: UntimedEvent): void => {
+      if (event.type === 'tasks-ended') this.#runs.add(event.thread, event.outcomes)
+      this.#submit(event)
+    }
     const lanes = Array.from({ length: threads }, () => new LaneReader())
     this.#pool = createPool({
       worker: name,
@@ -252,9 +261,11 @@ class Worker implements RunningWorker {
         this.#store.putMany(instruction.tasks, instruction.values)
         break
       case 'run-batch':
+        this.#runs.begin(instruction.thread, instruction.tasks)
         this.#slots.run(instruction, this.#whenStored(instruction.tasks)).catch((error: unknown) => this.#crash(error))
         break
       case 'run-io-task':
+        this.#runs.begin(instruction.slot, [instruction.task])
         this.#runIoTask(instruction.slot, instruction.task)
         break
       case 'ask-io-to-stop':
@@ -305,6 +316,9 @@ class Worker implements RunningWorker {
         break
       case 'hang-up':
         this.#link.close({ code: 'ERR_HEDDLE_PROTOCOL', message: instruction.reason })
+        break
+      case 'tell':
+        this.#link.send({ type: 'told', question: instruction.question, report: this.#reportOn(instruction.subject) })
         break
       case 'restart':
         void this.#restart()
@@ -433,6 +447,17 @@ class Worker implements RunningWorker {
     this.#link.close()
     await this.#link.closed()
     process.kill(process.pid, 'SIGKILL')
+  }
+
+  #reportOn(subject: Subject): Uint8Array {
+    switch (subject) {
+      case 'logs':
+        return Buffer.from(JSON.stringify(this.#kept.lines))
+      case 'runs':
+        return Buffer.from(JSON.stringify(this.#runs.entries))
+      default:
+        return unreachable(subject)
+    }
   }
 
   /** A thread that native code holds does not keep it. */

@@ -19,6 +19,7 @@ import { declareLimit, limitRefused, returnUnit, takeUnit, unitRefused, unitTake
 import { dataAnswers, dataCalls } from './data.js'
 import { needs } from './needs.js'
 import { fromSwitch, toSwitch } from './relay.js'
+import { reportAnswers, reportCalls } from './report.js'
 import { rules } from './rules.js'
 import { clusterStatus } from './status.js'
 
@@ -137,6 +138,7 @@ export const clientToScheduler = union([
   retry,
   attach,
   ...dataCalls,
+  ...reportCalls,
   ...toSwitch,
 ])
 export type ClientToScheduler = Infer<typeof clientToScheduler>
@@ -211,6 +213,7 @@ export const schedulerToClient = union([
   explained,
   retried,
   ...dataAnswers,
+  ...reportAnswers,
   ...fromSwitch,
 ])
 export type SchedulerToClient = Infer<typeof schedulerToClient>

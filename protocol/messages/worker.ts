@@ -18,6 +18,7 @@ import {
 import { attemptNumber, defineCode, hash, stopper, task, template, worker } from './common.js'
 import { amounts } from './needs.js'
 import { fromSwitch, toSwitch } from './relay.js'
+import { tell, told } from './report.js'
 
 /** The worker's first message. `address` is where its peers and clients fetch values; empty when it does not listen. */
 export const join = message('join', {
@@ -146,6 +147,7 @@ export const workerToScheduler = union([
   copiesMissing,
   tasksStopped,
   tasksTimedOut,
+  told,
   ...toSwitch,
 ])
 export type WorkerToScheduler = Infer<typeof workerToScheduler>
@@ -247,6 +249,7 @@ export const schedulerToWorker = union([
   stopTasks,
   leave,
   restart,
+  tell,
   ...fromSwitch,
 ])
 export type SchedulerToWorker = Infer<typeof schedulerToWorker>

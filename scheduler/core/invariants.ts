@@ -489,6 +489,10 @@ function checkLeaving(state: SchedulerState): void {
   const areThere = (workers: ReadonlySet<WorkerRecord>): boolean =>
     [...workers].every((worker) => state.workers.get(worker.id) === worker)
   assert(areThere(state.leaving), 'a worker that is gone is leaving')
+  for (const { client, open } of state.inquiries.values()) {
+    assert(open.size > 0 && areThere(open), 'a worker that is gone is to answer')
+    assert(state.clients.get(client.id) === client, 'a client that is gone is to be answered')
+  }
   for (const { workers } of state.retirements) {
     assert(workers.size > 0 && areThere(workers), 'workers that are gone are waited for')
   }

@@ -4,8 +4,10 @@ import { arrayId, ARRAY_LEASE, arrayOf, indexOf, templateId, type ClientId, type
 import { onCancel, taskOfFuture } from './cancel.js'
 import { ClientOutbox } from './client-outbox.js'
 import type { ClientRecord } from './client-record.js'
+import { dumpOf } from './dump.js'
 import type { HeardFromClient } from './events.js'
 import { explain } from './explain.js'
+import { forgetInquiries, onAskWorkers } from './inquiry.js'
 import { leaveLimits, onDeclareLimit, onReturnUnit, onTakeUnit } from './limits.js'
 import { onAttach } from './on-attach.js'
 import { forgetDataCalls, onDataCall } from './on-data.js'
@@ -62,6 +64,7 @@ export function onClientLeft(state: SchedulerState, id: ClientId): void {
   closeTemplates(state, client)
   leaveLimits(state, client)
   forgetDataCalls(state, client)
+  forgetInquiries(state, client)
   for (let i = state.workerWaits.length - 1; i >= 0; i--) {
     if (state.workerWaits[i]!.client === client) state.workerWaits.splice(i, 1)
   }
@@ -161,6 +164,12 @@ export function onClientMessage(state: SchedulerState, client: ClientRecord, mes
       if (fault !== undefined) refuse(state, client, fault)
       break
     }
+    case 'ask-workers':
+      onAskWorkers(state, client, message)
+      break
+    case 'ask-dump':
+      outboxOf(state, client).add({ type: 'dump', request: message.request, state: dumpOf(state) })
+      break
     case 'open-relay':
     case 'accept-relay':
     case 'close-relay':

@@ -30,6 +30,7 @@ import { recordOf } from './task-array.js'
 import { addHolder, isHolder, isPending, keyOf, outputCountOf, type Failure, type Task } from './task.js'
 import type { FunctionStatistics } from './template.js'
 import type { WorkerRecord } from './worker-record.js'
+import { onTold } from './inquiry.js'
 import { onLeaving } from './leaving.js'
 import { refuseWorker } from './on-worker.js'
 
@@ -98,6 +99,9 @@ export function onWorkerMessage(state: SchedulerState, worker: WorkerRecord, mes
       break
     case 'tasks-stopped':
       onTasksStopped(state, worker, message)
+      break
+    case 'told':
+      onTold(state, worker, message)
       break
     case 'open-relay':
     case 'accept-relay':

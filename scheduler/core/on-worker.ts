@@ -4,7 +4,9 @@ import type { Join } from '../../protocol/messages/worker.js'
 import { endRecall, giveBackAll } from './assignment.js'
 import { enterDemands, quitDemands } from './demand.js'
 import { endStopsOf } from './cancel.js'
+import { endInquiriesOf } from './inquiry.js'
 import { endLeaving } from './leaving.js'
+import { endEvacuation } from './moves.js'
 import { failTask } from './outcome.js'
 import { loseCopy, startOver } from './recovery.js'
 import { endRelaysOf, noRelays } from './relays.js'
@@ -140,7 +142,9 @@ export function onWorkerLeft(state: SchedulerState, id: WorkerId, reason: string
   giveBackAll(state, worker)
   worker.processing.clear()
   worker.lingering.clear()
+  endEvacuation(state, worker)
   endLeaving(state, worker)
+  endInquiriesOf(state, worker)
   answerRestarts(state, worker)
 }
 

@@ -8,6 +8,7 @@ import type { ClientRecord } from './client-record.js'
 import { InlineCache } from './inline-cache.js'
 import type { SchedulerInstruction } from './instructions.js'
 import type { Demand } from './demand.js'
+import type { Inquiry } from './inquiry.js'
 import type { Retirement } from './leaving.js'
 import type { Limit } from './limits.js'
 import { ReadyQueue } from './ready-queue.js'
@@ -102,6 +103,9 @@ export interface SchedulerState {
   readonly retirements: Set<Retirement>
   /** Clients wait until worker processes are there that were started again. */
   readonly restarts: Set<Restart>
+  /** Questions that workers have not answered all, by number. */
+  readonly inquiries: Map<number, Inquiry>
+  nextInquiry: number
   /** Values move until workers hold equally much. */
   rebalance: Rebalance | undefined
   /** Values that clients are bringing to workers. */
@@ -173,6 +177,8 @@ export function createState(config: SchedulerConfig): SchedulerState {
     workerWaits: [],
     retirements: new Set(),
     restarts: new Set(),
+    inquiries: new Map(),
+    nextInquiry: 1,
     rebalance: undefined,
     scatters: new Map(),
     scattersToPlace: new Set(),

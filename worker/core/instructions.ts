@@ -3,6 +3,7 @@ import type { Packed } from '../../common/packed.js'
 import type { Attempt, TaskId, WorkerId } from '../../protocol/ids.js'
 import type { StopCause } from './stopping.js'
 import type { DefineCode } from '../../protocol/messages/common.js'
+import type { Tell } from '../../protocol/messages/report.js'
 import type { WorkerToScheduler, WorkerTemplate } from '../../protocol/messages/worker.js'
 
 /** One task of a batch, with all that a thread needs to run it. Its inputs are in the value store. */
@@ -75,6 +76,8 @@ export type WorkerInstruction =
   | { readonly type: 'tell-disk-full'; readonly reason: string }
   /** The scheduler broke the protocol: close the connection to it with this reason, and dial again. */
   | { readonly type: 'hang-up'; readonly reason: string }
+  /** Tell the scheduler, by `told`, what somebody wants to know. */
+  | Tell
   /** End this process, whatever its threads do: somebody starts it again. */
   | { readonly type: 'restart' }
   /** Everything is done and said: close; for want of memory, if there is a reason. */

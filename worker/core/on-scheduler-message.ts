@@ -53,6 +53,9 @@ export function onSchedulerMessage(state: WorkerState, message: Heard, out: Work
     case 'restart':
       onRestart(state, out)
       break
+    case 'tell':
+      out.push(message)
+      break
     case 'farewell':
       onFarewell(state, out)
       break

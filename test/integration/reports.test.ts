@@ -1,0 +1,65 @@
+/** What people see who look into a cluster: logs, a timeline, a dump; from real workers. */
+import assert from 'node:assert/strict'
+import { readFile } from 'node:fs/promises'
+import path from 'node:path'
+import test from 'node:test'
+import { connect } from '../../client/connect.js'
+import type { Trace } from '../../client/index.js'
+import { LocalCluster } from '../../deploy/local-cluster.js'
+import { run } from '../cli/command.js'
+import { TemporaryFolder } from '../support/temporary-folder.js'
+
+test('logs, timeline and dump tell what tasks did', async () => {
+  await using folder = await TemporaryFolder.create('heddle-reports')
+  await using cluster = await LocalCluster.start({ workers: 2, threadsPerWorker: 1, logLevel: 'error' })
+  await using client = await connect(cluster)
+  const speak = (word: string): string => {
+    console.log(`I say ${word}`)
+    console.error('and I mean it')
+    return word
+  }
+  const spoken = client.map(speak, ['warp', 'weft', 'heddle', 'shed'])
+  await client.gather(spoken)
+  await client.gather(
+    client.map(
+      (x: number) => x + 1,
+      Array.from({ length: 2_000 }, (_, i) => i),
+    ),
+  )
+
+  const lines = await client.logs()
+  const said = lines.filter(({ text }) => text === 'I say weft')
+  assert.deepEqual(
+    said.map(({ level, task }) => [level, task]),
+    [['info', spoken[1]!.key]],
+  )
+  assert.equal(lines.filter(({ level, text }) => level === 'error' && text === 'and I mean it').length, 4)
+  const one = await client.logs('local-1')
+  assert.ok(one.every(({ worker }) => worker === 'local-1'))
+  await assert.rejects(client.logs('absent'), { code: 'ERR_HEDDLE_INVALID_OPTION', message: /no worker "absent"/ })
+  const printed = await run(['logs', cluster.address])
+  assert.equal(printed.code, 0)
+  assert.match(printed.stdout, /^\d\d:\d\d:\d\d\.\d{3} info local-\d speak-\w+: I say shed$/m)
+  const wrong = await run(['logs', cluster.address, 'absent'])
+  assert.equal(wrong.code, 2)
+
+  const file = path.join(folder.path, 'trace.json')
+  const { traceEvents } = await client.timeline(file)
+  assert.deepEqual((JSON.parse(await readFile(file, 'utf8')) as Trace).traceEvents, traceEvents)
+  const processes = traceEvents.filter(({ name, ph }) => ph === 'M' && name === 'process_name')
+  assert.deepEqual(processes.map(({ args }) => args['name']).sort(), ['local-1', 'local-2'])
+  const runs = traceEvents.filter(({ ph }) => ph === 'X')
+  const countOf = (wanted: string): number =>
+    runs.filter(({ name }) => name === wanted).reduce((sum, { args }) => sum + Number(args['count']), 0)
+  assert.equal(countOf('speak'), 4)
+  assert.equal(countOf('anonymous'), 2_000)
+  for (const { ts = -1, dur = -1 } of runs) assert.ok(ts >= 0 && dur >= 0)
+
+  const dump = path.join(folder.path, 'dump.json')
+  await client.dump(dump)
+  const { scheduler } = JSON.parse(await readFile(dump, 'utf8')) as {
+    scheduler: { workers: unknown[]; counts: object }
+  }
+  assert.equal(scheduler.workers.length, 2)
+  await assert.rejects(client.dump(''), { code: 'ERR_HEDDLE_INVALID_OPTION' })
+})

@@ -1,0 +1,57 @@
+/** Questions that the scheduler passes on to workers, and what it tells of itself. */
+import assert from 'node:assert/strict'
+import test from 'node:test'
+import { entryOf } from '../../common/packed.js'
+import { SchedulerHarness } from '../support/scheduler-harness.js'
+
+test('all workers are asked, and the client hears of it when those have answered that are still there', () => {
+  const scheduler = new SchedulerHarness()
+  const [a, b, c] = [scheduler.worker(), scheduler.worker(), scheduler.worker()]
+  const client = scheduler.client()
+  scheduler.skip()
+  client.send({ type: 'ask-workers', request: 4, subject: 'logs', workers: [] })
+  const { question, subject } = a.take('tell')
+  assert.equal(subject, 'logs')
+  b.take('tell')
+  b.send({ type: 'told', question, report: Uint8Array.of(2) })
+  b.send({ type: 'told', question, report: Uint8Array.of(9) })
+  c.leave()
+  assert.deepEqual(client.unread, [])
+  a.send({ type: 'told', question, report: Uint8Array.of(1) })
+  const { request, workers, reports } = client.take('workers-told')
+  assert.equal(request, 4)
+  assert.deepEqual(workers, [b.join.name, a.join.name])
+  assert.deepEqual([...entryOf(reports, 0), ...entryOf(reports, 1)], [2, 1])
+  assert.equal(scheduler.state.inquiries.size, 0)
+})
+
+test('one worker is asked by its name, an unknown one is said, and nobody is bothered for a client that is gone', () => {
+  const scheduler = new SchedulerHarness()
+  const [a, b] = [scheduler.worker({ name: 'a' }), scheduler.worker({ name: 'b' })]
+  const client = scheduler.client()
+  scheduler.skip()
+  client.send({ type: 'ask-workers', request: 1, subject: 'runs', workers: ['a', 'z'] })
+  assert.deepEqual(client.take('workers-told').unknown, ['z'])
+  client.send({ type: 'ask-workers', request: 2, subject: 'runs', workers: ['a'] })
+  const { question } = a.take('tell')
+  assert.deepEqual(b.unread, [])
+  client.leave()
+  a.send({ type: 'told', question, report: Uint8Array.of(1) })
+  assert.equal(scheduler.state.inquiries.size, 0)
+})
+
+test('a dump tells what waits for what, and neither values nor secrets', () => {
+  const scheduler = new SchedulerHarness({ peerSecret: 'the-secret' })
+  scheduler.worker({ name: 'a' })
+  const client = scheduler.client()
+  const f = client.define('f')
+  const [x] = client.map(f, 1)
+  client.submit(f, [{ inputs: [x!], key: 'y' }])
+  client.send({ type: 'ask-dump', request: 1 })
+  const { state } = client.take('dump')
+  assert.ok(!state.includes('the-secret'))
+  const dump = JSON.parse(state) as { pendingTasks: { key: string; state: string; inputs: string[] }[] }
+  const y = dump.pendingTasks.find(({ key }) => key === 'y')
+  assert.equal(y?.state, 'waiting')
+  assert.match(y?.inputs[0] ?? '', /^f-.*: processing$/)
+})

@@ -1,0 +1,105 @@
+/** What a worker keeps for those who ask: the last lines of its log, and what its threads ran. */
+import assert from 'node:assert/strict'
+import test from 'node:test'
+import { NO_BYTES } from '../../common/packed.js'
+import { NO_LOG } from '../../common/node/log.js'
+import { taskId, arrayId } from '../../protocol/ids.js'
+import { MAX_KEPT_RUNS, MAX_LOG_BYTES, MAX_LOG_LINES } from '../../protocol/limits.js'
+import type { BatchTask } from '../../worker/core/instructions.js'
+import { keepingLog, LogRing } from '../../worker/log-ring.js'
+import { RunHistory } from '../../worker/run-history.js'
+
+function taskOf(index: number, name: string, outputs = 0): BatchTask {
+  const template = { name, outputs } as BatchTask['template']
+  return { task: taskId(arrayId(1), index), template, key: undefined } as unknown as BatchTask
+}
+
+function outcomesOf(places: readonly number[], durationsUs: readonly number[], threw: readonly number[] = []) {
+  return {
+    places,
+    threw: new Map(threw.map((place) => [place, 'may-retry' as const])),
+    durationsUs,
+    sizes: durationsUs,
+    values: NO_BYTES,
+  }
+}
+
+interface Run {
+  readonly name: string
+  readonly count: number
+  readonly atMs: number
+  readonly durationMs: number
+  readonly failed: number
+  readonly thread: number
+}
+
+test('short tasks in a row are one run, a long one is one by itself, and times follow from how long they took', () => {
+  let nowMs = 1_000
+  const history = new RunHistory(() => nowMs)
+  const tasks = [
+    taskOf(0, 'tiny'),
+    taskOf(1, 'tiny'),
+    taskOf(2, 'tiny'),
+    taskOf(3, 'slow'),
+    taskOf(4, 'tiny'),
+    taskOf(5, 'other'),
+  ]
+  history.begin(1, tasks)
+  history.add(1, outcomesOf([0, 1], [10, 20]))
+  nowMs = 2_000
+  history.add(1, outcomesOf([2, 3, 4, 5], [30, 5_000, 40, 50], [2]))
+  const runs = history.entries as Run[]
+  assert.deepEqual(
+    runs.map(({ name, count, failed, thread }) => [name, count, failed, thread]),
+    [
+      ['tiny', 2, 0, 1],
+      ['tiny', 1, 0, 1],
+      ['slow', 1, 0, 1],
+      ['tiny', 1, 1, 1],
+      ['other', 1, 0, 1],
+    ],
+  )
+  assert.deepEqual(
+    runs.map(({ atMs, durationMs }) => [Math.round((atMs - 1_000) * 1_000), Math.round(durationMs * 1_000)]),
+    [
+      [0, 30],
+      [30, 30],
+      [60, 5_000],
+      [5_060, 40],
+      [5_100, 50],
+    ],
+  )
+})
+
+test('a task with outputs is one run, and the oldest runs go first', () => {
+  const history = new RunHistory(() => 0)
+  history.begin(0, [taskOf(0, 'split', 3)])
+  history.add(0, outcomesOf([0, 0, 0], [10, 10, 10]))
+  assert.deepEqual(
+    (history.entries as Run[]).map(({ count, durationMs }) => [count, durationMs]),
+    [[1, 0.01]],
+  )
+  for (let i = 0; i < MAX_KEPT_RUNS + 5; i++) {
+    history.begin(0, [taskOf(i, `f${i}`)])
+    history.add(0, outcomesOf([0], [10]))
+  }
+  const names = (history.entries as Run[]).map(({ name }) => name)
+  assert.deepEqual([names.length, names[0], names.at(-1)], [MAX_KEPT_RUNS, 'f5', `f${MAX_KEPT_RUNS + 4}`])
+})
+
+test('the last lines are kept, with their task and what else they say, and no more than may be', () => {
+  const ring = new LogRing()
+  const log = keepingLog(NO_LOG, ring, () => 7)
+  log.debug({}, 'for developers')
+  log.info({ task: 'f-1' }, 'printed')
+  log.error({ err: new RangeError('off'), pid: 3 }, 'a thread failed')
+  assert.deepEqual(ring.lines, [
+    { atMs: 7, level: 'info', text: 'printed', task: 'f-1' },
+    { atMs: 7, level: 'error', text: 'a thread failed (pid=3 RangeError: off)' },
+  ])
+  for (let i = 0; i < 3 * MAX_LOG_LINES; i++) log.info({}, `line ${i}`)
+  assert.equal(ring.lines.length, MAX_LOG_LINES)
+  assert.equal(ring.lines.at(-1)?.text, `line ${3 * MAX_LOG_LINES - 1}`)
+  for (let i = 0; i < 100; i++) log.info({}, 'x'.repeat(8_000))
+  assert.ok(ring.lines.length <= MAX_LOG_BYTES / 8_000)
+})

@@ -1,0 +1,59 @@
+/** The last lines of a worker's log, and of what its tasks printed, for whoever asks from afar: `heddle logs`. */
+import type { Log, LogFields, LogLevel } from '../common/node/log.js'
+import { MAX_LOG_BYTES, MAX_LOG_LINES } from '../protocol/limits.js'
+
+/** One line, as it goes to clients in JSON. */
+export interface KeptLine {
+  /** Milliseconds since 1970. */
+  readonly atMs: number
+  readonly level: LogLevel
+  readonly text: string
+  /** The key of the task that printed it. */
+  readonly task?: string
+}
+
+export class LogRing {
+  #lines: KeptLine[] = []
+  /** Where the oldest line is. */
+  #first = 0
+  #characters = 0
+
+  add(line: KeptLine): void {
+    this.#lines.push(line)
+    this.#characters += sizeOf(line)
+    while (this.#characters > MAX_LOG_BYTES || this.#lines.length - this.#first > MAX_LOG_LINES) {
+      this.#characters -= sizeOf(this.#lines[this.#first]!)
+      this.#first += 1
+    }
+    if (this.#first < MAX_LOG_LINES) return
+    this.#lines = this.#lines.slice(this.#first)
+    this.#first = 0
+  }
+
+  /** The oldest first. */
+  get lines(): readonly KeptLine[] {
+    return this.#lines.slice(this.#first)
+  }
+}
+
+/** A log that writes what `log` writes, and keeps it too, but for what only developers read. */
+export function keepingLog(log: Log, ring: LogRing, nowMs: () => number = Date.now): Log {
+  const keep = (level: LogLevel, fields: LogFields, text: string): void => {
+    const { task, err, ...others } = fields
+    const details = Object.entries(others).map(([name, value]) => `${name}=${String(value)}`)
+    if (err instanceof Error) details.push(`${err.name}: ${err.message}`)
+    const whole = details.length === 0 ? text : `${text} (${details.join(' ')})`
+    ring.add({ atMs: nowMs(), level, text: whole, ...(typeof task === 'string' && { task }) })
+    log[level](fields, text)
+  }
+  return {
+    debug: (fields, text) => log.debug(fields, text),
+    info: (fields, text) => keep('info', fields, text),
+    warn: (fields, text) => keep('warn', fields, text),
+    error: (fields, text) => keep('error', fields, text),
+  }
+}
+
+function sizeOf({ text, task = '' }: KeptLine): number {
+  return text.length + task.length + 40
+}

@@ -1,0 +1,95 @@
+/**
+ * What the threads of a worker ran last, for `client.timeline()`. Tasks that follow each other, of one function and each over
+ * in less than a millisecond, are one entry: so what is kept costs nothing beside the tasks, and reaches far back.
+ */
+import { generatedKey, type TaskId } from '../protocol/ids.js'
+import { MAX_KEPT_RUNS } from '../protocol/limits.js'
+import type { Outcomes } from './core/events.js'
+import type { BatchTask } from './core/instructions.js'
+
+/** Longer tasks have an entry of their own. */
+const SHORT_US = 1_000
+
+interface Entry {
+  readonly name: string
+  /** Of the first task. */
+  readonly task: TaskId
+  readonly explicitKey: string | undefined
+  readonly thread: number
+  readonly atMs: number
+  count: number
+  durationUs: number
+  failed: number
+}
+
+export class RunHistory {
+  readonly #entries: Entry[] = []
+  /** Where the next entry goes once there are as many as may be: in the place of the oldest. */
+  #next = 0
+  /** By thread: what it was given, and until when it is known what it did. */
+  readonly #threads: { readonly tasks: readonly BatchTask[]; knownUntilMs: number }[] = []
+  readonly #nowMs: () => number
+
+  constructor(nowMs: () => number = () => performance.timeOrigin + performance.now()) {
+    this.#nowMs = nowMs
+  }
+
+  /** The thread begins a batch. */
+  begin(thread: number, tasks: readonly BatchTask[]): void {
+    this.#threads[thread] = { tasks, knownUntilMs: this.#nowMs() }
+  }
+
+  /** Tasks of its batch have ended, in this order. When each began follows from how long it took. */
+  add(thread: number, { places, threw, durationsUs }: Outcomes): void {
+    const running = this.#threads[thread]
+    if (running === undefined) return
+    const { tasks } = running
+    let atMs = running.knownUntilMs
+    let last: Entry | undefined
+    let lastPlace = -1
+    for (let i = 0; i < places.length; i++) {
+      const place = places[i]!
+      if (place === lastPlace) continue // One more output of the same task.
+      lastPlace = place
+      const durationUs = Math.max(0, durationsUs[i]!)
+      const { template, task, key } = tasks[place]!
+      const isShort = durationUs < SHORT_US
+      if (last === undefined || !isShort || last.name !== template.name) {
+        last = this.#push({
+          name: template.name,
+          task,
+          explicitKey: key,
+          thread,
+          atMs,
+          count: 0,
+          durationUs: 0,
+          failed: 0,
+        })
+      }
+      last.count += 1
+      last.durationUs += durationUs
+      if (threw.size > 0 && threw.has(i)) last.failed += 1
+      atMs += durationUs / 1_000
+      if (!isShort) last = undefined
+    }
+    running.knownUntilMs = atMs
+  }
+
+  /** As they go to clients in JSON, the oldest first. */
+  get entries(): readonly object[] {
+    const inOrder = [...this.#entries.slice(this.#next), ...this.#entries.slice(0, this.#next)]
+    return inOrder.map(({ name, task, explicitKey, thread, atMs, count, durationUs, failed }) => {
+      const key = explicitKey ?? generatedKey(name, task)
+      return { name, key, count, thread, atMs, durationMs: durationUs / 1_000, failed }
+    })
+  }
+
+  #push(entry: Entry): Entry {
+    if (this.#entries.length < MAX_KEPT_RUNS) this.#entries.push(entry)
+    else {
+      this.#entries[this.#next] = entry
+      this.#next = (this.#next + 1) % MAX_KEPT_RUNS
+    }
+    return entry
+  }
+}
