@@ -177,24 +177,27 @@ export function startersOf({ fitting, preferred }: Demand): WorkerRecord[] {
 
 /**
  * Has a worker kept free for each demand that waits for one, unless more urgent work waits elsewhere: tasks that need less
- * could otherwise take whatever becomes free, again and again.
+ * could otherwise take whatever becomes free, again and again. Returns true when a worker is kept free no more.
  */
-export function reserve(state: SchedulerState): void {
+export function reserve(state: SchedulerState): boolean {
+  let hasEnded = false
   const hasRoots = mayTakeRoots(state)
   let highest = state.ready.topPriority(hasRoots) ?? -Infinity
   for (const { queue } of state.demands.values()) highest = Math.max(highest, queue.topPriority(hasRoots) ?? -Infinity)
   for (const demand of state.demands.values()) {
     const priority = demand.queue.topPriority(hasRoots)
     if (priority === undefined) {
-      endReservation(state, demand)
+      hasEnded = endReservation(state, demand) || hasEnded
       demand.toldObstacle = undefined
       continue
     }
     const obstacle = obstacleOf(state, demand)
     tellObstacle(state, demand, obstacle)
-    if (priority < highest || demand.fitting.size > 0 || obstacle !== undefined) endReservation(state, demand)
-    else if (demand.reserved === undefined && hasRivals(demand.needs)) startReservation(state, demand)
+    if (priority < highest || demand.fitting.size > 0 || obstacle !== undefined) {
+      hasEnded = endReservation(state, demand) || hasEnded
+    } else if (demand.reserved === undefined && hasRivals(demand.needs)) startReservation(state, demand)
   }
+  return hasEnded
 }
 
 /** Why no task of the demand can ever run as things stand; `undefined` when one can. */
@@ -317,12 +320,14 @@ function startReservation(state: SchedulerState, demand: Demand): void {
   changed(state, best)
 }
 
-function endReservation(state: SchedulerState, demand: Demand): void {
+/** Returns false when no worker is kept free for it. */
+function endReservation(state: SchedulerState, demand: Demand): boolean {
   const { reserved } = demand
-  if (reserved === undefined) return
+  if (reserved === undefined) return false
   demand.reserved = undefined
   reserved.reservedFor = undefined
   changed(state, reserved)
+  return true
 }
 
 function changed(state: SchedulerState, worker: WorkerRecord): void {

@@ -28,7 +28,11 @@ const MAX_HOLDERS_SEEN = 8
 export function placeReadyTasks(state: SchedulerState): void {
   if (state.demands.size > 0) takeTurns(state)
   while (placePlain(state)) continue
-  if (state.demands.size > 0) reserve(state)
+  // A worker that is kept free for a demand no more may be just what another one waits for.
+  for (let rounds = state.demands.size; rounds > 0 && reserve(state); rounds--) {
+    takeTurns(state)
+    while (placePlain(state)) continue
+  }
 }
 
 /**
