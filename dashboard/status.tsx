@@ -8,6 +8,7 @@ import { store, useReading } from './store.js'
 import { Functions } from './views/functions.js'
 import { Overview } from './views/overview.js'
 import { Scheduler } from './views/scheduler.js'
+import { Stream } from './views/stream.js'
 import { Workers } from './views/workers.js'
 
 interface View {
@@ -19,6 +20,7 @@ interface View {
 const VIEWS: readonly View[] = [
   { name: 'overview', title: 'Overview', show: Overview },
   { name: 'workers', title: 'Workers', show: Workers },
+  { name: 'stream', title: 'Task stream', show: Stream },
   { name: 'functions', title: 'Functions', show: Functions },
   { name: 'scheduler', title: 'Scheduler', show: Scheduler },
 ]

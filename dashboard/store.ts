@@ -4,8 +4,9 @@
  */
 import { useEffect, useState } from 'preact/hooks'
 import { withChanges, type JsonObject } from '../common/merge-patch.js'
-import type { FromViewer, ToViewer, Watched } from '../protocol/messages/watch.js'
+import type { FromViewer, Look, ToViewer, Watched } from '../protocol/messages/watch.js'
 import { History } from './model/history.js'
+import { Timeline } from './model/timeline.js'
 
 /** How often the scheduler is told that the page is still there. */
 const HERE_MS = 10_000
@@ -25,13 +26,28 @@ const encoder = new TextEncoder()
 
 class Store {
   readonly history = new History()
+  readonly timeline = new Timeline()
   readonly #listeners = new Set<() => void>()
   #reading: Reading = { watched: undefined, isLost: false, atMs: 0 }
   #socket: WebSocket | undefined
   #heardAtMs = 0
+  #look: Look = ''
+  /** What the scheduler’s clock is ahead of the page’s. */
+  #aheadMs = 0
 
   get reading(): Reading {
     return this.#reading
+  }
+
+  /** On the scheduler’s clock, as of now. */
+  get nowMs(): number {
+    return performance.now() + this.#aheadMs
+  }
+
+  /** Which view is looked at, if it takes more than the state. */
+  set look(look: Look) {
+    this.#look = look
+    this.#sayHere()
   }
 
   /** Connects while the page is in front. */
@@ -73,16 +89,28 @@ class Store {
 
   #take(message: ToViewer): void {
     this.#heardAtMs = performance.now()
+    if (message.type === 'runs') {
+      this.timeline.add(message.workers, message.leftOut)
+      return
+    }
     const watched = this.#watchedAfter(message)
     if (watched === undefined) return
     this.history.add(watched.cluster, watched.nowMs)
+    this.#setClock(watched.nowMs)
     this.#set({ watched, isLost: false, atMs: this.#heardAtMs })
   }
 
-  #watchedAfter(message: ToViewer): Watched | undefined {
+  #watchedAfter(message: Exclude<ToViewer, { readonly type: 'runs' }>): Watched | undefined {
     if (message.type === 'whole') return message.watched
     const { watched } = this.#reading
     return watched && (withChanges(watched as JsonObject, message.changes) as unknown as Watched)
+  }
+
+  /** Messages are late by more or less: the clock is moved at once only where it is far off, so that bars don’t tremble. */
+  #setClock(nowMs: number): void {
+    const aheadMs = nowMs - performance.now()
+    const isFar = Math.abs(aheadMs - this.#aheadMs) > 1_000
+    this.#aheadMs = isFar ? aheadMs : Math.max(aheadMs, this.#aheadMs)
   }
 
   #set(reading: Reading): void {
@@ -91,7 +119,7 @@ class Store {
   }
 
   #sayHere(): void {
-    const here: FromViewer = { type: 'here' }
+    const here: FromViewer = { type: 'here', look: this.#look }
     if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(encoder.encode(JSON.stringify(here)))
   }
 
@@ -108,4 +136,14 @@ export function useReading(): Reading {
   const [reading, setReading] = useState(store.reading)
   useEffect(() => store.subscribe(() => setReading(store.reading)), [])
   return reading
+}
+
+/** While the component is shown, the scheduler is told that it is. */
+export function useLook(look: Look): void {
+  useEffect(() => {
+    store.look = look
+    return () => {
+      store.look = ''
+    }
+  }, [look])
 }

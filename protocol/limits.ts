@@ -116,6 +116,11 @@ export const MAX_VIEWERS = 200
 export const MAX_VIEWER_BYTES = 1 * MIB
 /** A status page that says nothing for so long is gone. */
 export const VIEWER_SILENCE_MS = 30_000
+/** How often a worker tells what its threads run while somebody looks, and how many runs it tells at once: the latest. */
+export const RUNS_INTERVAL_MS = 250
+export const MAX_RUNS_TOLD = 1_000
+/** What all workers together tell in that time and the status page is sent; what comes first. */
+export const MAX_RUNS_SHOWN = 4_000
 /** The latest functions, and of each worker the first running tasks, that the status page shows. */
 export const MAX_FUNCTIONS_SHOWN = 500
 export const MAX_RUNNING_SHOWN = 128

@@ -35,6 +35,7 @@ export async function startScheduler(given: SchedulerOptions): Promise<RunningSc
   const stream = new StatusStream({
     cluster: () => machine.watched(sessions.nowMs),
     connections: () => sessions.connections,
+    watchRuns: (onRuns) => sessions.watchRuns(onRuns),
     nowMs: () => sessions.nowMs,
   })
   const door = new FrontDoor({

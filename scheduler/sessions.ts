@@ -11,6 +11,7 @@ import { CLIENT_SILENCE_MS, HANDSHAKE_TIMEOUT_MS, MAX_CONNECTIONS } from '../pro
 import { clientToScheduler, schedulerToClient } from '../protocol/messages/client.js'
 import type { ClientToScheduler, SchedulerToClient } from '../protocol/messages/client.js'
 import type { Hello } from '../protocol/messages/handshake.js'
+import type { Runs } from '../protocol/messages/runs.js'
 import { schedulerToWorker, workerToScheduler } from '../protocol/messages/worker.js'
 import type { SchedulerToWorker, WorkerToScheduler } from '../protocol/messages/worker.js'
 import type { CloseReason, Connection, Handlers } from '../protocol/transport/connection.js'
@@ -46,6 +47,7 @@ export class Sessions {
   /** Every connection past its handshake, workers that have not joined included. */
   readonly #open = new Set<Connection<SchedulerToClient> | Connection<SchedulerToWorker>>()
   readonly #switch = new RelaySwitch()
+  #onRuns: ((worker: string, message: Runs) => void) | undefined
   #lastClient = 0
   #lastWorker = 0
   #isClosed = false
@@ -82,6 +84,12 @@ export class Sessions {
       admit: (hello) => this.#admit(hello, grant),
       onRefused: (error) => this.#log.warn({ peer: socket.peer, code: error.code }, error.message),
     })
+  }
+
+  /** Has every worker tell what its threads run, those that join later too; or no more, if `onRuns` is `undefined`. */
+  watchRuns(onRuns: ((worker: string, message: Runs) => void) | undefined): void {
+    this.#onRuns = onRuns
+    for (const worker of this.#workers.values()) worker.send({ type: 'watch-runs', isWatched: onRuns !== undefined })
   }
 
   /** Closes every connection, telling why. */
@@ -161,19 +169,23 @@ export class Sessions {
   #workerContract(): LinkContract<WorkerToScheduler, SchedulerToWorker> {
     const handlers = (connection: Connection<SchedulerToWorker>): Handlers<WorkerToScheduler> => {
       let worker: WorkerId | undefined
+      let name = ''
       const deadline = setTimeout(() => connection.close(notJoined('it did not in time')), HANDSHAKE_TIMEOUT_MS)
       this.#open.add(connection)
       const onMessage = (message: WorkerToScheduler): void => {
         if (message.type === 'relay-taken') this.#switch.onTaken(connection, message)
         else if (message.type === 'relay-frame') return
+        else if (message.type === 'runs') this.#onRuns?.(name, message)
         else if (worker !== undefined && message.type !== 'join') {
           this.#submit({ type: 'worker-message', worker, message, nowMs: this.nowMs })
         } else if (worker === undefined && message.type === 'join') {
           clearTimeout(deadline)
           worker = workerId(++this.#lastWorker)
+          name = message.name
           this.#workers.set(worker, connection)
           this.#submit({ type: 'worker-joined', worker, join: message, nowMs: this.nowMs })
-          const { name, address, threads, pid } = message
+          if (this.#onRuns !== undefined) connection.send({ type: 'watch-runs', isWatched: true })
+          const { address, threads, pid } = message
           this.#log.info({ worker, name, address, threads, pid, peer: connection.peer }, 'worker joined')
         } else {
           connection.close(notJoined(`it said "${message.type}" instead`))

@@ -1,25 +1,39 @@
 /**
  * What the status page shows, to every browser that looks: the whole state first, then what changed of it, four times a
- * second however many tasks there are. It is worked out once for all browsers, and not at all while nobody looks.
+ * second however many tasks there are. It is worked out once for all browsers, and not at all while nobody looks. What the
+ * threads of workers run is told only to those who look at that, and by workers only while somebody does.
  */
 import { changesBetween, type JsonObject } from '../common/merge-patch.js'
-import { MAX_VIEWER_BYTES, MAX_VIEWERS, VIEWER_SILENCE_MS } from '../protocol/limits.js'
-import type { ClusterView, ToViewer, Watched } from '../protocol/messages/watch.js'
+import { MAX_RUNS_SHOWN, MAX_VIEWER_BYTES, MAX_VIEWERS, VIEWER_SILENCE_MS } from '../protocol/limits.js'
+import type { Runs } from '../protocol/messages/runs.js'
+import {
+  LOOKS,
+  type ClusterView,
+  type FromViewer,
+  type Look,
+  type RunsView,
+  type ToViewer,
+  type Watched,
+} from '../protocol/messages/watch.js'
 import type { Socket } from '../protocol/transport/socket.js'
 import { OwnHealth } from './own-health.js'
 
 const INTERVAL_MS = 250
+/** All that a page has to say. */
+const MAX_WORDS_BYTES = 1_024
 
 interface Viewer {
   /** It missed changes, or has none yet. */
   needsWhole: boolean
-  receivedBytes: number
+  look: Look
   heardAtMs: number
 }
 
 export interface StatusStreamOptions {
   readonly cluster: () => ClusterView
   readonly connections: () => number
+  /** Has workers tell what they run, or no more. */
+  readonly watchRuns: (onRuns: ((worker: string, runs: Runs) => void) | undefined) => void
   readonly nowMs: () => number
 }
 
@@ -29,6 +43,11 @@ export class StatusStream {
   #health: OwnHealth | undefined
   #last: Watched | undefined
   #timer: NodeJS.Timeout | undefined
+  #isWatchingRuns = false
+  /** Told since the last tick. */
+  #runs: RunsView[] = []
+  #runCount = 0
+  #runsLeftOut = 0
 
   constructor(options: StatusStreamOptions) {
     this.#options = options
@@ -40,12 +59,12 @@ export class StatusStream {
 
   /** Sends the state now, and from now on what changes, until the browser goes away. */
   accept(socket: Socket): void {
-    const viewer = { needsWhole: true, receivedBytes: socket.receivedBytes, heardAtMs: this.#options.nowMs() }
+    const viewer: Viewer = { needsWhole: true, look: '', heardAtMs: this.#options.nowMs() }
     this.#viewers.set(socket, viewer)
     this.#health ??= new OwnHealth()
     this.#timer ??= setInterval(() => this.#tick(), INTERVAL_MS).unref()
     socket.handle({
-      onFrame: () => undefined, // That it says something is all that is asked of it.
+      onFrame: (frame) => this.#onWords(socket, viewer, frame),
       onDrain: () => undefined,
       onClose: () => this.#remove(socket),
     })
@@ -57,30 +76,38 @@ export class StatusStream {
     for (const socket of this.#viewers.keys()) socket.close()
   }
 
+  #onWords(socket: Socket, viewer: Viewer, frame: Uint8Array): void {
+    const words = readWords(frame)
+    if (words === undefined) {
+      socket.close()
+      return
+    }
+    viewer.heardAtMs = this.#options.nowMs()
+    viewer.look = words.look
+    this.#watchRunsIfAsked()
+  }
+
   #tick(): void {
     const before = this.#last
     const watched = (this.#last = this.#look())
     const changes = before && changesBetween(before as JsonObject, watched as JsonObject)
     const delta = changes && encode({ type: 'changes', changes })
+    const runs = this.#takeRuns()
     let whole: Uint8Array | undefined
     for (const [socket, viewer] of this.#viewers) {
-      if (this.#isGone(socket, viewer)) socket.terminate()
+      if (this.#options.nowMs() - viewer.heardAtMs > VIEWER_SILENCE_MS) socket.terminate()
       else if (socket.bufferedBytes > MAX_VIEWER_BYTES) viewer.needsWhole = true
-      else if (viewer.needsWhole) this.#sendWhole(socket, viewer, (whole ??= encode({ type: 'whole', watched })))
-      else if (delta !== undefined) socket.send(delta)
+      else {
+        if (viewer.needsWhole) this.#sendWhole(socket, viewer, (whole ??= encode({ type: 'whole', watched })))
+        else if (delta !== undefined) socket.send(delta)
+        if (runs !== undefined && viewer.look === 'runs') socket.send(runs)
+      }
     }
   }
 
   #sendWhole(socket: Socket, viewer: Viewer, frame: Uint8Array): void {
     socket.send(frame)
     viewer.needsWhole = false
-  }
-
-  #isGone(socket: Socket, viewer: Viewer): boolean {
-    const nowMs = this.#options.nowMs()
-    if (socket.receivedBytes !== viewer.receivedBytes) viewer.heardAtMs = nowMs
-    viewer.receivedBytes = socket.receivedBytes
-    return nowMs - viewer.heardAtMs > VIEWER_SILENCE_MS
   }
 
   #look(): Watched {
@@ -92,14 +119,52 @@ export class StatusStream {
     }
   }
 
+  #watchRunsIfAsked(): void {
+    const isAsked = [...this.#viewers.values()].some(({ look }) => look === 'runs')
+    if (isAsked === this.#isWatchingRuns) return
+    this.#isWatchingRuns = isAsked
+    this.#options.watchRuns(isAsked ? (worker, runs) => this.#onRuns(worker, runs) : undefined)
+  }
+
+  #onRuns(worker: string, { runs, running, moves, leftOut }: Runs): void {
+    const room = MAX_RUNS_SHOWN - this.#runCount
+    const shown = runs.slice(0, Math.max(0, room))
+    this.#runCount += shown.length
+    this.#runsLeftOut += leftOut + runs.length - shown.length
+    this.#runs.push({ worker, nowMs: Math.round(this.#options.nowMs()), runs: shown, running, moves, leftOut })
+  }
+
+  #takeRuns(): Uint8Array | undefined {
+    if (this.#runs.length === 0) return undefined
+    const frame = encode({ type: 'runs', workers: this.#runs, leftOut: this.#runsLeftOut })
+    this.#runs = []
+    this.#runCount = 0
+    this.#runsLeftOut = 0
+    return frame
+  }
+
   #remove(socket: Socket): void {
     this.#viewers.delete(socket)
+    this.#watchRunsIfAsked()
     if (this.#viewers.size > 0) return
     clearInterval(this.#timer)
     this.#timer = undefined
     this.#health?.close()
     this.#health = undefined
     this.#last = undefined
+    this.#runs = []
+  }
+}
+
+/** `undefined` for what no page of ours says. */
+function readWords(frame: Uint8Array): FromViewer | undefined {
+  if (frame.length > MAX_WORDS_BYTES) return undefined
+  try {
+    const words = JSON.parse(Buffer.from(frame).toString()) as Partial<FromViewer> | null
+    const look = LOOKS.find((each) => each === words?.look)
+    return words?.type === 'here' && look !== undefined ? { type: 'here', look } : undefined
+  } catch {
+    return undefined
   }
 }
 

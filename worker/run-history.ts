@@ -10,7 +10,7 @@ import type { BatchTask } from './core/instructions.js'
 /** Longer tasks have an entry of their own. */
 const SHORT_US = 1_000
 
-interface Entry {
+export interface Entry {
   readonly name: string
   /** Of the first task. */
   readonly task: TaskId
@@ -27,7 +27,8 @@ export class RunHistory {
   /** Where the next entry goes once there are as many as may be: in the place of the oldest. */
   #next = 0
   /** By thread: what it was given, and until when it is known what it did. */
-  readonly #threads: { readonly tasks: readonly BatchTask[]; knownUntilMs: number }[] = []
+  readonly #threads: { readonly tasks: readonly BatchTask[]; ended: number; knownUntilMs: number }[] = []
+  #added = 0
   readonly #nowMs: () => number
 
   constructor(nowMs: () => number = () => performance.timeOrigin + performance.now()) {
@@ -36,7 +37,7 @@ export class RunHistory {
 
   /** The thread begins a batch. */
   begin(thread: number, tasks: readonly BatchTask[]): void {
-    this.#threads[thread] = { tasks, knownUntilMs: this.#nowMs() }
+    this.#threads[thread] = { tasks, ended: 0, knownUntilMs: this.#nowMs() }
   }
 
   /** Tasks of its batch have ended, in this order. When each began follows from how long it took. */
@@ -73,6 +74,32 @@ export class RunHistory {
       if (!isShort) last = undefined
     }
     running.knownUntilMs = atMs
+    running.ended = Math.max(running.ended, lastPlace + 1)
+  }
+
+  /** The thread does nothing. */
+  end(thread: number): void {
+    const running = this.#threads[thread]
+    if (running !== undefined) running.ended = running.tasks.length
+  }
+
+  /** How many entries there have been. */
+  get added(): number {
+    return this.#added
+  }
+
+  /** The entries after the first `added`, but for those that are not kept any more. */
+  since(added: number): readonly Entry[] {
+    const first = Math.max(added, this.#added - this.#entries.length)
+    return Array.from({ length: this.#added - first }, (_, i) => this.#entries[(first + i) % MAX_KEPT_RUNS]!)
+  }
+
+  /** What each thread is at, as far as that is known, and since when. */
+  get running(): readonly { readonly thread: number; readonly task: BatchTask; readonly atMs: number }[] {
+    return this.#threads.flatMap(({ tasks, ended, knownUntilMs }, thread) => {
+      const task = tasks[ended]
+      return task === undefined ? [] : [{ thread, task, atMs: knownUntilMs }]
+    })
   }
 
   /** As they go to clients in JSON, the oldest first. */
@@ -85,6 +112,7 @@ export class RunHistory {
   }
 
   #push(entry: Entry): Entry {
+    this.#added += 1
     if (this.#entries.length < MAX_KEPT_RUNS) this.#entries.push(entry)
     else {
       this.#entries[this.#next] = entry

@@ -26,6 +26,7 @@ import { createWorkerMachine } from './core/machine.js'
 import { IoSlots } from './io-slots.js'
 import { keepingLog, LogRing } from './log-ring.js'
 import { RunHistory } from './run-history.js'
+import { RunWatch } from './run-watch.js'
 import { webSocketNetwork, type Listener, type Network } from './network.js'
 import type { WorkerOptions } from './options.js'
 import { RelayPort } from '../protocol/transport/relay.js'
@@ -122,6 +123,7 @@ class Worker implements RunningWorker {
   /** For those who ask from afar. */
   readonly #kept = new LogRing()
   readonly #runs = new RunHistory()
+  readonly #runWatch: RunWatch
   readonly #scratch: ScratchFolder
   readonly #codes: CodeCache
   readonly #store = new ValueStore()
@@ -170,9 +172,10 @@ class Worker implements RunningWorker {
       onCrash: (error) => this.#crash(error),
     })
     const submit = (event: UntimedEvent): void => {
-      if (event.type === 'tasks-ended') this.#runs.add(event.thread, event.outcomes)
+      this.#note(event)
       this.#submit(event)
     }
+    this.#runWatch = new RunWatch({ history: this.#runs, send: (message) => this.#link.send(message) })
     const lanes = Array.from({ length: threads }, () => new LaneReader())
     this.#pool = createPool({
       worker: name,
@@ -332,6 +335,36 @@ class Worker implements RunningWorker {
     }
   }
 
+  /** For people who look at what the threads do. */
+  #note(event: UntimedEvent): void {
+    switch (event.type) {
+      case 'tasks-ended':
+        this.#runs.add(event.thread, event.outcomes)
+        break
+      case 'batch-ended':
+      case 'thread-exited':
+        this.#runs.end(event.thread)
+        break
+      case 'values-fetched': {
+        const { sizes } = event
+        if (this.#runWatch.isOn)
+          this.#runWatch.noteMove(
+            'fetched',
+            sizes.length,
+            sizes.reduce((sum, size) => sum + size, 0),
+          )
+        break
+      }
+      case 'value-spilled':
+        this.#runWatch.noteMove('spilled', 1, this.#store.get(event.task)?.length ?? 0)
+        break
+      case 'value-loaded':
+        this.#runWatch.noteMove('loaded', 1, event.sizeBytes)
+        break
+      default: // Nothing that is seen.
+    }
+  }
+
   #submit(event: UntimedEvent): void {
     this.#loop.submit({ ...event, nowMs: this.#loop.nowMs })
   }
@@ -369,6 +402,11 @@ class Worker implements RunningWorker {
       this.#relays.onMessage(message)
       return
     }
+    if (message.type === 'watch-runs') {
+      if (message.isWatched) this.#runWatch.start()
+      else this.#runWatch.stop()
+      return
+    }
     if (message.type === 'joined') {
       this.#relays.open()
       this.#exchange.useSecret(message.peerSecret)
@@ -378,6 +416,7 @@ class Worker implements RunningWorker {
 
   #onSchedulerLost({ message }: CloseReason): void {
     this.#relays.close('The connection to the scheduler is gone.')
+    this.#runWatch.stop()
     if (this.#stopped.signal.aborted) return
     this.#submit({ type: 'scheduler-lost' })
     this.#log.warn({}, `the scheduler is gone, dialling again: ${message}`)
@@ -488,6 +527,7 @@ class Worker implements RunningWorker {
   }
 
   async #close(): Promise<void> {
+    this.#runWatch.stop()
     this.#stopped.abort()
     this.#loop.stop()
     clearInterval(this.#heartbeat)

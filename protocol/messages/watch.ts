@@ -3,6 +3,7 @@
  * The page gets the whole state first, and then, at a fixed rate, what changed of it.
  */
 import type { Changes } from '../../common/merge-patch.js'
+import type { Runs } from './runs.js'
 import type { BlockedStatus, StateCounts } from './status.js'
 
 /** A task that a worker is at, as of its last sign of life. */
@@ -95,8 +96,18 @@ export type Watched = {
   readonly scheduler: SchedulerView
 }
 
-export type ToViewer =
-  { readonly type: 'whole'; readonly watched: Watched } | { readonly type: 'changes'; readonly changes: Changes }
+/** What the threads of one worker did since the last such message; `nowMs` is when it was told, on the scheduler's clock. */
+export type RunsView = Omit<Runs, 'type'> & { readonly worker: string; readonly nowMs: number }
 
-/** Said at once, and every few seconds: a page that is silent for long is gone. */
-export type FromViewer = { readonly type: 'here' }
+export type ToViewer =
+  | { readonly type: 'whole'; readonly watched: Watched }
+  | { readonly type: 'changes'; readonly changes: Changes }
+  /** To those who look at the task stream. */
+  | { readonly type: 'runs'; readonly workers: readonly RunsView[]; readonly leftOut: number }
+
+/** Which of the views that take more than the state is looked at. */
+export const LOOKS = ['', 'runs'] as const
+export type Look = (typeof LOOKS)[number]
+
+/** Said at once, when another view is looked at, and every few seconds: a page that is silent for long is gone. */
+export type FromViewer = { readonly type: 'here'; readonly look: Look }

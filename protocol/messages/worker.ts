@@ -19,6 +19,7 @@ import { attemptNumber, defineCode, hash, stopper, task, template, worker } from
 import { amounts } from './needs.js'
 import { fromSwitch, toSwitch } from './relay.js'
 import { tell, told } from './report.js'
+import { runs, watchRuns } from './runs.js'
 
 /** The worker's first message. `address` is where its peers and clients fetch values; empty when it does not listen. */
 export const join = message('join', {
@@ -148,6 +149,7 @@ export const workerToScheduler = union([
   tasksStopped,
   tasksTimedOut,
   told,
+  runs,
   ...toSwitch,
 ])
 export type WorkerToScheduler = Infer<typeof workerToScheduler>
@@ -250,6 +252,7 @@ export const schedulerToWorker = union([
   leave,
   restart,
   tell,
+  watchRuns,
   ...fromSwitch,
 ])
 export type SchedulerToWorker = Infer<typeof schedulerToWorker>

@@ -3,8 +3,8 @@ import type { ClientId, WorkerId } from '../../protocol/ids.js'
 import type { ClientToScheduler } from '../../protocol/messages/client.js'
 import type { Join, WorkerToScheduler } from '../../protocol/messages/worker.js'
 
-/** What goes through a relay is passed on by the shell, and never gets here. */
-type Passed = 'relay-frame' | 'relay-taken'
+/** What goes through a relay, and what is for people who look, is passed on by the shell and never gets here. */
+type Passed = 'relay-frame' | 'relay-taken' | 'runs'
 export type HeardFromClient = Exclude<ClientToScheduler, { readonly type: Passed }>
 export type HeardFromWorker = Exclude<WorkerToScheduler, { readonly type: Passed }>
 

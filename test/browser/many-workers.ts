@@ -7,9 +7,30 @@ import { dial } from '../../protocol/transport/websocket.js'
 
 const MIB = 2 ** 20
 
-export async function joinManyWorkers(address: string, count: number): Promise<AsyncDisposable> {
+export interface ManyWorkers extends AsyncDisposable {
+  /** The first of them tells that its threads ran so much, without a gap. */
+  tellRuns(count: number): void
+}
+
+export async function joinManyWorkers(address: string, count: number): Promise<ManyWorkers> {
   const connections = await Promise.all(Array.from({ length: count }, (_, n) => joinOne(address, n)))
   return {
+    tellRuns: (runs) =>
+      connections[0]!.send({
+        type: 'runs',
+        runs: Array.from({ length: runs }, (_, n) => ({
+          function: `function${n % 4}`,
+          key: `key-${n}`,
+          thread: n % 16,
+          agoUs: 1_000 * (runs / 16 - Math.floor(n / 16)),
+          durationUs: 900,
+          count: 1,
+          failed: n % 101 === 0 ? 1 : 0,
+        })),
+        running: [],
+        moves: [{ kind: 'fetched', agoUs: 0, count: 3, bytes: 4_096 }],
+        leftOut: 0,
+      }),
     [Symbol.asyncDispose]: async () => {
       for (const connection of connections) connection.close()
     },

@@ -10,11 +10,12 @@ import type { Page } from 'playwright-core'
 import type { Client } from '../../client/client.js'
 import { connect } from '../../client/connect.js'
 import { LocalCluster } from '../../deploy/local-cluster.js'
+import { eventually } from '../support/eventually.js'
 import { PROJECT } from '../support/project.js'
 import { layoutFaults, LOOKS, noBrowser, TestBrowser, type Look } from './browser.js'
 import { joinManyWorkers } from './many-workers.js'
 
-const VIEWS = ['overview', 'workers', 'functions', 'scheduler'] as const
+const VIEWS = ['overview', 'workers', 'stream', 'functions', 'scheduler'] as const
 const PICTURES = path.join(PROJECT, 'docs/images')
 
 suite('the status page in a browser', { skip: noBrowser() }, () => {
@@ -36,7 +37,7 @@ suite('the status page in a browser', { skip: noBrowser() }, () => {
       const page = await browser.open(cluster.statusPage, look)
       await page.getByText('resizePhoto').first().waitFor()
       // So that the charts show more than a moment.
-      await page.waitForFunction('document.querySelectorAll(".chart canvas").length === 2')
+      await until(page, 'document.querySelectorAll(".chart canvas").length === 2')
       if (takesPictures()) await page.waitForTimeout(20_000)
       for (const view of VIEWS) await checkView(page, view, look)
       await page.close()
@@ -82,7 +83,7 @@ suite('the status page in a browser', { skip: noBrowser() }, () => {
       await page.getByRole('button', { name: 'Next' }).click()
       await page.getByText('2 of 4').waitFor()
       await page.getByRole('searchbox', { name: 'Find a worker' }).fill('node-117')
-      await page.waitForFunction('document.querySelectorAll("tbody tr").length === 1')
+      await until(page, 'document.querySelectorAll("tbody tr").length === 1')
       await page.close()
     }
     const page = await browser.open(`${scheduler.statusPage}#/workers`)
@@ -92,17 +93,68 @@ suite('the status page in a browser', { skip: noBrowser() }, () => {
     await page.close()
   })
 
+  test('the task stream shows what each thread runs, is zoomed by keyboard, and tells what is under the pointer', async () => {
+    await using cluster = await LocalCluster.start({ workers: 1, threadsPerWorker: 2, logLevel: 'error' })
+    await using client = await connect(cluster)
+    const page = await browser.open(`${cluster.statusPage}#/stream`)
+    await page.getByText('No thread has run a task since this page looks').waitFor()
+    const held = client.submit(function holdOn() {
+      const end = performance.now() + 60_000
+      while (performance.now() < end);
+    })
+    held.result().catch(() => undefined)
+    const stream = page.getByRole('group', { name: /^Task stream/ })
+    await stream.waitFor()
+    await page.getByText('30s, live').waitFor()
+    await stream.focus()
+    await page.keyboard.press('+')
+    await page.getByText('20s, live').waitFor()
+    await page.keyboard.press('ArrowLeft')
+    await page.getByText('20s, stopped').waitFor()
+    await page.keyboard.press('End')
+    const box = (await stream.boundingBox())!
+    await until(page, 'document.querySelector("canvas").dataset.drawnInMs !== undefined')
+    await page.mouse.move(box.x + box.width - 3, box.y + 30)
+    await page.getByText(/^running for /).waitFor()
+    await page.getByRole('status').getByText('holdOn', { exact: true }).waitFor()
+    await page.close()
+  })
+
+  test('the task stream is drawn quickly with 100,000 bars, and keeps no more', async (context) => {
+    const { startTestScheduler } = await import('../scheduler-shell/test-scheduler.js')
+    await using scheduler = await startTestScheduler()
+    await using workers = await joinManyWorkers(scheduler.address, 200)
+    const page = await browser.open(`${scheduler.statusPage}#/stream`)
+    await page.getByText('No thread has run a task since this page looks').waitFor()
+    // Sent on and on, a quarter of a second's worth at once, until the page has as many as it keeps.
+    const telling = setInterval(() => workers.tellRuns(4_000), 300)
+    const barsOf = '(/([\\d,]+) bars/.exec(document.body.innerText)?.[1] ?? "0").replaceAll(",", "")'
+    await until(page, `Number(${barsOf}) > 95_000`)
+    clearInterval(telling)
+    const drawnInMs = await page.evaluate(`(async () => {
+      const times = []
+      for (let frame = 0; frame < 30; frame++) {
+        await new Promise((resolve) => requestAnimationFrame(resolve))
+        times.push(Number(document.querySelector('canvas').dataset.drawnInMs))
+      }
+      return times.sort((a, b) => a - b)[15]
+    })()`)
+    context.diagnostic(`a frame of the task stream with 100,000 bars is drawn in ${Number(drawnInMs).toFixed(1)} ms`)
+    assert.deepEqual(await layoutFaults(page), [])
+    await page.close()
+  })
+
   test('it is used by keyboard: the views are links, and the heading of the chosen one has the focus', async () => {
     await using cluster = await LocalCluster.start({ workers: 1, threadsPerWorker: 1, logLevel: 'error' })
     const page = await browser.open(cluster.statusPage)
     await page.getByText('No task was submitted yet').waitFor()
     const focused = (): Promise<string> => page.evaluate('document.activeElement.textContent')
     const reached: string[] = []
-    for (let presses = 0; presses < 4; presses++) {
+    for (let presses = 0; presses < 5; presses++) {
       await page.keyboard.press('Tab')
       reached.push(await focused())
     }
-    assert.deepEqual(reached, ['To the content', 'Overview', 'Workers', 'Functions'])
+    assert.deepEqual(reached, ['To the content', 'Overview', 'Workers', 'Task stream', 'Functions'])
     await page.keyboard.press('Enter')
     await page.getByRole('heading', { level: 1, name: 'Functions' }).waitFor()
     assert.equal(await focused(), 'Functions')
@@ -122,6 +174,7 @@ suite('the status page in a browser', { skip: noBrowser() }, () => {
   async function checkView(page: Page, view: string, look: Look): Promise<void> {
     await checkLayout(page, view)
     if (!takesPictures()) return
+    if (view === 'stream') await page.waitForTimeout(15_000)
     mkdirSync(PICTURES, { recursive: true })
     const { scheme, width } = look
     await page.screenshot({ path: path.join(PICTURES, `${view}-${scheme}-${width}.png`), fullPage: true })
@@ -137,6 +190,11 @@ suite('the status page in a browser', { skip: noBrowser() }, () => {
     await page.locator(`nav a[aria-current=page][href="#/${view}"]`).waitFor()
   }
 })
+
+/** Until the expression is true in the page, which lets no script in that is not its own. */
+async function until(page: Page, expression: string): Promise<void> {
+  await eventually(expression, async () => (await page.evaluate<unknown>(expression)) === true, { timeoutMs: 60_000 })
+}
 
 function takesPictures(): boolean {
   return process.env['HEDDLE_PICTURES'] === '1'

@@ -7,7 +7,25 @@ import { PROJECT } from '../support/project.js'
 
 const STYLE = readFileSync(path.join(PROJECT, 'dashboard/status.css'), 'utf8')
 const TEXT = ['text', 'quiet', 'accent', 'bad', 'well'] as const
-const SHAPES = ['done', 'processing', 'ready', 'waiting', 'failed', 'delayed', 'values', 'beside', 'spilled'] as const
+const SHAPES = [
+  'done',
+  'processing',
+  'ready',
+  'waiting',
+  'failed',
+  'delayed',
+  'values',
+  'beside',
+  'spilled',
+  'fetched',
+  'loaded',
+  'series-1',
+  'series-2',
+  'series-3',
+  'series-4',
+  'series-5',
+  'series-6',
+] as const
 
 const [light = '', dark = ''] = [...STYLE.matchAll(/:root \{([^}]*)\}/g)].map(([, body]) => body ?? '')
 
@@ -16,7 +34,7 @@ for (const [theme, body] of [
   ['dark', dark],
 ] as const) {
   const colours = new Map(
-    [...body.matchAll(/--([a-z-]+): (#[0-9a-f]{6})/g)].map(([, name = '', value = '']) => [name, value]),
+    [...body.matchAll(/--([a-z0-9-]+): (#[0-9a-f]{6})/g)].map(([, name = '', value = '']) => [name, value]),
   )
   const contrast = (one: string, other: string): number => ratioOf(colours.get(one)!, colours.get(other)!)
 

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import test, { type TestContext } from 'node:test'
 import { withChanges, type JsonObject } from '../../common/merge-patch.js'
 import { MAX_VIEWER_BYTES, VIEWER_SILENCE_MS } from '../../protocol/limits.js'
+import type { Runs } from '../../protocol/messages/runs.js'
 import type { ClusterView, ToViewer, Watched } from '../../protocol/messages/watch.js'
 import { memoryPair } from '../../protocol/transport/memory.js'
 import type { Socket } from '../../protocol/transport/socket.js'
@@ -15,12 +16,17 @@ const INTERVAL_MS = 250
 function start(context: TestContext) {
   context.mock.timers.enable({ apis: ['setInterval'] })
   const machine = createMachine()
-  const seen = { looks: 0, nowMs: 1_000 }
+  const seen = { looks: 0, nowMs: 1_000, onRuns: undefined as ((worker: string, runs: Runs) => void) | undefined }
   const cluster = (): ClusterView => {
     seen.looks++
     return { ...machine.watched(seen.nowMs), clients: seen.looks }
   }
-  const stream = new StatusStream({ cluster, connections: () => 0, nowMs: () => seen.nowMs })
+  const stream = new StatusStream({
+    cluster,
+    connections: () => 0,
+    watchRuns: (onRuns) => void (seen.onRuns = onRuns),
+    nowMs: () => seen.nowMs,
+  })
   const pass = async (ms = INTERVAL_MS): Promise<void> => {
     seen.nowMs += ms
     context.mock.timers.tick(ms)
@@ -38,10 +44,9 @@ function look(stream: StatusStream) {
     onFrame: (frame) => {
       const message = JSON.parse(Buffer.from(frame).toString()) as ToViewer
       messages.push(message)
-      viewer.watched =
-        message.type === 'whole'
-          ? message.watched
-          : (withChanges(viewer.watched as JsonObject, message.changes) as unknown as Watched)
+      if (message.type === 'whole') viewer.watched = message.watched
+      if (message.type !== 'changes') return
+      viewer.watched = withChanges(viewer.watched as JsonObject, message.changes) as unknown as Watched
     },
     onDrain: () => undefined,
     onClose: () => (viewer.isClosed = true),
@@ -108,7 +113,7 @@ test('a page that says nothing for long is gone, and one that does stays', async
   const { stream, pass } = start(context)
   const [silent, talking] = [look(stream), look(stream)]
   for (let passedMs = 0; passedMs <= VIEWER_SILENCE_MS; passedMs += 10_000) {
-    talking.socket.send(Buffer.from('{"type":"here"}'))
+    talking.socket.send(Buffer.from('{"type":"here","look":""}'))
     await delivered()
     await pass(10_000)
   }
@@ -116,4 +121,40 @@ test('a page that says nothing for long is gone, and one that does stays', async
   stream.close()
   await delivered()
   assert.equal(talking.isClosed, true)
+})
+
+test('workers tell what they run while somebody looks at that, and only those who do are sent it', async (context) => {
+  const { stream, seen, pass } = start(context)
+  const [looking, other] = [look(stream), look(stream)]
+  const watcher = (): typeof seen.onRuns => seen.onRuns
+  await pass()
+  assert.equal(watcher(), undefined)
+  looking.socket.send(Buffer.from('{"type":"here","look":"runs"}'))
+  await delivered()
+  const run = { function: 'f', key: 'f-1', thread: 0, agoUs: 5, durationUs: 4, count: 1, failed: 0 }
+  watcher()?.('alice', {
+    type: 'runs',
+    runs: Array.from({ length: 4_100 }, () => run),
+    running: [],
+    moves: [],
+    leftOut: 7,
+  })
+  await pass()
+  const [told] = looking.messages.filter(({ type }) => type === 'runs')
+  assert.ok(told?.type === 'runs')
+  assert.deepEqual([told.workers[0]?.worker, told.workers[0]?.runs.length, told.leftOut], ['alice', 4_000, 107])
+  assert.ok(!other.messages.some(({ type }) => type === 'runs'))
+  looking.socket.close()
+  await delivered()
+  assert.equal(watcher(), undefined)
+})
+
+test('a page that says what no page of ours says is closed', async (context) => {
+  const { stream } = start(context)
+  for (const words of ['{', 'null', '{"type":"here","look":"else"}', '[]', ' '.repeat(2_000)]) {
+    const viewer = look(stream)
+    viewer.socket.send(Buffer.from(words))
+    await delivered()
+    assert.equal(viewer.isClosed, true, words.trim())
+  }
 })

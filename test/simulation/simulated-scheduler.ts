@@ -96,7 +96,7 @@ export class SimulatedScheduler {
   connectWorker(peer: Peer<SchedulerToWorker>): Connection<WorkerToScheduler> {
     const worker = workerId(this.#nextId++)
     const receive = (message: WorkerToScheduler): void => {
-      if (message.type === 'relay-frame' || message.type === 'relay-taken') return
+      if (message.type === 'relay-frame' || message.type === 'relay-taken' || message.type === 'runs') return
       if (message.type === 'join') this.#loop.submit({ type: 'worker-joined', worker, join: message })
       else this.#loop.submit({ type: 'worker-message', worker, message })
     }

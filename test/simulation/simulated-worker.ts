@@ -210,7 +210,7 @@ export class SimulatedWorker {
       receive: (messages: readonly SchedulerToWorker[]) => {
         for (const message of messages) {
           if (isFromSwitch(message)) this.#relays.receive(message)
-          else {
+          else if (message.type !== 'watch-runs') {
             if (message.type === 'recall') this.#world.counts.recalled += message.tasks.length
             this.#loop.submit({ type: 'scheduler-message', message })
           }

@@ -20,8 +20,8 @@ export interface Outcomes {
   readonly values: Packed
 }
 
-/** Messages about relays are the business of the shell's link. */
-export type Heard = Exclude<SchedulerToWorker, FromSwitch>
+/** Messages about relays are the business of the shell's link, and those about who looks that of the shell. */
+export type Heard = Exclude<SchedulerToWorker, FromSwitch | { readonly type: 'watch-runs' }>
 
 export type WorkerEvent = { readonly nowMs: number } &
   /** What the scheduler says, in order, `joined` first. */

@@ -1,0 +1,28 @@
+/** What the threads of workers run, told only while somebody looks: it is for people, and no rule of scheduling knows it. */
+import { flag, integer, list, message, oneOf, record, text, type Infer } from '../schema.js'
+
+/** Somebody looks at what the worker's threads run, or nobody does any more. */
+export const watchRuns = message('watch-runs', { isWatched: flag })
+
+const run = record({
+  function: text,
+  /** Of the task, or of the first of several that followed each other and were short. */
+  key: text,
+  thread: integer,
+  /** When it began, before this was sent: so that clocks need not agree. */
+  agoUs: integer,
+  durationUs: integer,
+  count: integer,
+  failed: integer,
+})
+export type Run = Infer<typeof run>
+
+const running = record({ function: text, key: text, thread: integer, agoUs: integer })
+
+/** Values came from another worker, or went to disk, or came back from there. */
+const move = record({ kind: oneOf('fetched', 'spilled', 'loaded'), agoUs: integer, count: integer, bytes: integer })
+export type Move = Infer<typeof move>
+
+/** What ended since the last such message, what runs now, and how many runs were left out for being too many. */
+export const runs = message('runs', { runs: list(run), running: list(running), moves: list(move), leftOut: integer })
+export type Runs = Infer<typeof runs>
