@@ -12,6 +12,17 @@ test('an inline: cluster runs tasks in the thread of its client', async () => {
   assert.equal(await found, 'this very thread')
 })
 
+test('a chain of a thousand tasks whose futures are let go of on the way gives its sum', async () => {
+  await using client = await connect('inline:')
+  let last = client.submit(() => 0)
+  for (let i = 1; i <= 1_000; i++) {
+    const next = last.pipe((sum: number, more: number) => sum + more, i)
+    last.release()
+    last = next
+  }
+  assert.equal(await last, 500_500)
+})
+
 test('a large value of an inline: cluster comes from its worker', async () => {
   await using client = await connect('inline:')
   const value = await client.submit((size: number) => new Uint8Array(size).fill(7), 3_000_000)

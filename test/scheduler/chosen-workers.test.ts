@@ -40,6 +40,21 @@ test('a task that names a worker which is not there waits for it, says so, and i
   assert.deepEqual(there.takeTasks(), [bound])
 })
 
+test('a task whose only worker has left waits, and runs when one of that name is there again', () => {
+  const scheduler = new SchedulerHarness()
+  const client = scheduler.client()
+  const first = scheduler.worker({ name: 'anna' })
+  const other = scheduler.worker({ threads: 4 })
+  const [bound] = client.map(client.define('bound', { needs: only('anna') }), 1)
+  assert.deepEqual(first.takeTasks(), [bound])
+
+  first.leave()
+  assert.deepEqual([other.takeTasks(), scheduler.tasks.ready], [[], 1])
+  const second = scheduler.worker({ name: 'anna' })
+
+  assert.deepEqual(second.takeTasks(), [bound])
+})
+
 test('where others are allowed, they run a task only while none of the named has room', () => {
   const scheduler = new SchedulerHarness()
   const other = scheduler.worker({ threads: 2 })

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import type { TaskId } from '../../protocol/ids.js'
+import { NO_NEEDS } from '../../protocol/messages/needs.js'
 import { SchedulerHarness, type TestClient, type TestWorker } from '../support/scheduler-harness.js'
 
 const LONG_US = 50_000
@@ -75,6 +76,58 @@ test('the question ends with the task, the future and the worker', () => {
     else worker.send({ type: 'leaving' }, { type: 'tasks-returned', tasks: [ids[1]!], attempts: [] })
     assert.equal(scheduler.state.recallsUnderWay, 0)
   }
+})
+
+test('no more is asked back than there are idle threads, from all workers together', () => {
+  const scheduler = new SchedulerHarness()
+  const workers = [scheduler.worker(), scheduler.worker()]
+  const client = scheduler.client()
+  const f = client.define()
+  const known = client.map(f, 2)
+  for (const worker of workers) worker.finish(worker.takeTasks(), { template: f, us: LONG_US })
+  client.map(f, 4)
+  assert.deepEqual([known.length, ...workers.map((worker) => worker.takeTasks().length)], [2, 2, 2])
+  scheduler.skip()
+
+  scheduler.worker()
+  scheduler.turn()
+
+  assert.equal(workers.filter((worker) => worker.unread.includes('recall')).length, 1)
+  assert.equal(scheduler.state.recallsUnderWay, 1)
+})
+
+test('a task that came from elsewhere is not asked back by the worker that gave it up', () => {
+  const scheduler = new SchedulerHarness()
+  const { worker, ids } = busyWorker(scheduler)
+  const idle = scheduler.worker()
+  worker.take('recall')
+  worker.send({ type: 'tasks-returned', tasks: [ids[1]!], attempts: [] })
+  assert.deepEqual(idle.takeTasks(), [ids[1]])
+
+  worker.finish([ids[0]!], { template: 1, us: LONG_US })
+  for (const each of [worker, idle]) each.pulse()
+
+  assert.ok(![...worker.unread, ...idle.unread].includes('recall'))
+  assert.equal(scheduler.state.recallsUnderWay, 0)
+})
+
+test('what needs something stays where it was sent, and what is queued of it goes only to who has that', () => {
+  const scheduler = new SchedulerHarness()
+  const gpu = [{ name: 'gpu', thousandths: 2_000 }]
+  const needs = { ...NO_NEEDS, others: [{ name: 'gpu', thousandths: 1_000 }] }
+  const worker = scheduler.worker({ resources: gpu })
+  const client = scheduler.client()
+  const f = client.define('train', { needs })
+  const [known] = client.map(f, 1)
+  worker.finish([known!], { template: f, us: LONG_US })
+  const ids = client.map(f, 3)
+  assert.deepEqual(worker.takeTasks().slice(1), ids.slice(0, 2))
+
+  const plain = scheduler.worker({ threads: 4 })
+  const able = scheduler.worker({ threads: 4, resources: gpu })
+
+  assert.ok(!worker.unread.includes('recall'))
+  assert.deepEqual([plain.takeTasks(), able.takeTasks()], [[], [ids[2]]])
 })
 
 test('a task stays where its inputs are when to fetch them takes longer than to wait', () => {

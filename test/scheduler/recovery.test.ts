@@ -138,6 +138,44 @@ test('a task is blamed for the third worker that dies under it, with all the sto
   assert.match(failed.reason, /boom-.* 3 workers .* w3 \(out of memory\)/)
 })
 
+test('a value is made again as often as its holder is lost, and nobody is blamed', () => {
+  const scheduler = new SchedulerHarness()
+  const client = scheduler.client()
+  const f = client.define()
+  const [x] = client.map(f, 1)
+  for (let attempt = 1; attempt <= 5; attempt++) {
+    const holder = scheduler.worker()
+    assert.deepEqual(holder.takeTasks(), [x])
+    holder.finish([x!], { attempts: [attempt], sizeBytes: 100_000 })
+    holder.leave()
+  }
+  const [y] = client.submit(f, [{ inputs: [x!] }])
+
+  const last = scheduler.worker()
+
+  last.finish(last.takeTasks(), { attempts: [6], sizeBytes: 100_000 })
+  assert.deepEqual(last.takeTasks(), [y])
+  assert.ok(!client.unread.includes('failed'))
+})
+
+test('a worker that leaves as it was asked to is nobody’s fault', () => {
+  const scheduler = new SchedulerHarness()
+  const client = scheduler.client()
+  const [x] = client.map(client.define(), 1)
+  for (let attempt = 1; attempt <= 5; attempt++) {
+    const worker = scheduler.worker()
+    assert.deepEqual(worker.takeTasks(), [x])
+    worker.send({ type: 'leaving' }, { type: 'tasks-returned', tasks: [x!], attempts: [attempt] })
+    worker.take('farewell')
+    worker.leave('it left')
+  }
+
+  const last = scheduler.worker()
+
+  assert.deepEqual(last.takeTasks(), [x])
+  assert.deepEqual(client.unread.includes('failed'), false)
+})
+
 test('tasks that only waited on a lost worker are not blamed', () => {
   const scheduler = new SchedulerHarness()
   const client = scheduler.client()

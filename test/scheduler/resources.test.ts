@@ -121,6 +121,21 @@ test('priority decides between tasks with needs and those without', () => {
   assert.deepEqual(order, [highest, high, low])
 })
 
+test('a key that is used again with other needs has those, and not the ones it had', () => {
+  const scheduler = new SchedulerHarness()
+  const client = scheduler.client()
+  const [plainly] = client.submit(client.define('plainly'), [{ key: 'model' }])
+  client.release(plainly!)
+  const needy = client.define('needy', { needs: needs({ others: gpu(1) }) })
+  const [x] = client.submit(needy, [{ key: 'model' }])
+
+  const plain = scheduler.worker()
+  assert.deepEqual([plain.takeTasks(), scheduler.tasks.ready], [[], 1])
+  const able = scheduler.worker({ resources: gpu(1) })
+
+  assert.deepEqual(able.takeTasks(), [x])
+})
+
 test('everything comes back: when a task ends, fails, is given back, or its worker is lost', () => {
   const scheduler = new SchedulerHarness()
   const options = { threads: 4, memoryLimitBytes: GIB, resources: gpu(4) }

@@ -105,6 +105,23 @@ test('a waiting dependant that is released leaves its input alone', () => {
   assert.deepEqual(worker.takeTasks(), [dependants[1]])
 })
 
+test('what only a failed task needed is let go: what runs of it is freed, what is queued never runs', () => {
+  const scheduler = new SchedulerHarness()
+  const worker = scheduler.worker({ threads: 2 })
+  const client = scheduler.client()
+  const f = client.define()
+  const [bad, running, queued, wanted] = client.map(f, 4)
+  const [sum] = client.submit(f, [{ inputs: [bad!, running!, queued!, wanted!] }])
+  client.release(bad!, running!, queued!)
+  assert.deepEqual(worker.takeTasks(), [bad, running])
+
+  worker.fail(bad!)
+
+  assert.deepEqual(client.take('failed').tasks, [sum])
+  assert.deepEqual(worker.take('free-tasks').tasks, [running])
+  assert.deepEqual(worker.takeTasks(), [wanted])
+})
+
 test('dependants that come and go while their input runs leave nothing behind', () => {
   const scheduler = new SchedulerHarness()
   scheduler.worker()
@@ -116,6 +133,39 @@ test('dependants that come and go while their input runs leave nothing behind', 
   const [array] = scheduler.state.arrays.values()
   assert(array!.tasks[0]!.waiters.length <= 2)
   assert.equal(scheduler.state.arrays.size, 1)
+})
+
+test('a failed task and all that failed with it are forgotten once they are released', () => {
+  const scheduler = new SchedulerHarness()
+  const worker = scheduler.worker()
+  const client = scheduler.client()
+  const f = client.define()
+  const [x] = client.map(f, 1)
+  const [y] = client.submit(f, [{ inputs: [x!] }])
+  const [z] = client.submit(f, [{ inputs: [y!] }])
+  worker.fail(x!)
+  client.release(x!, y!)
+  assert.ok(scheduler.tasks.failed > 0, 'the last of them is still held')
+
+  client.release(z!)
+
+  assert.equal(scheduler.tasks.failed, 0)
+  scheduler.expectEmpty()
+})
+
+test('what one client lets go of in the queue is counted no more, and the tasks of another run', () => {
+  const scheduler = new SchedulerHarness()
+  const [one, two] = [scheduler.client(), scheduler.client()]
+  const ofOne = one.map(one.define(), 1_500)
+  const ofTwo = two.map(two.define(), 3)
+  assert.equal(scheduler.tasks.ready, 1_503)
+
+  one.release(...ofOne.slice(1))
+  assert.equal(scheduler.tasks.ready, 4)
+  const worker = scheduler.worker({ threads: 8 })
+
+  assert.deepEqual(new Set(worker.takeTasks()), new Set([ofOne[0], ...ofTwo]))
+  assert.equal(scheduler.tasks.ready, 0)
 })
 
 test('when a client leaves, all that only it held goes', () => {

@@ -47,6 +47,21 @@ test('a retried task keeps its futures and its dependants, and may end well', ()
   assert.deepEqual(worker.takeTasks(), [dependant])
 })
 
+test('each task of a map has tries of its own', () => {
+  const scheduler = new SchedulerHarness()
+  const client = scheduler.client()
+  const worker = scheduler.worker({ threads: 3 })
+  const template = client.define('flaky', { rules: { retries: { ...NO_RETRIES, count: 1 } } })
+  const [twice, once, never] = client.map(template, 3)
+  worker.fail(twice!)
+  worker.fail(once!)
+  worker.fail(twice!, 2)
+  worker.finish([once!], { attempts: [2] })
+  worker.finish([never!])
+  assert.deepEqual(client.take('failed').tasks, [twice])
+  assert.deepEqual([scheduler.tasks.failed, scheduler.tasks['in-memory']], [1, 2])
+})
+
 test('a task that says so, or whose filter says so, is not tried again', () => {
   const { client, worker, task } = oneTask({ count: 5 })
   worker.fail(task, 1, true)

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
-import { ARRAY_CAPACITY, taskId } from '../../protocol/ids.js'
+import { ARRAY_CAPACITY, taskId, type TaskId } from '../../protocol/ids.js'
 import { SchedulerHarness } from '../support/scheduler-harness.js'
 
 test('a task goes to a worker, with its code and template ahead of it', () => {
@@ -133,7 +133,8 @@ test('a dependant of a task that has failed fails at once', () => {
 
   const [late] = client.submit(f, [{ inputs: [x!] }])
 
-  assert.deepEqual(client.take('failed').tasks, [late])
+  const failed = client.take('failed')
+  assert.deepEqual([failed.tasks, [...failed.error]], [[late], [66]])
 })
 
 test('a task whose input was released before is refused with the reason', () => {
@@ -163,6 +164,45 @@ test('an explicit key submitted again is the same task', () => {
 
   assert.deepEqual([...two.takeValues()], [[y, [7, x! % 256]]])
   assert.deepEqual(one.take('finished').tasks, [x])
+})
+
+test('who asks for a key whose task has failed gets its error, and the task does not run again', () => {
+  const scheduler = new SchedulerHarness()
+  const worker = scheduler.worker()
+  const [one, two] = [scheduler.client(), scheduler.client()]
+  const [x] = one.submit(one.define(), [{ key: 'model', arg: 1 }])
+  assert.deepEqual(worker.takeTasks(), [x])
+  worker.fail(x!)
+
+  const [y] = two.submit(two.define(), [{ key: 'model', arg: 1 }])
+
+  const failed = two.take('failed')
+  assert.deepEqual([failed.tasks, [...failed.error]], [[y], [66]])
+  assert.deepEqual(worker.takeTasks(), [])
+  one.release(x!)
+  two.release(y!)
+  scheduler.expectEmpty()
+})
+
+test('a queued task that is let go and asked for again at once runs once', () => {
+  const scheduler = new SchedulerHarness()
+  const worker = scheduler.worker()
+  const client = scheduler.client()
+  const f = client.define()
+  const [busy] = client.map(f, 1)
+  const again: TaskId[] = []
+  for (let i = 0; i < 3; i++) {
+    client.release(...again.splice(0))
+    again.push(...client.submit(f, [{ key: 'model', arg: 1 }]))
+  }
+  assert.deepEqual(worker.takeTasks(), [busy])
+
+  worker.finish([busy!])
+
+  assert.deepEqual(worker.takeTasks(), again)
+  worker.finish(again)
+  client.release(busy!, ...again)
+  scheduler.expectEmpty()
 })
 
 test('a task under an explicit key lives until the last of its futures is released', () => {

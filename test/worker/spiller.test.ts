@@ -81,6 +81,24 @@ test('a value goes to disk and comes back', async () => {
   assert.deepEqual(new Uint8Array(scene.store.get(a)!), VALUE)
 })
 
+test('the event loop turns many times while a large value is written, and while it is read', async () => {
+  await using scene = await Scene.begin()
+  scene.store.put(a, new Uint8Array(32 * 2 ** 20).fill(3))
+  for (const begin of ['spill', 'load'] as const) {
+    let turns = 0
+    const count = (): void => {
+      if (scene.events.length > 0) return
+      turns++
+      setImmediate(count)
+    }
+    scene.spiller[begin](a, 1)
+    count()
+    await scene.next(begin === 'spill' ? 'value-spilled' : 'value-loaded')
+    scene.spiller.evict(a, 1)
+    assert.ok(turns > 8, `${turns} turns`)
+  }
+})
+
 test('a file that is broken is told and logged', async () => {
   await using scene = await Scene.begin()
   await scene.spill(a, 1)

@@ -7,6 +7,7 @@ import type * as TaskModule from '../../worker/thread/task.js'
 import { InlinePool } from '../../worker/inline-pool.js'
 import { decodeValue } from '../../protocol/values/decode.js'
 import { encodeValue } from '../../protocol/values/encode.js'
+import { registerType } from '../../protocol/values/register.js'
 import { eventually } from '../support/eventually.js'
 import { errorAt, Future, PoolHarness, task, tasksOf, valuesOf, WORKER } from './pool-harness.js'
 
@@ -114,6 +115,20 @@ suite('a thread', { timeout: 60_000 }, () => {
     const error = errorAt(await threads.run(() => ({ rows: [{ parse: () => 1 }] }), [[]]), 0)
     assert.ok(error instanceof NotSerializableError)
     assert.equal(error.path, 'result.rows[0].parse')
+  })
+
+  test('fails a task whose argument cannot be decoded, saying why, and runs the others', async () => {
+    class Unknown {}
+    registerType(Unknown, { name: 'test/Unknown', encode: () => 1, decode: () => new Unknown() })
+    await using threads = await PoolHarness.start()
+    const batch = await threads.run((x: unknown) => typeof x, [[1], [[new Unknown()]], [2]])
+    const error = errorAt(batch, 1) as HeddleError
+    assert.equal(error.code, 'ERR_HEDDLE_NOT_SERIALIZABLE')
+    assert.match(error.message, /"test\/Unknown"/)
+    assert.deepEqual(
+      [batch.outcomes[0], batch.outcomes[2]],
+      [0, 2].map((place) => ({ place, value: 'number' })),
+    )
   })
 
   test('fails the tasks whose code cannot be loaded, and no others', async () => {
