@@ -67,6 +67,8 @@ function cancelEverything(state: SchedulerState, failure: Failure): void {
 }
 
 function cancelTask(state: SchedulerState, task: Task, failure: Failure): void {
+  // Who submits the work again gets a task of its own, whoever still holds the cancelled one.
+  if (task.explicitKey !== undefined && state.keys.get(task.explicitKey) === task) state.keys.delete(task.explicitKey)
   switch (task.state.type) {
     case 'processing':
       abandon(state, task, task.state.worker)

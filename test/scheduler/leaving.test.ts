@@ -93,6 +93,33 @@ test('a value that no other worker can get keeps the worker no longer than they 
   old.take('farewell')
 })
 
+test('nine of ten workers leave at once, and the tenth has all their values', () => {
+  const scheduler = new SchedulerHarness()
+  const client = scheduler.client()
+  const workers = Array.from({ length: 9 }, () => scheduler.worker())
+  const values = client.map(client.define(), 9)
+  for (const worker of workers) worker.finish(worker.takeTasks(), { sizeBytes: LARGE_BYTES })
+  const stays = scheduler.worker()
+  scheduler.skip()
+
+  client.send({ type: 'retire-workers', request: 1, workers: workers.map(({ join }) => join.name) })
+  const moved: TaskId[] = []
+  while (stays.unread.includes('fetch-copies')) {
+    const { tasks } = stays.take('fetch-copies')
+    moved.push(...tasks)
+    stays.send({ type: 'copies-held', tasks, sizes: tasks.map(() => LARGE_BYTES) })
+  }
+  for (const worker of workers) {
+    worker.take('farewell')
+    worker.leave()
+  }
+
+  assert.deepEqual(moved.toSorted(), values.toSorted())
+  assert.deepEqual(client.take('retired').unknown, [])
+  assert.equal(scheduler.tasks['in-memory'], 9)
+  assert.deepEqual(stays.takeTasks(), [])
+})
+
 test('the last worker may go at once, and an unknown one keeps all', () => {
   const scheduler = new SchedulerHarness()
   const only = scheduler.worker({ name: 'only' })

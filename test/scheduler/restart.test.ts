@@ -43,6 +43,27 @@ test('everything is cancelled, and who asked hears of it when as many workers ar
   assert.deepEqual([...again.takeTasks(), ...again.takeTasks()].length <= 1 && next !== undefined, true)
 })
 
+test('a future from before the restart lets go of nothing that came after it', () => {
+  const scheduler = new SchedulerHarness()
+  const worker = scheduler.worker({ name: 'a' })
+  const client = scheduler.client()
+  const f = client.define()
+  const [before] = client.submit(f, [{ key: 'model', arg: 1 }])
+  worker.takeTasks()
+  client.send({ type: 'restart', request: 1 })
+  worker.leave()
+  const again = scheduler.worker({ name: 'a', incarnation: worker.join.incarnation })
+  const [after] = client.submit(f, [{ key: 'model', arg: 1 }])
+  assert.deepEqual(again.takeTasks(), [after])
+
+  client.release(before!)
+
+  assert.ok(!again.unread.includes('free-tasks'))
+  again.finish([after!])
+  client.want(after!)
+  assert.deepEqual([...client.takeValues().keys()], [after])
+})
+
 test('where nobody would start a worker again, nothing happens', () => {
   const scheduler = new SchedulerHarness()
   const worker = scheduler.worker({ name: 'alone', isWatched: false })
