@@ -49,11 +49,21 @@ function addScheduler(program: HeddleCommand): void {
       '127.0.0.1',
     )
     .option('--port <port>', 'port to listen on; 0 takes a free one', wholeNumber(0, 65_535), 8786)
+    .option(
+      '--state-dir <directory>',
+      'where it keeps what must outlive it; none keeps nothing (default: ~/.local/state/heddle/<port>, and none with --port 0)',
+    )
+    .addOption(
+      new Option('--sync <when>', 'when the disk is told: soon, for deaths of the process; always, for power cuts too')
+        .choices(['soon', 'always'])
+        .default('soon'),
+    )
   addCommonOptions(command)
     .example(
       'heddle scheduler',
       'heddle scheduler --host 0.0.0.0 --token-file /etc/heddle/token',
       'heddle scheduler --host 0.0.0.0 --tls-cert scheduler.crt --tls-key scheduler.key --tls-ca ca.crt',
+      'heddle scheduler --state-dir /var/lib/heddle --sync always',
     )
     .action(async (given: SchedulerArguments) => {
       const { runScheduler } = await import('./scheduler-command.js')

@@ -47,6 +47,8 @@ interface ResolvedOptions {
 interface Route {
   readonly address: string
   dialScheduler(): Promise<Socket>
+  /** As `dialScheduler`, after a cut. */
+  redial(signal: AbortSignal): Promise<Socket>
   dialHolder(address: string, signal: AbortSignal): Promise<Socket>
   /** Told of the caller's functions, by their code. */
   readonly onFunction?: (code: CodeHash, fn: TaskFunction) => void
@@ -127,6 +129,7 @@ function webSocketRoute(address: string, options: ResolvedOptions, close: () => 
   return {
     address,
     dialScheduler: () => dial(address, { token, tls, timeoutMs, signal }),
+    redial: (giveUp) => dial(address, { token, tls, timeoutMs, signal: giveUp }),
     dialHolder: (holder, giveUp) =>
       dial(holder, { tls, signal: giveUp, timeoutMs: HOLDER_DIAL_TIMEOUT_MS, isBulk: true }),
     close,
@@ -151,6 +154,7 @@ async function routeToInline(): Promise<Route> {
   return {
     address: 'inline:',
     dialScheduler: () => cluster.dialScheduler(),
+    redial: () => cluster.dialScheduler(),
     dialHolder: (address) => cluster.dialWorker(address),
     // The caller's own function runs, so its breakpoints hold. Like any task it is called with what was encoded for it.
     onFunction: (code, fn) => functions.set(code, fn as (...args: unknown[]) => unknown),

@@ -16,6 +16,7 @@ export class Leases {
   #current: Lease = { first: 0, count: 0 }
   #used = 0
   #isAsked = false
+  #latest = -1
 
   /** `ask` asks the scheduler for one more lease. The first comes unasked. */
   constructor(ask: () => void) {
@@ -23,8 +24,15 @@ export class Leases {
   }
 
   add(first: ArrayId, count: number): void {
+    this.#latest = first
     this.#next.push({ first, count })
     this.#isAsked = false
+  }
+
+  /** On a new connection the scheduler tells the latest lease, which this client may have; and it heard no question. */
+  resume(first: ArrayId, count: number): void {
+    if (first !== this.#latest) this.add(first, count)
+    else if (this.#isAsked) this.#ask()
   }
 
   /** The scheduler is slow to give more: an array must be filled before the next one is begun. */

@@ -28,8 +28,11 @@ const ENOUGH_IDS = 8_192
 /** With so much on its way to the scheduler, the next items of a `map` wait. */
 const ENOUGH_QUEUED_BYTES = 4 * MAX_IN_FLIGHT_BYTES
 
+/** Where all this goes. */
+export type Outlet = Pick<Connection<ClientToScheduler>, 'send' | 'queuedBytes' | 'whenDrained'>
+
 export class Outgoing {
-  readonly #connection: Connection<ClientToScheduler>
+  readonly #connection: Outlet
   readonly #leases: Leases
   readonly #arrays: Map<number, TaskArray>
   readonly #queue = new Fifo<Submission | MapSlice | Announcement | Attachment | GraphSubmission>()
@@ -57,7 +60,7 @@ export class Outgoing {
   #isClosed = false
 
   /** `arrays` has each array from its first task until the last is released. */
-  constructor(connection: Connection<ClientToScheduler>, leases: Leases, arrays: Map<number, TaskArray>) {
+  constructor(connection: Outlet, leases: Leases, arrays: Map<number, TaskArray>) {
     this.#connection = connection
     this.#leases = leases
     this.#arrays = arrays
@@ -123,6 +126,12 @@ export class Outgoing {
   ask(array: TaskArray): void {
     this.#asks.push(array)
     this.flushSoon()
+  }
+
+  /** On a new connection: asks once more for all values that did not come. */
+  askAgain(): void {
+    this.#asks = []
+    for (const array of this.#arrays.values()) if (array.askAgain()) this.ask(array)
   }
 
   /** Tasks of this array were released. */

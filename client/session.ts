@@ -5,19 +5,10 @@
 import { present, unreachable } from '../common/assert.js'
 import { entryOf, ownBytes, type Packed } from '../common/packed.js'
 import { HeddleError, NotSerializableError, SchedulerUnreachableError, TimeoutError } from '../protocol/errors.js'
-import { arrayOf, indexOf, type CodeHash, type TaskId } from '../protocol/ids.js'
-import {
-  clientToScheduler,
-  schedulerToClient,
-  type Blocked,
-  type ClientToScheduler,
-  type ScatterTo,
-  type SchedulerToClient,
-} from '../protocol/messages/client.js'
+import { arrayOf, indexOf, type ArrayId, type CodeHash, type TaskId } from '../protocol/ids.js'
+import type { Blocked, ClientToScheduler, ScatterTo, SchedulerToClient } from '../protocol/messages/client.js'
 import type { Explanation } from '../protocol/messages/explanation.js'
 import type { ClusterStatus } from '../protocol/messages/status.js'
-import type { CloseReason, Connection, Handlers } from '../protocol/transport/connection.js'
-import { connectTo } from '../protocol/transport/handshake.js'
 import { CLOSED } from '../protocol/transport/link.js'
 import { Pieces } from '../protocol/transport/pieces.js'
 import { RelayPort } from '../protocol/transport/relay.js'
@@ -32,6 +23,7 @@ import { gather, type ErrorMode } from './gather.js'
 import type { GraphCall } from './graph-call.js'
 import { GraphSubmitter, type GraphOptions } from './graph-submitter.js'
 import { interruptible } from './interruptible.js'
+import { LastingConnection } from './lasting-connection.js'
 import { Leases } from './leases.js'
 import { Limits } from './limits.js'
 import { LocatedValues } from './located-values.js'
@@ -67,6 +59,8 @@ export interface SessionOptions {
   readonly name: string
   readonly timeoutMs: number
   readonly signal?: AbortSignal | undefined
+  /** Dials the scheduler again, after a cut. */
+  redial(signal: AbortSignal): Promise<Socket>
   dialHolder(address: string, signal: AbortSignal): Promise<Socket>
   /** Told of the caller's functions, by their code. */
   readonly onFunction?: ((code: CodeHash, fn: TaskFunction) => void) | undefined
@@ -89,6 +83,8 @@ interface Neighbours {
 }
 
 interface Question {
+  /** Once it was asked. */
+  message: ClientToScheduler | undefined
   resolve(answer: SchedulerToClient): void
   reject(error: Error): void
 }
@@ -100,35 +96,24 @@ interface Question {
  * @throws {SchedulerUnreachableError} when the scheduler does not answer in time.
  */
 export async function openSession(options: SessionOptions): Promise<Session> {
-  const { socket, name, timeoutMs, signal, address } = options
-  let session: Session | undefined
-  const connection = await connectTo<SchedulerToClient, ClientToScheduler>({
-    socket,
-    timeoutMs,
-    signal,
-    hello: { role: 'client', name },
-    incoming: schedulerToClient,
-    outgoing: clientToScheduler,
-    handlers: (opened) => {
-      session = new Session(opened, options)
-      return session.handlers
-    },
-  })
+  const { socket, timeoutMs, signal, address } = options
+  const session = new Session(options)
+  await session.open(socket)
   const timedOut = (): Error =>
     new SchedulerUnreachableError(`The scheduler at ${address} did not take this client in ${timeoutMs} ms; try again.`)
   try {
-    await interruptible(session!.isReady, { timeoutMs, signal, timedOut })
+    await interruptible(session.isReady, { timeoutMs, signal, timedOut })
   } catch (error) {
-    connection.close(CLOSED)
+    await session.close()
     throw error
   }
-  return session!
+  return session
 }
 
 export class Session implements FutureOwner {
   /** Resolves when the scheduler has given the first lease. */
   readonly isReady: Promise<void>
-  readonly #connection: Connection<ClientToScheduler>
+  readonly #connection: LastingConnection
   readonly #options: SessionOptions
   readonly #arrays = new Map<number, TaskArray>()
   readonly #leases: Leases
@@ -152,6 +137,7 @@ export class Session implements FutureOwner {
   /** How much of what must be said before this client may close was not said yet. */
   #toSay = 0
   #onAllSaid = (): void => undefined
+  #hasDetached = false
   #located: LocatedValues | undefined
   #onReady: { readonly resolve: () => void; readonly reject: (error: Error) => void } | undefined
   /** Why nothing goes any more: what calls and pending futures get. */
@@ -159,9 +145,18 @@ export class Session implements FutureOwner {
   /** The array that the last message was about: the next one is usually about it too. */
   #lastArray: TaskArray | undefined
 
-  constructor(connection: Connection<ClientToScheduler>, options: SessionOptions) {
-    this.#connection = connection
+  constructor(options: SessionOptions) {
     this.#options = options
+    const connection = new LastingConnection(options, {
+      onMessage: (message) => this.#onMessage(message),
+      onPayload: (message, payload) => {
+        if (message.type === 'relay-frame') this.#relays.onPayload(message, payload)
+      },
+      onLost: () => this.#relays.close('The connection to the scheduler is gone.'),
+      onReturned: ({ first, count }) => this.#onReturned(first, count),
+      onEnd: (error) => this.#onEnd(error),
+    })
+    this.#connection = connection
     this.#relays = new RelayPort({ link: connection })
     this.#relays.open()
     this.#leases = new Leases(() => connection.send({ type: 'ask-lease' }))
@@ -184,16 +179,10 @@ export class Session implements FutureOwner {
     this.isReady.catch(() => undefined) // Whoever opens the session may have given up.
   }
 
-  get handlers(): Handlers<SchedulerToClient> {
-    return {
-      onMessages: (messages) => {
-        for (const message of messages) this.#onMessage(message)
-      },
-      onPayload: (message, payload) => {
-        if (message.type === 'relay-frame') this.#relays.onPayload(message, payload)
-      },
-      onClose: (reason) => this.#onEnd(errorOfClose(this.#options.address, reason)),
-    }
+  /** @throws What `connectTo` throws. */
+  async open(socket: Socket): Promise<void> {
+    const { timeoutMs, signal } = this.#options
+    await this.#connection.open(socket, { timeoutMs, signal })
   }
 
   get isEnded(): boolean {
@@ -211,9 +200,9 @@ export class Session implements FutureOwner {
         }
       })
     }
+    if (this.#hasDetached && this.#end === undefined) await this.#connection.whenAcknowledged()
     this.#onEnd(new HeddleError('ERR_HEDDLE_CLOSED', 'This client is closed; open another one with connect().'))
-    this.#connection.close(CLOSED)
-    await this.#connection.closed
+    await this.#connection.close(CLOSED)
   }
 
   /** @throws {HeddleError} when the client is closed or its connection ended. */
@@ -296,6 +285,7 @@ export class Session implements FutureOwner {
     const tasks = futures.filter(({ array, index }) => array.isPending(index)).map(idOf)
     if (tasks.length === 0) return
     this.#toSay += 1
+    this.#hasDetached = true
     this.#outgoing.whenSubmitted(() => {
       for (let start = 0; start < tasks.length; start += ENOUGH_TO_CANCEL) {
         this.#connection.send({ type: 'detach', tasks: tasks.slice(start, start + ENOUGH_TO_CANCEL) })
@@ -452,8 +442,12 @@ export class Session implements FutureOwner {
     this.#lastRequest += 1
     const request = this.#lastRequest
     const answer = new Promise<SchedulerToClient>((resolve, reject) => {
-      this.#questions.set(request, { resolve, reject })
-      when(() => this.#connection.send(question(request)))
+      const asked: Question = { message: undefined, resolve, reject }
+      this.#questions.set(request, asked)
+      when(() => {
+        asked.message = question(request)
+        this.#connection.send(asked.message)
+      })
     })
     return { request, answer }
   }
@@ -513,6 +507,8 @@ export class Session implements FutureOwner {
         this.#onReady?.resolve()
         this.#outgoing.flushSoon()
         break
+      case 'accepted':
+        break
       case 'finished':
         for (const id of message.tasks) this.#find(id)?.onFinished(indexOf(id))
         break
@@ -571,6 +567,23 @@ export class Session implements FutureOwner {
       default:
         unreachable(message)
     }
+  }
+
+  /** On a new connection: what was under way on the old one is asked again. What must not be lost has been said. */
+  #onReturned(first: ArrayId, count: number): void {
+    this.#relays.open()
+    this.#leases.resume(first, count)
+    for (const [request, { message, reject }] of this.#questions) {
+      if (message?.type === 'restart') {
+        // It has begun, or will: to say it again could cancel what was submitted since.
+        this.#questions.delete(request)
+        reject(
+          new SchedulerUnreachableError('The connection broke while the cluster was restarted; look at its workers.'),
+        )
+      } else if (message !== undefined) this.#connection.send(message)
+    }
+    this.#outgoing.askAgain()
+    this.#outgoing.flushSoon()
   }
 
   onBlocked(listener: (blocked: BlockedTasks) => void, isOn: boolean): void {
@@ -638,11 +651,6 @@ export class Session implements FutureOwner {
     for (const { reject } of this.#questions.values()) reject(error)
     this.#questions.clear()
   }
-}
-
-function errorOfClose(address: string, { message }: CloseReason): SchedulerUnreachableError {
-  const text = `The connection to the scheduler at ${address} ended: ${message} Check that it runs, and connect again.`
-  return new SchedulerUnreachableError(text)
 }
 
 function idOf({ array, index }: Place): TaskId {

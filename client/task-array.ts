@@ -222,6 +222,13 @@ export class TaskArray {
     }
   }
 
+  /** What was asked for, and did not come, is asked for once more. Returns true when there is something to ask for. */
+  askAgain(): boolean {
+    this.#asks = []
+    for (let index = 0; index < this.count; index++) if ((this.#states[index]! & WANTED) !== 0) this.#asks.push(index)
+    return this.#asks.length > 0
+  }
+
   /** Adds to `ids` the tasks whose values must be asked for. */
   takeAsks(ids: TaskId[]): void {
     for (const index of this.#asks) if ((this.#states[index]! & WANTED) !== 0) ids.push(this.idOf(index))

@@ -102,6 +102,12 @@ export const MAX_LIMITS_OF_TASK = 16
 export const DEFAULT_IO_TASKS = 256
 /** Inputs, and workers, that an explanation of a task names. */
 export const MAX_EXPLAINED = 20
+/** What a client has said that must not be lost, and the scheduler has not acknowledged: past this it says no more. */
+export const MAX_UNACKNOWLEDGED_BYTES = 64 * MIB
+/** How long what a client held is kept after it lost its connection, by a scheduler that keeps its state. */
+export const CLIENT_GRACE_MS = 60_000
+/** How long a scheduler that took the place of another waits for the workers of that one before it starts anything. */
+export const REATTACH_MS = 15_000
 /** How long what a scheduler wrote to its journal may stay with the operating system alone. */
 export const JOURNAL_SYNC_MS = 50
 /** A smaller journal is never made smaller. */

@@ -22,6 +22,10 @@ export interface SchedulerOptions {
   readonly tls?: TlsOptions | undefined
   /** A socket that listens on loopback already and replaces `host` and `port`: its file descriptor. */
   readonly listener?: { readonly fd: number } | undefined
+  /** Where it keeps what must outlive it; without it nothing does. */
+  readonly stateDir?: string | undefined
+  /** When what must outlive it counts as kept: `soon` (once the system has it; the disk soon has), or once the disk has it. */
+  readonly sync?: 'soon' | 'always' | undefined
   readonly log: Log
   /** Told of a bug of ours that ended the scheduler; the process should end too. */
   readonly onCrash: (error: unknown) => void

@@ -1,12 +1,16 @@
 /** The scheduler as a whole: its core, the connections of clients and workers, and the port where they come in. */
 import { randomBytes, randomInt } from 'node:crypto'
 import { networkInterfaces } from 'node:os'
+import { present } from '../common/assert.js'
 import { packageVersion } from '../common/node/package-version.js'
+import { HeddleError } from '../protocol/errors.js'
 import { ARRAY_LEASE, arrayId } from '../protocol/ids.js'
 import { Access } from './access.js'
-import { createSchedulerMachine } from './core/machine.js'
+import { createSchedulerMachine, type SchedulerMachine } from './core/machine.js'
 import { FrontDoor } from './front-door.js'
-import { authority, resolveSchedulerOptions, type SchedulerOptions } from './options.js'
+import type { SchedulerConfig } from './core/state.js'
+import { KeptState } from './journal/kept-state.js'
+import { authority, resolveSchedulerOptions, type ResolvedSchedulerOptions, type SchedulerOptions } from './options.js'
 import { Sessions } from './sessions.js'
 import { StatusStream } from './status-stream.js'
 
@@ -30,30 +34,38 @@ export interface RunningScheduler extends AsyncDisposable {
 export async function startScheduler(given: SchedulerOptions): Promise<RunningScheduler> {
   const options = resolveSchedulerOptions(given)
   const { host, token, tls, log } = options
-  const machine = createMachine()
-  const sessions = new Sessions({ machine, log, onCrash: options.onCrash })
+  let interior: Interior | undefined
+  const open = (): Interior => present(interior, 'an open scheduler')
+  const nowMs = (): number => open().sessions.nowMs
   const stream = new StatusStream({
-    cluster: () => machine.watched(sessions.nowMs),
-    connections: () => sessions.connections,
-    watchRuns: (onRuns) => sessions.watchRuns(onRuns),
-    nowMs: () => sessions.nowMs,
+    cluster: () => open().machine.watched(nowMs()),
+    connections: () => open().sessions.connections,
+    watchRuns: (onRuns) => open().sessions.watchRuns(onRuns),
+    nowMs,
   })
   const door = new FrontDoor({
     tls,
     access: (port) =>
       new Access({ token, port, isEncrypted: tls !== undefined, hasCertificates: tls?.ca !== undefined }),
-    onSocket: (socket, grant) => sessions.accept(socket, grant),
+    onSocket: (socket, grant) => open().sessions.accept(socket, grant),
     viewers: stream,
     loadPages: async (access) => {
       const { createPages } = await import('./pages.js')
-      return await createPages({ access, currentStatus: () => machine.statusOf(sessions.nowMs) })
+      return await createPages({ access, currentStatus: () => open().machine.statusOf(nowMs()) })
     },
     onError: (error) => log.error({ err: error }, 'the HTTP server failed'),
   })
   const port = await door.open(options.listener ?? { host, port: options.port })
+  try {
+    // Only who has the port takes the state; and until that was read nobody gets in, for it is read in one go.
+    interior = openInterior(options)
+  } catch (error) {
+    await door.close()
+    throw error
+  }
 
   const closeAll = async (): Promise<void> => {
-    sessions.close()
+    interior.close()
     stream.close()
     await door.close()
   }
@@ -70,19 +82,69 @@ export async function startScheduler(given: SchedulerOptions): Promise<RunningSc
   }
 }
 
+/** The core, and who is connected to it. */
+interface Interior {
+  readonly machine: SchedulerMachine
+  readonly sessions: Sessions
+  close(): void
+}
+
+function openInterior({ log, onCrash, stateDir, sync }: ResolvedSchedulerOptions): Interior {
+  if (stateDir === undefined) {
+    const machine = createMachine()
+    const sessions = new Sessions({ machine, log, onCrash })
+    return { machine, sessions, close: () => sessions.close() }
+  }
+  // Nobody is told of anything before the state was read, and there are connections.
+  const state = new KeptState({
+    directory: stateDir,
+    keptBy: sync === 'always' ? 'disk' : 'system',
+    log,
+    config: { ...newConfig(), keepsState: true },
+    onFull: (isFull) => sessions.setJournalFull(isFull),
+    onFailed: (cause) => {
+      const message = `The journal in ${stateDir} cannot be written any more (${cause.message}); see to the disk, and start again.`
+      log.error({ err: cause }, message)
+      sessions.close()
+      onCrash(new HeddleError('ERR_HEDDLE_FATAL', message, { cause }))
+    },
+  })
+  const { machine, lastMember } = state
+  const sessions = new Sessions({
+    machine,
+    log,
+    onCrash,
+    lastMember,
+    keep: (records, onKept) => state.keep(records, onKept),
+  })
+  sessions.start()
+  return {
+    machine,
+    sessions,
+    close: () => {
+      sessions.close()
+      state.close()
+    },
+  }
+}
+
 /** Half of all ids are left above the highest first one. */
 const MAX_FIRST_LEASE = 2 ** 24
 
 /** The core, as this package and this process set it up. */
 export function createMachine(): ReturnType<typeof createSchedulerMachine> {
-  return createSchedulerMachine({
+  return createSchedulerMachine(newConfig())
+}
+
+function newConfig(): SchedulerConfig {
+  return {
     peerSecret: randomBytes(24).toString('base64url'),
     seed: randomInt(2 ** 32),
     firstArray: arrayId(randomInt(1, MAX_FIRST_LEASE) * ARRAY_LEASE),
     startedAtMs: performance.now(),
     packageVersion: packageVersion(),
     nodeVersion: process.version,
-  })
+  }
 }
 
 /** Where others reach a scheduler that listens on `host`: every address of the machine is none that they could dial. */

@@ -20,6 +20,7 @@ import { freshMemory } from '../protocol/transport/inbox.js'
 import type { LinkContract } from '../protocol/transport/link.js'
 import type { Socket } from '../protocol/transport/socket.js'
 import type { SchedulerEvent } from './core/events.js'
+import type { JournalRecord } from './core/journal-record.js'
 import type { SchedulerMachine } from './core/machine.js'
 import type { MemberId, SchedulerInstruction } from './core/instructions.js'
 import type { Grant, TokenRole } from './role-token.js'
@@ -31,6 +32,10 @@ const STOPPED: CloseReason = Object.freeze({ code: 'ERR_HEDDLE_CLOSED', message:
 export interface SessionsOptions {
   readonly machine: SchedulerMachine
   readonly log: Log
+  /** Keeps what must not be lost, and calls back once it is; for a machine that keeps its state. */
+  readonly keep?: (records: readonly JournalRecord[], onKept: () => void) => void
+  /** Members of an earlier scheduler had the numbers up to this one. */
+  readonly lastMember?: number
   /** Told of a bug of ours: the core threw, and every connection was closed. */
   readonly onCrash: (error: unknown) => void
   /** More connections than this are refused. */
@@ -48,13 +53,17 @@ export class Sessions {
   readonly #open = new Set<Connection<SchedulerToClient> | Connection<SchedulerToWorker>>()
   readonly #switch = new RelaySwitch()
   #onRuns: ((worker: string, message: Runs) => void) | undefined
-  #lastClient = 0
-  #lastWorker = 0
+  readonly #keep: NonNullable<SessionsOptions['keep']>
+  #lastClient: number
+  #lastWorker: number
   #isClosed = false
 
-  constructor({ machine, log, onCrash, maxConnections = MAX_CONNECTIONS }: SessionsOptions) {
+  constructor({ machine, log, onCrash, maxConnections = MAX_CONNECTIONS, keep, lastMember = 0 }: SessionsOptions) {
     this.#log = log
     this.#machine = machine
+    this.#keep = keep ?? ((_records, onKept) => onKept())
+    this.#lastClient = lastMember
+    this.#lastWorker = lastMember
     this.#maxConnections = maxConnections
     this.#loop = new EventLoop({
       machine,
@@ -74,6 +83,16 @@ export class Sessions {
   /** How many connections are past their handshake. */
   get connections(): number {
     return this.#open.size
+  }
+
+  /** Begins, even if nobody comes: the machine may have something to do. */
+  start(): void {
+    this.#loop.wake()
+  }
+
+  /** What must be kept can't be, for want of room; or it can again. */
+  setJournalFull(isFull: boolean): void {
+    this.#submit({ type: 'journal-full', isFull, nowMs: this.nowMs })
   }
 
   /** Takes a fresh socket of somebody who may do what `grant` says. */
@@ -110,7 +129,7 @@ export class Sessions {
       case 'viewer':
         return this.#viewerContract()
       case 'client':
-        return this.#clientContract(hello.name)
+        return this.#clientContract(hello.name, hello.secret ?? '')
       case 'worker':
         return this.#workerContract()
       case 'peer':
@@ -120,12 +139,13 @@ export class Sessions {
     }
   }
 
-  #clientContract(name: string): LinkContract<ClientToScheduler, SchedulerToClient> {
+  /** `session` is what a client shows that comes back. */
+  #clientContract(name: string, session: string): LinkContract<ClientToScheduler, SchedulerToClient> {
     const client = clientId(++this.#lastClient)
     const handlers = (connection: Connection<SchedulerToClient>): Handlers<ClientToScheduler> => {
       this.#open.add(connection)
       this.#clients.set(client, connection)
-      this.#submit({ type: 'client-joined', client, name, nowMs: this.nowMs })
+      this.#submit({ type: 'client-joined', client, name, session, nowMs: this.nowMs })
       this.#log.debug({ client, peer: connection.peer }, 'client connected')
       return {
         allocate: allocateFrame,
@@ -141,7 +161,7 @@ export class Sessions {
         onClose: (reason) => {
           this.#open.delete(connection)
           this.#clients.delete(client)
-          this.#submit({ type: 'client-left', client, nowMs: this.nowMs })
+          this.#submit({ type: 'client-left', client, isFinal: reason.code === 'closed', nowMs: this.nowMs })
           this.#logEnd('client left', connection.peer, reason)
         },
       }
@@ -223,6 +243,11 @@ export class Sessions {
 
   #perform(instruction: SchedulerInstruction): void {
     switch (instruction.type) {
+      case 'keep':
+        this.#keep(instruction.records, () => {
+          for (const { client, message } of instruction.tell) this.#clients.get(client)?.send(message)
+        })
+        break
       case 'to-client':
         this.#clients.get(instruction.client)?.send(instruction.message)
         break

@@ -45,6 +45,11 @@ export class EventLoop<Event, Instruction> {
     this.#schedule()
   }
 
+  /** Gives the core a turn though nothing happened: it may have been given a state that asks for one. */
+  wake(): void {
+    this.#schedule()
+  }
+
   /** Forgets what is pending and does nothing more. */
   stop(): void {
     this.#stopped = true

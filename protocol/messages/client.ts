@@ -1,6 +1,7 @@
 /** The link between a client and the scheduler. */
 import {
   bytes,
+  flag,
   integer,
   integers,
   list,
@@ -143,8 +144,21 @@ export const clientToScheduler = union([
 ])
 export type ClientToScheduler = Infer<typeof clientToScheduler>
 
-/** Array ids for the client's own use: `count` of them, from `first` up. The first lease follows the handshake. */
-export const lease = message('lease', { first: array, count: integer, peerSecret: text })
+/**
+ * Array ids for the client's own use: `count` of them, from `first` up. The first lease follows the handshake. A client that
+ * loses its connection has `graceMs` to come back and find all that it held; then the lease is one that it may have had
+ * before, with `isResumed`, and `saidCount` tells how many of its messages that must not be lost have arrived.
+ */
+export const lease = message('lease', {
+  first: array,
+  count: integer,
+  peerSecret: text,
+  graceMs: integer,
+  isResumed: flag,
+  saidCount: integer,
+})
+/** So many of the client's messages that must not be lost are kept: it need not say them again. */
+export const accepted = message('accepted', { count: integer })
 /** Where a scattered value shall go: to this worker, whose peer address is empty if only relays reach it. */
 export const scatterTo = message('scatter-to', { task, worker: integer, address: text })
 export type ScatterTo = Infer<typeof scatterTo>
@@ -196,6 +210,7 @@ export const retried = message('retried', { tasks: taskIds })
 
 export const schedulerToClient = union([
   lease,
+  accepted,
   scatterTo,
   scattered,
   finished,

@@ -95,6 +95,13 @@ export const inputsMissing = message('inputs-missing', {
 export type InputsMissing = Infer<typeof inputsMissing>
 /** The worker keeps copies of values that it fetched from peers. */
 export const copiesHeld = message('copies-held', { tasks: taskIds, sizes: integers })
+/**
+ * The worker has these attempts, which another scheduler sent it before a cut: they run, or their outcomes follow. Right
+ * behind `join`, of a worker that had a scheduler which `keepsState`.
+ */
+export const tasksHeld = message('tasks-held', { tasks: taskIds, attempts: integers })
+/** The worker has said all that it has of what was before it joined. Every worker says it to a scheduler that `keepsState`. */
+export const attached = message('attached', {})
 /** Copies that the worker held can't be had any more: their spill files can't be read. */
 export const valuesLost = message('values-lost', { tasks: taskIds })
 /** Every heartbeat: how the worker is. A long task is a fact here, never taken for silence. */
@@ -141,6 +148,8 @@ export const workerToScheduler = union([
   tasksReturned,
   tasksKept,
   inputsMissing,
+  tasksHeld,
+  attached,
   copiesHeld,
   valuesLost,
   pulse,
@@ -154,8 +163,11 @@ export const workerToScheduler = union([
 ])
 export type WorkerToScheduler = Infer<typeof workerToScheduler>
 
-/** Answers `join`. Peers and clients show `peerSecret` when they fetch values. */
-export const joined = message('joined', { worker, peerSecret: text })
+/**
+ * Answers `join`. Peers and clients show `peerSecret` when they fetch values. If the scheduler is lost that `keepsState`,
+ * another one will know what it knew: the worker keeps what it holds and what it runs.
+ */
+export const joined = message('joined', { worker, peerSecret: text, keepsState: flag })
 /** The template under the scheduler's own numbering; sent once to each worker before the first task that uses it. */
 export const defineTemplate = message('define-template', {
   template,

@@ -2,14 +2,28 @@
 import { giveBack, take, touch } from './demand.js'
 import { spendUnits } from './limits.js'
 import type { SchedulerState } from './state.js'
-import { workerOutboxOf } from './state.js'
-import type { TaskId } from '../../protocol/ids.js'
+import { readyQueueOf, workerOutboxOf } from './state.js'
+import type { Attempt, TaskId } from '../../protocol/ids.js'
 import { argumentBytesOf, moveTo, nextAttempt, type Task } from './task.js'
 import { hoards, type WorkerRecord } from './worker-record.js'
 
 /** Sends a ready task to the worker, as a new attempt. */
 export function assign(state: SchedulerState, task: Task, worker: WorkerRecord): void {
   nextAttempt(task)
+  give(state, task, worker)
+  const { demand } = task.template
+  if (demand !== undefined && demand.needs.limits.length > 0) spendUnits(state, demand.needs)
+  workerOutboxOf(state, worker).addTask(task)
+}
+
+/** The worker has this attempt of a ready task already: it was sent there by another scheduler. */
+export function adopt(state: SchedulerState, task: Task, worker: WorkerRecord, attempt: Attempt): void {
+  task.attempt = attempt
+  readyQueueOf(state, task.template).markStale()
+  give(state, task, worker)
+}
+
+function give(state: SchedulerState, task: Task, worker: WorkerRecord): void {
   worker.processingState ??= Object.freeze({ type: 'processing', worker })
   moveTo(task, worker.processingState)
   worker.processing.add(task)
@@ -19,12 +33,8 @@ export function assign(state: SchedulerState, task: Task, worker: WorkerRecord):
   if (demand?.needs.threads === 0) worker.ioTasks++
   else if (statistics.meanUs === undefined) worker.untimed++
   else worker.queuedUs += statistics.meanUs
-  if (demand !== undefined) {
-    take(state, demand, worker)
-    if (demand.needs.limits.length > 0) spendUnits(state, demand.needs)
-  }
+  if (demand !== undefined) take(state, demand, worker)
   reorder(state, worker)
-  workerOutboxOf(state, worker).addTask(task)
 }
 
 /** The task has left the worker. The caller moves it on, and calls `reorder` once for all tasks of a message. */

@@ -8,8 +8,15 @@ import type { TaskArray } from './task-array.js'
 import type { CodeRecord, Template } from './template.js'
 
 export interface ClientRecord {
-  readonly id: ClientId
+  /** Its connection: the latest, if it lost others and came back. */
+  id: ClientId
   readonly name: string
+  /** What it shows when it comes back; empty when it won't. */
+  readonly session: string
+  /** How much it has said that must not be lost. */
+  saidCount: number
+  /** It lost its connection, and is waited for until then; else `Infinity`. */
+  absentUntilMs: number
   /** By the client's own numbers. */
   readonly templates: Map<TemplateId, Template>
   /** Code it has defined; each counts the client as a user. */

@@ -27,7 +27,9 @@ export function onPublish(state: SchedulerState, client: ClientRecord, { request
 }
 
 function publish(state: SchedulerState, name: string, id: TaskId): Outcome {
-  if (state.datasets.has(name)) return 'taken'
+  const known = state.datasets.get(name)
+  // The same once more, as by a client that lost its connection before it had the answer.
+  if (known !== undefined) return known === findTask(state, id) ? 'done' : 'taken'
   if (state.datasets.size >= MAX_DATASETS) return 'full'
   const task = findTask(state, id)
   if (task === undefined || task.state.type === 'released') return 'gone'

@@ -258,6 +258,15 @@ export function fits(demand: Demand, worker: WorkerRecord): boolean {
   return reservedFor === undefined || reservedFor === demand || leavesEnough(reservedFor, needs, worker)
 }
 
+/** A worker has a task that another scheduler sent there: is that as if this one had? */
+export function mayAdopt({ demand }: Template, worker: WorkerRecord, hasUnitsOf: (demand: Demand) => boolean): boolean {
+  if (demand === undefined) return true
+  const { needs } = demand
+  if (!isCapable(demand, worker) || !hasUnitsOf(demand) || needs.memoryBytes > worker.free.memoryBytes) return false
+  if (needs.threads === 0 ? worker.free.ioTasks <= 0 : needs.threads > 1 && slotsOf(worker) > 0) return false
+  return needs.others.every(({ name, thousandths }) => thousandths <= (worker.free.others.get(name) ?? 0))
+}
+
 function enter(demand: Demand, worker: WorkerRecord): void {
   if (!isCapable(demand, worker)) return
   demand.capable.add(worker)

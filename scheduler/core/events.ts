@@ -9,12 +9,15 @@ export type HeardFromClient = Exclude<ClientToScheduler, { readonly type: Passed
 export type HeardFromWorker = Exclude<WorkerToScheduler, { readonly type: Passed }>
 
 export type SchedulerEvent = { readonly nowMs: number } & (
-  | { readonly type: 'client-joined'; readonly client: ClientId; readonly name: string }
+  | { readonly type: 'client-joined'; readonly client: ClientId; readonly name: string; readonly session?: string }
   | { readonly type: 'client-message'; readonly client: ClientId; readonly message: HeardFromClient }
-  | { readonly type: 'client-left'; readonly client: ClientId }
+  /** `isFinal`: it said that it goes, so it will not come back. */
+  | { readonly type: 'client-left'; readonly client: ClientId; readonly isFinal?: boolean }
   /** A worker's connection said `join`. The shell numbers connections; the core may refuse it by `close-worker`. */
   | { readonly type: 'worker-joined'; readonly worker: WorkerId; readonly join: Join }
   | { readonly type: 'worker-message'; readonly worker: WorkerId; readonly message: HeardFromWorker }
   /** The worker's connection is gone, by itself or because the core asked for it. */
   | { readonly type: 'worker-left'; readonly worker: WorkerId; readonly reason: string }
+  /** What must be kept can't be, for want of room; or it can again. */
+  | { readonly type: 'journal-full'; readonly isFull: boolean }
 )

@@ -12,6 +12,7 @@ import { describeAmount } from '../../protocol/resources.js'
 import { hasRoom } from './admission.js'
 import { describeNeeds, obstacleOf, shortageOf, type Demand } from './demand.js'
 import { freeAtMs } from './limits.js'
+import { isReattaching } from './reattach.js'
 import { mayTakeRoots } from './roots.js'
 import { readyQueueOf, type SchedulerState } from './state.js'
 import { HELD, templateAt, type TaskArray } from './task-array.js'
@@ -130,6 +131,11 @@ function explainReady(state: SchedulerState, place: Place): Explanation {
 
 function whyNotPlaced(state: SchedulerState, { template, task }: Place, refusing: number): string {
   const { demand } = template
+  if (state.isJournalFull) return 'It waits: the state directory of the scheduler is full; make room there.'
+  if (isReattaching(state)) {
+    const missing = count(state.awaitedWorkers.size, 'worker')
+    return `It waits: the scheduler was started again, and ${missing} of the time before may still come back with it.`
+  }
   const obstacle = demand === undefined ? undefined : obstacleOf(state, demand)
   if (obstacle !== undefined) return `It waits, and nothing that is there will let it run: it ${obstacle}.`
   if (state.stayingWorkers === 0) return 'It waits for a worker: there is none.'

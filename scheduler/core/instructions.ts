@@ -3,12 +3,21 @@ import type { ErrorCode } from '../../protocol/errors.js'
 import type { ClientId, WorkerId } from '../../protocol/ids.js'
 import type { SchedulerToClient } from '../../protocol/messages/client.js'
 import type { SchedulerToWorker } from '../../protocol/messages/worker.js'
+import type { JournalRecord } from './journal-record.js'
 
 /** Who is at one end of a relay. */
 export type MemberId =
   { readonly type: 'client'; readonly id: ClientId } | { readonly type: 'worker'; readonly id: WorkerId }
 
+/** What a client is told once something is kept. */
+export interface TellClient {
+  readonly client: ClientId
+  readonly message: SchedulerToClient
+}
+
 export type SchedulerInstruction =
+  /** These must outlive the scheduler; once they do, clients are told. Comes before all that the turn tells anybody. */
+  | { readonly type: 'keep'; readonly records: readonly JournalRecord[]; readonly tell: readonly TellClient[] }
   | { readonly type: 'to-client'; readonly client: ClientId; readonly message: SchedulerToClient }
   | { readonly type: 'to-worker'; readonly worker: WorkerId; readonly message: SchedulerToWorker }
   | { readonly type: 'close-client'; readonly client: ClientId; readonly code: ErrorCode; readonly reason: string }

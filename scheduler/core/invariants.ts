@@ -92,7 +92,8 @@ function checkTasks(state: SchedulerState, tasks: ReadonlySet<Task>): void {
     if (at.type === 'in-memory') {
       for (const holder of at.holders)
         assert(state.workers.get(holder.id) === holder, `${id} is held by a worker that is gone`)
-      assert(at.holders.length > 0 || at.page !== undefined, `${id} is in memory nowhere`)
+      const mayComeBack = state.reattachUntilMs !== undefined
+      assert(at.holders.length > 0 || at.page !== undefined || mayComeBack, `${id} is in memory nowhere`)
       assert(new Set(at.holders).size === at.holders.length, `${id} is held twice by one worker`)
     }
     assert(task.failures <= task.template.rules.retries.count, `${id} failed more often than it may be tried`)

@@ -75,6 +75,7 @@ export function onTakeUnit(
   client: ClientRecord,
   { request, limit: declaration }: TakeUnit,
 ): void {
+  if (client.unitRequests.has(request)) return // Asked again on a new connection.
   const reason =
     client.unitRequests.size >= MAX_UNIT_REQUESTS
       ? `This client has or waits for ${MAX_UNIT_REQUESTS} units of limits; give some back first.`

@@ -7,22 +7,28 @@ import type { TaskId } from '../../protocol/ids.js'
 import type { Explanation } from '../../protocol/messages/explanation.js'
 import type { ClusterStatus } from '../../protocol/messages/status.js'
 import type { ClusterView } from '../../protocol/messages/watch.js'
+import { nextAbsenceMs, nextOverdue } from './absence.js'
 import type { SchedulerEvent } from './events.js'
 import { explain } from './explain.js'
 import type { SchedulerInstruction } from './instructions.js'
+import type { JournalPage } from './journal-page.js'
+import type { JournalRecord } from './journal-record.js'
 import { stopMaps } from './max-failures.js'
 import { checkInvariants } from './invariants.js'
 import { grantUnits, reserveUnits } from './limits.js'
 import { letNewsWait, nextNewsMs, tellOldNews } from './news.js'
-import { onClientJoined, onClientLeft, onClientMessage } from './on-client.js'
+import { onClientJoined, onClientLeft, onClientMessage, removeClient } from './on-client.js'
 import { onWorkerMessage } from './on-task.js'
 import { seeOffWorkers } from './leaving.js'
 import { onWorkerJoined, onWorkerLeft } from './on-worker.js'
 import { wakeDelayed } from './retries.js'
 import { placeReadyTasks } from './placement.js'
 import { endRebalance } from './rebalance.js'
+import { endReattaching, isReattaching } from './reattach.js'
 import { recallForIdle } from './recall.js'
 import { startRelays } from './relays.js'
+import { endReplay, replay } from './replay.js'
+import { snapshotOf } from './snapshot.js'
 import { endWaits } from './queue-time-outs.js'
 import { makeCopies } from './replication.js'
 import { placeScatters } from './scatter.js'
@@ -37,7 +43,7 @@ export function handleEvent(state: SchedulerState, event: SchedulerEvent): reado
   state.nowMs = event.nowMs
   switch (event.type) {
     case 'client-joined':
-      onClientJoined(state, event.client, event.name)
+      onClientJoined(state, event.client, event.name, event.session)
       break
     case 'client-message': {
       // A client that the core has closed may still have messages under way.
@@ -46,7 +52,7 @@ export function handleEvent(state: SchedulerState, event: SchedulerEvent): reado
       break
     }
     case 'client-left':
-      onClientLeft(state, event.client)
+      onClientLeft(state, event.client, event.isFinal)
       break
     case 'worker-joined':
       onWorkerJoined(state, event.worker, event.join)
@@ -59,6 +65,9 @@ export function handleEvent(state: SchedulerState, event: SchedulerEvent): reado
     case 'worker-left':
       onWorkerLeft(state, event.worker, event.reason)
       break
+    case 'journal-full':
+      state.isJournalFull = event.isFull
+      break
     default:
       unreachable(event)
   }
@@ -68,24 +77,22 @@ export function handleEvent(state: SchedulerState, event: SchedulerEvent): reado
 /** Sends what is ready to workers with room, and gives out all that this turn's events led to. */
 export function endTurn(state: SchedulerState, nowMs: number): SchedulerInstruction[] {
   state.nowMs = nowMs
+  for (let client = nextOverdue(state); client !== undefined; client = nextOverdue(state)) removeClient(state, client)
+  if (isReattaching(state)) endReattaching(state)
   tellOldNews(state)
   if (state.delayed.length > 0) wakeDelayed(state)
   if (state.queueDeadlines.length > 0) endWaits(state)
   if (state.mapsToStop.size > 0) stopMaps(state)
-  if (state.scattersToPlace.size > 0) placeScatters(state)
+  const mayStart = !isReattaching(state) && !state.isJournalFull
+  if (mayStart && state.scattersToPlace.size > 0) placeScatters(state)
   makeCopies(state) // A broadcast that is done makes tasks ready.
-  if (state.limits.size > 0) grantUnits(state, 'before')
-  placeReadyTasks(state)
-  if (state.limits.size > 0) {
-    grantUnits(state, 'after')
-    while (reserveUnits(state)) placeReadyTasks(state)
-  }
-  recallForIdle(state)
+  if (mayStart) start(state)
   makeCopies(state) // Inputs may have turned out to be lost.
   while (state.leaving.size > 0 && seeOffWorkers(state)) makeCopies(state)
   endRebalance(state)
   startRelays(state)
   const out: SchedulerInstruction[] = []
+  if (state.journal !== undefined) keep(state, state.journal, out)
   for (const worker of state.workersToFlush) {
     worker.isDirty = false
     if (!state.workers.has(worker.id)) continue
@@ -103,11 +110,36 @@ export function endTurn(state: SchedulerState, nowMs: number): SchedulerInstruct
   return out
 }
 
+/** Gives units of limits, and sends tasks to whoever has room. */
+function start(state: SchedulerState): void {
+  if (state.limits.size > 0) grantUnits(state, 'before')
+  placeReadyTasks(state)
+  if (state.limits.size > 0) {
+    grantUnits(state, 'after')
+    while (reserveUnits(state)) placeReadyTasks(state)
+  }
+  recallForIdle(state)
+}
+
+/** What this turn led to that must be kept, and who hears once it is. */
+function keep(state: SchedulerState, journal: JournalPage, out: SchedulerInstruction[]): void {
+  for (const client of state.heardClients) {
+    state.whenKept.push({ client, message: { type: 'accepted', count: client.saidCount } })
+  }
+  const records = journal.take()
+  const tell = state.whenKept.map(({ client, message }) => ({ client: client.id, message }))
+  state.heardClients.clear()
+  state.whenKept.length = 0
+  if (records.length > 0) out.push({ type: 'keep', records, tell })
+}
+
 /** When a turn is due even if nothing happens; `undefined` for never. */
 export function nextDeadlineMs(state: SchedulerState): number | undefined {
   const { delayed, queueDeadlines } = state
   const nextMs = Math.min(
     nextNewsMs(state) ?? Infinity,
+    nextAbsenceMs(state) ?? Infinity,
+    state.reattachUntilMs ?? Infinity,
     state.nextUnitMs,
     delayed.peek()?.dueMs ?? Infinity,
     queueDeadlines.peek()?.dueMs ?? Infinity,
@@ -125,6 +157,12 @@ export interface SchedulerMachine {
   explain(nowMs: number, task: TaskId, key: string): Explanation
   /** What the status page shows. */
   watched(nowMs: number): ClusterView
+  /** Applies what another scheduler kept: in order, before any event. */
+  replay(record: JournalRecord): void
+  /** All of that was replayed: from now on events may come. */
+  endReplay(nowMs: number): void
+  /** Records that stand for all that was kept so far. */
+  snapshot(): Iterable<JournalRecord>
   checkInvariants(): void
 }
 
@@ -146,6 +184,9 @@ export function createSchedulerMachine(config: SchedulerConfig): SchedulerMachin
       state.nowMs = Math.max(state.nowMs, nowMs)
       return watchedCluster(state)
     },
+    replay: (record) => replay(state, record),
+    endReplay: (nowMs) => endReplay(state, nowMs),
+    snapshot: () => snapshotOf(state),
     checkInvariants: () => checkInvariants(state),
   }
 }

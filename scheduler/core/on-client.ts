@@ -1,6 +1,8 @@
 /** Clients come, ask, let go, and are gone. */
 import { unreachable } from '../../common/assert.js'
-import { arrayId, ARRAY_LEASE, arrayOf, indexOf, templateId, type ClientId, type TaskId } from '../../protocol/ids.js'
+import { isKept } from '../../protocol/messages/kept.js'
+import { arrayOf, indexOf, templateId, type ClientId, type TaskId } from '../../protocol/ids.js'
+import { awaitReturn, lease, mayReturn, returnAs } from './absence.js'
 import { onCancel, taskOfFuture } from './cancel.js'
 import { ClientOutbox } from './client-outbox.js'
 import type { ClientRecord } from './client-record.js'
@@ -27,13 +29,20 @@ import { HELD } from './task-array.js'
 import { isPending } from './task.js'
 import { closeTemplates, onDefineCode, onDefineTemplate, onForgetTemplate } from './templates.js'
 
-/** A client asks for a new lease at half of the last, so the last two are all that can be in use. */
-const LEASES_KEPT = 2
+/** It may be one that lost its connection, to this scheduler or to the one before it. */
+export function onClientJoined(state: SchedulerState, id: ClientId, name: string, session = ''): void {
+  const known = session === '' ? undefined : state.sessions.get(session)
+  if (known === undefined) lease(state, addClient(state, id, name, session))
+  else returnAs(state, known, id)
+}
 
-export function onClientJoined(state: SchedulerState, id: ClientId, name: string): void {
+export function addClient(state: SchedulerState, id: ClientId, name: string, session: string): ClientRecord {
   const client: ClientRecord = {
     id,
     name,
+    session,
+    saidCount: 0,
+    absentUntilMs: Infinity,
     templates: new Map(),
     codes: new Set(),
     arrays: new Set(),
@@ -48,14 +57,25 @@ export function onClientJoined(state: SchedulerState, id: ClientId, name: string
     isDirty: false,
   }
   state.clients.set(id, client)
-  lease(state, client)
+  if (!mayReturn(state, client)) return client
+  state.sessions.set(session, client)
+  state.journal?.add({ type: 'client-came', client: id, session, name })
+  return client
+}
+
+/** The client's connection is gone. It may come back, unless it said that it goes. */
+export function onClientLeft(state: SchedulerState, id: ClientId, isFinal = true): void {
+  const client = state.clients.get(id)
+  if (client === undefined) return
+  if (isFinal || !mayReturn(state, client)) removeClient(state, client)
+  else awaitReturn(state, client)
 }
 
 /** What the client held goes, unless somebody else holds it too. */
-export function onClientLeft(state: SchedulerState, id: ClientId): void {
-  const client = state.clients.get(id)
-  if (client === undefined) return
-  state.clients.delete(id)
+export function removeClient(state: SchedulerState, client: ClientRecord): void {
+  state.clients.delete(client.id)
+  if (state.sessions.delete(client.session)) state.journal?.add({ type: 'client-went', client: client.id })
+  state.absentClients.delete(client)
   state.clientsWithNews.delete(client)
   forgetReplications(state, client)
   endRelaysOf(state, { type: 'client', record: client }, `Client ${client.name} is gone.`)
@@ -71,6 +91,11 @@ export function onClientLeft(state: SchedulerState, id: ClientId): void {
 }
 
 export function onClientMessage(state: SchedulerState, client: ClientRecord, message: HeardFromClient): void {
+  if (state.journal !== undefined && client.session !== '' && isKept(message)) {
+    client.saidCount++
+    state.journal.add({ type: 'said', client: client.id, message })
+    state.heardClients.add(client)
+  }
   switch (message.type) {
     case 'define-code':
       onDefineCode(state, client, message)
@@ -180,14 +205,6 @@ export function onClientMessage(state: SchedulerState, client: ClientRecord, mes
   }
 }
 
-function lease(state: SchedulerState, client: ClientRecord): void {
-  const first = arrayId(state.nextArray)
-  state.nextArray += ARRAY_LEASE
-  client.leases.push({ first, count: ARRAY_LEASE })
-  if (client.leases.length > LEASES_KEPT) client.leases.shift()
-  outboxOf(state, client).add({ type: 'lease', first, count: ARRAY_LEASE, peerSecret: state.config.peerSecret })
-}
-
 function want(state: SchedulerState, client: ClientRecord, id: TaskId): void {
   const array = state.arrays.get(arrayOf(id))
   const index = indexOf(id)
@@ -219,5 +236,5 @@ function detach(state: SchedulerState, client: ClientRecord, id: TaskId): void {
 function refuse(state: SchedulerState, client: ClientRecord, fault: string): void {
   const reason = `A message of client "${client.name}" makes no sense (${fault}); use the same version of heddle on both sides.`
   state.orders.push({ type: 'close-client', client: client.id, code: 'ERR_HEDDLE_PROTOCOL', reason })
-  onClientLeft(state, client.id)
+  removeClient(state, client)
 }

@@ -9,7 +9,7 @@ import { failTask, inputReleased, refusal, tellOne } from './outcome.js'
 import { watchWaits } from './queue-time-outs.js'
 import { wake } from './recovery.js'
 import { readyQueueOf, type SchedulerState } from './state.js'
-import { findTask, HELD, makeTask, type Segment, type TaskArray } from './task-array.js'
+import { findTask, grown, HELD, makeTask, type Segment, type TaskArray } from './task-array.js'
 import { NO_INPUTS, RELEASED, type Task } from './task.js'
 import type { Template } from './template.js'
 
@@ -35,6 +35,7 @@ export function onSubmit(state: SchedulerState, client: ClientRecord, message: S
     array,
     first: message.firstIndex,
     count,
+    order: state.nextSegment++,
     args,
     live: count,
     runs,
@@ -169,12 +170,6 @@ function runsOf(client: ClientRecord, numbers: readonly number[]): Segment['runs
     runs.push({ template, end })
   }
   return numbers.length % 2 === 0 ? runs : undefined
-}
-
-function grown(flags: Uint8Array, count: number): Uint8Array {
-  const larger = new Uint8Array(flags.length + count)
-  larger.set(flags)
-  return larger
 }
 
 function newArray(state: SchedulerState, client: ClientRecord, message: Submit): TaskArray {

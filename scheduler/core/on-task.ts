@@ -20,6 +20,7 @@ import { faultOfReport, finishOutputs, isProducer } from './on-outputs.js'
 import { failTask, finishTask } from './outcome.js'
 import { isNeeded } from './retention.js'
 import { loseCopy, startOver } from './recovery.js'
+import { onAttached, onTasksHeld } from './reattach.js'
 import { noteHeldUp, onTasksKept } from './recall.js'
 import { onRelayMessage } from './relays.js'
 import { endRun } from './retries.js'
@@ -72,6 +73,12 @@ export function onWorkerMessage(state: SchedulerState, worker: WorkerRecord, mes
       break
     case 'inputs-missing':
       onInputsMissing(state, worker, message)
+      break
+    case 'tasks-held':
+      onTasksHeld(state, worker, message)
+      break
+    case 'attached':
+      onAttached(state, worker)
       break
     case 'copies-held':
       for (let i = 0; i < message.tasks.length; i++) addCopy(state, worker, message.tasks[i]!, message.sizes[i] ?? 0)

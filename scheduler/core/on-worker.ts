@@ -85,7 +85,9 @@ export function onWorkerJoined(state: SchedulerState, id: WorkerId, join: Join):
   enterDemands(state, worker)
   retryScatters(state)
   noteWorkers(state)
-  workerOutboxOf(state, worker).add({ type: 'joined', worker: id, peerSecret: state.config.peerSecret })
+  const { peerSecret, keepsState = false } = state.config
+  workerOutboxOf(state, worker).add({ type: 'joined', worker: id, peerSecret, keepsState })
+  state.journal?.add({ type: 'worker-came', worker: id, incarnation: join.incarnation })
   answerWaits(state)
   answerRestarts(state)
 }
@@ -113,6 +115,7 @@ export function refuseWorker(state: SchedulerState, worker: WorkerRecord, fault:
 export function onWorkerLeft(state: SchedulerState, id: WorkerId, reason: string): void {
   const worker = state.workers.get(id)
   if (worker === undefined) return
+  state.journal?.add({ type: 'worker-went', worker: id })
   state.workers.delete(id)
   state.workersByName.delete(worker.join.name)
   if (!worker.isLeaving) {

@@ -22,6 +22,7 @@ import {
 export function finishTask(state: SchedulerState, task: Task, value: InMemory): void {
   const wasWaiting = task.state.type === 'waiting'
   if (task.state.type === 'delayed') state.delayed.remove(task.state)
+  state.journal?.addFinished(task.id, value)
   moveTo(task, value)
   if (task.pendingDependants > 0) beginAwaiting(state, task)
   noteChange(state, task.id)
@@ -51,6 +52,7 @@ export function failTask(state: SchedulerState, task: Task, failure: Failure): v
     const wasWaiting = next.state.type === 'waiting'
     if (next.state.type === 'ready') readyQueueOf(state, next.template).markStale()
     else if (next.state.type === 'delayed') state.delayed.remove(next.state)
+    state.journal?.addFailed(next.id, failure)
     moveTo(next, { type: 'failed', failure })
     if (next.inputs.length > 0) joinVictims(state, next, failure)
     noteChange(state, next.id)

@@ -71,7 +71,9 @@ export function placeScatters(state: SchedulerState): void {
     if (state.scatters.get(task.id) !== scatter || target !== undefined || holders.length > 0) continue
     state.homelessScatters.delete(scatter)
     const choice = chooseTarget(state, scatter, staying)
-    if (choice === 'given-up') failScatter(state, scatter)
+    // The client will say so when it is back.
+    if (task.array.client.absentUntilMs < Infinity) state.homelessScatters.add(scatter)
+    else if (choice === 'given-up') failScatter(state, scatter)
     else if (choice === 'later') state.homelessScatters.add(scatter)
     else {
       scatter.target = choice
@@ -132,6 +134,20 @@ export function loseScattered(state: SchedulerState, scatter: Scatter, worker: W
   if (scatter.target !== worker) worker.scatters.delete(scatter)
   if (scatter.holders.length === 0) state.scattersToPlace.add(scatter)
   noteChange(state, scatter.task.id)
+}
+
+/** The client is back, and may have heard nothing of where to bring its values, or that it need not keep them. */
+export function resumeScatters(state: SchedulerState, client: ClientRecord): void {
+  for (const { tasks } of client.arrays) {
+    const [task] = tasks
+    if (task?.template.isScattered !== true) continue
+    const scatter = state.scatters.get(task.id)
+    if (scatter === undefined) outboxOf(state, client).addScattered(task.id)
+    else {
+      leaveTarget(scatter)
+      state.scattersToPlace.add(scatter)
+    }
+  }
 }
 
 /** The client is gone. Whoever still waits for what it was bringing waits in vain. */

@@ -3,6 +3,7 @@ import { Heap } from '../../common/heap.js'
 import { Rate } from '../../common/rate.js'
 import { Rng } from '../../common/rng.js'
 import { MAX_INLINE_CACHE_BYTES } from '../../protocol/limits.js'
+import type { SchedulerToClient } from '../../protocol/messages/client.js'
 import { taskId, type ArrayId, type ClientId, type CodeHash, type TaskId, type WorkerId } from '../../protocol/ids.js'
 import type { ClientRecord } from './client-record.js'
 import { InlineCache } from './inline-cache.js'
@@ -10,6 +11,7 @@ import type { SchedulerInstruction } from './instructions.js'
 import type { Demand } from './demand.js'
 import type { Inquiry } from './inquiry.js'
 import type { Retirement } from './leaving.js'
+import { JournalPage } from './journal-page.js'
 import type { Limit } from './limits.js'
 import { ReadyQueue } from './ready-queue.js'
 import type { QueueDeadline } from './queue-time-outs.js'
@@ -34,6 +36,8 @@ export interface SchedulerConfig {
   readonly startedAtMs: number
   readonly packageVersion: string
   readonly nodeVersion: string
+  /** What must outlive this scheduler is kept: its instructions say what that is, and clients may come back. */
+  readonly keepsState?: boolean
   /** Bound of the inline cache; tests make it small. */
   readonly maxInlineCacheBytes?: number
 }
@@ -50,6 +54,10 @@ export interface SchedulerState {
   /** The time of the latest event; the core has no other clock. */
   nowMs: number
   readonly clients: Map<ClientId, ClientRecord>
+  /** Those that may come back, by what they show then. */
+  readonly sessions: Map<string, ClientRecord>
+  /** Those of them that lost their connection, the first to be given up first. */
+  readonly absentClients: Set<ClientRecord>
   readonly workers: Map<WorkerId, WorkerRecord>
   /** The same workers; no two have one name. */
   readonly workersByName: Map<string, WorkerRecord>
@@ -114,10 +122,24 @@ export interface SchedulerState {
   readonly scattersToPlace: Set<Scatter>
   /** Those for which there is no worker now. */
   readonly homelessScatters: Set<Scatter>
+  /** What this turn adds to the journal, if there is one. See journal-record.ts. */
+  journal: JournalPage | undefined
+  /** What clients are told once that is kept. */
+  readonly whenKept: { readonly client: ClientRecord; readonly message: SchedulerToClient }[]
+  /** Clients that said something in this turn that must not be lost. */
+  readonly heardClients: Set<ClientRecord>
+  /** The journal's disk is full: nothing new is started. */
+  isJournalFull: boolean
+  /** Workers of the scheduler before this one that may come back, by their incarnation. See reattach.ts. */
+  readonly awaitedWorkers: Map<string, WorkerId>
+  /** Until then they are waited for, and nothing is started; `undefined` when nobody is. */
+  reattachUntilMs: number | undefined
   readonly totals: { submitted: number; finished: number; failed: number; retried: number }
   readonly finishRate: Rate
   nextArray: number
   nextTemplate: number
+  /** Numbers what clients submit. */
+  nextSegment: number
   /** Takes workers in turn. */
   nextScatter: number
   /** Who has something in the outbox. */
@@ -148,6 +170,8 @@ export function createState(config: SchedulerConfig): SchedulerState {
     config,
     nowMs: 0,
     clients: new Map(),
+    sessions: new Map(),
+    absentClients: new Set(),
     workers: new Map(),
     workersByName: new Map(),
     stayingWorkers: 0,
@@ -183,10 +207,17 @@ export function createState(config: SchedulerConfig): SchedulerState {
     scatters: new Map(),
     scattersToPlace: new Set(),
     homelessScatters: new Set(),
+    journal: config.keepsState === true ? new JournalPage() : undefined,
+    whenKept: [],
+    heardClients: new Set(),
+    isJournalFull: false,
+    awaitedWorkers: new Map(),
+    reattachUntilMs: undefined,
     totals: { submitted: 0, finished: 0, failed: 0, retried: 0 },
     finishRate: new Rate(),
     nextArray: config.firstArray,
     nextTemplate: 1,
+    nextSegment: 1,
     nextScatter: 0,
     clientsToFlush: [],
     workersToFlush: [],

@@ -22,6 +22,8 @@ export interface Segment {
   readonly array: TaskArray
   readonly first: number
   readonly count: number
+  /** Of all segments, in the order they came. */
+  readonly order: number
   /** Dropped when no place of the segment is live. */
   args: Packed
   live: number
@@ -58,6 +60,7 @@ export function addArrayOfOne(
     array,
     first: 0,
     count: 1,
+    order: state.nextSegment++,
     args: NO_BYTES,
     live: 1,
     runs: [{ template, end: 1 }],
@@ -70,6 +73,27 @@ export function addArrayOfOne(
   state.arrays.set(id, array)
   client.arrays.add(array)
   return segment
+}
+
+/** Places of an array that nothing stands for any more, behind those it has. Others follow. */
+export function addHole(state: SchedulerState, client: ClientRecord, id: ArrayId, count: number): void {
+  const known = state.arrays.get(id)
+  const array: TaskArray = known ?? { id, client, segments: [], tasks: [], flags: new Uint8Array(0), live: 0 }
+  const first = array.flags.length
+  const order = state.nextSegment++
+  const hole = { array, first, count, order, args: NO_BYTES, live: 0, runs: [], priority: 0, cursor: count, run: 0 }
+  array.segments.push({ ...hole, deadlines: undefined })
+  array.flags = grown(array.flags, count)
+  if (known !== undefined) return
+  state.arrays.set(id, array)
+  client.arrays.add(array)
+}
+
+/** The flags of a larger array. */
+export function grown(flags: Uint8Array, count: number): Uint8Array {
+  const larger = new Uint8Array(flags.length + count)
+  larger.set(flags)
+  return larger
 }
 
 /** The record of a task, made now if it has none; `undefined` when the task is gone or never was. */

@@ -45,6 +45,8 @@ export class Journal {
   readonly #directory: StateDirectory
   readonly #minBytes: number
   #file = 0
+  /** What was read, if there was anything. */
+  #read: { readonly file: number; readonly endBytes: number } | undefined
   #fd: number | undefined
   /** Of whole frames. */
   #sizeBytes = 0
@@ -103,6 +105,7 @@ export class Journal {
     if (file === undefined) return
     const path = this.#directory.pathOf(file)
     const { endBytes, tornBytes } = readJournal(path, onPayload)
+    if (endBytes > 0) this.#read = { file, endBytes }
     if (tornBytes === 0) return
     const { log } = this.#options
     log.warn(
@@ -143,6 +146,17 @@ export class Journal {
     if (unwritten.length > 0) this.#endFull()
     this.#onWritten(unwritten)
     this.#syncSoon(true)
+    return true
+  }
+
+  /** Goes on in the file that was read, where there is no room for another. Returns false when none was read. */
+  goOn(): boolean {
+    if (this.#read === undefined) return false
+    const { file, endBytes } = this.#read
+    this.#file = file
+    this.#fd = openSync(this.#directory.pathOf(file), 'r+')
+    this.#sizeBytes = endBytes
+    ftruncateSync(this.#fd, endBytes)
     return true
   }
 

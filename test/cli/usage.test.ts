@@ -13,7 +13,7 @@ import { run } from './command.js'
 test('wrong usage is one sentence that says what to do, and exit code 2', async () => {
   const wrong: readonly [readonly string[], string][] = [
     [['scheduler', '--prot', '1'], `unknown option '--prot' (did you mean --port?); see "heddle scheduler --help".`],
-    [['scheduler', '--state-dir', '/tmp'], `unknown option '--state-dir'; see "heddle scheduler --help".`],
+    [['scheduler', '--journal', '/tmp'], `unknown option '--journal'; see "heddle scheduler --help".`],
     [
       ['scheduler', '--port', 'x'],
       `option '--port <port>' argument 'x' is invalid. Give a whole number from 0 to 65535; see "heddle scheduler --help".`,

@@ -25,6 +25,8 @@ import { serveValues } from '../../protocol/transport/value-server.js'
 import { encodeError, encodeValue } from '../../protocol/values/encode.js'
 
 export const PEER_SECRET = 'between us'
+/** What a scheduler tells a client that it has not seen before, and will not know again. */
+const NEW = { graceMs: 0, isResumed: false, saidCount: 0 }
 
 type Of<T extends ClientToScheduler['type']> = Extract<ClientToScheduler, { readonly type: T }>
 
@@ -80,7 +82,7 @@ export class FakeScheduler implements AsyncDisposable {
     let leased = 0
     const lease = (connection: Connection<SchedulerToClient>): void => {
       const first = arrayId(100 + leased * leaseCount)
-      connection.send({ type: 'lease', first, count: leaseCount, peerSecret: PEER_SECRET })
+      connection.send({ type: 'lease', first, count: leaseCount, peerSecret: PEER_SECRET, ...NEW })
       leased += 1
     }
     const connected = new Promise<Connection<SchedulerToClient>>((resolve) => {
@@ -105,6 +107,7 @@ export class FakeScheduler implements AsyncDisposable {
       address: 'ws://fake:1',
       name: 'test',
       timeoutMs: 10_000,
+      redial: () => Promise.reject(new Error('nobody comes back to a scheduler that keeps nothing')),
       dialHolder: (address) => {
         dialled.push(address)
         return dialHolder(address, options)

@@ -68,6 +68,7 @@ test('a broadcast leaves the program once, and reaches every worker', async () =
     name: 'counting',
     timeoutMs: 30_000,
     socket: await counted(dial(address)),
+    redial: (signal) => counted(dial(address, { signal })),
     dialHolder: (holder, signal) => counted(dial(holder, { signal })),
   })
   await using client = new Client(session, () => session.close())

@@ -264,6 +264,24 @@ test(
   },
 )
 
+test('where there is no room for another file a journal goes on in the one that it has', async () => {
+  await using folder = await TemporaryFolder.create('journal')
+  const { journal } = open(folder.path)
+  assert.ok(!journal.goOn(), 'there is none')
+  journal.replaceBy([])
+  await append(journal, 'one')
+  journal.close()
+  const file = fileOf(folder.path)
+  writeFileSync(file, Buffer.concat([readFileSync(file), bytes('torn')]))
+  const second = open(folder.path)
+  assert.ok(second.journal.goOn())
+  await append(second.journal, 'two')
+  second.journal.close()
+  const third = open(folder.path)
+  assert.deepEqual(third.found, ['one', 'two'])
+  third.journal.close()
+})
+
 test(
   'what waits for room is in the snapshot that takes the place of all',
   { skip: process.getuid?.() !== 0 },

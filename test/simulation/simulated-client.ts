@@ -248,6 +248,7 @@ export class SimulatedClient {
       case 'failed':
         for (const task of message.tasks) this.#fail(task, message)
         break
+      case 'accepted':
       case 'status':
       case 'workers-present':
         break

@@ -22,10 +22,14 @@ import { NO_NEEDS, type Needs } from '../../protocol/messages/needs.js'
 import { NO_RULES, type Rules } from '../../protocol/messages/rules.js'
 import { PRIORITY_BASE, type SchedulerToClient } from '../../protocol/messages/client.js'
 import type { Join, Pulse, SchedulerToWorker } from '../../protocol/messages/worker.js'
+import { decode, encode } from '../../protocol/transport/codec.js'
 import type { HeardFromClient, HeardFromWorker } from '../../scheduler/core/events.js'
 import type { SchedulerInstruction } from '../../scheduler/core/instructions.js'
 import { checkInvariants } from '../../scheduler/core/invariants.js'
 import { endTurn, handleEvent, nextDeadlineMs } from '../../scheduler/core/machine.js'
+import { journalRecord, type JournalRecord } from '../../scheduler/core/journal-record.js'
+import { endReplay, replay } from '../../scheduler/core/replay.js'
+import { snapshotOf } from '../../scheduler/core/snapshot.js'
 import { createState, type SchedulerConfig } from '../../scheduler/core/state.js'
 import { statusOf } from '../../scheduler/core/status.js'
 
@@ -34,6 +38,8 @@ type Message<U extends { readonly type: string }, T extends U['type']> = Extract
 export class SchedulerHarness {
   readonly state
   nowMs = 1_000
+  /** What the journal has, if it keeps its state. */
+  readonly kept: JournalRecord[] = []
   #unread: SchedulerInstruction[] = []
   #nextWorker = 1
   #nextClient = 1
@@ -50,11 +56,31 @@ export class SchedulerHarness {
     })
   }
 
-  client(name = 'client'): TestClient {
+  client(name = 'client', session = this.state.config.keepsState === true ? `session of ${name}` : ''): TestClient {
     const id = clientId(this.#nextClient++)
-    this.turn({ type: 'client-joined', client: id, name })
+    this.turn({ type: 'client-joined', client: id, name, session })
     const { first } = this.takeFor(id, 'lease')
     return new TestClient(this, id, first)
+  }
+
+  /**
+   * The scheduler that takes the place of this one, which died: it has read the journal, or, with `snapshot`, one that begins
+   * with the state as it is now.
+   */
+  successor(from: 'journal' | 'snapshot' = 'journal'): SchedulerHarness {
+    const next = new SchedulerHarness(this.state.config)
+    next.nowMs = this.nowMs
+    const records = from === 'journal' ? this.kept : [...snapshotOf(this.state)]
+    for (const record of records) {
+      replay(next.state, decode(journalRecord, encode(journalRecord, record, 0)))
+      next.kept.push(record)
+    }
+    endReplay(next.state, next.nowMs)
+    next.#nextClient = this.#nextClient
+    next.#nextWorker = this.#nextWorker
+    checkInvariants(next.state)
+    next.turn()
+    return next
   }
 
   worker(options: Partial<Join> = {}): TestWorker {
@@ -86,7 +112,9 @@ export class SchedulerHarness {
       this.#unread.push(...handleEvent(this.state, { ...event, nowMs: this.nowMs }))
       checkInvariants(this.state)
     }
-    this.#unread.push(...endTurn(this.state, this.nowMs))
+    for (const instruction of endTurn(this.state, this.nowMs)) {
+      this.#unread.push(...(instruction.type === 'keep' ? this.#keep(instruction) : [instruction]))
+    }
     checkInvariants(this.state)
   }
 
@@ -159,6 +187,12 @@ export class SchedulerHarness {
     assert.equal(this.state.inline.sizeBytes, 0, 'inline values are left')
     for (const worker of this.state.workers.values())
       assert.equal(worker.processing.size, 0, 'tasks are left on a worker')
+  }
+
+  /** It is kept at once, and clients are told. */
+  #keep({ records, tell }: SchedulerInstruction & { readonly type: 'keep' }): SchedulerInstruction[] {
+    this.kept.push(...records)
+    return tell.map(({ client, message }) => ({ type: 'to-client', client, message }))
   }
 
   #take(isFor: (instruction: SchedulerInstruction) => boolean, type: string): { readonly type: string } {

@@ -86,8 +86,9 @@ export class WorkerHarness {
     this.join()
   }
 
-  join(): void {
-    this.tell({ type: 'joined', worker: OURSELVES, peerSecret: 'secret' })
+  join(keepsState = false): void {
+    this.tell({ type: 'joined', worker: OURSELVES, peerSecret: 'secret', keepsState })
+    if (keepsState) return
     this.tell({ type: 'peers', workers: [PEER, OTHER_PEER], addresses: ['ws://peer', 'ws://other'] })
     this.define(PLAIN)
     this.expectSilence()

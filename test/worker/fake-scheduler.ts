@@ -219,7 +219,7 @@ export class FakeScheduler implements AsyncDisposable {
     }
     const session = new WorkerSession(join, connection)
     this.sessions.push(session)
-    session.send({ type: 'joined', worker: workerId(this.sessions.length), peerSecret: SECRET })
+    session.send({ type: 'joined', worker: workerId(this.sessions.length), peerSecret: SECRET, keepsState: false })
     return session
   }
 }

@@ -21,7 +21,7 @@ export function checkInvariants(state: WorkerState): void {
   assert(sizeBytes === state.held.sizeBytes, `${sizeBytes} bytes are held and ${state.held.sizeBytes} are counted`)
   checkSpills(state)
   if (state.link.type !== 'absent') return
-  assert(state.tasks.size === 0, 'tasks without a scheduler')
+  assert(state.link.keepsWork || state.tasks.size === 0, 'tasks without a scheduler')
   assert(state.templates.size === 0, 'templates without a scheduler')
 }
 

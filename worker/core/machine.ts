@@ -6,7 +6,7 @@ import { unreachable } from '../../common/assert.js'
 import { nextOverdueMs, startBatches, startIoTasks, takeBackTails } from './dispatch.js'
 import type { WorkerEvent } from './events.js'
 import type { WorkerInstruction } from './instructions.js'
-import { onLeave, onPulse, onSchedulerLost } from './on-link.js'
+import { holdBack, onLeave, onPulse, onSchedulerLost } from './on-link.js'
 import {
   onSpillFailed,
   onValueLoaded,
@@ -100,7 +100,7 @@ export function handleEvent(state: WorkerState, event: WorkerEvent): WorkerInstr
     default:
       unreachable(event)
   }
-  return out
+  return state.link.type === 'absent' ? holdBack(state, out) : out
 }
 
 /** What the events of a turn lead to together: batches for idle threads, fetches, and one report. */
@@ -115,11 +115,12 @@ export function endTurn(state: WorkerState, nowMs: number): WorkerInstruction[] 
   askForInputs(state, nowMs, out)
   const isStuck = advanceStopping(state, nowMs, out)
   if (isStuck) giveUpAll(state)
-  state.report.flush(state.held, out)
+  if (state.link.type === 'absent' && state.link.keepsWork) state.report.flushDropped(state.held, out)
+  else state.report.flush(state.held, out)
   planSpills(state, nowMs, out)
   planCollection(state, out)
   if (isStuck) abort(state, out)
-  return out
+  return state.link.type === 'absent' ? holdBack(state, out) : out
 }
 
 /** When a turn is due even if nothing happens; `undefined` for never. */

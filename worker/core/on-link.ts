@@ -3,25 +3,60 @@ import type { WorkerId } from '../../protocol/ids.js'
 import { runningTask } from './batch.js'
 import type { WorkerEvent } from './events.js'
 import type { WorkerInstruction } from './instructions.js'
-import { dropValue, returnUnstarted, takeBackAll } from './let-go.js'
+import { dropValue, forgetTask, returnUnstarted, takeBackAll } from './let-go.js'
 import { pauseReason } from './memory.js'
+import { Attempts } from './report-columns.js'
 import type { WorkerState } from './state.js'
 import { dropTask, forgetStops } from './stopping.js'
 
-export function onJoined(state: WorkerState, worker: WorkerId): void {
+/** Tells the scheduler what is here of the time before: first what runs or has an outcome to tell, then outcomes and values. */
+export function onJoined(
+  state: WorkerState,
+  { worker, keepsState }: { readonly worker: WorkerId; readonly keepsState: boolean },
+  out: WorkerInstruction[],
+): void {
   if (state.link.type !== 'absent') return
-  state.link = { type: 'joined', worker }
-  for (const [task, sizeBytes] of state.held.entries) state.report.addCopy(task, sizeBytes)
+  state.link = { type: 'joined', worker, keepsState }
+  const { report, unsaid } = state
+  const had = new Attempts()
+  for (const task of state.tasks.values()) had.add(task)
+  for (const failed of unsaid) had.add(failed)
+  report.addUntold(had)
+  if (had.tasks.length > 0) {
+    out.push({ type: 'send', message: { type: 'tasks-held', tasks: had.tasks, attempts: had.attempts } })
+  }
+  for (const message of unsaid) out.push({ type: 'send', message })
+  unsaid.length = 0
+  for (const [task, sizeBytes] of state.held.entries) report.addCopy(task, sizeBytes)
+  report.flush(state.held, out)
+  if (keepsState) out.push({ type: 'send', message: { type: 'attached' } })
 }
 
-/** Nobody is there to take results, and the next scheduler knows nothing of these tasks: they are stopped. */
+/** Nobody is there to be told anything: failures wait until somebody is, and of the rest the report has what matters then. */
+export function holdBack(state: WorkerState, out: readonly WorkerInstruction[]): WorkerInstruction[] {
+  return out.filter((instruction) => {
+    if (instruction.type !== 'send') return true
+    const { message } = instruction
+    if (message.type === 'task-failed' || message.type === 'task-exited') state.unsaid.push(message)
+    return false
+  })
+}
+
+/**
+ * Nobody is there to take results. If another scheduler will go on with this one's work, what runs and what is held stays for
+ * it; what has not started is its to send again. Else the next one knows nothing of these tasks: they are stopped.
+ */
 export function onSchedulerLost(state: WorkerState, out: WorkerInstruction[]): void {
   if (state.link.type === 'leaving') {
     close(state, out)
     return
   }
-  state.link = { type: 'absent' }
-  forgetAll(state, out)
+  const keepsWork = state.link.type === 'joined' && state.link.keepsState
+  state.link = { type: 'absent', keepsWork }
+  forgetStops(state)
+  if (keepsWork) for (const task of state.tasks.values()) if (task.state.type !== 'batched') forgetTask(state, task)
+  if (!keepsWork) forgetWork(state, out)
+  forgetNumbers(state)
 }
 
 /**
@@ -78,16 +113,19 @@ function close(state: WorkerState, out: WorkerInstruction[]): void {
   out.push({ type: 'close', reason })
 }
 
-/** Also what only this scheduler's numbers name: templates and peers are numbered anew by the next. */
-function forgetAll(state: WorkerState, out: WorkerInstruction[]): void {
-  forgetStops(state)
+function forgetWork(state: WorkerState, out: WorkerInstruction[]): void {
   for (const task of state.tasks.values()) dropTask(state, task, out)
-  state.fetches.forgetOrders()
   for (const task of state.held.tasks) dropValue(state, task)
   state.report.forgetNews()
+  state.unsaid.length = 0
+  takeBackAll(state)
+}
+
+/** What only this scheduler's numbers name: templates and peers are numbered anew by the next. Nobody waits for its orders. */
+function forgetNumbers(state: WorkerState): void {
+  state.fetches.forgetOrders()
   state.templates.clear()
   state.refusedCode.clear()
   state.peers.clear()
   state.unreachable.clear()
-  takeBackAll(state)
 }

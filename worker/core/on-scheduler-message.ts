@@ -14,7 +14,7 @@ export function onSchedulerMessage(state: WorkerState, message: Heard, out: Work
   if (state.link.type === 'absent' && message.type !== 'joined') return // Said before it knew us: not for us.
   switch (message.type) {
     case 'joined':
-      onJoined(state, message.worker)
+      onJoined(state, message, out)
       break
     case 'define-code':
       state.refusedCode.delete(message.code)

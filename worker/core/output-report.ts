@@ -29,6 +29,10 @@ export class OutputReport {
     this.#timings.add(task.template.template, durationUs)
   }
 
+  addUntold(attempts: Attempts): void {
+    this.#finished.addTo(attempts)
+  }
+
   /** The message, if there is something to say. */
   take(): OutputsFinished | undefined {
     const { tasks, attempts } = this.#finished

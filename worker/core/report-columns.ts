@@ -14,10 +14,15 @@ export class Attempts {
   #attempts: Attempt[] = []
   #areAllFirst = true
 
-  add({ task, attempt }: Task): void {
+  add({ task, attempt }: Pick<Task, 'task' | 'attempt'>): void {
     this.tasks.push(task)
     this.#attempts.push(attempt)
     if (attempt !== 1) this.#areAllFirst = false
+  }
+
+  /** Adds these to others. */
+  addTo(others: Attempts): void {
+    this.tasks.forEach((task, i) => others.add({ task, attempt: this.#attempts[i]! }))
   }
 
   /** Empty when all are 1. */

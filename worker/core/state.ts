@@ -3,6 +3,7 @@ import { assert } from '../../common/assert.js'
 import { ExpiringSet } from '../../common/expiring-set.js'
 import type { CodeHash, TaskId, TemplateId, WorkerId } from '../../protocol/ids.js'
 import { MAX_UNREACHABLE, UNREACHABLE_MS } from '../../protocol/limits.js'
+import type { TaskExited, TaskFailed } from '../../protocol/messages/worker.js'
 import type { Batch } from './batch.js'
 import type { Template } from './estimates.js'
 import { FetchPlan } from './fetch-plan.js'
@@ -29,9 +30,13 @@ export interface WorkerConfig {
 
 /** The worker's place in the cluster. */
 export type Link =
-  /** No scheduler has said `joined`. Then there are no tasks, and no values but those that clients just brought. */
-  | { readonly type: 'absent' }
-  | { readonly type: 'joined'; readonly worker: WorkerId }
+  /**
+   * No scheduler has said `joined`. Then there are no tasks, and no values but those that clients just brought; or, if the
+   * last scheduler is one whose work another will go on with, what runs and what is held stays for that one.
+   */
+  | { readonly type: 'absent'; readonly keepsWork: boolean }
+  /** `keepsState`: if this scheduler is lost, another one will know what it knew. */
+  | { readonly type: 'joined'; readonly worker: WorkerId; readonly keepsState: boolean }
   /** It wants to go, because it was asked to or for a `reason`: what runs may end, and nothing starts. */
   | { readonly type: 'leaving'; readonly worker: WorkerId; readonly reason: string | undefined }
   /** The shell was told to close; nothing matters any more. */
@@ -86,6 +91,8 @@ export interface WorkerState {
   /** Those that were dialled in vain a short while ago. */
   readonly unreachable: ExpiringSet<WorkerId>
   readonly report: TurnReport
+  /** What became of tasks while no scheduler was there to be told. As many as threads had when it was lost. */
+  readonly unsaid: (TaskFailed | TaskExited)[]
 }
 
 /** Where a ready task of the template is. */
@@ -108,7 +115,7 @@ export function ownId({ link }: WorkerState): WorkerId {
 export function createWorkerState(config: WorkerConfig): WorkerState {
   return {
     config,
-    link: { type: 'absent' },
+    link: { type: 'absent', keepsWork: false },
     tasks: new Map(),
     ready: new ReadyQueue(),
     ioReady: new ReadyQueue(),
@@ -127,5 +134,6 @@ export function createWorkerState(config: WorkerConfig): WorkerState {
     peers: new Map(),
     unreachable: new ExpiringSet(MAX_UNREACHABLE, UNREACHABLE_MS),
     report: new TurnReport(),
+    unsaid: [],
   }
 }

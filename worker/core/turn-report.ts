@@ -81,7 +81,19 @@ export class TurnReport {
     this.#dropped.push(task)
   }
 
-  /** Nobody is there to be told. */
+  /** Adds the attempts of which there is an outcome to tell. */
+  addUntold(attempts: Attempts): void {
+    this.#finished.addTo(attempts)
+    this.#outputs.addUntold(attempts)
+    this.#timedOut.addTo(attempts)
+  }
+
+  /** Nobody is there to be told. What nobody needs is dropped all the same. */
+  flushDropped(held: HeldValues, out: WorkerInstruction[]): void {
+    if (this.#dropped.length > 0) this.#flushDropped(held, out)
+  }
+
+  /** Nobody is there to be told, and nobody will be. */
   forgetNews(): void {
     this.#takeFinished()
     this.#outputs.take()

@@ -1,0 +1,208 @@
+/** A scheduler dies, and another one takes its place that has its journal. */
+import assert from 'node:assert/strict'
+import test from 'node:test'
+import { clientId, outputOf, type TaskId } from '../../protocol/ids.js'
+import { CLIENT_GRACE_MS, REATTACH_MS } from '../../protocol/limits.js'
+import { explain } from '../../scheduler/core/explain.js'
+import { SchedulerHarness, type TestClient, type TestWorker } from '../support/scheduler-harness.js'
+
+const WAYS = ['journal', 'snapshot'] as const
+
+/** The client comes back on another connection. */
+function back(cluster: SchedulerHarness, id = 9, name = 'client') {
+  const client = clientId(id)
+  cluster.turn({ type: 'client-joined', client, name, session: `session of ${name}` })
+  const { first: _first, peerSecret: _secret, ...lease } = cluster.takeFor(client, 'lease')
+  return { client, lease }
+}
+
+function again(
+  cluster: SchedulerHarness,
+  { join }: TestWorker,
+  held: readonly TaskId[] = [],
+  running: readonly TaskId[] = [],
+) {
+  const worker = cluster.worker(join)
+  worker.take('joined')
+  worker.send(
+    { type: 'tasks-held', tasks: running, attempts: [] },
+    { type: 'copies-held', tasks: held, sizes: held.map(() => 2) },
+    { type: 'attached' },
+  )
+  return worker
+}
+
+function want(cluster: SchedulerHarness, client: TestClient['id'], ...tasks: TaskId[]): void {
+  cluster.turn({ type: 'client-message', client, message: { type: 'want', tasks } })
+}
+
+for (const way of WAYS) {
+  test(`what was said is acknowledged, and known to the next scheduler by its ${way}`, () => {
+    const before = new SchedulerHarness({ keepsState: true })
+    const client = before.client()
+    const f = client.define('f')
+    assert.equal(client.take('accepted').count, 2)
+    const ids = client.submit(f, [{}, {}, {}])
+    assert.equal(client.take('accepted').count, 3)
+    client.want(...ids)
+    client.release(ids[1]!)
+    assert.equal(client.take('accepted').count, 4)
+
+    const cluster = before.successor(way)
+    assert.equal(cluster.tasks.ready, 2)
+    const { client: id, lease } = back(cluster)
+    assert.deepEqual(lease, { type: 'lease', count: 2 ** 18, graceMs: CLIENT_GRACE_MS, isResumed: true, saidCount: 4 })
+    want(cluster, id, ids[0]!, ids[2]!)
+    const worker = cluster.worker({ threads: 2 })
+    assert.deepEqual(worker.takeTasks(), [ids[0], ids[2]])
+    worker.finish([ids[0]!, ids[2]!])
+    assert.deepEqual(cluster.takeFor(id, 'values').tasks, [ids[0], ids[2]])
+  })
+
+  test(`finished work is not done again, and running work goes on where it is: ${way}`, () => {
+    const before = new SchedulerHarness({ keepsState: true })
+    const client = before.client()
+    const first = before.worker({ threads: 4 })
+    const f = client.define('f')
+    const [small, large, running, failed] = client.submit(f, [{}, {}, {}, {}]) as [TaskId, TaskId, TaskId, TaskId]
+    const [next] = client.submit(f, [{ inputs: [small, large] }]) as [TaskId]
+    first.finish([small])
+    first.finish([large], { sizeBytes: 1_000_000 })
+    first.fail(failed)
+
+    const cluster = before.successor(way)
+    assert.deepEqual(cluster.tasks, { ...cluster.tasks, 'in-memory': 2, failed: 1, ready: 2, processing: 0 })
+    const idle = cluster.worker({ threads: 8 })
+    assert.deepEqual(idle.takeTasks(), [], 'it is too early to start anything')
+    assert.match(explain(cluster.state, next, '').reason, /the scheduler was started again, and 1 worker of the time/)
+    const { client: id } = back(cluster)
+    want(cluster, id, small, large, running, failed, next)
+    assert.deepEqual(cluster.takeFor(id, 'values').tasks, [small], 'small values are in the journal')
+    assert.deepEqual(cluster.takeFor(id, 'failed').tasks, [failed])
+
+    const worker = again(cluster, first, [small, large], [running])
+    assert.equal(cluster.tasks.processing, 2, 'one goes on, and the other was only waiting for that')
+    assert.deepEqual([...worker.takeTasks(), ...idle.takeTasks()], [next])
+    worker.finish([running])
+    assert.deepEqual(cluster.takeFor(id, 'values').tasks, [running])
+    want(cluster, id, large)
+    assert.deepEqual(cluster.takeFor(id, 'located').workers, [worker.id])
+  })
+
+  test(`what nobody brings back is made again, once everybody had the time: ${way}`, () => {
+    const before = new SchedulerHarness({ keepsState: true })
+    const client = before.client()
+    const first = before.worker()
+    const second = before.worker()
+    const f = client.define('f')
+    const [input] = client.submit(f, [{}]) as [TaskId]
+    const [result] = client.submit(f, [{ inputs: [input] }]) as [TaskId]
+    first.finish([input], { sizeBytes: 1_000_000 })
+    client.release(input)
+    const holder = [first, second].find(({ unread }) => unread.includes('run-tasks'))!
+    holder.finish([result], { sizeBytes: 1_000_000 })
+
+    const cluster = before.successor(way)
+    assert.equal(cluster.tasks['in-memory'], 1)
+    const worker = again(cluster, second)
+    assert.deepEqual(worker.takeTasks(), [])
+    assert.equal(cluster.wakeUp(), REATTACH_MS)
+    assert.deepEqual(worker.takeTasks(), [input])
+    worker.finish([input], { sizeBytes: 1_000_000 })
+    assert.deepEqual(worker.takeTasks(), [result])
+  })
+
+  test(`futures of others, keys, outputs and detached work are what they were: ${way}`, () => {
+    const before = new SchedulerHarness({ keepsState: true })
+    const client = before.client('client')
+    const other = before.client('other')
+    const f = client.define('f')
+    const two = client.define('two', { outputs: 2 })
+    const [named, plain, quiet] = client.submit(f, [{ key: 'name' }, {}, {}]) as [TaskId, TaskId, TaskId]
+    const { producer, outputs } = client.split(two, 2)
+    client.send({ type: 'detach', tasks: [quiet] })
+    client.release(quiet, outputs[0]!)
+    const array = other.submission(0, [{}]).message
+    assert.ok(array.type === 'submit')
+    other.send({ type: 'attach', array: array.array, key: 'name' })
+    client.release(named)
+
+    const cluster = before.successor(way)
+    assert.deepEqual(cluster.tasks, before.tasks)
+    const worker = cluster.worker({ threads: 8 })
+    assert.deepEqual(worker.takeTasks().sort(), [named, plain, quiet, producer].sort())
+    worker.finish([named, plain, quiet])
+    worker.finishOutputs([producer], 2)
+    const { client: id } = back(cluster, 9, 'other')
+    want(cluster, id, (array.array * 1_024) as TaskId)
+    assert.deepEqual(cluster.takeFor(id, 'values').tasks, [array.array * 1_024])
+    const mine = back(cluster, 10)
+    want(cluster, mine.client, plain, outputOf(producer, 1))
+    assert.deepEqual(cluster.takeFor(mine.client, 'values').tasks, [plain, outputs[1]])
+    assert.equal(cluster.tasks['in-memory'], 3, 'nobody holds the others')
+  })
+}
+
+test('a client that does not come back is given up, and so is one that said that it goes', () => {
+  const before = new SchedulerHarness({ keepsState: true })
+  const client = before.client('client')
+  const polite = before.client('polite')
+  const f = client.define('f')
+  const ids = client.submit(f, [{}, {}])
+  client.send({ type: 'detach', tasks: [ids[1]!] })
+  before.turn({ type: 'client-left', client: polite.id, isFinal: true })
+  assert.equal(before.state.sessions.size, 1)
+  before.turn({ type: 'client-left', client: client.id, isFinal: false })
+  assert.equal(before.tasks.ready, 2)
+
+  const cluster = before.successor()
+  assert.equal(cluster.wakeUp(), CLIENT_GRACE_MS)
+  assert.equal(cluster.tasks.ready, 1, 'what it detached goes on')
+  assert.equal(cluster.state.sessions.size, 0)
+  cluster.turn({ type: 'client-joined', client: clientId(9), name: 'client', session: 'session of client' })
+  assert.equal(cluster.takeFor(clientId(9), 'lease').isResumed, false)
+})
+
+test('a client whose connection broke finds all that it held, though its old one was not seen to end', () => {
+  const cluster = new SchedulerHarness({ keepsState: true })
+  const client = cluster.client()
+  const worker = cluster.worker()
+  const f = client.define('f')
+  const ids = client.submit(f, [{}, {}])
+  worker.finish([ids[0]!])
+  cluster.skip()
+  const { client: id, lease } = back(cluster)
+  assert.equal(lease.saidCount, 3)
+  assert.equal(cluster.takeClosing().type, 'close-client')
+  assert.deepEqual(cluster.takeFor(id, 'finished').tasks, [ids[0]])
+  cluster.turn({ type: 'client-left', client: client.id, isFinal: false })
+  worker.finish([ids[1]!])
+  want(cluster, id, ids[1]!)
+  assert.deepEqual(cluster.takeFor(id, 'values').tasks, [ids[1]])
+})
+
+test('nothing is started while the journal has no room, and then all is', () => {
+  const cluster = new SchedulerHarness({ keepsState: true })
+  const client = cluster.client()
+  const worker = cluster.worker()
+  cluster.turn({ type: 'journal-full', isFull: true })
+  const ids = client.submit(client.define('f'), [{}])
+  assert.deepEqual(worker.takeTasks(), [])
+  assert.match(explain(cluster.state, ids[0]!, '').reason, /^It waits: the state directory of the scheduler is full/)
+  cluster.turn({ type: 'journal-full', isFull: false })
+  assert.deepEqual(worker.takeTasks(), ids)
+})
+
+test('a worker that comes late with what runs elsewhere by now is told to free it', () => {
+  const before = new SchedulerHarness({ keepsState: true })
+  const client = before.client()
+  const late = before.worker()
+  const ids = client.submit(client.define('f'), [{}, {}])
+  late.takeTasks()
+  const cluster = before.successor()
+  const other = cluster.worker({ threads: 2 })
+  cluster.wakeUp()
+  assert.deepEqual(other.takeTasks(), ids)
+  const worker = again(cluster, late, [], ids)
+  assert.deepEqual(worker.take('free-tasks').tasks, ids)
+})

@@ -1,0 +1,69 @@
+/** A worker loses a scheduler that keeps its state: what runs goes on, and the next one hears of it. */
+import assert from 'node:assert/strict'
+import test from 'node:test'
+import { OURSELVES, PLAIN, task, tasks, WorkerHarness } from '../support/worker-harness.js'
+
+function workerOfOneThatKeeps(threads = 1): WorkerHarness {
+  const worker = new WorkerHarness(threads)
+  worker.send({ type: 'scheduler-lost' })
+  worker.join(true)
+  worker.takeMessage('attached')
+  worker.define(PLAIN)
+  worker.expectSilence()
+  return worker
+}
+
+test('what runs goes on, what has not started is forgotten, and values stay', () => {
+  const worker = workerOfOneThatKeeps()
+  worker.hold(task(100))
+  worker.run([task(0)])
+  worker.takeBatch()
+  worker.run([task(1)])
+  worker.send({ type: 'scheduler-lost' })
+  worker.endTurn()
+  worker.expectSilence()
+  assert.deepEqual([...worker.state.tasks.keys()], [task(0)])
+
+  worker.join(true)
+  const held = worker.takeMessage('tasks-held')
+  assert.deepEqual([held.tasks, held.attempts], [[task(0)], []])
+  assert.deepEqual(worker.takeMessage('copies-held').tasks, [task(100)])
+  worker.takeMessage('attached')
+  worker.finish(0)
+  assert.deepEqual(worker.takeMessage('tasks-finished').tasks, [task(0)])
+  worker.expectSilence()
+})
+
+test('outcomes of the time without a scheduler are told to the next one, behind whose they are', () => {
+  const worker = workerOfOneThatKeeps(2)
+  worker.run([task(0)])
+  worker.run([task(1)])
+  worker.takeBatch()
+  worker.takeBatch()
+  worker.send({ type: 'scheduler-lost' })
+  worker.endTurn()
+  worker.finish(0)
+  worker.send({ type: 'thread-exited', thread: 1, culprit: 0, firstUnstarted: 1, exitCode: 3, reason: 'it ended' })
+  worker.endTurn()
+  worker.expectSilence()
+
+  worker.join(true)
+  assert.deepEqual(worker.takeMessage('tasks-held').tasks, [task(1), task(0)])
+  assert.equal(worker.takeMessage('task-exited').task, task(1))
+  assert.deepEqual(worker.takeMessage('tasks-finished').tasks, [task(0)])
+  assert.deepEqual(worker.takeMessage('copies-held').tasks, [task(0)])
+  worker.takeMessage('attached')
+  worker.expectSilence()
+})
+
+test('a scheduler that knows nothing of it has it freed', () => {
+  const worker = workerOfOneThatKeeps()
+  worker.run(tasks(1))
+  worker.takeBatch()
+  worker.send({ type: 'scheduler-lost' })
+  worker.tell({ type: 'joined', worker: OURSELVES, peerSecret: 'secret', keepsState: false })
+  assert.deepEqual(worker.takeMessage('tasks-held').tasks, tasks(1))
+  worker.tell({ type: 'free-tasks', tasks: tasks(1) })
+  worker.finish(0)
+  assert.deepEqual(worker.takeInstruction('drop').tasks, tasks(1))
+})
