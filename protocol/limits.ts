@@ -31,6 +31,12 @@ export const SHARED_BYTES = 1 * MIB
 export const MAX_OUTPUTS = 1_023
 /** How deep a value may nest. */
 export const MAX_VALUE_DEPTH = 1_000
+/** What people are shown of an error: its name, message and stack. */
+export const MAX_ERROR_TEXT_BYTES = 4 * KIB
+/** Kinds of errors that a scheduler keeps in mind. */
+export const MAX_ERROR_GROUPS = 200
+/** Functions that have figures of their own in the metrics; the others have theirs together. */
+export const MAX_METRIC_FUNCTIONS = 100
 /** One piece of code: a function's source or a module's bundle. */
 export const MAX_CODE_BYTES = 64 * MIB
 export const MAX_CONNECTIONS = 10_000
@@ -150,5 +156,6 @@ assert(CHUNK_BYTES <= MAX_IN_FLIGHT_BYTES, 'a chunk must be allowed into the soc
 assert(CLIENT_SILENCE_MS > HEARTBEAT_TIMEOUT_MS, 'user code runs in clients, and not in workers’ loops')
 assert(HEARTBEAT_TIMEOUT_MS > 2 * HEARTBEAT_INTERVAL_MS, 'one lost heartbeat must not lose a worker')
 assert(MAX_OUTPUTS < ARRAY_CAPACITY, 'a task and its outputs must fit into one array')
+assert(MAX_ERROR_TEXT_BYTES < 2 ** 16, 'the size of the text of an error must fit into two bytes')
 assert(OUT_OF_BAND_BYTES < SHARED_BYTES, 'what is shared is out of band')
 assert(STOP_GRACE_MS < MAX_GRACE_MS, 'the usual grace must be one that can be asked for')

@@ -8,10 +8,16 @@ import { ProtocolError } from './errors.js'
 import type { Packed } from '../common/packed.js'
 import type { TaskId } from './ids.js'
 
+/** What a value looks like as JSON: a JSON Schema. */
+export type Shape = Readonly<Record<string, unknown>>
+
 /** One field: how it goes to the wire, and how what arrives is checked. `parse` throws a {@link ProtocolError}. */
 export interface Field<T> {
   toWire(value: T): unknown
   parse(wire: unknown, path: string): T
+  /** Of values that HTTP answers have. */
+  readonly shape?: Shape | undefined
+  readonly isOptional?: true
 }
 export type Infer<F> = F extends Field<infer T> ? T : never
 
@@ -28,18 +34,27 @@ const refuse = (path: string, wanted: string): never => {
 }
 
 /** A field that goes to the wire as it is, when `accepts` holds. */
-function plain<T>(wanted: string, accepts: (wire: unknown) => wire is T): Field<T> {
-  return { toWire: (value) => value, parse: (wire, path) => (accepts(wire) ? wire : refuse(path, wanted)) }
+function plain<T>(wanted: string, accepts: (wire: unknown) => wire is T, shape?: Shape): Field<T> {
+  return { shape, toWire: (value) => value, parse: (wire, path) => (accepts(wire) ? wire : refuse(path, wanted)) }
+}
+
+/** The field, with what is to be known of it in descriptions of an API. */
+export function about<T>(description: string, field: Field<T>): Field<T> {
+  return { ...field, shape: { ...field.shape, description } }
 }
 
 const isInteger = (wire: unknown): wire is number => Number.isSafeInteger(wire) && (wire as number) >= 0
 const isTextOrAbsent = (wire: unknown): wire is string | undefined => wire === undefined || typeof wire === 'string'
 
 /** A whole number from 0 up. */
-export const integer: Field<number> = plain('a whole number', isInteger)
+export const integer: Field<number> = plain('a whole number', isInteger, { type: 'integer', minimum: 0 })
 /** Any finite number. */
-export const real: Field<number> = plain('a number', (wire): wire is number => Number.isFinite(wire))
-export const text: Field<string> = plain('a text', (wire): wire is string => typeof wire === 'string')
+export const real: Field<number> = plain('a number', (wire): wire is number => Number.isFinite(wire), {
+  type: 'number',
+})
+export const text: Field<string> = plain('a text', (wire): wire is string => typeof wire === 'string', {
+  type: 'string',
+})
 export const optionalText: Field<string | undefined> = {
   toWire: (value) => value,
   parse: (wire, path) => {
@@ -47,7 +62,9 @@ export const optionalText: Field<string | undefined> = {
     return isTextOrAbsent(value) ? value : refuse(path, 'a text or nothing')
   },
 }
-export const flag: Field<boolean> = plain('true or false', (wire): wire is boolean => typeof wire === 'boolean')
+export const flag: Field<boolean> = plain('true or false', (wire): wire is boolean => typeof wire === 'boolean', {
+  type: 'boolean',
+})
 export const bytes: Field<Uint8Array> = plain('bytes', (wire): wire is Uint8Array => wire instanceof Uint8Array)
 
 /** Whole numbers from 0 up. */
@@ -115,11 +132,23 @@ export function branded<T, B extends T>(field: Field<T>, mint: (value: T) => B):
 /** One of some texts. */
 export function oneOf<const T extends readonly string[]>(...choices: T): Field<T[number]> {
   const known: ReadonlySet<unknown> = new Set(choices)
-  return plain(`one of ${choices.join(', ')}`, (wire): wire is T[number] => known.has(wire))
+  const shape = { type: 'string', enum: choices }
+  return plain(`one of ${choices.join(', ')}`, (wire): wire is T[number] => known.has(wire), shape)
+}
+
+/** A field that a record may be without. */
+export function optional<T>(field: Field<T>): Field<T | undefined> {
+  return {
+    shape: field.shape,
+    isOptional: true,
+    toWire: (value) => (value === undefined ? null : field.toWire(value)),
+    parse: (wire, path) => (wire === null ? undefined : field.parse(wire, path)),
+  }
 }
 
 export function list<T>(item: Field<T>): Field<readonly T[]> {
   return {
+    shape: { type: 'array', items: item.shape },
     toWire: (values) => values.map((value) => item.toWire(value)),
     parse: (wire, path) => {
       if (!Array.isArray(wire)) return refuse(path, 'a list')
@@ -131,6 +160,12 @@ export function list<T>(item: Field<T>): Field<readonly T[]> {
 export function record<F extends Fields>(fields: F): Field<Values<F>> {
   const entries = Object.entries(fields)
   return {
+    shape: {
+      type: 'object',
+      properties: Object.fromEntries(entries.map(([name, field]) => [name, field.shape])),
+      required: entries.filter(([, field]) => field.isOptional !== true).map(([name]) => name),
+      additionalProperties: false,
+    },
     toWire: (value) => entries.map(([name, field]) => field.toWire(value[name])),
     parse: (wire, path) => {
       if (!Array.isArray(wire) || wire.length !== entries.length) return refuse(path, `a list of ${entries.length}`)

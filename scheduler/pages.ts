@@ -7,9 +7,10 @@ import { readFile } from 'node:fs/promises'
 import type { RequestListener } from 'node:http'
 import type * as Fastify from 'fastify'
 import { requirePackage } from '../common/node/require-package.js'
-import type { ErrorCode } from '../protocol/errors.js'
-import type { ClusterStatus } from '../protocol/messages/status.js'
+import { MAX_HELLO_BYTES } from '../protocol/limits.js'
 import type { Access, AddressRefusal } from './access.js'
+import { METRICS_PATH, OPENAPI_PATH, TASK_ACTIONS, TASK_VIEW, VIEWS, type Views } from './api.js'
+import { addApi, answerError, type ApiOptions } from './api-routes.js'
 
 const { fastify } = requirePackage('fastify') as typeof Fastify
 
@@ -49,21 +50,26 @@ const REFUSALS: Readonly<Record<Refusal, { readonly statusCode: number; readonly
 })
 
 /** Every route there is; a test compares. */
-export const ROUTES = [
-  { method: 'GET', url: '/health' },
-  { method: 'GET', url: '/api/v1/status' },
-  { method: 'GET', url: '/status.js' },
-  { method: 'GET', url: '/status.css' },
-  { method: 'GET', url: '/' },
-  { method: 'POST', url: '/' },
-] as const
+export const ROUTES: readonly { readonly method: 'GET' | 'POST'; readonly url: string }[] = [
+  ...['/health', '/', '/status.js', '/status.css', METRICS_PATH, OPENAPI_PATH, TASK_VIEW.path].map(get),
+  ...VIEWS.map(({ path }) => get(path)),
+  ...[...TASK_ACTIONS.map(({ path }) => path), '/'].map((url) => ({ method: 'POST', url }) as const),
+]
+
+function get(url: string): { readonly method: 'GET'; readonly url: string } {
+  return { method: 'GET', url }
+}
 
 export interface PagesOptions {
   readonly access: Access
-  readonly currentStatus: () => ClusterStatus
+  readonly machine: Views
+  readonly sessions: ApiOptions['sessions']
+  /** Told of each route, for a test. */
+  readonly onRoute?: (route: { readonly method: string | string[]; readonly url: string }) => void
 }
 
-export async function createPages({ access, currentStatus }: PagesOptions): Promise<RequestListener> {
+export async function createPages(options: PagesOptions): Promise<RequestListener> {
+  const { access, machine, sessions, onRoute } = options
   const [page, script, style, signIn] = await Promise.all([
     readFile(new URL('index.html', DASHBOARD), 'utf8'),
     readFile(new URL('status.js', DASHBOARD), 'utf8'),
@@ -82,7 +88,12 @@ export async function createPages({ access, currentStatus }: PagesOptions): Prom
     else reply.header('Set-Cookie', cookie).redirect('/', 303)
   }
 
-  const app = fastify({ logger: false, bodyLimit: MAX_FORM_BYTES })
+  const app = fastify({
+    logger: false,
+    bodyLimit: MAX_FORM_BYTES,
+    routerOptions: { maxParamLength: MAX_HELLO_BYTES }, // No key in an address is longer than the head of a request.
+  })
+  if (onRoute !== undefined) app.addHook('onRoute', onRoute)
   app.addHook('onRequest', (request, reply, done) => {
     const { method, url, headers } = request
     reply.headers(HEADERS)
@@ -106,7 +117,7 @@ export async function createPages({ access, currentStatus }: PagesOptions): Prom
   })
 
   app.get('/health', () => ({ status: 'ok' }))
-  app.get('/api/v1/status', () => currentStatus())
+  addApi(app, { machine, sessions })
   app.get('/status.js', (_request, reply) => {
     reply.type('text/javascript').send(script)
   })
@@ -141,10 +152,6 @@ function isOpenToAll(method: string, url: string): boolean {
 
 function isPage(url: string): boolean {
   return url === '/' || url.startsWith('/?')
-}
-
-function answerError(reply: Fastify.FastifyReply, statusCode: number, code: ErrorCode, message: string): void {
-  reply.code(statusCode).send({ code, message })
 }
 
 /** The sign-in page is all that a stranger gets, so it loads nothing: it has its style inline, which the policy names. */

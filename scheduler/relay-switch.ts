@@ -26,6 +26,8 @@ interface Direction {
 }
 
 export class RelaySwitch {
+  /** Since the start. */
+  relayedBytes = 0
   readonly #relays = new Map<number, readonly [Direction, Direction]>()
 
   connect(relay: number, asker: RelayEnd, holder: RelayEnd): void {
@@ -44,6 +46,7 @@ export class RelaySwitch {
     const direction = this.#relays.get(message.relay)?.find((each) => each.from === from)
     if (direction === undefined) return
     direction.onItsWayBytes += payload.length
+    this.relayedBytes += payload.length
     if (direction.onItsWayBytes <= MAX_RELAY_BYTES) {
       direction.to.sendPayload(message, payload)
       return

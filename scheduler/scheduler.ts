@@ -51,7 +51,7 @@ export async function startScheduler(given: SchedulerOptions): Promise<RunningSc
     viewers: stream,
     loadPages: async (access) => {
       const { createPages } = await import('./pages.js')
-      return await createPages({ access, currentStatus: () => open().machine.statusOf(nowMs()) })
+      return await createPages({ access, machine: open().machine, sessions: open().sessions })
     },
     onError: (error) => log.error({ err: error }, 'the HTTP server failed'),
   })

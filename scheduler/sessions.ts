@@ -10,6 +10,7 @@ import { clientId, workerId, type ClientId, type WorkerId } from '../protocol/id
 import { CLIENT_SILENCE_MS, HANDSHAKE_TIMEOUT_MS, MAX_CONNECTIONS } from '../protocol/limits.js'
 import { clientToScheduler, schedulerToClient } from '../protocol/messages/client.js'
 import type { ClientToScheduler, SchedulerToClient } from '../protocol/messages/client.js'
+import type { ActionOutcome } from '../protocol/messages/api.js'
 import type { Hello } from '../protocol/messages/handshake.js'
 import type { Runs } from '../protocol/messages/runs.js'
 import { schedulerToWorker, workerToScheduler } from '../protocol/messages/worker.js'
@@ -22,6 +23,7 @@ import type { Socket } from '../protocol/transport/socket.js'
 import type { SchedulerEvent } from './core/events.js'
 import type { JournalRecord } from './core/journal-record.js'
 import type { SchedulerMachine } from './core/machine.js'
+import type { OperatorAction } from './core/on-operator.js'
 import type { MemberId, SchedulerInstruction } from './core/instructions.js'
 import type { Grant, TokenRole } from './role-token.js'
 import { refuseLargePayload, RelaySwitch, strayPayload, type RelayEnd } from './relay-switch.js'
@@ -54,6 +56,9 @@ export class Sessions {
   readonly #switch = new RelaySwitch()
   #onRuns: ((worker: string, message: Runs) => void) | undefined
   readonly #keep: NonNullable<SessionsOptions['keep']>
+  /** Who waits for an answer: each has it by the end of the turn. */
+  readonly #operators = new Map<number, (outcome: ActionOutcome['outcome'] | undefined) => void>()
+  #lastOperator = 0
   #lastClient: number
   #lastWorker: number
   #isClosed = false
@@ -78,6 +83,11 @@ export class Sessions {
   /** The clock of every event. */
   get nowMs(): number {
     return this.#loop.nowMs
+  }
+
+  /** What went through relays since the start. */
+  get relayedBytes(): number {
+    return this.#switch.relayedBytes
   }
 
   /** How many connections are past their handshake. */
@@ -111,11 +121,24 @@ export class Sessions {
     for (const worker of this.#workers.values()) worker.send({ type: 'watch-runs', isWatched: onRuns !== undefined })
   }
 
+  /** Does what somebody asks for who looks after the cluster; `undefined` when the scheduler stops instead. */
+  async operate(action: OperatorAction, key: string): Promise<ActionOutcome['outcome'] | undefined> {
+    if (this.#isClosed) return undefined
+    const request = ++this.#lastOperator
+    const outcome = new Promise<ActionOutcome['outcome'] | undefined>((resolve) =>
+      this.#operators.set(request, resolve),
+    )
+    this.#submit({ type: 'operator-asked', request, action, key, nowMs: this.nowMs })
+    return await outcome
+  }
+
   /** Closes every connection, telling why. */
   close(): void {
     this.#isClosed = true
     this.#loop.stop()
     for (const connection of this.#open) connection.close(STOPPED)
+    for (const tell of this.#operators.values()) tell(undefined)
+    this.#operators.clear()
   }
 
   #admit(hello: Hello, grant: Grant): Admission {
@@ -269,6 +292,10 @@ export class Sessions {
         if (asker !== undefined && holder !== undefined) this.#switch.connect(instruction.relay, asker, holder)
         break
       }
+      case 'answer-operator':
+        this.#operators.get(instruction.request)?.(instruction.outcome)
+        this.#operators.delete(instruction.request)
+        break
       case 'cut-relay':
         this.#switch.cut(instruction.relay)
         break

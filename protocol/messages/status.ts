@@ -77,6 +77,20 @@ export const blockedStatus = record({
  */
 export type BlockedStatus = Infer<typeof blockedStatus>
 
+/**
+ * Since the scheduler started. `retried` are runs that failed and were followed by another try; they are not among `failed`.
+ * `resultBytes` is what the results of finished runs have, all together; `movedBytes` what workers got of values from others.
+ */
+export const totals = record({
+  submitted: integer,
+  finished: integer,
+  failed: integer,
+  retried: integer,
+  cancelled: integer,
+  resultBytes: integer,
+  movedBytes: integer,
+})
+
 export const clusterStatus = record({
   packageVersion: text,
   nodeVersion: text,
@@ -88,8 +102,7 @@ export const clusterStatus = record({
   functions: list(functionStatus),
   /** Kinds of tasks that wait for a worker which has what they need. */
   blocked: list(blockedStatus),
-  /** `retried` are runs that failed and were followed by another try; they are not among `failed`. */
-  totals: record({ submitted: integer, finished: integer, failed: integer, retried: integer }),
+  totals,
   /** Finished tasks a second, over the last few seconds. */
   tasksPerSecond: real,
 })

@@ -1,4 +1,5 @@
 /** The value that bytes stand for. Whatever the bytes are: a value, or a {@link ProtocolError}. */
+import { withoutText } from '../error-text.js'
 import { malformed } from './byte-reader.js'
 import { FALSE, NULL, PARTS_HEADER_BYTES, SMALL_INTEGER_LIMIT, TRUE, UNDEFINED, WITH_PARTS } from './tags.js'
 import { ValueReader, type DecodeOptions } from './value-reader.js'
@@ -27,5 +28,5 @@ export function decodeValue(bytes: Uint8Array, options: DecodeOptions = {}): unk
 
 /** Decodes what `encodeError` encoded: the error, or whatever else was thrown. */
 export function decodeError(bytes: Uint8Array): unknown {
-  return decodeValue(bytes)
+  return decodeValue(withoutText(bytes))
 }

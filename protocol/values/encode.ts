@@ -1,7 +1,8 @@
 /** A user's value as bytes: one contiguous byte string, never empty. See `tags.ts` for its form. */
 import type { Packer } from '../../common/packed.js'
+import { withText } from '../error-text.js'
 import { HeddleError, NotSerializableError } from '../errors.js'
-import { MAX_MESSAGE_BYTES, SHARED_BYTES } from '../limits.js'
+import { MAX_ERROR_TEXT_BYTES, MAX_MESSAGE_BYTES, SHARED_BYTES } from '../limits.js'
 import { copyRegion, sizeOf, viewOfRegion, type Region } from './regions.js'
 import { alignUp, PARTS_HEADER_BYTES, WITH_PARTS } from './tags.js'
 import { ValueWriter, type FutureSink } from './value-writer.js'
@@ -66,8 +67,28 @@ export function encodeInto(packer: Packer, value: unknown, options: EncodeOption
   }
 }
 
-/** Encodes whatever was thrown. Never throws itself: what can't travel becomes an error that says so. */
+/** Encodes whatever was thrown, and its text for people. Never throws itself: what can't travel becomes an error that says so. */
 export function encodeError(error: unknown): Uint8Array {
+  return withText(encodedError(error), readableText(error))
+}
+
+const utf8 = new TextEncoder()
+const textBuffer = new Uint8Array(MAX_ERROR_TEXT_BYTES)
+
+/** Whatever was thrown, as people would see it on a terminal. Its own code may throw when it is asked. */
+function readableText(error: unknown): Uint8Array {
+  let text: string
+  try {
+    text = error instanceof Error ? (error.stack ?? `${error.name}: ${error.message}`) : String(error)
+    const cause = error instanceof Error ? error.cause : undefined
+    if (cause instanceof Error) text += `\ncaused by ${cause.stack ?? cause.message}`
+  } catch {
+    text = 'The task threw something that cannot be shown.'
+  }
+  return textBuffer.subarray(0, utf8.encodeInto(text, textBuffer).written)
+}
+
+function encodedError(error: unknown): Uint8Array {
   try {
     return encodeValue(error, { path: 'error' })
   } catch (reason) {

@@ -51,6 +51,7 @@ export function onCancel(
     cancellation.stoppedBy[place] = 'queue'
     // Without a record it was never looked at, and nothing can need it.
     if (task === undefined) {
+      state.totals.cancelled++
       releaseFuture(state, array, index)
       return
     }

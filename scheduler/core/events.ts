@@ -2,6 +2,7 @@
 import type { ClientId, WorkerId } from '../../protocol/ids.js'
 import type { ClientToScheduler } from '../../protocol/messages/client.js'
 import type { Join, WorkerToScheduler } from '../../protocol/messages/worker.js'
+import type { OperatorAction } from './on-operator.js'
 
 /** What goes through a relay, and what is for people who look, is passed on by the shell and never gets here. */
 type Passed = 'relay-frame' | 'relay-taken' | 'runs'
@@ -16,6 +17,8 @@ export type SchedulerEvent = { readonly nowMs: number } & (
   /** A worker's connection said `join`. The shell numbers connections; the core may refuse it by `close-worker`. */
   | { readonly type: 'worker-joined'; readonly worker: WorkerId; readonly join: Join }
   | { readonly type: 'worker-message'; readonly worker: WorkerId; readonly message: HeardFromWorker }
+  /** Somebody who looks after the cluster asks; answered by `answer-operator` with the same number. */
+  | { readonly type: 'operator-asked'; readonly request: number; readonly action: OperatorAction; readonly key: string }
   /** The worker's connection is gone, by itself or because the core asked for it. */
   | { readonly type: 'worker-left'; readonly worker: WorkerId; readonly reason: string }
   /** What must be kept can't be, for want of room; or it can again. */

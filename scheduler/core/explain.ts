@@ -75,8 +75,8 @@ function findById(state: SchedulerState, id: TaskId): Place | undefined {
   return array === undefined ? undefined : placeAt(array, indexOf(id))
 }
 
-/** An explicit key, or a generated one, which ends with the task's id. */
-function findByKey(state: SchedulerState, key: string): Place | undefined {
+/** The task of an explicit key, or of a generated one, which ends with the task's id. */
+export function findByKey(state: SchedulerState, key: string): Place | undefined {
   const explicit = state.keys.get(key)
   if (explicit !== undefined) return placeAt(explicit.array, explicit.index)
   const id = taskInKey(key)

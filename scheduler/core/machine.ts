@@ -4,11 +4,13 @@
  */
 import { unreachable } from '../../common/assert.js'
 import type { TaskId } from '../../protocol/ids.js'
+import type { ClusterOverview, ErrorList, FunctionList, TaskDetails } from '../../protocol/messages/api.js'
 import type { Explanation } from '../../protocol/messages/explanation.js'
 import type { ClusterStatus } from '../../protocol/messages/status.js'
 import type { ClusterView } from '../../protocol/messages/watch.js'
 import { nextAbsenceMs, nextOverdue } from './absence.js'
 import type { SchedulerEvent } from './events.js'
+import { detailsOf } from './details.js'
 import { explain } from './explain.js'
 import type { SchedulerInstruction } from './instructions.js'
 import type { JournalPage } from './journal-page.js'
@@ -18,9 +20,11 @@ import { checkInvariants } from './invariants.js'
 import { grantUnits, reserveUnits } from './limits.js'
 import { letNewsWait, nextNewsMs, tellOldNews } from './news.js'
 import { onClientJoined, onClientLeft, onClientMessage, removeClient } from './on-client.js'
+import { onOperator } from './on-operator.js'
 import { onWorkerMessage } from './on-task.js'
 import { seeOffWorkers } from './leaving.js'
 import { onWorkerJoined, onWorkerLeft } from './on-worker.js'
+import { functionsOf, overviewOf } from './overview.js'
 import { wakeDelayed } from './retries.js'
 import { placeReadyTasks } from './placement.js'
 import { endRebalance } from './rebalance.js'
@@ -62,6 +66,13 @@ export function handleEvent(state: SchedulerState, event: SchedulerEvent): reado
       if (worker !== undefined) onWorkerMessage(state, worker, event.message)
       break
     }
+    case 'operator-asked':
+      state.orders.push({
+        type: 'answer-operator',
+        request: event.request,
+        outcome: onOperator(state, event.action, event.key),
+      })
+      break
     case 'worker-left':
       onWorkerLeft(state, event.worker, event.reason)
       break
@@ -153,6 +164,11 @@ export interface SchedulerMachine {
   endTurn(nowMs: number): readonly SchedulerInstruction[]
   nextDeadlineMs(): number | undefined
   statusOf(nowMs: number): ClusterStatus
+  overviewOf(nowMs: number): ClusterOverview
+  functionsOf(nowMs: number): FunctionList
+  errorsOf(nowMs: number): ErrorList
+  /** `undefined` when there is no task of this key. */
+  detailsOf(nowMs: number, key: string): TaskDetails | undefined
   /** Why the task of this id or, if that is 0, of this key is where it is. */
   explain(nowMs: number, task: TaskId, key: string): Explanation
   /** What the status page shows. */
@@ -168,22 +184,22 @@ export interface SchedulerMachine {
 
 export function createSchedulerMachine(config: SchedulerConfig): SchedulerMachine {
   const state = createState(config)
+  /** Who looks on sees the state as it is now, and not as it was when something happened last. */
+  const at = (nowMs: number): SchedulerState => {
+    state.nowMs = Math.max(state.nowMs, nowMs)
+    return state
+  }
   return {
     handleEvent: (event) => handleEvent(state, event),
     endTurn: (nowMs) => endTurn(state, nowMs),
     nextDeadlineMs: () => nextDeadlineMs(state),
-    statusOf: (nowMs) => {
-      state.nowMs = Math.max(state.nowMs, nowMs)
-      return statusOf(state)
-    },
-    explain: (nowMs, task, key) => {
-      state.nowMs = Math.max(state.nowMs, nowMs)
-      return explain(state, task, key)
-    },
-    watched: (nowMs) => {
-      state.nowMs = Math.max(state.nowMs, nowMs)
-      return watchedCluster(state)
-    },
+    statusOf: (nowMs) => statusOf(at(nowMs)),
+    overviewOf: (nowMs) => overviewOf(at(nowMs)),
+    functionsOf: (nowMs) => functionsOf(statusOf(at(nowMs))),
+    errorsOf: (nowMs) => state.errors.list(at(nowMs).nowMs),
+    detailsOf: (nowMs, key) => detailsOf(at(nowMs), key),
+    explain: (nowMs, task, key) => explain(at(nowMs), task, key),
+    watched: (nowMs) => watchedCluster(at(nowMs)),
     replay: (record) => replay(state, record),
     endReplay: (nowMs) => endReplay(state, nowMs),
     snapshot: () => snapshotOf(state),

@@ -134,6 +134,7 @@ function finishProducer(state: SchedulerState, worker: WorkerRecord, producer: T
       const isInline = inlineBytes > 0
       const sizeBytes = isInline ? inlineBytes : (sizes[entry] ?? 0)
       const copy = isInline ? page : undefined
+      state.totals.resultBytes += sizeBytes
       finishTask(state, output, { type: 'in-memory', holders: worker.alone, sizeBytes, page: copy, start })
       if (!isInline && page !== undefined) state.inline.drop(page)
       continue

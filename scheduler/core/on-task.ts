@@ -81,7 +81,10 @@ export function onWorkerMessage(state: SchedulerState, worker: WorkerRecord, mes
       onAttached(state, worker)
       break
     case 'copies-held':
-      for (let i = 0; i < message.tasks.length; i++) addCopy(state, worker, message.tasks[i]!, message.sizes[i] ?? 0)
+      for (let i = 0; i < message.tasks.length; i++) {
+        state.totals.movedBytes += message.sizes[i] ?? 0
+        addCopy(state, worker, message.tasks[i]!, message.sizes[i] ?? 0)
+      }
       break
     case 'values-lost':
       for (const id of message.tasks) onValueLost(state, worker, id)
@@ -144,6 +147,7 @@ function onTasksFinished(state: SchedulerState, worker: WorkerRecord, message: T
   const page = inlineCount > 0 ? state.inline.add(ownBytes(values.bytes), inlineCount) : undefined
   state.totals.finished += current.length
   state.finishRate.add(current.length, state.nowMs)
+  let resultBytes = 0
   for (let i = 0; i < current.length; i++) {
     const task = current[i]!
     const place = places[i]!
@@ -157,9 +161,11 @@ function onTasksFinished(state: SchedulerState, worker: WorkerRecord, message: T
     const start = startOf(values, place)
     // Of what came along the size is what came, whatever the report says.
     const sizeBytes = isInline ? values.ends[place]! - start : (sizes[place] ?? 0)
+    resultBytes += sizeBytes
     const copy = isInline ? page : undefined
     finishTask(state, task, { type: 'in-memory', holders: worker.alone, sizeBytes, page: copy, start })
   }
+  state.totals.resultBytes += resultBytes
   return undefined
 }
 

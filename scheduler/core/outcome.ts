@@ -45,6 +45,8 @@ export function finishTask(state: SchedulerState, task: Task, value: InMemory): 
 
 /** The task fails, and with it every task that waits for its value, and theirs. */
 export function failTask(state: SchedulerState, task: Task, failure: Failure): void {
+  const isCancelled = failure.code === 'ERR_HEDDLE_TASK_CANCELLED'
+  if (!isCancelled && isCulprit(task, failure)) state.errors.note(task, failure, state.nowMs, false)
   const work = [task]
   for (let next = work.pop(); next !== undefined; next = work.pop()) {
     if (next.state.type === 'failed') continue
@@ -58,8 +60,8 @@ export function failTask(state: SchedulerState, task: Task, failure: Failure): v
     noteChange(state, next.id)
     if (wasWaiting) leaveWaiters(next)
     // Totals count runs: the outputs of one that fails are no further failures, and what was cancelled is none.
-    const isCancelled = failure.code === 'ERR_HEDDLE_TASK_CANCELLED'
-    if (next.producer === undefined && !isCancelled) {
+    if (next.producer === undefined && isCancelled) state.totals.cancelled++
+    else if (next.producer === undefined) {
       countFailure(state, next)
       if (next.template.rules.maxFailures > 0) countForStop(state, next)
     }
@@ -69,6 +71,11 @@ export function failTask(state: SchedulerState, task: Task, failure: Failure): v
     if (wasPending) noLongerPending(state, next)
     letGo(state, next)
   }
+}
+
+/** Others fail because it did, later too: they are no failures of their own. */
+function isCulprit(task: Task, { culpritKey }: Failure): boolean {
+  return culpritKey === '' || culpritKey === keyOf(task)
 }
 
 /** It may have failed with others, for want of an input. */

@@ -23,6 +23,7 @@ export function endRun(state: SchedulerState, task: Task, failure: Failure, end:
   task.failures++
   noteStarted(task)
   state.totals.retried++
+  state.errors.note(task, failure, state.nowMs, true)
   const delayMs = delayOf(retries, task.failures, state.rng)
   if (delayMs === 0) {
     startOver(state, task)

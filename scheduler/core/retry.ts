@@ -21,6 +21,11 @@ export function onRetry(state: SchedulerState, client: ClientRecord, ids: readon
     // Somebody else had it run again meanwhile, and what became of that may have crossed with the question.
     else if (task !== undefined) tellOne(state, task, state.arrays.get(arrayOf(id))!, indexOf(id))
   }
+  runAgain(state, failed)
+}
+
+/** These, which failed, and what goes with them. */
+export function runAgain(state: SchedulerState, failed: Set<Task>): void {
   addFailedInputs(failed)
   for (const task of [...failed]) {
     if (task.state.type !== 'failed') continue

@@ -5,10 +5,12 @@ import { Rng } from '../../common/rng.js'
 import { MAX_INLINE_CACHE_BYTES } from '../../protocol/limits.js'
 import type { SchedulerToClient } from '../../protocol/messages/client.js'
 import { taskId, type ArrayId, type ClientId, type CodeHash, type TaskId, type WorkerId } from '../../protocol/ids.js'
+import type { ClusterStatus } from '../../protocol/messages/status.js'
 import type { ClientRecord } from './client-record.js'
 import { InlineCache } from './inline-cache.js'
 import type { SchedulerInstruction } from './instructions.js'
 import type { Demand } from './demand.js'
+import { ErrorGroups } from './error-groups.js'
 import type { Inquiry } from './inquiry.js'
 import type { Retirement } from './leaving.js'
 import { JournalPage } from './journal-page.js'
@@ -134,7 +136,8 @@ export interface SchedulerState {
   readonly awaitedWorkers: Map<string, WorkerId>
   /** Until then they are waited for, and nothing is started; `undefined` when nobody is. */
   reattachUntilMs: number | undefined
-  readonly totals: { submitted: number; finished: number; failed: number; retried: number }
+  readonly totals: { -readonly [K in keyof ClusterStatus['totals']]: number }
+  readonly errors: ErrorGroups
   readonly finishRate: Rate
   nextArray: number
   nextTemplate: number
@@ -213,7 +216,8 @@ export function createState(config: SchedulerConfig): SchedulerState {
     isJournalFull: false,
     awaitedWorkers: new Map(),
     reattachUntilMs: undefined,
-    totals: { submitted: 0, finished: 0, failed: 0, retried: 0 },
+    totals: { submitted: 0, finished: 0, failed: 0, retried: 0, cancelled: 0, resultBytes: 0, movedBytes: 0 },
+    errors: new ErrorGroups(),
     finishRate: new Rate(),
     nextArray: config.firstArray,
     nextTemplate: 1,

@@ -50,7 +50,7 @@ const CLUSTER: ClusterFacts = {
     tasks: { waiting: 0, ready: 0, processing: 0, 'in-memory': 0, failed: 0, released: 0, delayed: 0 },
     functions: [],
     blocked: [],
-    totals: { submitted: 0, finished: 0, failed: 0, retried: 0 },
+    totals: { submitted: 0, finished: 0, failed: 0, retried: 0, cancelled: 0, resultBytes: 0, movedBytes: 0 },
     tasksPerSecond: 0,
   },
   bandwidth: { upBytesPerS: 2 ** 30, downBytesPerS: 2 ** 30 },

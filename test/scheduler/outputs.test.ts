@@ -48,7 +48,16 @@ test('totals count the tasks and not their outputs', () => {
   client.release(x!)
   client.split(split, 3, [x!])
 
-  assert.deepEqual(statusOf(scheduler.state).totals, { submitted: 4, finished: 1, failed: 2, retried: 0 })
+  const { totals } = statusOf(scheduler.state)
+  assert.deepEqual(totals, {
+    submitted: 4,
+    finished: 1,
+    failed: 2,
+    retried: 0,
+    cancelled: 0,
+    resultBytes: 6,
+    movedBytes: 0,
+  })
   const { finished, failed } = statusOf(scheduler.state).functions.find(({ name }) => name === 'split')!
   assert.deepEqual([finished, failed], [1, 2])
 })

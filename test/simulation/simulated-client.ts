@@ -309,6 +309,7 @@ export class SimulatedClient {
     }
     if (this.#world.separationRng.chance(this.#world.replicating)) this.#replicate()
     if (this.#world.cancelRng.chance(this.#world.cancelling)) this.#cancel()
+    if (this.#world.operatorRng.chance(this.#world.operating)) this.#askOperator()
     if (this.#world.limits.length > 0 && this.#world.needsRng.chance(0.3)) this.#takeUnit()
     if (this.#world.futureRng.chance(this.#world.retrying)) this.#retry()
     if (this.#world.futureRng.chance(this.#world.attaching)) {
@@ -633,6 +634,18 @@ export class SimulatedClient {
     this.#want([...futures])
   }
 
+  /** Somebody cancels a task of its, or has one run again, without a word to it. */
+  #askOperator(): void {
+    const { operatorRng: rng, scheduler, cancelledKeys, counts } = this.#world
+    const held = [...this.#futures.values()]
+    if (held.length === 0) return
+    const { key, isFailed } = rng.pick(held)!
+    scheduler.operate(isFailed ? 'retry' : 'cancel', key, (culprit) => {
+      counts.operated++
+      cancelledKeys.add(culprit)
+    })
+  }
+
   #noteRetried(future: Future | undefined): void {
     if (future === undefined) return
     future.isFailed = false
@@ -767,6 +780,8 @@ export class SimulatedClient {
 
   #checkNotPublished(name: string, code: string): void {
     if (code === 'ERR_HEDDLE_NO_DATASET') return
+    // Only an operator cancels what others published.
+    if (code === 'ERR_HEDDLE_TASK_CANCELLED' && this.#world.counts.operated > 0) return
     const candidates = this.#world.published.get(name) ?? []
     assert(
       candidates.some(({ outcome }) => outcome.type === 'failure'),
@@ -785,7 +800,10 @@ export class SimulatedClient {
       return
     }
     // What is retried may need a scattered value that was let go.
-    if (code === 'ERR_HEDDLE_WORKER_LOST' && (this.#world.hasDeaths || this.#world.retrying > 0)) {
+    if (
+      code === 'ERR_HEDDLE_WORKER_LOST' &&
+      (this.#world.hasDeaths || this.#world.retrying + this.#world.operating > 0)
+    ) {
       this.#world.counts.lostTasks++
       return
     }
@@ -796,6 +814,7 @@ export class SimulatedClient {
     }
     const wasRestarted = code === 'ERR_HEDDLE_TASK_CANCELLED' && culpritKey === '' && this.#world.counts.restarts > 0
     if (wasRestarted) return
+    if (code === 'ERR_HEDDLE_TASK_CANCELLED' && error.length === 0 && this.#world.cancelledKeys.has(culpritKey)) return
     if (code === 'ERR_HEDDLE_TASK_CANCELLED' && error.length === 0) {
       assert(this.#world.stoppingKeys.has(culpritKey), `${culpritKey} may fail as often as it likes: ${reason}`)
       this.#world.counts.stopped++

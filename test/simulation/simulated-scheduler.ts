@@ -17,8 +17,11 @@ import {
 import type { Field } from '../../protocol/schema.js'
 import type { SchedulerEvent } from '../../scheduler/core/events.js'
 import type { SchedulerInstruction } from '../../scheduler/core/instructions.js'
+import { findByKey } from '../../scheduler/core/explain.js'
 import { checkInvariants } from '../../scheduler/core/invariants.js'
 import { endTurn, handleEvent, nextDeadlineMs } from '../../scheduler/core/machine.js'
+import type { OperatorAction } from '../../scheduler/core/on-operator.js'
+import { keyOf } from '../../scheduler/core/task.js'
 import { createState, type SchedulerState } from '../../scheduler/core/state.js'
 import type { Agenda } from './agenda.js'
 import { Link } from './link.js'
@@ -60,6 +63,7 @@ export class SimulatedScheduler {
   readonly #loop: Loop<SchedulerEvent, SchedulerInstruction>
   readonly #workers = new Map<WorkerId, Session<SchedulerToWorker>>()
   readonly #clients = new Map<ClientId, Session<SchedulerToClient>>()
+  readonly #operations = new Map<number, (key: string) => void>()
   #nextId = 1
 
   constructor(agenda: Agenda, rng: Rng, maxInlineCacheBytes: number) {
@@ -78,7 +82,10 @@ export class SimulatedScheduler {
       agenda,
       rng: rng.fork(),
       core: {
-        handleEvent: (event: SchedulerEvent) => handleEvent(this.state, event),
+        handleEvent: (event: SchedulerEvent) => {
+          this.#noteOperation(event)
+          return handleEvent(this.state, event)
+        },
         endTurn: (nowMs) => endTurn(this.state, nowMs),
         nextDeadlineMs: () => nextDeadlineMs(this.state),
         checkInvariants: () => checkInvariants(this.state),
@@ -129,6 +136,19 @@ export class SimulatedScheduler {
     return connection
   }
 
+  /** Somebody who looks after the cluster asks; told of the key that is cancelled or run again, before it is. */
+  operate(action: OperatorAction, key: string, onKey: (key: string) => void): void {
+    const request = this.#nextId++
+    this.#operations.set(request, onKey)
+    this.#loop.submit({ type: 'operator-asked', request, action, key })
+  }
+
+  #noteOperation(event: SchedulerEvent): void {
+    if (event.type !== 'operator-asked') return
+    const task = findByKey(this.state, event.key)?.task
+    this.#operations.get(event.request)?.(task === undefined ? event.key : keyOf(task.producer ?? task))
+  }
+
   /** Where the values of a worker are, whether it listens there or not. */
   addressOf(worker: WorkerId): string {
     return `ws://${this.state.workers.get(worker)?.join.name ?? ''}`
@@ -173,9 +193,14 @@ export class SimulatedScheduler {
         break
       case 'tell-blocked':
         break
+      case 'answer-operator':
+        assert(this.#operations.delete(instruction.request), 'an operator is answered once')
+        break
       case 'connect-relay':
       case 'cut-relay':
         break // What goes through relays is told by word of mouth here.
+      case 'keep':
+        return assert.fail('this scheduler keeps no journal')
       case 'close-client':
         assert.fail(`a client was refused: ${instruction.reason}`)
     }
@@ -204,6 +229,7 @@ export class SimulatedScheduler {
 
   /** Nothing is left of any client. */
   checkHoldsNoClients(): void {
+    assert.equal(this.#operations.size, 0, 'operators wait for answers')
     assert.equal(this.state.clients.size, 0, 'the scheduler has clients left')
     assert.equal(this.state.spreads.size, 0, 'the scheduler has values to copy left')
     assert.equal(this.state.scatters.size, 0, 'the scheduler has values that clients bring left')

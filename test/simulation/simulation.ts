@@ -50,6 +50,7 @@ export function simulate({ seed, faults }: SimulationOptions): SimulationReport 
   const restarting = retiring > 0 ? 0 : dataRng.pick([0, 0, 0, 0.02])!
   const retrying = futureRng.pick([0, 0, 0.5])!
   const attaching = futureRng.pick([0, 0, 0.3])!
+  const operatorRng = new Rng(seed + 7_000_000_003)
   const agenda = new Agenda()
   const scheduler = new SimulatedScheduler(agenda, rng.fork(), rng.pick([0, 100, 2_000, 2 ** 28])!)
   const world: World = {
@@ -68,6 +69,8 @@ export function simulate({ seed, faults }: SimulationOptions): SimulationReport 
     stopping: cancelRng.pick([0, 0, 0.1, 0.5])!,
     cancelRng,
     cancelledKeys: new Set(),
+    operating: operatorRng.pick([0, 0, 0, 0.3])!,
+    operatorRng,
     retrying,
     attaching,
     futureRng,

@@ -33,6 +33,10 @@ export interface World {
   readonly cancelRng: Rng
   /** The keys of what was cancelled, by whomever. */
   readonly cancelledKeys: Set<string>
+  /** The probability that somebody who looks after the cluster cancels a task, or has one run again, when a client acts. */
+  readonly operating: number
+  /** For this alone. */
+  readonly operatorRng: Rng
   /** The probabilities that a client, when it acts, has failed tasks run again; and detaches some and attaches to others. */
   readonly retrying: number
   readonly attaching: number
@@ -113,6 +117,8 @@ export interface Counts {
   relayed: number
   replicated: number
   cancelled: number
+  /** What an operator asked for, and got. */
+  operated: number
   retried: number
   detached: number
   attached: number
@@ -169,6 +175,7 @@ export function noCounts(): Counts {
     relayed: 0,
     replicated: 0,
     cancelled: 0,
+    operated: 0,
     retried: 0,
     detached: 0,
     attached: 0,

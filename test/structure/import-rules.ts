@@ -37,7 +37,7 @@ export const ZONES: readonly Zone[] = [
   {
     folder: 'scheduler',
     mayImport: [...PROTOCOL, 'scheduler/core', 'protocol/transport', 'common/node'],
-    packages: ['fastify', 'ws'],
+    packages: ['fastify', 'prom-client', 'ws'],
   },
 
   { folder: 'worker/core', mayImport: PROTOCOL, withoutNode: true },

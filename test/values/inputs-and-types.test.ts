@@ -4,7 +4,7 @@ import test from 'node:test'
 import { Packer, entryOf } from '../../common/packed.js'
 import { HeddleError, NotSerializableError, ProtocolError } from '../../protocol/errors.js'
 import { arrayId, taskId, type TaskId } from '../../protocol/ids.js'
-import { decodeValue } from '../../protocol/values/decode.js'
+import { decodeError, decodeValue } from '../../protocol/values/decode.js'
 import { encodeError, encodeInto, encodeValue, type FutureSink } from '../../protocol/values/encode.js'
 import { registerType } from '../../protocol/values/register.js'
 
@@ -145,6 +145,6 @@ test('the later of two registrations under one name decodes', () => {
 
 test('an error keeps its own when a future hangs on it', () => {
   const error = Object.assign(new Error('x'), { future: new FakeFuture(1) })
-  const back = decodeValue(encodeError(error)) as { future: unknown }
+  const back = decodeError(encodeError(error)) as { future: unknown }
   assert.match(String(back.future), /could not be sent/)
 })

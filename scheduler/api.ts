@@ -1,0 +1,93 @@
+/** The routes of `/api/v1`: what each is, for the server that answers them and for the description that people read. */
+import {
+  actionOutcome,
+  clusterOverview,
+  errorList,
+  functionList,
+  health,
+  taskDetails,
+  workerList,
+} from '../protocol/messages/api.js'
+import { clusterStatus } from '../protocol/messages/status.js'
+import type { Field } from '../protocol/schema.js'
+import type { SchedulerMachine } from './core/machine.js'
+import type { OperatorAction } from './core/on-operator.js'
+
+export type Views = Omit<SchedulerMachine, 'handleEvent' | 'endTurn' | 'nextDeadlineMs' | 'checkInvariants'>
+
+/** A route that tells something at once. */
+export interface View {
+  readonly path: string
+  readonly summary: string
+  readonly answer: Field<unknown>
+  read(machine: Views, nowMs: number): unknown
+}
+
+/** A route about one task, named by its key. */
+export interface TaskAction {
+  readonly path: string
+  readonly summary: string
+  readonly action: OperatorAction
+}
+
+export const VIEWS: readonly View[] = [
+  {
+    path: '/api/v1/cluster',
+    summary: 'The cluster in a few figures: health, tasks by state, throughput, memory.',
+    answer: clusterOverview,
+    read: (machine, nowMs) => machine.overviewOf(nowMs),
+  },
+  {
+    path: '/api/v1/health',
+    summary: 'What somebody should look at. It answers 200 whatever that is.',
+    answer: health,
+    read: (machine, nowMs) => machine.overviewOf(nowMs).health,
+  },
+  {
+    path: '/api/v1/workers',
+    summary: 'Every worker: who it is, what it does and what it holds.',
+    answer: workerList,
+    read: (machine, nowMs) => ({ workers: machine.statusOf(nowMs).workers }),
+  },
+  {
+    path: '/api/v1/functions',
+    summary: 'Progress by function.',
+    answer: functionList,
+    read: (machine, nowMs) => machine.functionsOf(nowMs),
+  },
+  {
+    path: '/api/v1/errors',
+    summary: 'Failed runs, gathered by what they have in common.',
+    answer: errorList,
+    read: (machine, nowMs) => machine.errorsOf(nowMs),
+  },
+  {
+    path: '/api/v1/status',
+    summary: 'Everything at once, as client.info() and heddle status --json have it.',
+    answer: clusterStatus,
+    read: (machine, nowMs) => machine.statusOf(nowMs),
+  },
+]
+
+export const TASK_VIEW = {
+  path: '/api/v1/tasks/:key',
+  summary: 'One task: its state, why it does not run, inputs, attempts, timings, and its error with the stack.',
+  answer: taskDetails,
+} as const
+
+export const TASK_ACTIONS: readonly TaskAction[] = [
+  {
+    path: '/api/v1/tasks/:key/cancel',
+    summary: 'Cancels a task for everybody: it fails with ERR_HEDDLE_TASK_CANCELLED, and so does what needs it.',
+    action: 'cancel',
+  },
+  {
+    path: '/api/v1/tasks/:key/retry',
+    summary: 'Runs a failed task again, with the inputs that it failed for, and with what failed for the same reason.',
+    action: 'retry',
+  },
+]
+export const ACTION_ANSWER = actionOutcome
+
+export const OPENAPI_PATH = '/api/v1/openapi.json'
+export const METRICS_PATH = '/metrics'
