@@ -3,6 +3,7 @@ import { isIPv6 } from 'node:net'
 import type { Log } from '../common/node/log.js'
 import { HeddleError } from '../protocol/errors.js'
 import { checkTls, type TlsOptions } from '../protocol/transport/tls.js'
+import { readKeptToken } from './kept-token.js'
 import { newToken } from './role-token.js'
 
 export const DEFAULT_HOST = '127.0.0.1'
@@ -59,8 +60,10 @@ export function resolveSchedulerOptions(given: SchedulerOptions): ResolvedSchedu
       throw new HeddleError('ERR_HEDDLE_INVALID_OPTION', message)
     }
   }
-  const isTokenNew = given.token === undefined && given.tls?.ca === undefined && !isLoopback(host)
-  return Object.freeze({ ...given, host, port, isTokenNew, token: isTokenNew ? newToken() : given.token })
+  const wantsToken = given.token === undefined && given.tls?.ca === undefined && !isLoopback(host)
+  const kept = wantsToken && given.stateDir !== undefined ? readKeptToken(given.stateDir) : undefined
+  const isTokenNew = wantsToken && kept === undefined
+  return Object.freeze({ ...given, host, port, isTokenNew, token: isTokenNew ? newToken() : (given.token ?? kept) })
 }
 
 /** Can nobody but this machine reach it? A name other than `localhost` may point anywhere. */

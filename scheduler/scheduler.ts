@@ -11,6 +11,7 @@ import { FrontDoor } from './front-door.js'
 import type { SchedulerConfig } from './core/state.js'
 import { KeptState } from './journal/kept-state.js'
 import { authority, resolveSchedulerOptions, type ResolvedSchedulerOptions, type SchedulerOptions } from './options.js'
+import { keepToken } from './kept-token.js'
 import { Sessions } from './sessions.js'
 import { StatusStream } from './status-stream.js'
 
@@ -59,6 +60,7 @@ export async function startScheduler(given: SchedulerOptions): Promise<RunningSc
   try {
     // Only who has the port takes the state; and until that was read nobody gets in, for it is read in one go.
     interior = openInterior(options)
+    if (options.isTokenNew && options.stateDir !== undefined) keepToken(options.stateDir, token!)
   } catch (error) {
     await door.close()
     throw error

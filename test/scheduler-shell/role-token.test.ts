@@ -1,5 +1,10 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
+import { statSync } from 'node:fs'
+import { resolveSchedulerOptions } from '../../scheduler/options.js'
+import { keepToken, readKeptToken } from '../../scheduler/kept-token.js'
+import { NO_LOG } from '../../common/node/log.js'
+import { TemporaryFolder } from '../support/temporary-folder.js'
 import { Access } from '../../scheduler/access.js'
 import { createRoleToken, isSame, newToken, readRoleToken, TOKEN_ROLES } from '../../scheduler/role-token.js'
 
@@ -74,4 +79,18 @@ test('what a page of somebody else embeds is told by what browsers say of it', (
   assert.equal(asked('cross-site', 'navigate', 'document'), undefined, 'a link leads to the page')
   assert.equal(asked('same-origin', 'cors', 'empty'), undefined)
   assert.equal(asked('none', 'navigate', 'document'), undefined)
+})
+
+test('a token that a scheduler made for itself is kept with its state, for its user only', async () => {
+  await using folder = await TemporaryFolder.create('heddle-token')
+  const given = { host: '0.0.0.0', stateDir: folder.path, log: NO_LOG, onCrash: () => undefined }
+  assert.equal(readKeptToken(folder.path), undefined)
+  const first = resolveSchedulerOptions(given)
+  assert.ok(first.isTokenNew)
+  keepToken(folder.path, first.token!)
+  assert.equal(statSync(`${folder.path}/token`).mode & 0o777, 0o600)
+  const second = resolveSchedulerOptions(given)
+  assert.deepEqual([second.isTokenNew, second.token], [false, first.token])
+  assert.equal(resolveSchedulerOptions({ ...given, token: OWN }).token, OWN)
+  assert.equal(resolveSchedulerOptions({ ...given, host: '127.0.0.1' }).token, undefined)
 })
