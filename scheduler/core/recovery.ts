@@ -92,6 +92,8 @@ function awaitInputs(state: SchedulerState, task: Task, toWake: Task[]): number 
   let missing = 0
   for (const input of task.inputs) {
     if (isHeldSomewhere(input)) continue
+    // While workers may still come back with it, nothing is made again: see reattach.ts.
+    if (state.reattachUntilMs !== undefined && input.state.type === 'in-memory') continue
     missing++
     if (input.waiters === NO_WAITERS) input.waiters = []
     else if (input.staleWaiters > 0) sweepWaiters(input)

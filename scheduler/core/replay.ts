@@ -25,6 +25,7 @@ import type { HeardFromClient } from './events.js'
 export function replay(state: SchedulerState, record: JournalRecord): void {
   const { journal } = state
   state.journal = undefined
+  state.reattachUntilMs ??= Infinity // Whoever holds the values is not known yet.
   apply(state, record)
   state.journal = journal
 }
@@ -33,6 +34,7 @@ export function replay(state: SchedulerState, record: JournalRecord): void {
 export function endReplay(state: SchedulerState, nowMs: number): void {
   state.nowMs = nowMs
   state.orders.length = 0
+  state.failuresRead.clear()
   for (const client of state.clients.values()) awaitReturn(state, client)
   beginReattaching(state, nowMs)
 }
@@ -138,13 +140,24 @@ function onFailed(state: SchedulerState, { tasks, ...record }: FailedRecord): vo
     attempt,
     culpritKey,
   }
+  const known = knownFailure(state, failure)
   for (const id of tasks) {
     const task = findTask(state, id)
     if (task === undefined) continue
     // Its value was lost, and the run that was to make it again failed.
     if (task.state.type === 'in-memory') giveUpValue(state, task)
-    if (isPending(task) || task.state.type === 'released') fail(state, task, failure)
+    if (isPending(task) || task.state.type === 'released') fail(state, task, known)
   }
+}
+
+/** What failed for one reason is tried again together: so a failure that several turns speak of is one object again. */
+function knownFailure({ failuresRead }: SchedulerState, failure: Failure): Failure {
+  const { code, reason, worker, attempt, culpritKey, error } = failure
+  const label = JSON.stringify([code, reason, worker, attempt, culpritKey, error.length])
+  const known = failuresRead.get(label)
+  if (known !== undefined) return known
+  failuresRead.set(label, failure)
+  return failure
 }
 
 function fail(state: SchedulerState, task: Task, failure: Failure): void {

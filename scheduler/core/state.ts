@@ -138,6 +138,8 @@ export interface SchedulerState {
   reattachUntilMs: number | undefined
   readonly totals: { -readonly [K in keyof ClusterStatus['totals']]: number }
   readonly errors: ErrorGroups
+  /** While a journal is read: the failures that it names. */
+  readonly failuresRead: Map<string, Failure>
   readonly finishRate: Rate
   nextArray: number
   nextTemplate: number
@@ -218,6 +220,7 @@ export function createState(config: SchedulerConfig): SchedulerState {
     reattachUntilMs: undefined,
     totals: { submitted: 0, finished: 0, failed: 0, retried: 0, cancelled: 0, resultBytes: 0, movedBytes: 0 },
     errors: new ErrorGroups(),
+    failuresRead: new Map(),
     finishRate: new Rate(),
     nextArray: config.firstArray,
     nextTemplate: 1,
