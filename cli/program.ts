@@ -9,6 +9,7 @@ import { parseBytes, parseDuration } from '../common/units.js'
 import { DEFAULT_IO_TASKS } from '../protocol/limits.js'
 import { DEFAULT_TIMEOUT_MS } from './defaults.js'
 import type { DoctorArguments } from './doctor-command.js'
+import type { DrainArguments } from './drain-command.js'
 import type { ExplainArguments } from './explain-command.js'
 import { HeddleCommand } from './heddle-command.js'
 import type { LogsArguments } from './logs-command.js'
@@ -33,6 +34,7 @@ export function createProgram(): HeddleCommand {
   addStatus(program)
   addExplain(program)
   addLogs(program)
+  addDrain(program)
   addRun(program)
   addDoctor(program)
   addToken(program)
@@ -114,6 +116,11 @@ function addWorker(program: HeddleCommand): void {
       'module whose functions it offers by name, as in client.submit("tasks.resize", …); may be given several times',
       several,
     )
+    .option(
+      '--leave-grace <duration>',
+      'how long it may take to leave after SIGTERM or Ctrl-C, its values with it, such as 2m (default: 30s)',
+      duration,
+    )
     .option('--no-remote-code', 'run only functions of preloaded modules, and no code that clients send')
     .option('--data-dir <directory>', 'where it keeps files while it runs (default: the system’s temporary directory)')
     .option('--listen <host:port>', 'where it listens for other workers (default: as the scheduler sees it, any port)')
@@ -179,6 +186,26 @@ function addLogs(program: HeddleCommand): void {
     .action(async (address: string | undefined, worker: string | undefined, given: LogsArguments) => {
       const { printLogs } = await import('./logs-command.js')
       await printLogs(address, worker, given)
+    })
+}
+
+function addDrain(program: HeddleCommand): void {
+  const command = program.command('drain')
+  command
+    .description(
+      'Have workers leave: they end what they run, and what only they hold moves to others, so nothing is done again.',
+    )
+    .addArgument(command.createArgument('<address>', 'address of the scheduler'))
+    .addArgument(command.createArgument('<workers...>', 'names or addresses of the workers'))
+    .option('--deadline <duration>', 'then they go, whatever is left to do, such as 90s (default: none)', duration)
+    .option('--json', 'print one line of JSON')
+    .option('--timeout <duration>', 'how long to wait for the scheduler, such as 10s', duration, DEFAULT_TIMEOUT_MS)
+    .addOption(tokenFile())
+  addTlsOptions(command)
+    .example('heddle drain ws://127.0.0.1:8786 node-7', 'heddle drain ws://127.0.0.1:8786 spot-1 spot-2 --deadline 90s')
+    .action(async (address: string, workers: string[], given: DrainArguments) => {
+      const { drainWorkers } = await import('./drain-command.js')
+      await drainWorkers(address, workers, given)
     })
 }
 

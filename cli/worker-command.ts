@@ -26,6 +26,8 @@ export interface WorkerArguments extends TlsArguments {
   readonly listen?: string | false
   readonly advertise?: string
   readonly nanny: boolean
+  /** In milliseconds. */
+  readonly leaveGrace?: number
   readonly tokenFile?: string
   readonly logLevel: LogLevel
   readonly logFormat: LogFormat
@@ -62,15 +64,15 @@ export async function runWorker(address: string | undefined, given: WorkerArgume
     logFormat,
   }
   const log = createLog({ level: logLevel, format: logFormat, name: resolved.name })
-  if (given.nanny) await runUnderNanny(options, log)
+  if (given.nanny) await runUnderNanny(options, log, given.leaveGrace ?? LEAVE_GRACE_MS)
   else await runHere(resolved, log, createLog({ level: 'info', format: logFormat, name: resolved.name }))
 }
 
-async function runUnderNanny(options: WorkerProcessOptions, log: Log): Promise<void> {
+async function runUnderNanny(options: WorkerProcessOptions, log: Log, graceMs: number): Promise<void> {
   const nanny = superviseWorker(options, log)
   log.debug({ workerPid: nanny.pid }, 'nanny watches over a worker')
   const stopListening = onShutdown({
-    gracefully: () => void nanny.stop(LEAVE_GRACE_MS),
+    gracefully: () => void nanny.stop(graceMs),
     atOnce: () => nanny.kill(),
   })
   const end = await nanny.ended

@@ -3,7 +3,7 @@ import { WorkerLostError } from '../protocol/errors.js'
 import type { Explanation } from '../protocol/messages/explanation.js'
 import type { ClusterStatus } from '../protocol/messages/status.js'
 import * as dataCalls from './data-calls.js'
-import type { RebalanceResult, RestartOptions } from './data-calls.js'
+import type { RebalanceResult, RestartOptions, RetireOptions, RetireResult } from './data-calls.js'
 import { DelayedCall, PersistedCall, type Delayed } from './delayed.js'
 import { resolveCancelOptions, type CancelOptions, type CancelResult } from './cancellation.js'
 import type { Future, Input, Inputs } from './future.js'
@@ -19,6 +19,7 @@ import type { RawFutures, RawGraph } from './raw-graph.js'
 import { remoteModule, type RemoteModule } from './remote-module.js'
 import * as reports from './reports.js'
 import type { LogLine, Trace } from './reports.js'
+import { runOnWorkers, type RunOnWorkersOptions } from './run-on-workers.js'
 import { resolveScatterOptions } from './scattered-value.js'
 import type { BlockedTasks, Session } from './session.js'
 import type { SplittingClient } from './splitting-client.js'
@@ -583,8 +584,31 @@ export class Client implements AsyncDisposable {
   }
 
   /**
+   * Runs a function once on every worker, or on those named, and gives what it returned by the worker's name. It runs at
+   * once, beside what the worker's threads are at, on a thread that such calls and other I/O tasks share: so see what a
+   * worker has with it, or have it load something; don't compute there.
+   *
+   * The first failure rejects the whole; its `worker` says where it was.
+   *
+   * @throws {HeddleError} `ERR_HEDDLE_INVALID_OPTION` when there is no worker of a name; then it runs nowhere.
+   * @throws {TimeoutError} when that takes longer than `timeoutMs`; what has not ended is cancelled.
+   * @example
+   * ```ts
+   * const uptimes = await client.runOnWorkers(() => process.uptime()) // { 'local-1': 3.2, 'local-2': 3.1 }
+   * console.log(Object.keys(uptimes).length === (await client.info()).workers.length) // => true
+   * ```
+   */
+  async runOnWorkers<R>(fn: () => R, options?: RunOnWorkersOptions): Promise<Record<string, Awaited<R>>>
+  async runOnWorkers<R = unknown>(name: PreloadedName, options?: RunOnWorkersOptions): Promise<Record<string, R>>
+  async runOnWorkers(fn: TaskFunction | PreloadedName, options: RunOnWorkersOptions = {}): Promise<never> {
+    const caller = this.runOnWorkers as unknown as TaskFunction
+    const values = runOnWorkers({ session: this.#session, fn, options, base: this.#options, caller })
+    return (await values) as never // The overloads say what they are.
+  }
+
+  /**
    * Has workers leave, given by name or address: they get nothing more, end what they run, and what only they hold moves to
-   * those that stay, so that nothing is done again. Resolves when they are gone.
+   * those that stay, so that nothing is done again. Resolves when they are gone. `heddle drain` does the same.
    *
    * @throws {HeddleError} `ERR_HEDDLE_INVALID_OPTION` when there is no worker of a name; then nobody leaves.
    * @example
@@ -593,8 +617,8 @@ export class Client implements AsyncDisposable {
    * await client.retireWorkers(workers.filter(({ host }) => host === 'node-7').map(({ name }) => name))
    * ```
    */
-  async retireWorkers(workers: string | readonly string[]): Promise<void> {
-    await dataCalls.retireWorkers(this.#session, workers)
+  async retireWorkers(workers: string | readonly string[], options: RetireOptions = {}): Promise<RetireResult> {
+    return await dataCalls.retireWorkers(this.#session, workers, options)
   }
 
   /**
@@ -602,7 +626,8 @@ export class Client implements AsyncDisposable {
    * every worker process ends, whatever it does, and is started again. Resolves when as many workers are back.
    *
    * @throws {HeddleError} `ERR_HEDDLE_INVALID_OPTION` when nobody would start one of them again; then nothing happens.
-   * @throws {TimeoutError} when that takes longer than `timeoutMs`.
+   * @throws {TimeoutError} when that takes longer than `timeoutMs`, which is a minute unless you say otherwise; it names the
+   * workers that are not back.
    * @example
    * ```ts
    * await client.restart({ timeoutMs: 60_000 })

@@ -1,9 +1,8 @@
 /** Questions about data and workers, and what their answers mean to whoever asked. */
 import { unreachable } from '../common/assert.js'
 import { HeddleError, TimeoutError } from '../protocol/errors.js'
-import { MAX_DATASETS } from '../protocol/limits.js'
-import { interruptible } from './interruptible.js'
-import { checkOptionNames, checkTimeout, describe, invalidOption } from './options.js'
+import { MAX_DATASETS, RESTART_TIMEOUT_MS } from '../protocol/limits.js'
+import { checkOptionNames, describe, invalidOption } from './options.js'
 import type { Session } from './session.js'
 import type { Future } from './future.js'
 import { TaskFuture } from './task-future.js'
@@ -19,8 +18,30 @@ export interface RebalanceResult {
 
 /** Options of {@link Client.restart}. */
 export interface RestartOptions {
-  /** Gives up waiting with a `TimeoutError` after so many milliseconds. The workers start again all the same. */
+  /**
+   * Gives up waiting with a `TimeoutError` after so many milliseconds, which names the workers that are not back. They may
+   * come later all the same. Default: 60,000.
+   */
   readonly timeoutMs?: number | undefined
+}
+
+/** Options of {@link Client.retireWorkers}. */
+export interface RetireOptions {
+  /**
+   * Then the workers go, whatever is left to do: what they run, and what only they hold, is made again elsewhere if somebody
+   * needs it. Milliseconds from the call on. Default: they take the time that they need.
+   */
+  readonly deadlineMs?: number | undefined
+}
+
+/** What became of workers that {@link Client.retireWorkers} had go. */
+export interface RetireResult {
+  /** How many values moved to other workers. */
+  readonly values: number
+  /** How many bytes, all together. */
+  readonly sizeBytes: number
+  /** Names of the workers that had more to do at the deadline. */
+  readonly cutShort: readonly string[]
 }
 
 /** One question is about so many values. */
@@ -102,18 +123,24 @@ export async function rebalance(session: Session): Promise<RebalanceResult> {
   return { values, sizeBytes }
 }
 
-export async function retireWorkers(session: Session, given: string | readonly string[]): Promise<void> {
+export async function retireWorkers(
+  session: Session,
+  given: string | readonly string[],
+  options: RetireOptions,
+): Promise<RetireResult> {
   const workers: unknown = typeof given === 'string' ? [given] : given
   const areNames = Array.isArray(workers) && workers.every((name) => typeof name === 'string')
   if (!areNames || workers.length === 0) {
     throw invalidOption(`client.retireWorkers() takes names or addresses of workers, and not ${describe(given)}.`)
   }
+  checkOptionNames('client.retireWorkers()', options, ['deadlineMs'])
+  const deadlineMs = wholeMs('deadlineMs', options.deadlineMs, 0)
   const names = workers as readonly string[]
-  const { unknown } = await session.question(
-    (request) => ({ type: 'retire-workers', request, workers: names }),
+  const { unknown, values, sizeBytes, cutShort } = await session.question(
+    (request) => ({ type: 'retire-workers', request, workers: names, deadlineMs }),
     'retired',
   )
-  if (unknown.length === 0) return
+  if (unknown.length === 0) return { values, sizeBytes, cutShort: [...cutShort] }
   throw invalidOption(
     `There is no worker ${unknown.map(describe).join(', ')}, so none was retired; client.info() lists them.`,
   )
@@ -121,16 +148,27 @@ export async function retireWorkers(session: Session, given: string | readonly s
 
 export async function restart(session: Session, options: RestartOptions): Promise<void> {
   checkOptionNames('client.restart()', options, ['timeoutMs'])
-  const { timeoutMs } = options
-  checkTimeout(timeoutMs)
-  const answer = session.question((request) => ({ type: 'restart', request }), 'restarted')
-  const timedOut = (): Error =>
-    new TimeoutError(`The workers were not all back in ${timeoutMs} ms; see their logs, or wait longer.`)
-  const { unwatched } = await interruptible(answer, { timeoutMs, timedOut })
-  if (unwatched.length === 0) return
-  throw invalidOption(
-    `Nobody would start ${unwatched.map(describe).join(', ')} again, so nothing was restarted; start workers without --no-nanny.`,
+  const timeoutMs = wholeMs('timeoutMs', options.timeoutMs, RESTART_TIMEOUT_MS)
+  const { unwatched, absent } = await session.question(
+    (request) => ({ type: 'restart', request, timeoutMs }),
+    'restarted',
   )
+  if (unwatched.length > 0) {
+    throw invalidOption(
+      `Nobody would start ${unwatched.map(describe).join(', ')} again, so nothing was restarted; start workers without --no-nanny.`,
+    )
+  }
+  if (absent.length === 0) return
+  throw new TimeoutError(
+    `${absent.map(describe).join(', ')} did not come back in ${timeoutMs} ms; see what these workers log where they were started, or wait longer.`,
+  )
+}
+
+/** What the scheduler counts in. */
+function wholeMs(name: string, given: unknown, otherwise: number): number {
+  if (given === undefined) return otherwise
+  if (typeof given === 'number' && given > 0 && given < 2 ** 31) return Math.ceil(given)
+  throw invalidOption(`${name} is ${describe(given)}; give a number of milliseconds above 0, up to 24 days.`)
 }
 
 function checkDatasetName(name: unknown): void {

@@ -20,8 +20,10 @@ export interface QuestionOptions<Answer extends SchedulerToClient['type']> {
   readonly tls?: TlsOptions | undefined
   /** `viewer` for a question that changes nothing. Default: `client`. */
   readonly role?: 'client' | 'viewer'
-  /** For the connection and the answer together. */
+  /** For the connection and, unless `answerMs` is given, the answer together. */
   readonly timeoutMs: number
+  /** For an answer that takes its time; `Infinity` for any. */
+  readonly answerMs?: number | undefined
   readonly signal?: AbortSignal | undefined
   readonly question: ClientToScheduler
   /** The type of the message that answers it. */
@@ -35,10 +37,21 @@ export interface QuestionOptions<Answer extends SchedulerToClient['type']> {
  */
 export async function askScheduler<Answer extends SchedulerToClient['type']>(
   address: string,
-  { name, token, tls, role = 'client', timeoutMs, signal, question, answer }: QuestionOptions<Answer>,
+  {
+    name,
+    token,
+    tls,
+    role = 'client',
+    timeoutMs,
+    answerMs = timeoutMs,
+    signal,
+    question,
+    answer,
+  }: QuestionOptions<Answer>,
 ): Promise<Extract<SchedulerToClient, { readonly type: Answer }>> {
   type Wanted = Extract<SchedulerToClient, { readonly type: Answer }>
-  const deadline = AbortSignal.timeout(timeoutMs)
+  // Longer than a timer can wait is as good as never.
+  const deadline = answerMs < 2 ** 31 ? AbortSignal.timeout(answerMs) : new AbortController().signal
   const socket = await dial(address, { token, tls, timeoutMs, signal })
   let settle: { readonly resolve: (message: Wanted) => void; readonly reject: (error: Error) => void } | undefined
   const answered = new Promise<Wanted>((resolve, reject) => (settle = { resolve, reject }))
@@ -59,7 +72,7 @@ export async function askScheduler<Answer extends SchedulerToClient['type']>(
     }),
   })
   const onDeadline = (): void => {
-    settle?.reject(new TimeoutError(`${address} did not answer in ${timeoutMs} ms; try again, or wait longer.`))
+    settle?.reject(new TimeoutError(`${address} did not answer in ${answerMs} ms; try again, or wait longer.`))
   }
   const onAbort = (): void => settle?.reject(signal?.reason as Error)
   deadline.addEventListener('abort', onDeadline, { once: true })

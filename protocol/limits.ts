@@ -69,6 +69,10 @@ export const MAX_COPIES_AT_ONCE = 3
 export const MAX_REPLICATED_VALUES = 16_384
 /** Names under which work is published. */
 export const MAX_DATASETS = 10_000
+/** How long `client.restart()` waits for workers to be back, unless it is told otherwise. */
+export const RESTART_TIMEOUT_MS = 60_000
+/** How long `client.runOnWorkers()` waits for a worker to begin. */
+export const RUN_ON_WORKERS_WAIT_MS = 60_000
 /** Lines of its log that a worker keeps for whoever asks, and their characters. */
 export const MAX_LOG_LINES = 1_000
 export const MAX_LOG_BYTES = 256 * KIB

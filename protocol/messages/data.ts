@@ -16,11 +16,15 @@ export const listDatasets = message('list-datasets', { request: integer })
 export const rebalance = message('rebalance', { request: integer })
 /**
  * Workers leave, named or by address: they end what they run, and what only they hold moves to others. Answered by
- * `retired` once they are gone, or at once if there is none of a name: then nobody leaves.
+ * `retired` once they are gone, or at once if there is none of a name: then nobody leaves. After `deadlineMs` they go
+ * whatever is left to do; 0 for never.
  */
-export const retireWorkers = message('retire-workers', { request: integer, workers: list(text) })
-/** Unfinished work and results of every client fail, and every worker process is started again. Answered by `restarted`. */
-export const restart = message('restart', { request: integer })
+export const retireWorkers = message('retire-workers', { request: integer, workers: list(text), deadlineMs: integer })
+/**
+ * Unfinished work and results of every client fail, and every worker process is started again. Answered by `restarted`,
+ * after `timeoutMs` at the latest.
+ */
+export const restart = message('restart', { request: integer, timeoutMs: integer })
 
 /** What clients say. */
 export const dataCalls = [
@@ -43,10 +47,22 @@ export const unpublished = message('unpublished', { request: integer, wasThere: 
 export const datasets = message('datasets', { request: integer, names: list(text) })
 /** So many values moved, and so many bytes. */
 export const rebalanced = message('rebalanced', { request: integer, values: integer, sizeBytes: integer })
-/** `unknown` are names that no worker has. */
-export const retired = message('retired', { request: integer, unknown: list(text) })
-/** `unwatched` are workers that nobody would start again: with one of them, nothing is restarted. */
-export const restarted = message('restarted', { request: integer, unwatched: list(text) })
+/**
+ * `unknown` are names that no worker has. So many values moved, and so many bytes; `cutShort` are the names of workers that
+ * had more to do at the deadline.
+ */
+export const retired = message('retired', {
+  request: integer,
+  unknown: list(text),
+  values: integer,
+  sizeBytes: integer,
+  cutShort: list(text),
+})
+/**
+ * `unwatched` are workers that nobody would start again: with one of them, nothing is restarted. `absent` are those that were
+ * not back in time.
+ */
+export const restarted = message('restarted', { request: integer, unwatched: list(text), absent: list(text) })
 
 /** What the scheduler answers. */
 export const dataAnswers = [heldBy, published, unpublished, datasets, rebalanced, retired, restarted] as const

@@ -39,6 +39,8 @@ export const workerStatus = record({
   pausedBy: oneOf('', 'values', 'process'),
   /** It can't spill values for want of room on disk. */
   isDiskFull: flag,
+  /** It wants to go, and gets nothing more. */
+  isLeaving: flag,
   /** Milliseconds since it was last heard of. */
   silentForMs: integer,
   packageVersion: text,

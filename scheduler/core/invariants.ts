@@ -482,10 +482,11 @@ function checkMoves({ spreads, workers, rebalance }: SchedulerState): void {
 
 function checkLeaving(state: SchedulerState): void {
   for (const worker of state.workers.values()) {
-    const { id, isLeaving, isDismissed, evacuation, processing } = worker
+    const { id, isLeaving, isDismissed, isCutShort, evacuation, processing } = worker
     assert(isLeaving === state.leaving.has(worker), `worker ${id} is leaving, or it is not`)
     assert(isLeaving === (evacuation !== undefined), `worker ${id} is leaving, and its values are not looked after`)
-    assert(!isDismissed || (isLeaving && processing.size === 0), `worker ${id} is dismissed, and has work`)
+    const mayGo = isLeaving && (isCutShort || processing.size === 0)
+    assert(!isDismissed || mayGo, `worker ${id} is dismissed, and has work`)
   }
   const areThere = (workers: ReadonlySet<WorkerRecord>): boolean =>
     [...workers].every((worker) => state.workers.get(worker.id) === worker)
@@ -497,9 +498,9 @@ function checkLeaving(state: SchedulerState): void {
   for (const { workers } of state.retirements) {
     assert(workers.size > 0 && areThere(workers), 'workers that are gone are waited for')
   }
-  for (const { old, count } of state.restarts) {
+  for (const { old, names } of state.restarts) {
     assert(areThere(old), 'workers that are gone are to end')
-    assert(old.size > 0 || state.stayingWorkers < count, 'all workers are back, and who waits was not told')
+    assert(old.size > 0 || state.stayingWorkers < names.length, 'all workers are back, and who waits was not told')
   }
 }
 

@@ -3,6 +3,7 @@
  * rest, and what only they hold moves to those that stay, so that nothing has to be made again.
  */
 import { reorder } from './assignment.js'
+import type { DataCall } from '../../protocol/messages/data.js'
 import type { ClientRecord } from './client-record.js'
 import { quitDemands } from './demand.js'
 import { ANY_WORKER, beginMove, isMoving, newRelocation, valuesOf } from './moves.js'
@@ -17,7 +18,15 @@ export interface Retirement {
   readonly client: ClientRecord
   readonly request: number
   readonly workers: Set<WorkerRecord>
+  /** Then they go, whatever is left to do. */
+  dueMs: number
+  /** What those that are gone gave away. */
+  readonly moved: { values: number; sizeBytes: number }
+  /** Names of those that had more to do when they had to go. */
+  readonly cutShort: string[]
 }
+
+const NOTHING_MOVED = { values: 0, sizeBytes: 0, cutShort: [] }
 
 /** The worker wants to go: it gets nothing more. */
 export function onLeaving(state: SchedulerState, worker: WorkerRecord): void {
@@ -34,21 +43,24 @@ export function onLeaving(state: SchedulerState, worker: WorkerRecord): void {
   noteWorkers(state)
 }
 
+type RetireWorkers = DataCall & { readonly type: 'retire-workers' }
+
 /** A client wants workers to go. If there is none of a name, all stay. */
 export function onRetireWorkers(
   state: SchedulerState,
   client: ClientRecord,
-  { request, workers: names }: { readonly request: number; readonly workers: readonly string[] },
+  { request, workers: names, deadlineMs }: RetireWorkers,
 ): void {
   const all = [...state.workers.values()]
   const found = names.map((name) => all.find(({ join }) => join.name === name || join.address === name))
   const unknown = names.filter((_, i) => found[i] === undefined)
   const workers = new Set(found.filter((worker) => worker !== undefined))
   if (unknown.length > 0 || workers.size === 0) {
-    outboxOf(state, client).add({ type: 'retired', request, unknown })
+    outboxOf(state, client).add({ type: 'retired', request, unknown, ...NOTHING_MOVED })
     return
   }
-  state.retirements.add({ client, request, workers })
+  const dueMs = deadlineMs === 0 ? Infinity : state.nowMs + deadlineMs
+  state.retirements.add({ client, request, workers, dueMs, moved: { values: 0, sizeBytes: 0 }, cutShort: [] })
   for (const worker of workers) {
     if (worker.isLeaving) continue
     workerOutboxOf(state, worker).add({ type: 'leave' })
@@ -60,10 +72,35 @@ export function onRetireWorkers(
 export function endLeaving(state: SchedulerState, worker: WorkerRecord): void {
   state.leaving.delete(worker)
   for (const retirement of state.retirements) {
-    const { client, request, workers } = retirement
-    if (!workers.delete(worker) || workers.size > 0) continue
+    const { client, request, workers, moved, cutShort } = retirement
+    if (!workers.delete(worker)) continue
+    moved.values += worker.evacuation?.moved.values ?? 0
+    moved.sizeBytes += worker.evacuation?.moved.sizeBytes ?? 0
+    if (worker.isCutShort) cutShort.push(worker.join.name)
+    if (workers.size > 0) continue
     state.retirements.delete(retirement)
-    if (state.clients.get(client.id) === client) outboxOf(state, client).add({ type: 'retired', request, unknown: [] })
+    if (state.clients.get(client.id) !== client) continue
+    outboxOf(state, client).add({ type: 'retired', request, unknown: [], ...moved, cutShort })
+  }
+}
+
+/** When the next ones have to go; `Infinity` for never. */
+export function nextRetirementMs({ retirements }: SchedulerState): number {
+  let nextMs = Infinity
+  for (const { dueMs } of retirements) nextMs = Math.min(nextMs, dueMs)
+  return nextMs
+}
+
+/** Their time is over: what they run, and what only they hold, is made again where somebody needs it. */
+export function endRetirements(state: SchedulerState): void {
+  for (const retirement of state.retirements) {
+    if (retirement.dueMs > state.nowMs) continue
+    retirement.dueMs = Infinity
+    for (const worker of retirement.workers) {
+      if (worker.isDismissed) continue
+      worker.isCutShort = true
+      dismiss(state, worker)
+    }
   }
 }
 

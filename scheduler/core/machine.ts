@@ -22,7 +22,7 @@ import { letNewsWait, nextNewsMs, tellOldNews } from './news.js'
 import { onClientJoined, onClientLeft, onClientMessage, removeClient } from './on-client.js'
 import { onOperator } from './on-operator.js'
 import { onWorkerMessage } from './on-task.js'
-import { seeOffWorkers } from './leaving.js'
+import { endRetirements, nextRetirementMs, seeOffWorkers } from './leaving.js'
 import { onWorkerJoined, onWorkerLeft } from './on-worker.js'
 import { functionsOf, overviewOf } from './overview.js'
 import { wakeDelayed } from './retries.js'
@@ -32,6 +32,7 @@ import { endReattaching, isReattaching } from './reattach.js'
 import { recallForIdle } from './recall.js'
 import { startRelays } from './relays.js'
 import { endReplay, replay } from './replay.js'
+import { endRestarts, nextRestartMs } from './restart.js'
 import { snapshotOf } from './snapshot.js'
 import { endWaits } from './queue-time-outs.js'
 import { makeCopies } from './replication.js'
@@ -94,6 +95,8 @@ export function endTurn(state: SchedulerState, nowMs: number): SchedulerInstruct
   if (state.delayed.length > 0) wakeDelayed(state)
   if (state.queueDeadlines.length > 0) endWaits(state)
   if (state.mapsToStop.size > 0) stopMaps(state)
+  if (state.retirements.size > 0) endRetirements(state)
+  if (state.restarts.size > 0) endRestarts(state)
   const mayStart = !isReattaching(state) && !state.isJournalFull
   if (mayStart && state.scattersToPlace.size > 0) placeScatters(state)
   makeCopies(state) // A broadcast that is done makes tasks ready.
@@ -152,6 +155,8 @@ export function nextDeadlineMs(state: SchedulerState): number | undefined {
     nextAbsenceMs(state) ?? Infinity,
     state.reattachUntilMs ?? Infinity,
     state.nextUnitMs,
+    nextRetirementMs(state),
+    nextRestartMs(state),
     delayed.peek()?.dueMs ?? Infinity,
     queueDeadlines.peek()?.dueMs ?? Infinity,
   )

@@ -39,7 +39,7 @@ export function onDataCall(state: SchedulerState, client: ClientRecord, message:
       onRetireWorkers(state, client, message)
       break
     case 'restart':
-      onRestart(state, client, message.request)
+      onRestart(state, client, message)
       break
     default:
       unreachable(message)

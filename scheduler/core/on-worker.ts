@@ -65,6 +65,7 @@ export function onWorkerJoined(state: SchedulerState, id: WorkerId, join: Join):
     stopping: new Map(),
     isLeaving: false,
     isDismissed: false,
+    isCutShort: false,
     evacuation: undefined,
     hasEvacuated: false,
     heardAtMs: state.nowMs,

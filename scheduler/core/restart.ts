@@ -3,6 +3,7 @@
  * and is started again by its nanny.
  */
 import { abandon } from './assignment.js'
+import type { DataCall } from '../../protocol/messages/data.js'
 import type { ClientRecord } from './client-record.js'
 import { onLeaving } from './leaving.js'
 import { failTask, refusal } from './outcome.js'
@@ -15,26 +16,31 @@ import { taskId } from '../../protocol/ids.js'
 import type { Failure, Task } from './task.js'
 import type { WorkerRecord } from './worker-record.js'
 
-/** A client waits until these are gone, and `count` workers are there. */
+/** A client waits until these are gone, and as many workers are there as had these names. */
 export interface Restart {
   readonly client: ClientRecord
   readonly request: number
   readonly old: Set<WorkerRecord>
-  readonly count: number
+  readonly names: readonly string[]
+  /** Then it waits no longer. */
+  readonly dueMs: number
 }
 
-export function onRestart(state: SchedulerState, client: ClientRecord, request: number): void {
+type RestartCall = DataCall & { readonly type: 'restart' }
+
+export function onRestart(state: SchedulerState, client: ClientRecord, { request, timeoutMs }: RestartCall): void {
   const workers = [...state.workers.values()]
   const unwatched = workers.filter(({ join }) => !join.isWatched).map(({ join }) => join.name)
   if (unwatched.length > 0) {
-    outboxOf(state, client).add({ type: 'restarted', request, unwatched })
+    outboxOf(state, client).add({ type: 'restarted', request, unwatched, absent: [] })
     return
   }
   const reason = `The cluster was restarted by client "${client.name}"; submit the work again.`
   cancelEverything(state, refusal('ERR_HEDDLE_TASK_CANCELLED', reason))
   // Those that want to go won't come back.
   const staying = workers.filter(({ isLeaving }) => !isLeaving)
-  state.restarts.add({ client, request, old: new Set(staying), count: staying.length })
+  const names = staying.map(({ join }) => join.name)
+  state.restarts.add({ client, request, old: new Set(staying), names, dueMs: state.nowMs + timeoutMs })
   for (const worker of staying) {
     workerOutboxOf(state, worker).add({ type: 'restart' })
     onLeaving(state, worker)
@@ -46,13 +52,35 @@ export function onRestart(state: SchedulerState, client: ClientRecord, request: 
 /** Workers came or went. */
 export function answerRestarts(state: SchedulerState, gone?: WorkerRecord): void {
   for (const restart of state.restarts) {
-    const { client, request, old, count } = restart
-    if (gone !== undefined) old.delete(gone)
-    if (old.size > 0 || state.stayingWorkers < count) continue
-    state.restarts.delete(restart)
-    if (state.clients.get(client.id) === client)
-      outboxOf(state, client).add({ type: 'restarted', request, unwatched: [] })
+    if (gone !== undefined) restart.old.delete(gone)
+    if (restart.old.size === 0 && state.stayingWorkers >= restart.names.length) answer(state, restart, [])
   }
+}
+
+/** When somebody has waited long enough; `Infinity` for never. */
+export function nextRestartMs({ restarts }: SchedulerState): number {
+  let nextMs = Infinity
+  for (const { dueMs } of restarts) nextMs = Math.min(nextMs, dueMs)
+  return nextMs
+}
+
+/** Workers that are not back by now are named to whoever waits for them. */
+export function endRestarts(state: SchedulerState): void {
+  for (const restart of state.restarts) {
+    if (restart.dueMs > state.nowMs) continue
+    const absent = restart.names.filter((name) => {
+      const worker = state.workersByName.get(name)
+      return worker === undefined || restart.old.has(worker)
+    })
+    answer(state, restart, absent)
+  }
+}
+
+function answer(state: SchedulerState, restart: Restart, absent: readonly string[]): void {
+  const { client, request } = restart
+  state.restarts.delete(restart)
+  if (state.clients.get(client.id) !== client) return
+  outboxOf(state, client).add({ type: 'restarted', request, unwatched: [], absent })
 }
 
 function cancelEverything(state: SchedulerState, failure: Failure): void {

@@ -38,7 +38,7 @@ export function statusOf(state: SchedulerState): ClusterStatus {
   }
 }
 
-function statusOfWorker({ join, pulse, processing, heardAtMs }: WorkerRecord, nowMs: number): WorkerStatus {
+function statusOfWorker({ join, pulse, processing, isLeaving, heardAtMs }: WorkerRecord, nowMs: number): WorkerStatus {
   return {
     name: join.name,
     address: join.address,
@@ -55,6 +55,7 @@ function statusOfWorker({ join, pulse, processing, heardAtMs }: WorkerRecord, no
     spilledBytes: pulse?.spilledBytes ?? 0,
     pausedBy: pulse?.pausedBy ?? '',
     isDiskFull: pulse?.isDiskFull ?? false,
+    isLeaving,
     silentForMs: Math.max(0, Math.round(nowMs - heardAtMs)),
     packageVersion: join.packageVersion,
     nodeVersion: join.nodeVersion,

@@ -57,6 +57,8 @@ export interface WorkerRecord extends HeapItem {
   isLeaving: boolean
   /** Nothing is expected of it any more, and it has been told. */
   isDismissed: boolean
+  /** It had more to do then. */
+  isCutShort: boolean
   /** What only it holds, on its way to others; from when it wants to go. */
   evacuation: Relocation | undefined
   /** It was looked through for such values once, at least. */

@@ -32,6 +32,7 @@ const WORKER: WorkerStatus = {
   spilledBytes: 0,
   pausedBy: '',
   isDiskFull: false,
+  isLeaving: false,
   silentForMs: 900,
   packageVersion: '1.2.3',
   nodeVersion: 'v22.4.0',

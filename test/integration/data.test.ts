@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import test from 'node:test'
 import { connect } from '../../client/connect.js'
 import { LocalCluster } from '../../deploy/local-cluster.js'
-import { Command, startSchedulerCommand } from '../cli/command.js'
+import { Command, run, startSchedulerCommand } from '../cli/command.js'
 import { eventually } from '../support/eventually.js'
 
 const LENGTH = 200_000
@@ -55,6 +55,67 @@ test('values spread to a worker that came later, and go on from one that leaves,
   assert.equal((await client.info()).totals.finished, before + 4)
   assert.equal(await first.ended, 0)
   assert.equal(second.process.exitCode, null)
+})
+
+test('a function runs once on every worker, however busy, or on those named', async () => {
+  await using cluster = await LocalCluster.start({ workers: 2, threadsPerWorker: 1 })
+  await using client = await connect(cluster)
+  const busy = client.map(
+    (_: number) => {
+      while (true);
+    },
+    [1, 2],
+  )
+  await eventually('both are busy', async () => (await client.info()).tasks.processing === 2)
+  const pids = await client.runOnWorkers(() => process.pid)
+  const { workers } = await client.info()
+  assert.deepEqual(pids, Object.fromEntries(workers.map(({ name, pid }) => [name, pid])))
+  const { name, address } = workers[1]!
+  assert.deepEqual(await client.runOnWorkers(() => 'here', { workers: [address] }), { [name]: 'here' })
+  const broken = client.runOnWorkers(() => {
+    throw new RangeError('no such thing')
+  })
+  await assert.rejects(broken, { name: 'RangeError', message: 'no such thing' })
+  await assert.rejects(
+    client.runOnWorkers(() => 1, { workers: ['absent'] }),
+    { message: /no worker "absent"/ },
+  )
+  client.release(busy)
+})
+
+test('heddle drain has a worker leave with its values, and past a deadline without', async () => {
+  await using scheduler = await startSchedulerCommand()
+  const join = ['worker', 'join', scheduler.address, '--threads', '1', '--log-format', 'json']
+  await using first = new Command([...join, '--name', 'first'])
+  await using client = await connect(scheduler.address)
+  await client.waitForWorkers(1)
+  const part = client.submit((n: number) => new Float64Array(n).fill(3), LENGTH)
+  const length = part.pipe((values: Float64Array) => values.length)
+  assert.equal(await length, LENGTH)
+  await using second = new Command([...join, '--name', 'second'])
+  await client.waitForWorkers(2)
+
+  const wrong = await run(['drain', scheduler.address, 'absent'])
+  assert.deepEqual([wrong.code, (await client.info()).workers.length], [2, 2])
+  assert.match(wrong.stderr, /no worker "absent", so all stay/)
+  const drained = await run(['drain', scheduler.address, 'first', '--json'])
+  assert.equal(drained.code, 0)
+  const { values, sizeBytes, cutShort } = JSON.parse(drained.stdout) as Record<string, unknown>
+  assert.deepEqual([values, cutShort], [2, []])
+  assert.ok((sizeBytes as number) >= LENGTH * 8)
+  assert.equal(await first.ended, 0)
+  assert.deepEqual(await client.whoHas([part]), { [part.key]: ['second'] })
+  assert.equal((await client.info()).totals.finished, 2)
+
+  const endless = client.submit(() => {
+    while (true);
+  })
+  await eventually('it runs', async () => (await client.info()).tasks.processing === 1)
+  const late = await run(['drain', scheduler.address, 'second', '--deadline', '50ms'])
+  assert.equal(late.code, 1)
+  assert.match(late.stdout, /^second left: 0 values .* moved to other workers; second had more to do at the deadline$/m)
+  await second.ended
+  client.release([endless, length])
 })
 
 test('a restart ends what runs, cancels what is held, and gives new processes', async () => {

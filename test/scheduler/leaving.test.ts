@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import test from 'node:test'
 import { SchedulerHarness, type TestClient, type TestWorker } from '../support/scheduler-harness.js'
 import type { TaskId } from '../../protocol/ids.js'
+import { recordOf } from '../../scheduler/core/task-array.js'
 
 const LARGE_BYTES = 10_000_000
 
@@ -21,7 +22,7 @@ test('a retired worker gives away what only it holds before it may go, to those 
   const values = makeValues(client, old, 4)
   const [a, b] = [scheduler.worker(), scheduler.worker()]
   scheduler.skip()
-  client.send({ type: 'retire-workers', request: 5, workers: ['old'] })
+  client.send({ type: 'retire-workers', request: 5, workers: ['old'], deadlineMs: 0 })
   assert.equal(old.take('leave').type, 'leave')
   assert.deepEqual(old.unread, [])
   const toA = a.take('fetch-copies').tasks
@@ -39,7 +40,14 @@ test('a retired worker gives away what only it holds before it may go, to those 
   assert.deepEqual(client.unread, [])
 
   old.leave()
-  assert.deepEqual(client.take('retired'), { type: 'retired', request: 5, unknown: [] })
+  assert.deepEqual(client.take('retired'), {
+    type: 'retired',
+    request: 5,
+    unknown: [],
+    values: 4,
+    sizeBytes: 4 * LARGE_BYTES,
+    cutShort: [],
+  })
   assert.equal(scheduler.tasks['in-memory'], 4)
   assert.equal(scheduler.tasks.ready + scheduler.tasks.processing, 0)
 })
@@ -102,7 +110,7 @@ test('nine of ten workers leave at once, and the tenth has all their values', ()
   const stays = scheduler.worker()
   scheduler.skip()
 
-  client.send({ type: 'retire-workers', request: 1, workers: workers.map(({ join }) => join.name) })
+  client.send({ type: 'retire-workers', request: 1, workers: workers.map(({ join }) => join.name), deadlineMs: 0 })
   const moved: TaskId[] = []
   while (stays.unread.includes('fetch-copies')) {
     const { tasks } = stays.take('fetch-copies')
@@ -126,13 +134,38 @@ test('the last worker may go at once, and an unknown one keeps all', () => {
   const client = scheduler.client()
   makeValues(client, only, 1)
   scheduler.skip()
-  client.send({ type: 'retire-workers', request: 1, workers: ['only', 'absent'] })
+  client.send({ type: 'retire-workers', request: 1, workers: ['only', 'absent'], deadlineMs: 0 })
   assert.deepEqual(client.take('retired').unknown, ['absent'])
   assert.deepEqual(only.unread, [])
-  client.send({ type: 'retire-workers', request: 2, workers: [only.join.address] })
+  client.send({ type: 'retire-workers', request: 2, workers: [only.join.address], deadlineMs: 0 })
   only.take('leave')
   only.take('farewell')
   client.leave()
   only.leave()
   assert.equal(scheduler.state.retirements.size, 0)
+})
+
+test('at the deadline a worker goes whatever is left, and what it ran and held is made again, with no blame', () => {
+  const scheduler = new SchedulerHarness()
+  const old = scheduler.worker({ name: 'old' })
+  const client = scheduler.client()
+  const [x] = makeValues(client, old, 1)
+  const [y] = client.map(client.define('slow'), 1)
+  old.takeTasks()
+  const other = scheduler.worker()
+  scheduler.skip()
+  client.send({ type: 'retire-workers', request: 1, workers: ['old'], deadlineMs: 1_000 })
+  old.take('leave')
+  other.take('fetch-copies')
+  while (!old.unread.includes('farewell')) scheduler.wakeUp()
+  old.take('farewell')
+  assert.deepEqual(client.unread, [])
+  old.leave()
+  const answer = client.take('retired')
+  assert.deepEqual([answer.values, answer.cutShort], [0, ['old']])
+  const again = other.takeTasks()
+  other.finish(again, { sizeBytes: LARGE_BYTES, attempts: again.map((id) => recordOf(scheduler.state, id)!.attempt) })
+  again.push(...other.takeTasks())
+  assert.deepEqual(again.toSorted(), [x, y].toSorted())
+  for (const id of [x, y]) assert.equal(recordOf(scheduler.state, id!)?.deaths, 0)
 })

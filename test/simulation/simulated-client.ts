@@ -562,11 +562,11 @@ export class SimulatedClient {
     const leaver = rng.chance(retiring) ? rng.pick(others) : undefined
     if (leaver !== undefined) {
       counts.retired++
-      this.#ask('retire-workers', { workers: [leaver.name] })
+      this.#ask('retire-workers', { workers: [leaver.name], deadlineMs: 0 })
     }
     if (rng.chance(restarting)) {
       counts.restarts++
-      this.#ask('restart', {})
+      this.#ask('restart', { timeoutMs: 60_000 })
     }
   }
 

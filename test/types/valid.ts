@@ -368,7 +368,9 @@ exactly<Promise<string[]>>()(client.datasets(), true)
 exactly<Promise<boolean>>()(client.unpublish('rows'), true)
 exactly<Promise<Record<string, string[]>>>()(client.whoHas([three, text]), true)
 client.rebalance().then(({ values, sizeBytes }) => values + sizeBytes) satisfies Promise<number>
-client.retireWorkers(['a']) satisfies Promise<void>
+client
+  .retireWorkers(['a'], { deadlineMs: 1_000 })
+  .then(({ values, cutShort }) => [values, cutShort[0]!] as const) satisfies Promise<readonly [number, string]>
 client.restart({ timeoutMs: 1 }) satisfies Promise<void>
 
 // Functions of preloaded modules, by name.
