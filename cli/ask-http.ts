@@ -1,5 +1,5 @@
-/** One request to a scheduler's HTTP side, which is on the port that clients and workers connect to. */
-import { request as requestPlain, type IncomingHttpHeaders } from 'node:http'
+/** Requests to a scheduler's HTTP side, which is on the port that clients and workers connect to. */
+import { request as requestPlain, type IncomingHttpHeaders, type IncomingMessage } from 'node:http'
 import { request as requestEncrypted } from 'node:https'
 import { HeddleError, SchedulerUnreachableError, TimeoutError } from '../protocol/errors.js'
 import type { TlsTexts } from './tls-files.js'
@@ -12,6 +12,7 @@ export interface HttpQuestion {
   readonly path: string
   readonly token?: string | undefined
   readonly tls?: TlsTexts | undefined
+  /** Until the answer begins. */
   readonly timeoutMs: number
 }
 
@@ -26,35 +27,44 @@ const MAX_BODY_CHARACTERS = 64 * 1024 * 1024
 
 /**
  * @throws {SchedulerUnreachableError} when nothing answers there.
- * @throws {TimeoutError} when the whole answer takes longer than `timeoutMs`.
+ * @throws {TimeoutError} when no answer begins within `timeoutMs`.
  */
-export function askHttp({ address, method = 'GET', path, token, tls, timeoutMs }: HttpQuestion): Promise<HttpAnswer> {
+export async function askHttp(question: HttpQuestion): Promise<HttpAnswer> {
+  const response = await openHttp(question)
+  let body = ''
+  response.setEncoding('utf8')
+  for await (const text of response as AsyncIterable<string>) {
+    body += text
+    if (body.length > MAX_BODY_CHARACTERS)
+      throw new SchedulerUnreachableError(`The answer of ${question.address} has no end.`)
+  }
+  return { status: response.statusCode ?? 0, headers: response.headers, body }
+}
+
+/** As {@link askHttp}, but for the body, which the caller reads. */
+export function openHttp({
+  address,
+  method = 'GET',
+  path,
+  token,
+  tls,
+  timeoutMs,
+}: HttpQuestion): Promise<IncomingMessage> {
   const url = httpUrl(address, path)
   const headers = token === undefined ? {} : { authorization: `Bearer ${token}` }
-  const signal = AbortSignal.timeout(timeoutMs)
   return new Promise((resolve, reject) => {
-    const fail = (cause: Error): void => {
-      if (signal.aborted)
-        reject(new TimeoutError(`${address} did not answer in ${timeoutMs} ms; try again, or wait longer.`))
-      else
-        reject(
-          new SchedulerUnreachableError(`Nothing answers at ${address} (${cause.message}); is the scheduler up?`, {
-            cause,
-          }),
-        )
-    }
     const send = url.protocol === 'https:' ? requestEncrypted : requestPlain
-    const outgoing = send(url, { method, headers, signal, agent: false, ...tls }, (response) => {
-      let body = ''
-      response.setEncoding('utf8')
-      response.on('data', (text: string) => {
-        body += text
-        if (body.length > MAX_BODY_CHARACTERS) outgoing.destroy(new Error('the answer has no end'))
-      })
-      response.once('error', fail)
-      response.once('end', () => resolve({ status: response.statusCode ?? 0, headers: response.headers, body }))
+    const outgoing = send(url, { method, headers, agent: false, ...tls }, resolve)
+    const timer = setTimeout(() => {
+      reject(new TimeoutError(`${address} did not answer in ${timeoutMs} ms; try again, or wait longer.`))
+      outgoing.destroy()
+    }, timeoutMs)
+    outgoing.once('response', () => clearTimeout(timer))
+    outgoing.once('error', (cause) => {
+      clearTimeout(timer)
+      const message = `Nothing answers at ${address} (${cause.message}); is the scheduler up?`
+      reject(new SchedulerUnreachableError(message, { cause }))
     })
-    outgoing.once('error', fail)
     outgoing.end()
   })
 }

@@ -8,6 +8,7 @@ import { packageVersion } from '../common/node/package-version.js'
 import { parseBytes, parseDuration } from '../common/units.js'
 import { DEFAULT_IO_TASKS } from '../protocol/limits.js'
 import { DEFAULT_TIMEOUT_MS } from './defaults.js'
+import type { CancelArguments } from './cancel-command.js'
 import type { DoctorArguments } from './doctor-command.js'
 import type { DrainArguments } from './drain-command.js'
 import type { ExplainArguments } from './explain-command.js'
@@ -17,6 +18,7 @@ import type { SchedulerArguments } from './scheduler-command.js'
 import type { ScriptArguments } from './script-command.js'
 import type { StatusArguments } from './status-command.js'
 import type { TokenArguments } from './token-command.js'
+import type { TopArguments } from './top-command.js'
 import type { WorkerArguments } from './worker-command.js'
 
 export function createProgram(): HeddleCommand {
@@ -32,9 +34,11 @@ export function createProgram(): HeddleCommand {
   addScheduler(program)
   addWorker(program)
   addStatus(program)
+  addTop(program)
   addExplain(program)
   addLogs(program)
   addDrain(program)
+  addCancel(program)
   addRun(program)
   addDoctor(program)
   addToken(program)
@@ -152,6 +156,39 @@ function addStatus(program: HeddleCommand): void {
     .action(async (address: string | undefined, given: StatusArguments) => {
       const { printStatus } = await import('./status-command.js')
       await printStatus(address, given)
+    })
+}
+
+function addTop(program: HeddleCommand): void {
+  const command = program.command('top')
+  command
+    .description('Watch what a cluster is doing, every second; q ends it.')
+    .addArgument(command.createArgument('[address]', 'address of the scheduler').default(undefined, '$HEDDLE_ADDRESS'))
+    .option('--json', 'print a line of JSON every second, as where the output is no terminal')
+    .option('--timeout <duration>', 'how long to wait for the scheduler, such as 10s', duration, DEFAULT_TIMEOUT_MS)
+    .addOption(tokenFile())
+  addTlsOptions(command)
+    .example('heddle top ws://127.0.0.1:8786', 'heddle top --json | jq .tasksPerSecond')
+    .action(async (address: string | undefined, given: TopArguments) => {
+      const { watchCluster } = await import('./top-command.js')
+      await watchCluster(address, given)
+    })
+}
+
+function addCancel(program: HeddleCommand): void {
+  const command = program.command('cancel')
+  command
+    .description('Cancel a task, whoever submitted it, and with it what needs its value.')
+    .addArgument(command.createArgument('<address>', 'address of the scheduler'))
+    .addArgument(command.createArgument('<key>', 'key of the task, as future.key and the log have it'))
+    .option('--json', 'print one line of JSON')
+    .option('--timeout <duration>', 'how long to wait for the scheduler, such as 10s', duration, DEFAULT_TIMEOUT_MS)
+    .addOption(tokenFile())
+  addTlsOptions(command)
+    .example('heddle cancel ws://127.0.0.1:8786 resize-3k9f')
+    .action(async (address: string, key: string, given: CancelArguments) => {
+      const { cancelTask } = await import('./cancel-command.js')
+      await cancelTask(address, key, given)
     })
 }
 

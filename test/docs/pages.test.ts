@@ -3,6 +3,8 @@ import assert from 'node:assert/strict'
 import { existsSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import test from 'node:test'
+import type { Command } from 'commander'
+import { createProgram } from '../../cli/program.js'
 import { formatBytes, formatDuration } from '../../common/units.js'
 import * as errors from '../../protocol/errors.js'
 import * as limits from '../../protocol/limits.js'
@@ -45,6 +47,16 @@ test('docs/dependencies.md has a heading for every dependency, in order, and for
   ])
 })
 
+test('docs/command-line.md has a heading for every command, and for nothing else', () => {
+  const headings = headingsOf(readPage('docs/command-line.md'), 3)
+  assert.deepEqual(
+    headings.toSorted(),
+    commandsOf(createProgram())
+      .map((name) => `\`${name}\``)
+      .sort(),
+  )
+})
+
 test('docs/glossary.md is in the order of the alphabet', () => {
   const words = [...readPage('docs/glossary.md').text.matchAll(/^\*\*(.+?)\*\*/gm)].map(([, word]) => word ?? '')
   assert.ok(words.length > 30)
@@ -71,6 +83,12 @@ for (const page of readPages()) {
       [],
     )
   })
+}
+
+/** Those that do something themselves. */
+function commandsOf(command: Command, parent = ''): string[] {
+  const name = `${parent} ${command.name()}`.trim()
+  return command.commands.length === 0 ? [name] : command.commands.flatMap((each) => commandsOf(each, name))
 }
 
 function inItsUnit(name: string, value: number): string {
