@@ -5,10 +5,12 @@ import { formatDuration } from '../common/units.js'
 import type { Watched } from '../protocol/messages/watch.js'
 import { counted } from './model/words.js'
 import { store, useReading } from './store.js'
+import { Errors } from './views/errors.js'
 import { Functions } from './views/functions.js'
 import { Overview } from './views/overview.js'
 import { Scheduler } from './views/scheduler.js'
 import { Stream } from './views/stream.js'
+import { Task } from './views/task.js'
 import { Workers } from './views/workers.js'
 
 interface View {
@@ -22,8 +24,12 @@ const VIEWS: readonly View[] = [
   { name: 'workers', title: 'Workers', show: Workers },
   { name: 'stream', title: 'Task stream', show: Stream },
   { name: 'functions', title: 'Functions', show: Functions },
+  { name: 'errors', title: 'Errors', show: Errors },
   { name: 'scheduler', title: 'Scheduler', show: Scheduler },
 ]
+
+/** It is reached by links to a task. */
+const TASK: View = { name: 'task', title: 'Task', show: Task }
 
 function Page(): preact.JSX.Element {
   const { watched, isLost } = useReading()
@@ -82,7 +88,7 @@ function useView(): View {
     window.addEventListener('hashchange', onChange)
     return () => window.removeEventListener('hashchange', onChange)
   }, [])
-  return VIEWS.find((view) => view.name === name) ?? VIEWS[0]!
+  return [...VIEWS, TASK].find((view) => view.name === name) ?? VIEWS[0]!
 }
 
 /** `workers` of `#/workers/…`. */

@@ -4,6 +4,7 @@
  */
 import { useEffect, useState } from 'preact/hooks'
 import { withChanges, type JsonObject } from '../common/merge-patch.js'
+import type { ErrorList, TaskDetails } from '../protocol/messages/api.js'
 import type { FromViewer, Look, ToViewer, Watched } from '../protocol/messages/watch.js'
 import { History } from './model/history.js'
 import { Timeline } from './model/timeline.js'
@@ -17,6 +18,9 @@ const RETRY_MS = 2_000
 export interface Reading {
   readonly watched: Watched | undefined
   readonly isLost: boolean
+  /** Of the view that is looked at; `undefined` before the first answer. */
+  readonly errors: ErrorList | undefined
+  readonly task: { readonly key: string; readonly task: TaskDetails | null } | undefined
   /** Of the page’s clock, when `watched` was sent. */
   readonly atMs: number
 }
@@ -28,10 +32,11 @@ class Store {
   readonly history = new History()
   readonly timeline = new Timeline()
   readonly #listeners = new Set<() => void>()
-  #reading: Reading = { watched: undefined, isLost: false, atMs: 0 }
+  #reading: Reading = { watched: undefined, errors: undefined, task: undefined, isLost: false, atMs: 0 }
   #socket: WebSocket | undefined
   #heardAtMs = 0
   #look: Look = ''
+  #key = ''
   /** What the scheduler’s clock is ahead of the page’s. */
   #aheadMs = 0
 
@@ -45,8 +50,9 @@ class Store {
   }
 
   /** Which view is looked at, if it takes more than the state. */
-  set look(look: Look) {
+  lookAt(look: Look, key: string): void {
     this.#look = look
+    this.#key = key
     this.#sayHere()
   }
 
@@ -93,14 +99,18 @@ class Store {
       this.timeline.add(message.workers, message.leftOut)
       return
     }
+    if (message.type === 'errors' || message.type === 'task') {
+      this.#set({ ...this.#reading, ...(message.type === 'errors' ? { errors: message.errors } : { task: message }) })
+      return
+    }
     const watched = this.#watchedAfter(message)
     if (watched === undefined) return
     this.history.add(watched.cluster, watched.nowMs)
     this.#setClock(watched.nowMs)
-    this.#set({ watched, isLost: false, atMs: this.#heardAtMs })
+    this.#set({ ...this.#reading, watched, isLost: false, atMs: this.#heardAtMs })
   }
 
-  #watchedAfter(message: Exclude<ToViewer, { readonly type: 'runs' }>): Watched | undefined {
+  #watchedAfter(message: Extract<ToViewer, { readonly type: 'whole' | 'changes' }>): Watched | undefined {
     if (message.type === 'whole') return message.watched
     const { watched } = this.#reading
     return watched && (withChanges(watched as JsonObject, message.changes) as unknown as Watched)
@@ -119,7 +129,7 @@ class Store {
   }
 
   #sayHere(): void {
-    const here: FromViewer = { type: 'here', look: this.#look }
+    const here: FromViewer = { type: 'here', look: this.#look, key: this.#key }
     if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(encoder.encode(JSON.stringify(here)))
   }
 
@@ -139,11 +149,9 @@ export function useReading(): Reading {
 }
 
 /** While the component is shown, the scheduler is told that it is. */
-export function useLook(look: Look): void {
+export function useLook(look: Look, key = ''): void {
   useEffect(() => {
-    store.look = look
-    return () => {
-      store.look = ''
-    }
-  }, [look])
+    store.lookAt(look, key)
+    return () => store.lookAt('', '')
+  }, [look, key])
 }

@@ -42,6 +42,8 @@ export async function startScheduler(given: SchedulerOptions): Promise<RunningSc
     cluster: () => open().machine.watched(nowMs()),
     connections: () => open().sessions.connections,
     watchRuns: (onRuns) => open().sessions.watchRuns(onRuns),
+    errors: () => open().machine.errorsOf(nowMs()),
+    task: (key) => open().machine.detailsOf(nowMs(), key),
     nowMs,
   })
   const door = new FrontDoor({

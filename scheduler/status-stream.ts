@@ -5,6 +5,7 @@
  */
 import { changesBetween, type JsonObject } from '../common/merge-patch.js'
 import { MAX_RUNS_SHOWN, MAX_VIEWER_BYTES, MAX_VIEWERS, VIEWER_SILENCE_MS } from '../protocol/limits.js'
+import type { ErrorList, TaskDetails } from '../protocol/messages/api.js'
 import type { Runs } from '../protocol/messages/runs.js'
 import {
   LOOKS,
@@ -19,13 +20,17 @@ import type { Socket } from '../protocol/transport/socket.js'
 import { OwnHealth } from './own-health.js'
 
 const INTERVAL_MS = 250
+/** Errors, and a task, are told every so many times. */
+const SLOW_TICKS = 4
 /** All that a page has to say. */
-const MAX_WORDS_BYTES = 1_024
+const MAX_WORDS_BYTES = 8_192
 
 interface Viewer {
   /** It missed changes, or has none yet. */
   needsWhole: boolean
   look: Look
+  /** Of the task that is looked at. */
+  key: string
   heardAtMs: number
 }
 
@@ -34,6 +39,8 @@ export interface StatusStreamOptions {
   readonly connections: () => number
   /** Has workers tell what they run, or no more. */
   readonly watchRuns: (onRuns: ((worker: string, runs: Runs) => void) | undefined) => void
+  readonly errors: () => ErrorList
+  readonly task: (key: string) => TaskDetails | undefined
   readonly nowMs: () => number
 }
 
@@ -44,6 +51,7 @@ export class StatusStream {
   #last: Watched | undefined
   #timer: NodeJS.Timeout | undefined
   #isWatchingRuns = false
+  #ticks = 0
   /** Told since the last tick. */
   #runs: RunsView[] = []
   #runCount = 0
@@ -59,7 +67,7 @@ export class StatusStream {
 
   /** Sends the state now, and from now on what changes, until the browser goes away. */
   accept(socket: Socket): void {
-    const viewer: Viewer = { needsWhole: true, look: '', heardAtMs: this.#options.nowMs() }
+    const viewer: Viewer = { needsWhole: true, look: '', key: '', heardAtMs: this.#options.nowMs() }
     this.#viewers.set(socket, viewer)
     this.#health ??= new OwnHealth()
     this.#timer ??= setInterval(() => this.#tick(), INTERVAL_MS).unref()
@@ -83,8 +91,12 @@ export class StatusStream {
       return
     }
     viewer.heardAtMs = this.#options.nowMs()
+    const isNews = viewer.look !== words.look || viewer.key !== words.key
     viewer.look = words.look
+    viewer.key = words.key
     this.#watchRunsIfAsked()
+    const details = isNews ? this.#detailsFor(viewer, new Map()) : undefined
+    if (details !== undefined) socket.send(details)
   }
 
   #tick(): void {
@@ -93,6 +105,7 @@ export class StatusStream {
     const changes = before && changesBetween(before as JsonObject, watched as JsonObject)
     const delta = changes && encode({ type: 'changes', changes })
     const runs = this.#takeRuns()
+    const details = this.#ticks++ % SLOW_TICKS === 0 ? new Map<string, Uint8Array>() : undefined
     let whole: Uint8Array | undefined
     for (const [socket, viewer] of this.#viewers) {
       if (this.#options.nowMs() - viewer.heardAtMs > VIEWER_SILENCE_MS) socket.terminate()
@@ -101,6 +114,8 @@ export class StatusStream {
         if (viewer.needsWhole) this.#sendWhole(socket, viewer, (whole ??= encode({ type: 'whole', watched })))
         else if (delta !== undefined) socket.send(delta)
         if (runs !== undefined && viewer.look === 'runs') socket.send(runs)
+        const frame = details && this.#detailsFor(viewer, details)
+        if (frame !== undefined) socket.send(frame)
       }
     }
   }
@@ -117,6 +132,21 @@ export class StatusStream {
       cluster: cluster(),
       scheduler: { ...this.#health!.view, connections: connections(), viewers: this.#viewers.size },
     }
+  }
+
+  /** What a viewer looks at beside the state; worked out once for all who look at the same, who have it in `known`. */
+  #detailsFor({ look, key }: Viewer, known: Map<string, Uint8Array>): Uint8Array | undefined {
+    if (look !== 'errors' && look !== 'task') return undefined
+    const name = `${look} ${key}`
+    let frame = known.get(name)
+    if (frame === undefined) {
+      const { errors, task } = this.#options
+      frame = encode(
+        look === 'errors' ? { type: look, errors: errors() } : { type: look, key, task: task(key) ?? null },
+      )
+      known.set(name, frame)
+    }
+    return frame
   }
 
   #watchRunsIfAsked(): void {
@@ -162,7 +192,10 @@ function readWords(frame: Uint8Array): FromViewer | undefined {
   try {
     const words = JSON.parse(Buffer.from(frame).toString()) as Partial<FromViewer> | null
     const look = LOOKS.find((each) => each === words?.look)
-    return words?.type === 'here' && look !== undefined ? { type: 'here', look } : undefined
+    const key = words?.key
+    return words?.type === 'here' && look !== undefined && typeof key === 'string'
+      ? { type: 'here', look, key }
+      : undefined
   } catch {
     return undefined
   }

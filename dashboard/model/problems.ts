@@ -46,10 +46,10 @@ export function problemsOf({ cluster, scheduler, nowMs }: Watched): readonly Pro
   }
   if (cluster.tasks.failed > 0) {
     const most = mostFailed(cluster)
-    warn(`${counted(cluster.tasks.failed, 'task')} failed, most of them of ${most}.`, '#/functions')
+    warn(`${counted(cluster.tasks.failed, 'task')} failed, most of them of ${most}.`, '#/errors')
   }
   if (cluster.tasks.delayed > 0) {
-    warn(`${counted(cluster.tasks.delayed, 'task')} failed and will be tried again.`, '#/functions')
+    warn(`${counted(cluster.tasks.delayed, 'task')} failed and will be tried again.`, '#/errors')
   }
   const strangers = some(({ packageVersion }) => packageVersion !== scheduler.packageVersion)
   if (strangers.length > 0) {

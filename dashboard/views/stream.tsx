@@ -7,6 +7,7 @@ import { barAt, MOVES, OTHER_COLOUR, type Bar, type Lane } from '../model/timeli
 import { boundsOf, LIVE, moved, zoomed, type ViewWindow } from '../model/view-window.js'
 import { counted, whole } from '../model/words.js'
 import { AXIS_HEIGHT, draw, LANE_HEIGHT, paletteOf, type Palette } from '../parts/timeline-canvas.js'
+import { hrefOf } from '../parts/task-link.js'
 import { store, useLook } from '../store.js'
 
 /** So near to a bar the pointer means it, in pixels. */
@@ -70,6 +71,14 @@ export function Stream({ watched }: { readonly watched: Watched }): JSX.Element 
     const atMs = fromMs + (toMs - fromMs) * placeOf(event)
     setHovered(lane && { lane, atMs, x: event.clientX - box.left, y: event.clientY - box.top })
   }
+  const onPointerUp = (event: PointerEvent): void => {
+    const from = dragFrom.current
+    dragFrom.current = undefined
+    if (from === undefined || Math.abs(event.clientX - from.x) > SLACK || hovered === undefined) return
+    const { lane, atMs } = hovered
+    const bar = lane.thread === MOVES ? undefined : barAt(lane, atMs, slackOf(view, canvas.current!.clientWidth))
+    if (bar !== undefined) location.hash = hrefOf(bar.key)
+  }
   const lanes = timeline.lanes.length
   return (
     <>
@@ -106,7 +115,7 @@ export function Stream({ watched }: { readonly watched: Watched }): JSX.Element 
             onKeyDown={onKeyDown}
             onWheel={onWheel}
             onPointerDown={(event) => (dragFrom.current = { x: event.clientX, view })}
-            onPointerUp={() => (dragFrom.current = undefined)}
+            onPointerUp={onPointerUp}
             onPointerLeave={() => {
               dragFrom.current = undefined
               setHovered(undefined)
@@ -192,6 +201,10 @@ function sized(canvas: HTMLCanvasElement, width: number, height: number): Canvas
   return context
 }
 
+function slackOf(view: ViewWindow, width: number): number {
+  return (SLACK * view.spanMs) / Math.max(1, width - leftOf(width))
+}
+
 function Hint({
   hovered,
   view,
@@ -202,7 +215,7 @@ function Hint({
   readonly width: number
 }): JSX.Element | null {
   const { lane, atMs, x, y } = hovered
-  const slackMs = (SLACK * view.spanMs) / Math.max(1, width - leftOf(width))
+  const slackMs = slackOf(view, width)
   const lines = lane.thread === MOVES ? moveLines(lane, atMs, slackMs) : barLines(barAt(lane, atMs, slackMs))
   if (lines.length === 0) return null
   return (

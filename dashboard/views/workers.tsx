@@ -6,6 +6,7 @@ import { percent, whole } from '../model/words.js'
 import { Legend } from '../parts/bar.js'
 import { MemoryBar, MEMORY_KINDS } from '../parts/memory.js'
 import { Table } from '../parts/table.js'
+import { hrefOf } from '../parts/task-link.js'
 import { store } from '../store.js'
 
 interface Row {
@@ -123,7 +124,7 @@ function Running({ row: { worker, nowMs } }: { readonly row: Row }): JSX.Element
       </span>
       {longest.slice(0, MAX_NAMED).map((run) => (
         <small key={run.key} class="clipped" title={run.key}>
-          {inWords(run, nowMs)}
+          <a href={hrefOf(run.key)}>{inWords(run, nowMs)}</a>
         </small>
       ))}
       {more > 0 && <small>and {whole(more)} more</small>}

@@ -3,6 +3,7 @@
  * The page gets the whole state first, and then, at a fixed rate, what changed of it.
  */
 import type { Changes } from '../../common/merge-patch.js'
+import type { ErrorList, TaskDetails } from './api.js'
 import type { Runs } from './runs.js'
 import type { BlockedStatus, StateCounts } from './status.js'
 
@@ -104,10 +105,18 @@ export type ToViewer =
   | { readonly type: 'changes'; readonly changes: Changes }
   /** To those who look at the task stream. */
   | { readonly type: 'runs'; readonly workers: readonly RunsView[]; readonly leftOut: number }
+  /** To those who look at errors, and at one task, once a second; `null` when there is no task of that key. */
+  | { readonly type: 'errors'; readonly errors: ErrorList }
+  | { readonly type: 'task'; readonly key: string; readonly task: TaskDetails | null }
 
 /** Which of the views that take more than the state is looked at. */
-export const LOOKS = ['', 'runs'] as const
+export const LOOKS = ['', 'runs', 'errors', 'task'] as const
 export type Look = (typeof LOOKS)[number]
 
 /** Said at once, when another view is looked at, and every few seconds: a page that is silent for long is gone. */
-export type FromViewer = { readonly type: 'here'; readonly look: Look }
+export type FromViewer = {
+  readonly type: 'here'
+  readonly look: Look
+  /** Of the task that is looked at; else empty. */
+  readonly key: string
+}

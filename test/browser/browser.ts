@@ -72,7 +72,7 @@ const findFaults = `() => {
   if (root.scrollWidth > root.clientWidth) faults.push('the page is ' + root.scrollWidth + ' wide on a screen of ' + root.clientWidth)
   const leaves = []
   for (const element of document.body.querySelectorAll('*')) {
-    if (element.closest('.unseen, .skip, .uplot, noscript, script')) continue
+    if (element.closest('.unseen, .skip, .uplot, noscript, script') || !element.checkVisibility()) continue
     const box = element.getBoundingClientRect()
     if (box.width === 0 || box.height === 0) continue
     const hasText = [...element.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim() !== '')

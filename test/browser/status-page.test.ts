@@ -3,7 +3,7 @@
  * nothing lies on anything else. With HEDDLE_PICTURES=1 the pictures in docs/images are taken anew.
  */
 import assert from 'node:assert/strict'
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { after, before, suite, test } from 'node:test'
 import type { Page } from 'playwright-core'
@@ -12,10 +12,11 @@ import { connect } from '../../client/connect.js'
 import { LocalCluster } from '../../deploy/local-cluster.js'
 import { eventually } from '../support/eventually.js'
 import { PROJECT } from '../support/project.js'
+import { TemporaryFolder } from '../support/temporary-folder.js'
 import { layoutFaults, LOOKS, noBrowser, TestBrowser, type Look } from './browser.js'
 import { joinManyWorkers } from './many-workers.js'
 
-const VIEWS = ['overview', 'workers', 'stream', 'functions', 'scheduler'] as const
+const VIEWS = ['overview', 'workers', 'stream', 'functions', 'errors', 'scheduler'] as const
 const PICTURES = path.join(PROJECT, 'docs/images')
 
 suite('the status page in a browser', { skip: noBrowser() }, () => {
@@ -43,6 +44,42 @@ suite('the status page in a browser', { skip: noBrowser() }, () => {
       await page.close()
     }
     assert.deepEqual(browser.complaints, [])
+  })
+
+  test('a failing task is found from the overview, its error is read, it is run again, and is seen to pass', async () => {
+    await using folder = await TemporaryFolder.create('heddle-page')
+    await using cluster = await LocalCluster.start({ workers: 1, threadsPerWorker: 1, logLevel: 'error' })
+    await using client = await connect(cluster)
+    const file = path.join(folder.path, 'prices.csv')
+    const readPrices = async (where: string) => {
+      const { existsSync } = await import('node:fs')
+      if (!existsSync(where)) throw new Error(`There is no file ${where}`)
+      return 'read'
+    }
+    const future = client.submit(readPrices, file)
+    await assert.rejects(future.result())
+
+    const page = await browser.open(cluster.statusPage)
+    await page.getByRole('link', { name: '1 task failed, most of them of readPrices.' }).click()
+    await page.getByRole('heading', { name: `There is no file ${file}` }).waitFor()
+    assert.deepEqual(await layoutFaults(page), [])
+    await page.getByRole('link', { name: future.key }).click()
+    await page.getByText('It threw an error').waitFor()
+    assert.match((await page.locator('pre').textContent()) ?? '', /There is no file .*\n +at /)
+    for (const { scheme, width, height } of LOOKS) {
+      await page.emulateMedia({ colorScheme: scheme })
+      await page.setViewportSize({ width, height })
+      assert.deepEqual(await layoutFaults(page), [])
+      if (takesPictures()) await picture(page, 'task', { scheme, width, height })
+    }
+    await page.getByRole('button', { name: 'Run it again' }).click()
+    await page.getByText('It runs again.').waitFor()
+    await page.locator('.state').getByText('failed').waitFor()
+    writeFileSync(file, 'price')
+    await page.getByRole('button', { name: 'Run it again' }).click()
+    await page.locator('.state').getByText('in-memory').waitFor()
+    assert.equal(await future.result(), 'read')
+    await page.close()
   })
 
   test('with no worker and no task each view says what to do', async () => {
@@ -175,8 +212,11 @@ suite('the status page in a browser', { skip: noBrowser() }, () => {
     await checkLayout(page, view)
     if (!takesPictures()) return
     if (view === 'stream') await page.waitForTimeout(15_000)
+    await picture(page, view, look)
+  }
+
+  async function picture(page: Page, view: string, { scheme, width }: Look): Promise<void> {
     mkdirSync(PICTURES, { recursive: true })
-    const { scheme, width } = look
     await page.screenshot({ path: path.join(PICTURES, `${view}-${scheme}-${width}.png`), fullPage: true })
   }
 

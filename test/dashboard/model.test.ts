@@ -4,6 +4,7 @@ import test from 'node:test'
 import { History, memoryOf } from '../../dashboard/model/history.js'
 import { problemsOf } from '../../dashboard/model/problems.js'
 import { progressOf } from '../../dashboard/model/progress.js'
+import { withoutOurFrames } from '../../dashboard/model/stack.js'
 import { compact } from '../../dashboard/model/words.js'
 import type { StateCounts } from '../../protocol/messages/status.js'
 import type { ClusterView, FunctionView, Watched, WorkerView } from '../../protocol/messages/watch.js'
@@ -158,4 +159,14 @@ test('memory is told by kind, and what is on disk is not in memory', () => {
 
 test('figures on axes are short', () => {
   assert.deepEqual([0, 12, 999, 1_500, 20_000, 2_500_000].map(compact), ['0', '12', '999', '1.5k', '20k', '2.5M'])
+})
+
+test('a stack is shown without the frames that are the same for every task', () => {
+  const stack = [
+    'Error: no',
+    '    at read (file:///tmp/code/1.mjs:4:27)',
+    '    at async runBatch (file:///app/node_modules/heddle/dist/worker/thread/run-batch.js:55:26)',
+    '    at async onMessage (/app/node_modules/piscina/dist/worker.js:180:22)',
+  ]
+  assert.equal(withoutOurFrames(stack.join('\n')), stack.slice(0, 2).join('\n'))
 })

@@ -25,6 +25,8 @@ function start(context: TestContext) {
     cluster,
     connections: () => 0,
     watchRuns: (onRuns) => void (seen.onRuns = onRuns),
+    errors: () => machine.errorsOf(seen.nowMs),
+    task: (key) => machine.detailsOf(seen.nowMs, key),
     nowMs: () => seen.nowMs,
   })
   const pass = async (ms = INTERVAL_MS): Promise<void> => {
@@ -113,7 +115,7 @@ test('a page that says nothing for long is gone, and one that does stays', async
   const { stream, pass } = start(context)
   const [silent, talking] = [look(stream), look(stream)]
   for (let passedMs = 0; passedMs <= VIEWER_SILENCE_MS; passedMs += 10_000) {
-    talking.socket.send(Buffer.from('{"type":"here","look":""}'))
+    talking.socket.send(Buffer.from('{"type":"here","look":"","key":""}'))
     await delivered()
     await pass(10_000)
   }
@@ -129,7 +131,7 @@ test('workers tell what they run while somebody looks at that, and only those wh
   const watcher = (): typeof seen.onRuns => seen.onRuns
   await pass()
   assert.equal(watcher(), undefined)
-  looking.socket.send(Buffer.from('{"type":"here","look":"runs"}'))
+  looking.socket.send(Buffer.from('{"type":"here","look":"runs","key":""}'))
   await delivered()
   const run = { function: 'f', key: 'f-1', thread: 0, agoUs: 5, durationUs: 4, count: 1, failed: 0 }
   watcher()?.('alice', {
@@ -151,10 +153,36 @@ test('workers tell what they run while somebody looks at that, and only those wh
 
 test('a page that says what no page of ours says is closed', async (context) => {
   const { stream } = start(context)
-  for (const words of ['{', 'null', '{"type":"here","look":"else"}', '[]', ' '.repeat(2_000)]) {
+  for (const words of [
+    '{',
+    'null',
+    '{"type":"here","look":"else"}',
+    '[]',
+    '{"type":"here","look":"task"}',
+    ' '.repeat(10_000),
+  ]) {
     const viewer = look(stream)
     viewer.socket.send(Buffer.from(words))
     await delivered()
     assert.equal(viewer.isClosed, true, words.trim())
   }
+})
+
+test('who looks at errors or at a task is told of them at once and then every second', async (context) => {
+  const { stream, pass } = start(context)
+  const viewer = look(stream)
+  await pass()
+  viewer.socket.send(Buffer.from('{"type":"here","look":"task","key":"f-1"}'))
+  await delivered()
+  assert.deepEqual(viewer.messages.at(-1), { type: 'task', key: 'f-1', task: null })
+  viewer.socket.send(Buffer.from('{"type":"here","look":"errors","key":""}'))
+  await delivered()
+  assert.deepEqual(viewer.messages.at(-1), { type: 'errors', errors: { total: 0, groups: [] } })
+  const told = viewer.messages.length
+  await pass(4 * INTERVAL_MS)
+  const since = viewer.messages.slice(told).map(({ type }) => type)
+  assert.deepEqual(
+    since.filter((type) => type !== 'changes'),
+    ['errors'],
+  )
 })

@@ -1,0 +1,131 @@
+/** All that is known of one task: where it is and why, its error, what it needs, and what can be done about it. */
+import type { JSX } from 'preact'
+import { formatBytes, formatDuration } from '../../common/units.js'
+import type { TaskDetails } from '../../protocol/messages/api.js'
+import { withoutOurFrames } from '../model/stack.js'
+import { whole } from '../model/words.js'
+import { Table } from '../parts/table.js'
+import { TaskActions } from '../parts/task-actions.js'
+import { FindTask, TaskLink } from '../parts/task-link.js'
+import { Tiles } from '../parts/tiles.js'
+import { useLook, useReading } from '../store.js'
+
+export function Task(): JSX.Element {
+  const key = decoded(location.hash.split('/').slice(2).join('/'))
+  useLook('task', key)
+  const { task: told } = useReading()
+  return (
+    <>
+      <FindTask />
+      {key !== '' && <h2 class="key">{key}</h2>}
+      {told?.key === key ? <Told task={told.task} /> : key !== '' && <p class="empty">Asking …</p>}
+    </>
+  )
+}
+
+function Told({ task }: { readonly task: TaskDetails | null }): JSX.Element {
+  if (task === null) {
+    return <p class="empty">There is no such task: it was never submitted, or nobody needs it any more.</p>
+  }
+  const { key, state, functionName, reason, details, error, timings, attempt, failures, workersLost, client } = task
+  const isOver = state === 'failed' || state === 'in-memory' || state === 'released'
+  return (
+    <>
+      <p class={state === 'failed' ? 'bad' : ''}>
+        <strong class="state">{state}</strong> {reason}
+      </p>
+      {details.map((detail) => (
+        <p key={detail}>{detail}</p>
+      ))}
+      <TaskActions key={key} task={key} actions={state === 'failed' ? ['retry'] : isOver ? [] : ['cancel']} />
+      {error !== undefined && <Failure error={error} task={key} />}
+      <Tiles
+        tiles={[
+          { name: 'Function', figure: functionName, detail: `submitted by ${client}` },
+          { name: 'Attempt', figure: whole(attempt), detail: lost(failures, workersLost) },
+          { name: 'Running for', figure: timings.runningForMs === 0 ? '–' : formatDuration(timings.runningForMs) },
+          {
+            name: 'Such tasks take',
+            figure: timings.meanMs === 0 ? '–' : formatDuration(timings.meanMs),
+            detail: 'on average',
+          },
+          {
+            name: 'Its value',
+            figure: task.sizeBytes === 0 ? '–' : formatBytes(task.sizeBytes),
+            detail: task.holders.join(', '),
+          },
+          { name: 'Needed by', figure: whole(task.dependantCount), detail: 'tasks' },
+        ]}
+      />
+      <section aria-labelledby="inputs">
+        <h2 id="inputs">Inputs</h2>
+        <Table
+          caption="Inputs"
+          noun="input"
+          rows={task.inputs}
+          keyOf={(input) => input.key}
+          empty="It needs no other task."
+          columns={[
+            { title: 'Task', cell: (input) => <TaskLink task={input.key} /> },
+            { title: 'State', cell: (input) => input.state },
+            {
+              title: 'Size',
+              cell: ({ sizeBytes }) => (sizeBytes === 0 ? '–' : formatBytes(sizeBytes)),
+              isFigure: true,
+            },
+          ]}
+        />
+        {task.inputCount > task.inputs.length && <p class="quiet">The first of {whole(task.inputCount)}.</p>}
+      </section>
+      {task.workers.length > 0 && (
+        <section aria-labelledby="refusals">
+          <h2 id="refusals">Why no worker takes it now</h2>
+          <ul>
+            {task.workers.map(({ name, reason: why }) => (
+              <li key={name}>
+                <strong>{name}</strong> {why}
+              </li>
+            ))}
+          </ul>
+        </section>
+      )}
+    </>
+  )
+}
+
+function Failure({
+  error,
+  task,
+}: {
+  readonly error: NonNullable<TaskDetails['error']>
+  readonly task: string
+}): JSX.Element {
+  const { code, text, worker, attempt, culpritKey } = error
+  return (
+    <section aria-labelledby="error">
+      <h2 id="error">Error {code !== '' && <code>{code}</code>}</h2>
+      <pre>{withoutOurFrames(text)}</pre>
+      <p class="quiet">
+        {worker === '' ? 'It did not run for it' : `On ${worker}`}, in attempt {whole(attempt)}
+        {culpritKey !== task && (
+          <>
+            , of <TaskLink task={culpritKey} />, which it needs
+          </>
+        )}
+        .
+      </p>
+    </section>
+  )
+}
+
+function lost(failures: number, workersLost: number): string {
+  return `${whole(failures)} failed, ${whole(workersLost)} lost with a worker`
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
+}
