@@ -90,3 +90,26 @@ test('values that move are told together, by kind', (context) => {
     { kind: 'spilled', agoUs: 0, count: 1, bytes: 7 },
   ])
 })
+
+test('short tasks in a row are told as one, however often the history heard of them; failures are not hidden in them', (context) => {
+  const { history, sent, watch, pass } = start(context)
+  watch.start()
+  const count = 100
+  history.begin(
+    0,
+    Array.from({ length: count }, (_, index) => taskOf(index)),
+  )
+  for (let place = 0; place < count; place++) {
+    const threw = new Map(place === 60 ? [[0, 'may-retry' as const]] : [])
+    history.add(0, { places: [place], threw, durationsUs: [50], sizes: [1], values: NO_BYTES })
+  }
+  pass()
+  assert.deepEqual(
+    sent[0]?.runs.map((run) => [run.count, run.failed, run.durationUs]),
+    [
+      [60, 0, 3_000],
+      [1, 1, 50],
+      [39, 0, 1_950],
+    ],
+  )
+})
