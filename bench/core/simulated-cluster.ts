@@ -176,6 +176,10 @@ export class SimulatedCluster {
       case 'cut-relay':
         assert.fail('nobody asked for a relay')
         break
+      case 'answer-operator':
+      case 'keep':
+        assert.fail('nobody looks after it, and it keeps no journal')
+        break
       case 'close-client':
       case 'tell-blocked':
       case 'close-worker':

@@ -53,6 +53,7 @@ export function simulate({ seed, faults }: SimulationOptions): SimulationReport 
   const operatorRng = new Rng(seed + 7_000_000_003)
   const agenda = new Agenda()
   const scheduler = new SimulatedScheduler(agenda, rng.fork(), rng.pick([0, 100, 2_000, 2 ** 28])!)
+  const operating = operatorRng.pick([0, 0, 0, 0.3])!
   const world: World = {
     agenda,
     rng,
@@ -69,7 +70,7 @@ export function simulate({ seed, faults }: SimulationOptions): SimulationReport 
     stopping: cancelRng.pick([0, 0, 0.1, 0.5])!,
     cancelRng,
     cancelledKeys: new Set(),
-    operating: operatorRng.pick([0, 0, 0, 0.3])!,
+    operating,
     operatorRng,
     retrying,
     attaching,
@@ -83,7 +84,7 @@ export function simulate({ seed, faults }: SimulationOptions): SimulationReport 
     restarting,
     published: new Map(),
     // What is retried may have ended after it was given up, and so may its inputs.
-    finishedOnce: faults || restarting > 0 || retrying > 0 ? undefined : new Set(),
+    finishedOnce: faults || restarting > 0 || retrying + operating > 0 ? undefined : new Set(),
     letGo: new Set(),
     memoryRng,
     memoryLimits: memoryRng.pick([[2 ** 20], [2 ** 20, 4], [3, 6, 20], [1, 2]])!,
