@@ -25,6 +25,8 @@ export const clientWent = message('client-went', { client })
 export const emptied = message('emptied', { array, client, count: integer })
 /** These have their values, which workers hold; small ones stand here too, and the entries of the others are empty. */
 export const finished = message('finished', { tasks: taskIds, sizes: integers, values: packed })
+/** Somebody who looks after the cluster had this failed task run again, and what failed with it. */
+export const ranAgain = message('ran-again', { key: text })
 /** These failed for one reason. */
 export const failed = message('failed', {
   tasks: taskIds,
@@ -51,6 +53,7 @@ export const journalRecord = union([
   emptied,
   finished,
   failed,
+  ranAgain,
   workerCame,
   workerWent,
 ])

@@ -45,6 +45,7 @@ function cancel(state: SchedulerState, task: Task): 'done' | 'ended' {
 
 function retry(state: SchedulerState, task: Task): 'done' | 'ended' {
   if (task.state.type !== 'failed') return 'ended'
+  state.journal?.add({ type: 'ran-again', key: keyOf(task) })
   runAgain(state, new Set([task]))
   return 'done'
 }

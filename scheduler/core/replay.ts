@@ -11,6 +11,7 @@ import { addLease, awaitReturn, setLeases } from './absence.js'
 import type { ClientRecord } from './client-record.js'
 import type { FailedRecord, FinishedRecord, JournalRecord } from './journal-record.js'
 import { addClient, onClientMessage, removeClient } from './on-client.js'
+import { onOperator } from './on-operator.js'
 import { isProducer } from './on-outputs.js'
 import { failTask, finishTask } from './outcome.js'
 import { beginReattaching } from './reattach.js'
@@ -73,6 +74,9 @@ function apply(state: SchedulerState, record: JournalRecord): void {
       break
     case 'failed':
       onFailed(state, record)
+      break
+    case 'ran-again':
+      onOperator(state, 'retry', record.key)
       break
     case 'worker-came':
       state.awaitedWorkers.set(record.incarnation, record.worker)

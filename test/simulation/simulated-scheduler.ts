@@ -1,7 +1,7 @@
 /** The scheduler's core with a shell of links on virtual time. */
 import assert from 'node:assert/strict'
 import type { Rng } from '../../common/rng.js'
-import { arrayId, clientId, workerId, type ClientId, type WorkerId } from '../../protocol/ids.js'
+import { arrayId, clientId, taskId, workerId, type ClientId, type WorkerId } from '../../protocol/ids.js'
 import {
   clientToScheduler,
   schedulerToClient,
@@ -15,6 +15,7 @@ import {
   type WorkerToScheduler,
 } from '../../protocol/messages/worker.js'
 import type { Field } from '../../protocol/schema.js'
+import { decode, encode } from '../../protocol/transport/codec.js'
 import type { SchedulerEvent } from '../../scheduler/core/events.js'
 import type { SchedulerInstruction } from '../../scheduler/core/instructions.js'
 import { findByKey } from '../../scheduler/core/explain.js'
@@ -22,7 +23,10 @@ import { checkInvariants } from '../../scheduler/core/invariants.js'
 import { endTurn, handleEvent, nextDeadlineMs } from '../../scheduler/core/machine.js'
 import type { OperatorAction } from '../../scheduler/core/on-operator.js'
 import { keyOf } from '../../scheduler/core/task.js'
+import { journalRecord } from '../../scheduler/core/journal-record.js'
+import { endReplay, replay } from '../../scheduler/core/replay.js'
 import { createState, type SchedulerState } from '../../scheduler/core/state.js'
+import { HELD } from '../../scheduler/core/task-array.js'
 import type { Agenda } from './agenda.js'
 import { Link } from './link.js'
 import { Loop } from './loop.js'
@@ -66,7 +70,10 @@ export class SimulatedScheduler {
   readonly #operations = new Map<number, (key: string) => void>()
   #nextId = 1
 
-  constructor(agenda: Agenda, rng: Rng, maxInlineCacheBytes: number) {
+  /** What the journal has, as bytes, if the scheduler keeps its state. */
+  readonly #kept: Uint8Array[] = []
+
+  constructor(agenda: Agenda, rng: Rng, maxInlineCacheBytes: number, keepsState: boolean) {
     this.#agenda = agenda
     this.#rng = rng
     this.state = createState({
@@ -77,6 +84,7 @@ export class SimulatedScheduler {
       packageVersion: '0',
       nodeVersion: '0',
       maxInlineCacheBytes,
+      keepsState,
     })
     this.#loop = new Loop({
       agenda,
@@ -132,7 +140,8 @@ export class SimulatedScheduler {
       id: client,
       onLost: () => this.#loop.submit({ type: 'client-left', client }),
     })
-    this.#loop.submit({ type: 'client-joined', client, name })
+    const session = this.state.config.keepsState === true ? `session of ${client}` : ''
+    this.#loop.submit({ type: 'client-joined', client, name, session })
     return connection
   }
 
@@ -182,6 +191,10 @@ export class SimulatedScheduler {
 
   #perform(instruction: SchedulerInstruction): void {
     switch (instruction.type) {
+      case 'keep':
+        for (const record of instruction.records) this.#kept.push(encode(journalRecord, record, 0))
+        for (const { client, message } of instruction.tell) this.#clients.get(client)?.down.send(message)
+        break
       case 'to-client':
         this.#clients.get(instruction.client)?.down.send(instruction.message)
         break
@@ -199,8 +212,6 @@ export class SimulatedScheduler {
       case 'connect-relay':
       case 'cut-relay':
         break // What goes through relays is told by word of mouth here.
-      case 'keep':
-        return assert.fail('this scheduler keeps no journal')
       case 'close-client':
         assert.fail(`a client was refused: ${instruction.reason}`)
     }
@@ -209,6 +220,24 @@ export class SimulatedScheduler {
   /** Does anything wait for a worker's next sign of life? */
   get awaitsPulses(): boolean {
     return [...this.state.workers.values()].some(({ copies }) => copies.resting.size > 0)
+  }
+
+  /**
+   * A scheduler that took the place of this one now, by its journal, would know of every task what this one does, but for what
+   * workers have.
+   */
+  checkSuccessor(): void {
+    if (this.state.config.keepsState !== true) return
+    const known = digestOf(this.state)
+    assert.deepEqual(digestOf(this.#successor(this.#kept)), known, 'by its journal')
+  }
+
+  #successor(kept: readonly Uint8Array[]): SchedulerState {
+    const state = createState(this.state.config)
+    for (const bytes of kept) replay(state, decode(journalRecord, bytes))
+    endReplay(state, this.state.nowMs)
+    checkInvariants(state)
+    return state
   }
 
   /** Nothing is left of any task. */
@@ -242,6 +271,31 @@ export class SimulatedScheduler {
     for (const { name, templates } of this.state.functions.values()) {
       assert.equal(templates, 0, `the scheduler has templates of ${name} left`)
     }
+  }
+}
+
+/** What is known of each task, and who holds it. */
+function digestOf({ arrays, clients, codes, datasets, nextArray }: SchedulerState): unknown {
+  const tasks: [number, string][] = []
+  for (const array of arrays.values()) {
+    array.flags.forEach((flags, index) => {
+      const task = array.tasks[index]
+      const isHeld = (flags & HELD) !== 0
+      if (!isHeld && task === undefined) return
+      const { type } = task?.state ?? { type: 'ready' }
+      const what = type === 'in-memory' || type === 'failed' || type === 'released' ? type : 'pending'
+      tasks.push([
+        taskId(array.id, index),
+        `${what} ${isHeld} ${task?.isDetached ?? false} ${task?.inputs.length ?? 0}`,
+      ])
+    })
+  }
+  return {
+    tasks: tasks.sort(([a], [b]) => a - b),
+    said: [...clients.values()].map(({ session, saidCount }) => `${session} ${saidCount}`).sort(),
+    codes: [...codes.keys()].sort(),
+    datasets: [...datasets.keys()].sort(),
+    nextArray,
   }
 }
 
