@@ -41,15 +41,8 @@ export async function askHttp(question: HttpQuestion): Promise<HttpAnswer> {
   return { status: response.statusCode ?? 0, headers: response.headers, body }
 }
 
-/** As {@link askHttp}, but for the body, which the caller reads. */
-export function openHttp({
-  address,
-  method = 'GET',
-  path,
-  token,
-  tls,
-  timeoutMs,
-}: HttpQuestion): Promise<IncomingMessage> {
+/** Until the answer begins; its body is the caller's to read. */
+function openHttp({ address, method = 'GET', path, token, tls, timeoutMs }: HttpQuestion): Promise<IncomingMessage> {
   const url = httpUrl(address, path)
   const headers = token === undefined ? {} : { authorization: `Bearer ${token}` }
   return new Promise((resolve, reject) => {

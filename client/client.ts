@@ -500,7 +500,7 @@ export class Client implements AsyncDisposable {
    * ```ts
    * const table = client.scatter(new Float64Array(1_000_000), { broadcast: true })
    * await table
-   * console.log(await client.whoHas([table])) // => { 'scatter-1q0': [ 'local-1', 'local-2' ] }
+   * console.log((await client.whoHas([table]))[table.key]!.sort()) // => [ 'local-1', 'local-2' ]
    * ```
    */
   async whoHas(futures: readonly Future<unknown>[]): Promise<Record<string, string[]>> {
@@ -516,11 +516,10 @@ export class Client implements AsyncDisposable {
    * @throws {HeddleError} `ERR_HEDDLE_KEY_CONFLICT` when something else is published under the name.
    * @example
    * ```ts
-   * const table = client.submit(loadTable, 'prices.csv')
-   * await client.publish('prices', table)
+   * await client.publish('prices', client.submit(() => [3, 4, 12]))
    * // In another program, tomorrow:
-   * const prices = client.dataset<Table>('prices')
-   * const count = client.submit((rows: Table) => rows.length, prices)
+   * const prices = client.dataset<number[]>('prices')
+   * console.log(await client.submit((all: number[]) => all.length, prices)) // => 3
    * ```
    */
   async publish(name: string, value: unknown): Promise<void> {
@@ -535,7 +534,9 @@ export class Client implements AsyncDisposable {
    *
    * @example
    * ```ts
+   * await client.publish('rates', new Map([['EUR', 1.1]]))
    * const rates = await client.dataset<Map<string, number>>('rates')
+   * console.log(rates.get('EUR')) // => 1.1
    * ```
    */
   dataset<T>(name: string): Future<T> {
@@ -614,7 +615,8 @@ export class Client implements AsyncDisposable {
    * @example
    * ```ts
    * const { workers } = await client.info()
-   * await client.retireWorkers(workers.filter(({ host }) => host === 'node-7').map(({ name }) => name))
+   * const old = workers.filter(({ host }) => host === 'node-7').map(({ name }) => name)
+   * if (old.length > 0) await client.retireWorkers(old, { deadlineMs: 60_000 })
    * ```
    */
   async retireWorkers(workers: string | readonly string[], options: RetireOptions = {}): Promise<RetireResult> {

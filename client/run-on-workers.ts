@@ -30,7 +30,7 @@ export async function runOnWorkers({ session, fn, options, base, caller }: Run):
   checkOptionNames('client.runOnWorkers()', options, ['workers', 'timeoutMs'])
   const { workers, timeoutMs } = options
   checkTimeout(timeoutMs)
-  const names = await namesOf(session, workers)
+  const names = (await namesOf(session, workers)).sort()
   const timeOut = new AbortController()
   const signal = base.signal === undefined ? timeOut.signal : AbortSignal.any([base.signal, timeOut.signal])
   const futures = names.map((name) => {
