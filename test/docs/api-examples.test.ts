@@ -52,6 +52,7 @@ test('the reference has examples', () => {
 suite('the examples of the reference', () => {
   let folder: TemporaryFolder
   let cluster: LocalCluster
+  const cwd = process.cwd()
 
   before(async () => {
     folder = await TemporaryFolder.create('heddle-examples')
@@ -60,9 +61,11 @@ suite('the examples of the reference', () => {
     for (const [name, text] of Object.entries(FILES)) await writeFile(path.join(folder.path, name), text)
     await Promise.all(examples.map((text, i) => writeFile(path.join(folder.path, `example-${i}.ts`), moduleOf(text))))
     cluster = await LocalCluster.start({ workers: 2, threadsPerWorker: 1 })
+    process.chdir(folder.path) // Some write files.
   })
 
   after(async () => {
+    process.chdir(cwd)
     await cluster.close()
     await folder[Symbol.asyncDispose]()
   })
