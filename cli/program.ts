@@ -149,9 +149,7 @@ function addStatus(program: HeddleCommand): void {
     .description('Print what a cluster is doing.')
     .addArgument(command.createArgument('[address]', 'address of the scheduler').default(undefined, '$HEDDLE_ADDRESS'))
     .option('--json', 'print one line of JSON, as /api/v1/status does')
-    .option('--timeout <duration>', 'how long to wait for the scheduler, such as 10s', duration, DEFAULT_TIMEOUT_MS)
-    .addOption(tokenFile())
-  addTlsOptions(command)
+  addQuestionOptions(command)
     .example('heddle status ws://127.0.0.1:8786', 'heddle status --json | jq .tasks')
     .action(async (address: string | undefined, given: StatusArguments) => {
       const { printStatus } = await import('./status-command.js')
@@ -165,9 +163,7 @@ function addTop(program: HeddleCommand): void {
     .description('Watch what a cluster is doing, every second; q ends it.')
     .addArgument(command.createArgument('[address]', 'address of the scheduler').default(undefined, '$HEDDLE_ADDRESS'))
     .option('--json', 'print a line of JSON every second, as where the output is no terminal')
-    .option('--timeout <duration>', 'how long to wait for the scheduler, such as 10s', duration, DEFAULT_TIMEOUT_MS)
-    .addOption(tokenFile())
-  addTlsOptions(command)
+  addQuestionOptions(command)
     .example('heddle top ws://127.0.0.1:8786', 'heddle top --json | jq .tasksPerSecond')
     .action(async (address: string | undefined, given: TopArguments) => {
       const { watchCluster } = await import('./top-command.js')
@@ -182,9 +178,7 @@ function addCancel(program: HeddleCommand): void {
     .addArgument(command.createArgument('<address>', 'address of the scheduler'))
     .addArgument(command.createArgument('<key>', 'key of the task, as future.key and the log have it'))
     .option('--json', 'print one line of JSON')
-    .option('--timeout <duration>', 'how long to wait for the scheduler, such as 10s', duration, DEFAULT_TIMEOUT_MS)
-    .addOption(tokenFile())
-  addTlsOptions(command)
+  addQuestionOptions(command)
     .example('heddle cancel ws://127.0.0.1:8786 resize-3k9f')
     .action(async (address: string, key: string, given: CancelArguments) => {
       const { cancelTask } = await import('./cancel-command.js')
@@ -199,9 +193,7 @@ function addExplain(program: HeddleCommand): void {
     .addArgument(command.createArgument('<address>', 'address of the scheduler'))
     .addArgument(command.createArgument('<key>', 'key of the task, as future.key and the log have it'))
     .option('--json', 'print one line of JSON')
-    .option('--timeout <duration>', 'how long to wait for the scheduler, such as 10s', duration, DEFAULT_TIMEOUT_MS)
-    .addOption(tokenFile())
-  addTlsOptions(command)
+  addQuestionOptions(command)
     .example('heddle explain ws://127.0.0.1:8786 resize-3k9f')
     .action(async (address: string, key: string, given: ExplainArguments) => {
       const { printExplanation } = await import('./explain-command.js')
@@ -236,9 +228,7 @@ function addDrain(program: HeddleCommand): void {
     .addArgument(command.createArgument('<workers...>', 'names or addresses of the workers'))
     .option('--deadline <duration>', 'then they go, whatever is left to do, such as 90s (default: none)', duration)
     .option('--json', 'print one line of JSON')
-    .option('--timeout <duration>', 'how long to wait for the scheduler, such as 10s', duration, DEFAULT_TIMEOUT_MS)
-    .addOption(tokenFile())
-  addTlsOptions(command)
+  addQuestionOptions(command)
     .example('heddle drain ws://127.0.0.1:8786 node-7', 'heddle drain ws://127.0.0.1:8786 spot-1 spot-2 --deadline 90s')
     .action(async (address: string, workers: string[], given: DrainArguments) => {
       const { drainWorkers } = await import('./drain-command.js')
@@ -324,6 +314,14 @@ function addToken(program: HeddleCommand): void {
 
 function tokenFile(): Option {
   return new Option('--token-file <file>', 'file that holds the token; else $HEDDLE_TOKEN')
+}
+
+/** What every command has that asks a scheduler. */
+function addQuestionOptions(command: HeddleCommand): HeddleCommand {
+  command
+    .option('--timeout <duration>', 'how long to wait for the scheduler, such as 10s', duration, DEFAULT_TIMEOUT_MS)
+    .addOption(tokenFile())
+  return addTlsOptions(command)
 }
 
 function addTlsOptions(command: HeddleCommand): HeddleCommand {
