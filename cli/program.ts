@@ -64,6 +64,7 @@ function addScheduler(program: HeddleCommand): void {
         .choices(['soon', 'always'])
         .default('soon'),
     )
+    .option('--strict-versions', 'refuse clients and workers that run another major version of Node')
   addCommonOptions(command)
     .example(
       'heddle scheduler',

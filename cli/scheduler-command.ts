@@ -12,12 +12,13 @@ export interface SchedulerArguments extends TlsArguments {
   readonly tokenFile?: string
   readonly stateDir?: string
   readonly sync: 'soon' | 'always'
+  readonly strictVersions?: true
   readonly logLevel: LogLevel
   readonly logFormat: LogFormat
 }
 
 export async function runScheduler(given: SchedulerArguments): Promise<void> {
-  const { host, port, tokenFile, sync, logLevel, logFormat } = given
+  const { host, port, tokenFile, sync, strictVersions, logLevel, logFormat } = given
   const log = createLog({ level: logLevel, format: logFormat, name: 'scheduler' })
   const onCrash = (error: unknown): void => {
     log.error({ err: error }, 'the scheduler has a bug and cannot go on; please report this')
@@ -26,7 +27,7 @@ export async function runScheduler(given: SchedulerArguments): Promise<void> {
   const tls = await readTls(given)
   const stateDir = stateDirectoryOf(given.stateDir, port)
   const token = await readToken(tokenFile)
-  const scheduler = await startScheduler({ host, port, token, tls, stateDir, sync, log, onCrash })
+  const scheduler = await startScheduler({ host, port, token, tls, stateDir, sync, strictVersions, log, onCrash })
   // Before anybody is told that it is up, and might ask it to end.
   const asked = new Promise<void>((resolve) => {
     onShutdown({ gracefully: resolve, atOnce: () => process.exit(1) })

@@ -19,6 +19,7 @@ import type { CloseReason, Connection } from '../protocol/transport/connection.j
 import { connectTo } from '../protocol/transport/handshake.js'
 import { dialUntil } from '../protocol/transport/reconnect.js'
 import type { Socket } from '../protocol/transport/socket.js'
+import { isSameNodeMajor, nodeWarning } from '../protocol/version.js'
 
 export type Lease = SchedulerToClient & { readonly type: 'lease' }
 
@@ -64,6 +65,7 @@ export class LastingConnection {
   #connection: Connection<ClientToScheduler> | undefined
   /** How long the scheduler waits for this client; 0 when it does not, and its end is ours. */
   #graceMs = 0
+  #hasWarnedOfNode = false
   readonly #unacknowledged = new Fifo<ClientToScheduler>()
   #unacknowledgedBytes = 0
   /** Number of the first of those. */
@@ -230,6 +232,7 @@ export class LastingConnection {
       hello: { role: 'client', name: this.#options.name, secret: this.#session },
       incoming: schedulerToClient,
       outgoing: clientToScheduler,
+      onWelcome: ({ nodeVersion }) => this.#warnOfNode(nodeVersion),
       handlers: (connection) => {
         onOpen?.(connection)
         return {
@@ -241,6 +244,12 @@ export class LastingConnection {
         }
       },
     })
+  }
+
+  #warnOfNode(theirs: string): void {
+    if (this.#hasWarnedOfNode || isSameNodeMajor(process.version, theirs)) return
+    this.#hasWarnedOfNode = true
+    process.emitWarning(nodeWarning(process.version, theirs), { type: 'HeddleWarning', code: 'HEDDLE_NODE_VERSION' })
   }
 
   #end(): void {

@@ -27,6 +27,8 @@ export interface SchedulerOptions {
   readonly stateDir?: string | undefined
   /** When what must outlive it counts as kept: `soon` (once the system has it; the disk soon has), or once the disk has it. */
   readonly sync?: 'soon' | 'always' | undefined
+  /** Refuses clients and workers that run another major version of Node. */
+  readonly strictVersions?: boolean | undefined
   readonly log: Log
   /** Told of a bug of ours that ended the scheduler; the process should end too. */
   readonly onCrash: (error: unknown) => void

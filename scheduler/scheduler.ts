@@ -93,10 +93,11 @@ interface Interior {
   close(): void
 }
 
-function openInterior({ log, onCrash, stateDir, sync }: ResolvedSchedulerOptions): Interior {
+function openInterior(options: ResolvedSchedulerOptions): Interior {
+  const { log, onCrash, stateDir, sync, strictVersions } = options
   if (stateDir === undefined) {
     const machine = createMachine()
-    const sessions = new Sessions({ machine, log, onCrash })
+    const sessions = new Sessions({ machine, log, onCrash, strictVersions })
     return { machine, sessions, close: () => sessions.close() }
   }
   // Nobody is told of anything before the state was read, and there are connections.
@@ -118,6 +119,7 @@ function openInterior({ log, onCrash, stateDir, sync }: ResolvedSchedulerOptions
     machine,
     log,
     onCrash,
+    strictVersions,
     lastMember,
     keep: (records, onKept) => state.keep(records, onKept),
   })

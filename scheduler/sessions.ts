@@ -5,7 +5,7 @@
 import { unreachable } from '../common/assert.js'
 import { EventLoop } from '../common/node/event-loop.js'
 import type { Log } from '../common/node/log.js'
-import { AuthenticationError, HeddleError, ProtocolError } from '../protocol/errors.js'
+import { AuthenticationError, HeddleError, ProtocolError, VersionMismatchError } from '../protocol/errors.js'
 import { clientId, workerId, type ClientId, type WorkerId } from '../protocol/ids.js'
 import { CLIENT_SILENCE_MS, HANDSHAKE_TIMEOUT_MS, MAX_CONNECTIONS } from '../protocol/limits.js'
 import { clientToScheduler, schedulerToClient } from '../protocol/messages/client.js'
@@ -20,6 +20,7 @@ import { answer, type Admission } from '../protocol/transport/handshake.js'
 import { freshMemory } from '../protocol/transport/inbox.js'
 import type { LinkContract } from '../protocol/transport/link.js'
 import type { Socket } from '../protocol/transport/socket.js'
+import { isSameNodeMajor, nodeMajor } from '../protocol/version.js'
 import type { SchedulerEvent } from './core/events.js'
 import type { JournalRecord } from './core/journal-record.js'
 import type { SchedulerMachine } from './core/machine.js'
@@ -42,12 +43,15 @@ export interface SessionsOptions {
   readonly onCrash: (error: unknown) => void
   /** More connections than this are refused. */
   readonly maxConnections?: number
+  /** Clients and workers that run another major version of Node are refused. */
+  readonly strictVersions?: boolean | undefined
 }
 
 export class Sessions {
   readonly #log: Log
   readonly #machine: SchedulerMachine
   readonly #maxConnections: number
+  readonly #strictVersions: boolean
   readonly #loop: EventLoop<SchedulerEvent, SchedulerInstruction>
   readonly #clients = new Map<ClientId, Connection<SchedulerToClient>>()
   readonly #workers = new Map<WorkerId, Connection<SchedulerToWorker>>()
@@ -63,7 +67,9 @@ export class Sessions {
   #lastWorker: number
   #isClosed = false
 
-  constructor({ machine, log, onCrash, maxConnections = MAX_CONNECTIONS, keep, lastMember = 0 }: SessionsOptions) {
+  constructor(options: SessionsOptions) {
+    const { machine, log, onCrash, maxConnections = MAX_CONNECTIONS, keep, lastMember = 0 } = options
+    this.#strictVersions = options.strictVersions === true
     this.#log = log
     this.#machine = machine
     this.#keep = keep ?? ((_records, onKept) => onKept())
@@ -148,6 +154,9 @@ export class Sessions {
       return { refuse: new HeddleError('ERR_HEDDLE_PROTOCOL', message, { retryable: true }) }
     }
     if (hello.role !== 'peer' && !mayBe(grant, hello.role)) return { refuse: refuseRole(grant, hello.role) }
+    if (this.#strictVersions && !isSameNodeMajor(process.version, hello.nodeVersion)) {
+      return { refuse: refuseNode(hello) }
+    }
     switch (hello.role) {
       case 'viewer':
         return this.#viewerContract()
@@ -318,6 +327,13 @@ function mayBe(grant: Grant, role: TokenRole): boolean {
 function refuseRole(grant: Grant, role: TokenRole): HeddleError {
   return new AuthenticationError(
     `This token is for a ${grant}, and not for a ${role}; "heddle token create --role ${role}" makes one that is.`,
+  )
+}
+
+function refuseNode({ role, name, nodeVersion }: Hello): HeddleError {
+  return new VersionMismatchError(
+    `The scheduler takes Node ${nodeMajor(process.version)} only, as it was started with --strict-versions, and the ` +
+      `${role} "${name}" runs ${nodeVersion}; run it with Node ${nodeMajor(process.version)}, or the scheduler without that option.`,
   )
 }
 

@@ -10,6 +10,7 @@ import type { CloseReason, Connection } from '../protocol/transport/connection.j
 import { connectTo, type Introduction } from '../protocol/transport/handshake.js'
 import { dialUntil } from '../protocol/transport/reconnect.js'
 import type { Socket } from '../protocol/transport/socket.js'
+import { isSameNodeMajor, nodeWarning } from '../protocol/version.js'
 
 /** What no further try changes: somebody has to do something about it. */
 const FINAL_CODES: ReadonlySet<ErrorCode> = new Set([
@@ -39,6 +40,7 @@ export interface SchedulerLinkOptions {
 export class SchedulerLink {
   readonly #options: SchedulerLinkOptions
   #connection: Connection<WorkerToScheduler> | undefined
+  #hasWarnedOfNode = false
 
   constructor(options: SchedulerLinkOptions) {
     this.#options = options
@@ -104,6 +106,7 @@ export class SchedulerLink {
       signal,
       incoming: schedulerToWorker,
       outgoing: workerToScheduler,
+      onWelcome: ({ nodeVersion }) => this.#warnOfNode(nodeVersion),
       handlers: () => ({
         onMessages: (messages) => {
           for (const message of messages) {
@@ -127,6 +130,12 @@ export class SchedulerLink {
     const onAbort = (): void => connection.close()
     signal.addEventListener('abort', onAbort, { once: true })
     await joined.finally(() => signal.removeEventListener('abort', onAbort))
+  }
+
+  #warnOfNode(theirs: string): void {
+    if (this.#hasWarnedOfNode || isSameNodeMajor(process.version, theirs)) return
+    this.#hasWarnedOfNode = true
+    this.#options.log.warn({ nodeVersion: process.version }, nodeWarning(process.version, theirs))
   }
 
   async #greetingFor(socket: Socket): Promise<Join> {

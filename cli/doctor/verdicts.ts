@@ -2,6 +2,7 @@
 import { describeMemory } from '../../common/memory-words.js'
 import { formatBytes, formatDuration } from '../../common/units.js'
 import type { WorkerStatus } from '../../protocol/messages/status.js'
+import { isSameNodeMajor } from '../../protocol/version.js'
 import type { ClusterFacts, Facts, HereFacts } from './facts.js'
 
 export interface Verdict {
@@ -118,7 +119,7 @@ function judgeVersions(check: string, wanted: Versions, found: Versions, words: 
   if (found.packageVersion !== wanted.packageVersion) {
     return warn(check, `${words}, and others have heddle ${wanted.packageVersion}; install the same everywhere`)
   }
-  if (majorOf(found.nodeVersion) === majorOf(wanted.nodeVersion)) return ok(check, words)
+  if (isSameNodeMajor(found.nodeVersion, wanted.nodeVersion)) return ok(check, words)
   return warn(check, `${words}, and others have ${wanted.nodeVersion}; functions may behave differently there`)
 }
 
@@ -130,10 +131,6 @@ interface Versions {
 function isNodeRecent(version: string): boolean {
   const [major = 0, minor = 0] = version.replace(/^v/, '').split('.').map(Number)
   return major > MIN_NODE[0] || (major === MIN_NODE[0] && minor >= MIN_NODE[1])
-}
-
-function majorOf(version: string): string {
-  return version.replace(/^v/, '').split('.')[0] ?? ''
 }
 
 function ok(check: string, finding: string): Verdict {

@@ -15,7 +15,7 @@ import {
   type ErrorCode,
 } from '../errors.js'
 import { HANDSHAKE_TIMEOUT_MS, MAX_HELLO_BYTES } from '../limits.js'
-import { toAnswering, toDialling, type Hello, type Role } from '../messages/handshake.js'
+import { toAnswering, toDialling, type Hello, type Role, type Welcome } from '../messages/handshake.js'
 import type { Field, Infer } from '../schema.js'
 import { commonVersion, PROTOCOL_VERSIONS, type VersionRange } from '../version.js'
 import { decode, encode } from './codec.js'
@@ -38,6 +38,8 @@ interface HandshakeOptions {
   readonly socket: Socket
   /** Other versions than this package speaks, for tests of what happens then. */
   readonly versions?: VersionRange
+  /** Another Node than this is, for the same tests. */
+  readonly nodeVersion?: string
   readonly timers?: Timers
   readonly timeoutMs?: number
 }
@@ -45,6 +47,8 @@ interface HandshakeOptions {
 export interface ConnectOptions<Incoming, Outgoing> extends HandshakeOptions, LinkContract<Incoming, Outgoing> {
   readonly hello: Introduction
   readonly signal?: AbortSignal | undefined
+  /** Told which heddle and which Node the answering side is. */
+  readonly onWelcome?: ((welcome: Welcome) => void) | undefined
 }
 
 /**
@@ -59,7 +63,7 @@ export function connectTo<Incoming, Outgoing>(
   options: ConnectOptions<Incoming, Outgoing>,
 ): Promise<Connection<Outgoing>> {
   const { socket, hello, signal, timers = systemTimers, versions = PROTOCOL_VERSIONS } = options
-  const { timeoutMs = HANDSHAKE_TIMEOUT_MS } = options
+  const { timeoutMs = HANDSHAKE_TIMEOUT_MS, nodeVersion = process.version } = options
   return new Promise((resolve, reject) => {
     const settle = (): void => {
       cancelTimeout()
@@ -79,7 +83,8 @@ export function connectTo<Incoming, Outgoing>(
     socket.handle({
       onFrame: (frame) => {
         try {
-          checkAnswer(readMessage(toDialling, frame), versions, socket.peer)
+          const welcome = checkAnswer(readMessage(toDialling, frame), versions, socket.peer)
+          options.onWelcome?.(welcome)
         } catch (error) {
           return fail(error as Error)
         }
@@ -98,7 +103,7 @@ export function connectTo<Incoming, Outgoing>(
       lowestVersion: versions.lowest,
       highestVersion: versions.highest,
       packageVersion: packageVersion(),
-      nodeVersion: process.version,
+      nodeVersion,
       role: hello.role,
       name: hello.name,
       secret: hello.secret,
@@ -140,7 +145,7 @@ export function answer(options: AnswerOptions): void {
       isOver = true
       cancelTimeout()
       const { hello, version, contract } = admitted
-      const nodeVersion = process.version
+      const { nodeVersion = process.version } = options
       sendMessage(socket, toDialling, { type: 'welcome', version, packageVersion: packageVersion(), nodeVersion })
       openLink({
         socket,
@@ -197,9 +202,9 @@ function textOf({ lowest, highest }: VersionRange): string {
 }
 
 /** @throws when the answer is a refusal, or none that we may take. */
-function checkAnswer(answered: Infer<typeof toDialling>, versions: VersionRange, peer: string): void {
+function checkAnswer(answered: Infer<typeof toDialling>, versions: VersionRange, peer: string): Welcome {
   if (answered.type === 'refused') throw errorOf(answered.code, answered.reason)
-  if (answered.version >= versions.lowest && answered.version <= versions.highest) return
+  if (answered.version >= versions.lowest && answered.version <= versions.highest) return answered
   throw new ProtocolError('theirs', `${peer} chose version ${answered.version}, which was not offered.`)
 }
 

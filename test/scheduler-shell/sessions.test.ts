@@ -51,11 +51,12 @@ interface Peer<Incoming, Outgoing> {
   readonly closed: Promise<CloseReason>
 }
 
-function newSessions(maxConnections = 100): Sessions {
+function newSessions(maxConnections = 100, strictVersions = false): Sessions {
   return new Sessions({
     machine: createMachine(),
     log: NO_LOG,
     maxConnections,
+    strictVersions,
     onCrash: (error) => assert.fail(String(error)),
   })
 }
@@ -71,12 +72,14 @@ async function join<Incoming, Outgoing>(
   role: 'client' | 'worker' | 'peer',
   incoming: Field<Incoming>,
   outgoing: Field<Outgoing>,
+  nodeVersion = process.version,
 ): Promise<Peer<Incoming, Outgoing>> {
   const heard: Incoming[] = []
   const waiting: ((message: Incoming) => void)[] = []
   const connection = await connectTo<Incoming, Outgoing>({
     socket: socketTo(sessions),
     hello: { role, name: role },
+    nodeVersion,
     incoming,
     outgoing,
     handlers: () => ({
@@ -191,4 +194,26 @@ test('past the limit of connections, a further one is refused and may try again'
   const next = await joinAsClient(sessions)
   assert.equal((await next.next()).type, 'lease')
   sessions.close()
+})
+
+test('with strict versions nobody works for it who runs another major version of Node', async () => {
+  const [major = 0, minor = 0] = process.version.slice(1).split('.').map(Number)
+  const other = `v${major + 2}.0.0`
+  const strict = newSessions(100, true)
+  for (const role of ['client', 'worker'] as const) {
+    await assert.rejects(join(strict, role, schedulerToWorker, workerToScheduler, other), {
+      code: 'ERR_HEDDLE_VERSION_MISMATCH',
+      message:
+        `The scheduler takes Node ${major} only, as it was started with --strict-versions, and the ${role} "${role}" ` +
+        `runs ${other}; run it with Node ${major}, or the scheduler without that option.`,
+    })
+  }
+  const near = await join(strict, 'client', schedulerToClient, clientToScheduler, `v${major}.${minor + 1}.0`)
+  assert.equal((await near.next()).type, 'lease')
+  strict.close()
+
+  const lenient = newSessions()
+  const far = await join(lenient, 'client', schedulerToClient, clientToScheduler, other)
+  assert.equal((await far.next()).type, 'lease')
+  lenient.close()
 })

@@ -4,7 +4,7 @@ import { suite, test } from 'node:test'
 import { packageVersion } from '../../common/node/package-version.js'
 import { HeddleError } from '../../protocol/errors.js'
 import { HANDSHAKE_TIMEOUT_MS, MAX_HELLO_BYTES } from '../../protocol/limits.js'
-import type { Hello } from '../../protocol/messages/handshake.js'
+import type { Hello, Welcome } from '../../protocol/messages/handshake.js'
 import { integer, message, union, type Infer } from '../../protocol/schema.js'
 import type { Connection } from '../../protocol/transport/connection.js'
 import {
@@ -45,7 +45,11 @@ class Meeting {
     })
   }
 
-  connect(versions?: VersionRange, signal?: AbortSignal): Promise<Connection<Ask>> {
+  connect(
+    versions?: VersionRange,
+    signal?: AbortSignal,
+    onWelcome?: (welcome: Welcome) => void,
+  ): Promise<Connection<Ask>> {
     return connectTo<Reply, Ask>({
       socket: this.pair.right,
       hello,
@@ -54,6 +58,7 @@ class Meeting {
       outgoing: ask,
       handlers: () => this.heard,
       signal,
+      onWelcome,
       ...(versions && { versions }),
     })
   }
@@ -109,6 +114,18 @@ suite('the handshake', { timeout: 10_000 }, () => {
     connection.close()
     await connection.closed
     assert.equal(meeting.timers.pending, 0)
+  })
+
+  test('tells the dialling side which heddle and which Node it met', async () => {
+    const meeting = new Meeting()
+    meeting.answer({ nodeVersion: 'v18.0.0' })
+    const welcomes: Welcome[] = []
+    const connection = await meeting.connect(undefined, undefined, (welcome) => welcomes.push(welcome))
+    assert.deepEqual(welcomes, [
+      { type: 'welcome', version: 1, packageVersion: packageVersion(), nodeVersion: 'v18.0.0' },
+    ])
+    connection.close()
+    await connection.closed
   })
 
   for (const [versions, older] of [
