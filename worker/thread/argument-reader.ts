@@ -3,13 +3,16 @@
  * change them; only large typed arrays are views on memory that all threads share.
  */
 import { entryOf } from '../../common/packed.js'
+import type { HeddleError } from '../../protocol/errors.js'
 import { decodeValue } from '../../protocol/values/decode.js'
 import type { BatchRequest } from './batch.js'
+import { InputCheck } from './input-check.js'
 
 const IN_PLACE = Object.freeze({ shared: true })
 
 export class ArgumentReader {
   readonly #batch: BatchRequest
+  readonly #check = InputCheck.ifWanted()
   /** Where in `batch.inputs` those of `#task` begin. */
   #firstInput = 0
   #task = 0
@@ -32,7 +35,13 @@ export class ArgumentReader {
     if (constants.length === 0) return own
     const firstConstantInput = firstInput + (inputCounts[place] ?? 0) - constantInputCount
     const inputs = (input: number): unknown => this.#inputAt(firstConstantInput + input)
+    this.#check?.expect(constants)
     return [...own, ...(decodeValue(constants, { shared: true, inputs }) as unknown[])]
+  }
+
+  /** The task whose arguments were made last has ended: what it fails with for having changed what it shares with others. */
+  takeChange(): HeddleError | undefined {
+    return this.#check?.takeChange()
   }
 
   #firstInputOf(place: number): number {
@@ -45,6 +54,9 @@ export class ArgumentReader {
   #inputAt(index: number): unknown {
     const { inputs, inputValues, sharedInputs } = this.#batch
     const place = inputs[index]!
-    return decodeValue(sharedInputs.get(place) ?? entryOf(inputValues, place), IN_PLACE)
+    const shared = sharedInputs.get(place)
+    if (shared === undefined) return decodeValue(entryOf(inputValues, place), IN_PLACE)
+    this.#check?.expect(shared)
+    return decodeValue(shared, IN_PLACE)
   }
 }

@@ -44,15 +44,18 @@ export class IoTasks {
   async run(request: BatchRequest): Promise<TaskOutcome> {
     const template = request.templates[0]!
     const startedAtMs = performance.now()
+    const reader = new ArgumentReader(request)
     let kind: OutcomeKind = VALUE
     let values: readonly Uint8Array[]
     try {
       const run = await this.#host.loadFunction(template)
-      const result = await this.#resultOf(run, new ArgumentReader(request).argumentsOf(0), request)
+      const result = await this.#resultOf(run, reader.argumentsOf(0), request)
+      const change = reader.takeChange()
+      if (change !== undefined) throw change
       values = template.outputs === 0 ? [encodeValue(result, RESULT)] : encodeOutputs(result, template.outputs)
     } catch (error) {
       explainMissingPackage(error)
-      const failed = await failureOf(error, template, this.#host)
+      const failed = await failureOf(reader.takeChange() ?? error, template, this.#host)
       kind = failed.kind
       values = [failed.value]
     }

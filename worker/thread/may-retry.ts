@@ -7,11 +7,12 @@ import { HeddleError, type ErrorCode } from '../../protocol/errors.js'
 import type { TaskFunction } from './code.js'
 import { settledOrCrashed } from './uncaught.js'
 
-const FATAL: ErrorCode = 'ERR_HEDDLE_FATAL'
+/** An input that was changed in place stays changed, whoever sees it next. */
+const FATAL: ReadonlySet<unknown> = new Set<ErrorCode>(['ERR_HEDDLE_FATAL', 'ERR_HEDDLE_INPUT_CHANGED'])
 
 /** Told by its code: a bundle has a class of its own. */
 export function isFatal(error: unknown): boolean {
-  return typeof error === 'object' && error !== null && (error as { readonly code?: unknown }).code === FATAL
+  return typeof error === 'object' && error !== null && FATAL.has((error as { readonly code?: unknown }).code)
 }
 
 /** @throws {HeddleError} `ERR_HEDDLE_RETRY_FILTER` when the filter itself fails. Then nobody can say. */

@@ -62,12 +62,14 @@ export async function runBatch(batch: BatchRequest, host: BatchHost): Promise<Ba
       }
       let result = run(...reader.argumentsOf(place))
       if (isThenable(result)) result = await settledOrCrashed(result)
+      const change = reader.takeChange()
+      if (change !== undefined) throw change
       const { outputs: count } = templates[template]!
       if (count === 0) value = encodeValue(result, RESULT)
       else outputs = encodeOutputs(result, count)
     } catch (error) {
       explainMissingPackage(error)
-      const failed = await failureOf(error, templates[template]!, host)
+      const failed = await failureOf(reader.takeChange() ?? error, templates[template]!, host)
       kind = failed.kind
       value = failed.value
     }
