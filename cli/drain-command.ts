@@ -31,6 +31,9 @@ export async function drainWorkers(
     answerMs: deadline === undefined ? Infinity : deadline + timeout,
     question: { type: 'retire-workers', request: 1, workers, deadlineMs: deadline ?? 0 },
     answer: 'retired',
+    onOther: (message) => {
+      if (message.type === 'retirement-waits') process.stderr.write(`${printable(message.reason)}\n`)
+    },
   })
   if (unknown.length > 0) {
     const names = unknown.map((name) => JSON.stringify(name)).join(', ')

@@ -43,6 +43,7 @@ export function describeStatus(address: string, status: ClusterStatus): string {
     '',
     workers.length === 0 ? `No workers; start one with: heddle worker join ${address}` : workerTable(workers),
   ]
+  for (const { staysBecause } of workers) if (staysBecause !== '') lines.push('', staysBecause)
   for (const { reason } of status.blocked) lines.push('', `Waiting: work that ${reason}.`)
   if (functions.length > 0) lines.push('', functionTable(functions))
   return `${lines.join('\n')}\n`

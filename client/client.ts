@@ -609,7 +609,9 @@ export class Client implements AsyncDisposable {
 
   /**
    * Has workers leave, given by name or address: they get nothing more, end what they run, and what only they hold moves to
-   * those that stay, so that nothing is done again. Resolves when they are gone. `heddle drain` does the same.
+   * those that stay, so that nothing is done again. Resolves when they are gone. `heddle drain` does the same. The last worker
+   * with values that would be lost with it waits for another one to join (`staysBecause` in {@link Client.info}), until the
+   * deadline, if there is one.
    *
    * @throws {HeddleError} `ERR_HEDDLE_INVALID_OPTION` when there is no worker of a name; then nobody leaves.
    * @example

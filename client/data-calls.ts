@@ -29,7 +29,7 @@ export interface RestartOptions {
 export interface RetireOptions {
   /**
    * Then the workers go, whatever is left to do: what they run, and what only they hold, is made again elsewhere if somebody
-   * needs it. Milliseconds from the call on. Default: they take the time that they need.
+   * needs it. Milliseconds from the call on. Default: they take the time that they need, and wait for others to take values.
    */
   readonly deadlineMs?: number | undefined
 }

@@ -509,6 +509,8 @@ export class Session implements FutureOwner {
         break
       case 'accepted':
         break
+      case 'retirement-waits':
+        break // The workers of client.info() say it too.
       case 'finished':
         for (const id of message.tasks) this.#find(id)?.onFinished(indexOf(id))
         break

@@ -28,6 +28,8 @@ export interface QuestionOptions<Answer extends SchedulerToClient['type']> {
   readonly question: ClientToScheduler
   /** The type of the message that answers it. */
   readonly answer: Answer
+  /** Told of what else the scheduler says meanwhile. */
+  readonly onOther?: (message: SchedulerToClient) => void
 }
 
 /**
@@ -47,6 +49,7 @@ export async function askScheduler<Answer extends SchedulerToClient['type']>(
     signal,
     question,
     answer,
+    onOther,
   }: QuestionOptions<Answer>,
 ): Promise<Extract<SchedulerToClient, { readonly type: Answer }>> {
   type Wanted = Extract<SchedulerToClient, { readonly type: Answer }>
@@ -65,8 +68,10 @@ export async function askScheduler<Answer extends SchedulerToClient['type']>(
     outgoing: clientToScheduler,
     handlers: () => ({
       onMessages: (messages) => {
-        const found = messages.find((message): message is Wanted => message.type === answer)
-        if (found !== undefined) settle?.resolve(found)
+        for (const message of messages) {
+          if (message.type === answer) settle?.resolve(message as Wanted)
+          else onOther?.(message)
+        }
       },
       onClose: (reason) => settle?.reject(errorOfClose(address, reason)),
     }),

@@ -17,7 +17,7 @@ export const rebalance = message('rebalance', { request: integer })
 /**
  * Workers leave, named or by address: they end what they run, and what only they hold moves to others. Answered by
  * `retired` once they are gone, or at once if there is none of a name: then nobody leaves. After `deadlineMs` they go
- * whatever is left to do; 0 for never.
+ * whatever is left to do; 0 for never. `retirement-waits` tells of one that can't go as things stand.
  */
 export const retireWorkers = message('retire-workers', { request: integer, workers: list(text), deadlineMs: integer })
 /**
@@ -58,6 +58,8 @@ export const retired = message('retired', {
   sizeBytes: integer,
   cutShort: list(text),
 })
+/** Why a worker that is to leave has not left: others must come first. For people. */
+export const retirementWaits = message('retirement-waits', { request: integer, reason: text })
 /**
  * `unwatched` are workers that nobody would start again: with one of them, nothing is restarted. `absent` are those that were
  * not back in time.
@@ -65,5 +67,14 @@ export const retired = message('retired', {
 export const restarted = message('restarted', { request: integer, unwatched: list(text), absent: list(text) })
 
 /** What the scheduler answers. */
-export const dataAnswers = [heldBy, published, unpublished, datasets, rebalanced, retired, restarted] as const
+export const dataAnswers = [
+  heldBy,
+  published,
+  unpublished,
+  datasets,
+  rebalanced,
+  retired,
+  retirementWaits,
+  restarted,
+] as const
 export type DataAnswer = Infer<(typeof dataAnswers)[number]>

@@ -41,6 +41,8 @@ export const workerStatus = record({
   isDiskFull: flag,
   /** It wants to go, and gets nothing more. */
   isLeaving: flag,
+  /** Why it has not left yet, when it holds what would be lost with it and nobody is there to take that; else empty. */
+  staysBecause: text,
   /** Milliseconds since it was last heard of. */
   silentForMs: integer,
   packageVersion: text,

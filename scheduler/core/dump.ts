@@ -42,7 +42,7 @@ export function dumpOf(state: SchedulerState): string {
 
 function describeWorker(worker: WorkerRecord): object {
   const { id, join, processing, queuedUs, untimed, extraSlots, stopping, lingering, copies, pulse } = worker
-  const { isLeaving, isDismissed, evacuation } = worker
+  const { isLeaving, isDismissed, evacuation, keeps } = worker
   const keys = [...processing].slice(0, MAX_LISTED).map(keyOf)
   return {
     id,
@@ -56,6 +56,7 @@ function describeWorker(worker: WorkerRecord): object {
     isLeaving,
     isDismissed,
     evacuating: evacuation?.moves.size ?? 0,
+    keeps: keeps === undefined ? '' : keyOf(keeps),
   }
 }
 

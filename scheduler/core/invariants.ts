@@ -482,11 +482,12 @@ function checkMoves({ spreads, workers, rebalance }: SchedulerState): void {
 
 function checkLeaving(state: SchedulerState): void {
   for (const worker of state.workers.values()) {
-    const { id, isLeaving, isDismissed, isCutShort, evacuation, processing } = worker
+    const { id, isLeaving, isDismissed, isCutShort, evacuation, processing, keeps } = worker
     assert(isLeaving === state.leaving.has(worker), `worker ${id} is leaving, or it is not`)
     assert(isLeaving === (evacuation !== undefined), `worker ${id} is leaving, and its values are not looked after`)
     const mayGo = isLeaving && (isCutShort || processing.size === 0)
     assert(!isDismissed || mayGo, `worker ${id} is dismissed, and has work`)
+    assert(keeps === undefined || (isLeaving && !isDismissed), `worker ${id} keeps a value, and may go`)
   }
   const areThere = (workers: ReadonlySet<WorkerRecord>): boolean =>
     [...workers].every((worker) => state.workers.get(worker.id) === worker)

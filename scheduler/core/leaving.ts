@@ -1,16 +1,18 @@
 /**
  * Workers that go: by themselves, or because a client retires them. They get nothing more, end what they run, give back the
- * rest, and what only they hold moves to those that stay, so that nothing has to be made again.
+ * rest, and what only they hold moves to those that stay, so that nothing has to be made again. Where nobody stays, a retired
+ * one keeps what would be lost with it until another worker comes, or its deadline. Whoever stops a worker itself sets the
+ * time within which it is gone: that one goes.
  */
 import { reorder } from './assignment.js'
 import type { DataCall } from '../../protocol/messages/data.js'
 import type { ClientRecord } from './client-record.js'
 import { quitDemands } from './demand.js'
-import { ANY_WORKER, beginMove, isMoving, newRelocation, valuesOf } from './moves.js'
+import { ANY_WORKER, beginMove, isMoving, newRelocation, valuesOf, type Relocation } from './moves.js'
 import { retryScatters } from './scatter.js'
 import { noteWorkers } from './spread.js'
 import { outboxOf, workerOutboxOf, type SchedulerState } from './state.js'
-import type { Task } from './task.js'
+import { keyOf, type Task } from './task.js'
 import type { WorkerRecord } from './worker-record.js'
 
 /** A client waits until these are gone. */
@@ -113,6 +115,7 @@ export function seeOffWorkers(state: SchedulerState): boolean {
     const isBusy = processing.size > 0 || stopping.size > 0
     if (worker.hasEvacuated && isBusy) continue // What it still makes moves when it is done.
     worker.hasEvacuated = true
+    if (!isBusy && mustStay(state, worker, evacuation)) continue
     const isLeftAlone = evacuate(state, worker)
     if (evacuation.moves.size > 0) hasMoves = true
     else if (!isBusy && isLeftAlone) dismiss(state, worker)
@@ -120,9 +123,61 @@ export function seeOffWorkers(state: SchedulerState): boolean {
   return hasMoves
 }
 
+/**
+ * Is there a value that would be lost with the worker, and nobody to give it to? One such value is looked for at a time, and
+ * those who wait are told of the first.
+ */
+function mustStay(state: SchedulerState, worker: WorkerRecord, { lost }: Relocation): boolean {
+  const { keeps } = worker
+  worker.keeps = undefined
+  if (state.stayingWorkers > 0 || !isRetired(state, worker)) return false
+  if (keeps !== undefined && isOnlyAt(state, keeps, worker)) {
+    worker.keeps = keeps
+    return true
+  }
+  for (const { task } of valuesOf(state)) {
+    if (lost.has(task) || !isOnlyAt(state, task, worker)) continue
+    worker.keeps = task
+    if (keeps === undefined) tellKept(state, worker)
+    return true
+  }
+  return false
+}
+
+/** Does a client wait for it to go? */
+function isRetired({ retirements }: SchedulerState, worker: WorkerRecord): boolean {
+  for (const { workers } of retirements) if (workers.has(worker)) return true
+  return false
+}
+
+/** Others that leave may keep a value, too. The scheduler's own copy is enough while no task needs the value. */
+function isOnlyAt(state: SchedulerState, task: Task, worker: WorkerRecord): boolean {
+  if (task.state.type !== 'in-memory' || task.array.tasks[task.index] !== task) return false
+  const { holders, page } = task.state
+  if (!holders.includes(worker) || (page?.bytes !== undefined && task.pendingDependants === 0)) return false
+  return !holders.some((holder) => holder !== worker && !holder.isDismissed && isRetired(state, holder))
+}
+
+/** Why a worker that wants to go has not gone yet; empty where it ends what it runs, or others fetch what it has. */
+export function whyItStays({ keeps, join }: WorkerRecord): string {
+  if (keeps === undefined) return ''
+  return (
+    `Worker "${join.name}" has values that would be lost with it (${keyOf(keeps)} is one), and no other worker is there to ` +
+    'take them; it leaves when one has joined, or they are released.'
+  )
+}
+
+function tellKept(state: SchedulerState, worker: WorkerRecord): void {
+  for (const { client, request, workers } of state.retirements) {
+    if (!workers.has(worker) || state.clients.get(client.id) !== client) continue
+    outboxOf(state, client).add({ type: 'retirement-waits', request, reason: whyItStays(worker) })
+  }
+}
+
 /** Nothing is expected of the worker any more: it may close. */
 function dismiss(state: SchedulerState, worker: WorkerRecord): void {
   worker.isDismissed = true
+  worker.keeps = undefined
   workerOutboxOf(state, worker).add({ type: 'farewell' })
 }
 

@@ -68,6 +68,7 @@ export function onWorkerJoined(state: SchedulerState, id: WorkerId, join: Join):
     isCutShort: false,
     evacuation: undefined,
     hasEvacuated: false,
+    keeps: undefined,
     heardAtMs: state.nowMs,
     pulseAtMs: state.nowMs,
     copies: noCopies(),

@@ -8,6 +8,7 @@ import type {
 } from '../../protocol/messages/status.js'
 import { describeAmount } from '../../protocol/resources.js'
 import { describeNeeds, obstacleOf } from './demand.js'
+import { whyItStays } from './leaving.js'
 import type { SchedulerState } from './state.js'
 import type { WorkerRecord } from './worker-record.js'
 
@@ -38,7 +39,8 @@ export function statusOf(state: SchedulerState): ClusterStatus {
   }
 }
 
-function statusOfWorker({ join, pulse, processing, isLeaving, heardAtMs }: WorkerRecord, nowMs: number): WorkerStatus {
+function statusOfWorker(worker: WorkerRecord, nowMs: number): WorkerStatus {
+  const { join, pulse, processing, heardAtMs } = worker
   return {
     name: join.name,
     address: join.address,
@@ -55,7 +57,8 @@ function statusOfWorker({ join, pulse, processing, isLeaving, heardAtMs }: Worke
     spilledBytes: pulse?.spilledBytes ?? 0,
     pausedBy: pulse?.pausedBy ?? '',
     isDiskFull: pulse?.isDiskFull ?? false,
-    isLeaving,
+    isLeaving: worker.isLeaving,
+    staysBecause: whyItStays(worker),
     silentForMs: Math.max(0, Math.round(nowMs - heardAtMs)),
     packageVersion: join.packageVersion,
     nodeVersion: join.nodeVersion,

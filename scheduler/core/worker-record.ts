@@ -63,6 +63,8 @@ export interface WorkerRecord extends HeapItem {
   evacuation: Relocation | undefined
   /** It was looked through for such values once, at least. */
   hasEvacuated: boolean
+  /** For the sake of this value it stays though it was to go: nobody is there to give it to. */
+  keeps: Task | undefined
   heardAtMs: number
   readonly copies: WorkerCopies
   /** Values that clients are bringing to it, or have brought and are not done with. */

@@ -33,6 +33,7 @@ const WORKER: WorkerStatus = {
   pausedBy: '',
   isDiskFull: false,
   isLeaving: false,
+  staysBecause: '',
   silentForMs: 900,
   packageVersion: '1.2.3',
   nodeVersion: 'v22.4.0',

@@ -25,6 +25,7 @@ function workerOf(index: number): WorkerStatus {
     pausedBy: '',
     isDiskFull: false,
     isLeaving: false,
+    staysBecause: '',
     silentForMs: 0,
     packageVersion: '1.2.3',
     nodeVersion: 'v20.0.0',

@@ -107,14 +107,24 @@ test('heddle drain has a worker leave with its values, and past a deadline witho
   assert.deepEqual(await client.whoHas([part]), { [part.key]: ['second'] })
   assert.equal((await client.info()).totals.finished, 2)
 
+  await using last = new Command(['drain', scheduler.address, 'second', '--json'])
+  await eventually('it says what it waits for', () => last.stderr.includes('\n'))
+  assert.match(last.stderr, /^Worker "second" has values that would be lost with it .* when one has joined/)
+  assert.equal((await client.info()).workers[0]?.staysBecause, last.stderr.trimEnd())
+  await using third = new Command([...join, '--name', 'third'])
+  assert.equal(await last.ended, 0)
+  assert.deepEqual(JSON.parse(last.stdout), { values: 2, sizeBytes, cutShort: [] })
+  await second.ended
+  assert.equal((await client.info()).totals.finished, 2)
+
   const endless = client.submit(() => {
     while (true);
   })
   await eventually('it runs', async () => (await client.info()).tasks.processing === 1)
-  const late = await run(['drain', scheduler.address, 'second', '--deadline', '50ms'])
+  const late = await run(['drain', scheduler.address, 'third', '--deadline', '50ms'])
   assert.equal(late.code, 1)
-  assert.match(late.stdout, /^second left: 0 values .* moved to other workers; second had more to do at the deadline$/m)
-  await second.ended
+  assert.match(late.stdout, /^third left: 0 values .* moved to other workers; third had more to do at the deadline$/m)
+  await third.ended
   client.release([endless, length])
 })
 

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import test from 'node:test'
 import { SchedulerHarness, type TestClient, type TestWorker } from '../support/scheduler-harness.js'
 import type { TaskId } from '../../protocol/ids.js'
+import { statusOf } from '../../scheduler/core/status.js'
 import { recordOf } from '../../scheduler/core/task-array.js'
 
 const LARGE_BYTES = 10_000_000
@@ -128,11 +129,12 @@ test('nine of ten workers leave at once, and the tenth has all their values', ()
   assert.deepEqual(stays.takeTasks(), [])
 })
 
-test('the last worker may go at once, and an unknown one keeps all', () => {
+test('the last worker may go at once if nothing is lost with it, and an unknown one keeps all', () => {
   const scheduler = new SchedulerHarness()
   const only = scheduler.worker({ name: 'only' })
   const client = scheduler.client()
-  makeValues(client, only, 1)
+  const [x] = client.map(client.define(), 1)
+  only.finish(only.takeTasks())
   scheduler.skip()
   client.send({ type: 'retire-workers', request: 1, workers: ['only', 'absent'], deadlineMs: 0 })
   assert.deepEqual(client.take('retired').unknown, ['absent'])
@@ -140,9 +142,88 @@ test('the last worker may go at once, and an unknown one keeps all', () => {
   client.send({ type: 'retire-workers', request: 2, workers: [only.join.address], deadlineMs: 0 })
   only.take('leave')
   only.take('farewell')
-  client.leave()
   only.leave()
+  assert.equal(client.take('retired').values, 0)
+  client.want(x!) // The scheduler has a copy of its own.
+  assert.deepEqual(client.take('values').tasks, [x])
   assert.equal(scheduler.state.retirements.size, 0)
+})
+
+test('the last worker stays with what only it holds until another one comes, and says why', () => {
+  const scheduler = new SchedulerHarness()
+  const only = scheduler.worker({ name: 'only' })
+  const client = scheduler.client()
+  const [x, y] = makeValues(client, only, 2)
+  scheduler.skip()
+  client.send({ type: 'retire-workers', request: 7, workers: ['only'], deadlineMs: 0 })
+  only.take('leave')
+  assert.deepEqual(only.unread, [])
+  const { request, reason } = client.take('retirement-waits')
+  assert.equal(request, 7)
+  assert.match(
+    reason,
+    /^Worker "only" has values that would be lost with it .* when one has joined, or they are released/,
+  )
+  assert.equal(statusOf(scheduler.state).workers[0]!.staysBecause, reason)
+
+  client.release(x!)
+  assert.ok(!client.unread.includes('retirement-waits')) // It is for another value now, and that was said.
+  assert.notEqual(statusOf(scheduler.state).workers[0]!.staysBecause, '')
+  const other = scheduler.worker()
+  assert.equal(statusOf(scheduler.state).workers[0]!.staysBecause, '')
+  assert.deepEqual(other.take('fetch-copies').tasks, [y])
+  other.send({ type: 'copies-held', tasks: [y!], sizes: [LARGE_BYTES] })
+  only.take('farewell')
+  only.leave()
+  assert.deepEqual(client.take('retired').cutShort, [])
+})
+
+test('the last worker stays no longer than what it holds is wanted, or than its deadline', () => {
+  const scheduler = new SchedulerHarness()
+  const only = scheduler.worker({ name: 'only' })
+  const client = scheduler.client()
+  const [x] = makeValues(client, only, 1)
+  scheduler.skip()
+  client.send({ type: 'retire-workers', request: 1, workers: ['only'], deadlineMs: 0 })
+  client.take('retirement-waits')
+  client.release(x!)
+  only.take('farewell')
+  only.leave()
+  client.take('retired')
+
+  const late = scheduler.worker({ name: 'late' })
+  makeValues(client, late, 1)
+  scheduler.skip()
+  client.send({ type: 'retire-workers', request: 2, workers: ['late'], deadlineMs: 1_000 })
+  client.take('retirement-waits')
+  assert.ok(!late.unread.includes('farewell'))
+  while (!late.unread.includes('farewell')) scheduler.wakeUp()
+  late.leave()
+  assert.deepEqual(client.take('retired').cutShort, ['late'])
+})
+
+test('of two last workers that hold a value one stays, and one that leaves by itself does not', () => {
+  const scheduler = new SchedulerHarness()
+  const [a, b] = [scheduler.worker({ name: 'a' }), scheduler.worker({ name: 'b' })]
+  const client = scheduler.client()
+  const [x] = client.map(client.define(), 1)
+  a.finish(a.takeTasks(), { sizeBytes: LARGE_BYTES })
+  client.send({ type: 'replicate', request: 1, tasks: [x!], copies: 2 })
+  b.take('fetch-copies')
+  b.send({ type: 'copies-held', tasks: [x!], sizes: [LARGE_BYTES] })
+  scheduler.skip()
+  client.send({ type: 'retire-workers', request: 1, workers: ['a', 'b'], deadlineMs: 0 })
+  a.take('farewell')
+  a.leave()
+  assert.deepEqual([b.take('leave').type, b.unread.length], ['leave', 0])
+  client.release(x!)
+  b.take('farewell')
+  b.leave()
+
+  const stopped = scheduler.worker()
+  makeValues(client, stopped, 1)
+  stopped.send({ type: 'leaving' })
+  stopped.take('farewell')
 })
 
 test('at the deadline a worker goes whatever is left, and what it ran and held is made again, with no blame', () => {

@@ -252,6 +252,9 @@ export class SimulatedClient {
       case 'status':
       case 'workers-present':
         break
+      case 'retirement-waits':
+        this.#world.counts.stayed++
+        break
       case 'replicated':
         this.#replications--
         break

@@ -132,6 +132,8 @@ export interface Counts {
   /** Values that moved, for that or because their worker left. */
   moved: number
   retired: number
+  /** How often a retired worker had to wait for another one. */
+  stayed: number
   restarts: number
   /** Tasks that were told to end, and threads that were terminated. */
   told: number
@@ -186,6 +188,7 @@ export function noCounts(): Counts {
     rebalanced: 0,
     moved: 0,
     retired: 0,
+    stayed: 0,
     restarts: 0,
     told: 0,
     terminated: 0,
