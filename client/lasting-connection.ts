@@ -5,7 +5,6 @@
  * under way is for the session to ask again.
  */
 import { randomBytes } from 'node:crypto'
-import { Fifo } from '../common/fifo.js'
 import { HeddleError, SchedulerUnreachableError, type ErrorCode } from '../protocol/errors.js'
 import { MAX_UNACKNOWLEDGED_BYTES } from '../protocol/limits.js'
 import {
@@ -20,6 +19,7 @@ import { connectTo } from '../protocol/transport/handshake.js'
 import { dialUntil } from '../protocol/transport/reconnect.js'
 import type { Socket } from '../protocol/transport/socket.js'
 import { isSameNodeMajor, nodeWarning } from '../protocol/version.js'
+import { Unacknowledged } from './unacknowledged.js'
 
 export type Lease = SchedulerToClient & { readonly type: 'lease' }
 
@@ -53,8 +53,6 @@ const FINAL_CODES: ReadonlySet<string> = new Set<ErrorCode>([
   'ERR_HEDDLE_PROTOCOL',
   'ERR_HEDDLE_VERSION_MISMATCH',
 ])
-/** What a message takes beside the bytes that it carries. */
-const MESSAGE_BYTES = 64
 
 export class LastingConnection {
   readonly #options: LastingConnectionOptions
@@ -66,10 +64,7 @@ export class LastingConnection {
   /** How long the scheduler waits for this client; 0 when it does not, and its end is ours. */
   #graceMs = 0
   #hasWarnedOfNode = false
-  readonly #unacknowledged = new Fifo<ClientToScheduler>()
-  #unacknowledgedBytes = 0
-  /** Number of the first of those. */
-  #acknowledgedCount = 0
+  readonly #unacknowledged = new Unacknowledged()
   readonly #waiting: (() => void)[] = []
   readonly #awaitingAll: (() => void)[] = []
 
@@ -92,10 +87,7 @@ export class LastingConnection {
   }
 
   send(message: ClientToScheduler): void {
-    if (this.#graceMs > 0 && isKept(message)) {
-      this.#unacknowledged.push(message)
-      this.#unacknowledgedBytes += sizeOf(message)
-    }
+    if (this.#graceMs > 0 && isKept(message)) this.#unacknowledged.add(message)
     this.#connection?.send(message)
   }
 
@@ -105,20 +97,20 @@ export class LastingConnection {
 
   /** What was said and has not reached the socket, or, where it must not be lost, is not acknowledged and is too much. */
   get queuedBytes(): number {
-    if (this.#connection === undefined || this.#isFull) return MAX_UNACKNOWLEDGED_BYTES
+    if (this.#connection === undefined || this.#unacknowledged.isFull) return MAX_UNACKNOWLEDGED_BYTES
     return this.#connection.queuedBytes
   }
 
   /** Resolves when more may be said, or the connection is gone for good. */
   async whenDrained(): Promise<void> {
     if (this.#giveUp.signal.aborted) return
-    if (this.#connection !== undefined && !this.#isFull) return await this.#connection.whenDrained()
+    if (this.#connection !== undefined && !this.#unacknowledged.isFull) return await this.#connection.whenDrained()
     await new Promise<void>((resolve) => this.#waiting.push(resolve))
   }
 
   /** Resolves when all that must not be lost is kept, or the connection is gone for good. */
   async whenAcknowledged(): Promise<void> {
-    if (this.#unacknowledged.length === 0 || this.#giveUp.signal.aborted) return
+    if (this.#unacknowledged.isEmpty || this.#giveUp.signal.aborted) return
     await new Promise<void>((resolve) => this.#awaitingAll.push(resolve))
   }
 
@@ -130,10 +122,6 @@ export class LastingConnection {
     await connection?.closed
   }
 
-  get #isFull(): boolean {
-    return this.#unacknowledgedBytes >= MAX_UNACKNOWLEDGED_BYTES
-  }
-
   #onMessage(message: SchedulerToClient): void {
     if (message.type === 'lease') this.#graceMs = message.graceMs
     if (message.type === 'accepted') this.#acknowledge(message.count)
@@ -141,14 +129,9 @@ export class LastingConnection {
   }
 
   #acknowledge(count: number): void {
-    while (this.#acknowledgedCount < count) {
-      const message = this.#unacknowledged.shift()
-      if (message === undefined) break
-      this.#acknowledgedCount += 1
-      this.#unacknowledgedBytes -= sizeOf(message)
-    }
-    if (!this.#isFull) this.#goOn()
-    if (this.#unacknowledged.length === 0) for (const resolve of this.#awaitingAll.splice(0)) resolve()
+    this.#unacknowledged.acknowledge(count)
+    if (!this.#unacknowledged.isFull) this.#goOn()
+    if (this.#unacknowledged.isEmpty) for (const resolve of this.#awaitingAll.splice(0)) resolve()
   }
 
   #goOn(): void {
@@ -218,7 +201,7 @@ export class LastingConnection {
     for (const message of this.#unacknowledged) connection.send(message)
     this.#handlers.onReturned(lease)
     for (const message of early) this.#onMessage(message)
-    if (!this.#isFull) this.#goOn()
+    if (!this.#unacknowledged.isFull) this.#goOn()
   }
 
   #connectOver(
@@ -262,23 +245,5 @@ export class LastingConnection {
     const { address } = this.#options
     const text = `The connection to the scheduler at ${address} ended: ${message} Check that it runs, and connect again.`
     return new SchedulerUnreachableError(text)
-  }
-}
-
-function sizeOf(message: ClientToScheduler): number {
-  switch (message.type) {
-    case 'define-code':
-      return MESSAGE_BYTES + message.source.length
-    case 'define-template':
-      return MESSAGE_BYTES + message.constants.length
-    case 'submit':
-      return MESSAGE_BYTES + message.args.bytes.length + 8 * (message.args.ends.length + message.inputs.length)
-    case 'release':
-    case 'detach':
-    case 'retry':
-    case 'cancel':
-      return MESSAGE_BYTES + 8 * message.tasks.length
-    default:
-      return MESSAGE_BYTES
   }
 }

@@ -24,43 +24,58 @@ export interface ReadJournal {
 export function readJournal(path: string, onPayload: (payload: Uint8Array) => void): ReadJournal {
   const fd = openSync(path, 'r')
   try {
-    const { size } = fstatSync(fd)
-    const head = readAt(fd, 0, FILE_HEADER.length)
-    if (head.length < FILE_HEADER.length) return { endBytes: 0, tornBytes: size, isComplete: false }
-    if (head.compare(FILE_HEADER) !== 0) throw damaged(path, 0, 'it does not begin as a journal of this version does')
-    let endBytes = FILE_HEADER.length
-    let isComplete = false
-    for (;;) {
-      const payload = readFrame(fd, endBytes, size)
-      if (payload === undefined) break
-      if (payload.length === 0) isComplete = true
-      else onPayload(payload)
-      endBytes += FRAME_HEADER_BYTES + payload.length
-    }
-    const next = findFrame(fd, endBytes + 1, size)
-    if (next !== undefined)
-      throw damaged(path, endBytes, `what is there is no whole record, and there is one at ${next}`)
-    return { endBytes, tornBytes: size - endBytes, isComplete }
+    const read = (at: number, sizeBytes: number): Buffer => readAt(fd, at, sizeBytes)
+    return readFrames({ path, sizeBytes: fstatSync(fd).size, read }, onPayload)
   } finally {
     closeSync(fd)
   }
 }
 
-function readFrame(fd: number, at: number, size: number): Buffer | undefined {
-  const header = readAt(fd, at, FRAME_HEADER_BYTES)
+/** The bytes of a journal, wherever they are. */
+export interface JournalBytes {
+  /** What errors call it. */
+  readonly path: string
+  readonly sizeBytes: number
+  /** So many bytes from there on; fewer at the end. */
+  read(at: number, sizeBytes: number): Buffer
+}
+
+/** As `readJournal`. */
+export function readFrames(bytes: JournalBytes, onPayload: (payload: Uint8Array) => void): ReadJournal {
+  const { path, sizeBytes } = bytes
+  const head = bytes.read(0, FILE_HEADER.length)
+  if (head.length < FILE_HEADER.length) return { endBytes: 0, tornBytes: sizeBytes, isComplete: false }
+  if (head.compare(FILE_HEADER) !== 0) throw damaged(path, 0, 'it does not begin as a journal of this version does')
+  let endBytes = FILE_HEADER.length
+  let isComplete = false
+  for (;;) {
+    const payload = readFrame(bytes, endBytes)
+    if (payload === undefined) break
+    if (payload.length === 0) isComplete = true
+    else onPayload(payload)
+    endBytes += FRAME_HEADER_BYTES + payload.length
+  }
+  const next = findFrame(bytes, endBytes + 1)
+  if (next !== undefined) throw damaged(path, endBytes, `what is there is no whole record, and there is one at ${next}`)
+  return { endBytes, tornBytes: sizeBytes - endBytes, isComplete }
+}
+
+function readFrame(bytes: JournalBytes, at: number): Buffer | undefined {
+  const header = bytes.read(at, FRAME_HEADER_BYTES)
   const payloadBytes = payloadBytesOf(header)
-  if (payloadBytes === undefined || at + FRAME_HEADER_BYTES + payloadBytes > size) return undefined
-  const payload = readAt(fd, at + FRAME_HEADER_BYTES, payloadBytes)
+  if (payloadBytes === undefined || at + FRAME_HEADER_BYTES + payloadBytes > bytes.sizeBytes) return undefined
+  const payload = bytes.read(at + FRAME_HEADER_BYTES, payloadBytes)
   return payload.length === payloadBytes && isWhole(header, payload) ? payload : undefined
 }
 
 /** Where the first whole frame from `at` on begins. */
-function findFrame(fd: number, at: number, size: number): number | undefined {
-  for (let start = at; start + FRAME_HEADER_BYTES <= size; start += SEARCH_BYTES) {
+function findFrame(bytes: JournalBytes, at: number): number | undefined {
+  const { sizeBytes } = bytes
+  for (let start = at; start + FRAME_HEADER_BYTES <= sizeBytes; start += SEARCH_BYTES) {
     // A mark may lie across the end of what is read at once.
-    const bytes = readAt(fd, start, Math.min(SEARCH_BYTES + FRAME_MARK.length - 1, size - start))
-    for (let place = bytes.indexOf(FRAME_MARK); place >= 0; place = bytes.indexOf(FRAME_MARK, place + 1)) {
-      if (readFrame(fd, start + place, size) !== undefined) return start + place
+    const part = bytes.read(start, Math.min(SEARCH_BYTES + FRAME_MARK.length - 1, sizeBytes - start))
+    for (let place = part.indexOf(FRAME_MARK); place >= 0; place = part.indexOf(FRAME_MARK, place + 1)) {
+      if (readFrame(bytes, start + place) !== undefined) return start + place
     }
   }
   return undefined
