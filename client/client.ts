@@ -197,6 +197,41 @@ export class Client implements AsyncDisposable {
   }
 
   /**
+   * Runs a generator function in the cluster, and gives what it yields, one value after another, as it comes. The
+   * generator is resumed only while few values are on their way (64 of them, or 8 MiB), so a slow reader slows it down.
+   * Meanwhile it keeps its thread; a stream that mostly waits is better off with `resources: { threads: 0 }`. Breaking out
+   * of the loop stops the task: the generator's `finally` runs. An error that it throws comes after the values before it.
+   *
+   * No value is left out or comes twice. Where that can't be promised, the loop throws, behind the values that are right: a
+   * `WorkerLostError` when the worker is lost (unless nothing had come yet: then it starts again), and an error of code
+   * `ERR_HEDDLE_STREAM_BROKEN` when this client loses its connection.
+   *
+   * @throws {FunctionNotPortableError} when the function uses names from its surroundings.
+   * @throws {NotSerializableError} when an argument can't be sent; `path` says which.
+   * @example
+   * ```ts
+   * const squares = client.stream(async function* (count: number) {
+   *   for (let i = 1; i <= count; i++) yield i * i
+   * }, 1_000_000) // AsyncIterable<number>
+   * for await (const square of squares) if (square > 100) break
+   * ```
+   */
+  stream<A extends readonly unknown[], T>(
+    fn: (...args: A) => AsyncIterable<T> | Iterable<T> | Promise<AsyncIterable<T> | Iterable<T>>,
+    ...args: Inputs<A>
+  ): AsyncIterableIterator<Awaited<T>> {
+    const { key, outputs, pure } = this.#options
+    if (key !== undefined || outputs > 0 || pure) {
+      throw invalidOption(
+        'A stream is read once: it has no key or outputs and is not pure; use a client without these.',
+      )
+    }
+    // What it takes and gives is checked by the signature; the session handles functions of any kind.
+    const stream: unknown = this.#session.stream(fn as unknown as TaskFunction, args, this.stream, this.#options)
+    return stream as AsyncIterableIterator<Awaited<T>>
+  }
+
+  /**
    * Runs a graph of {@link delayed} calls: what the results need, and nothing else, each call once. Linear chains of calls
    * become one task each, and the order is depth first, so that few results are held at a time. A large graph is
    * submitted a little at a time, between other work of the program.

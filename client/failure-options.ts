@@ -60,6 +60,7 @@ export function resolveRules(given: FailureOptions, base: ResolvedRules): Resolv
     allowedFailures: given.allowedFailures ?? base.allowedFailures,
     retries: retries.rules,
     maxFailures: 0,
+    isStream: false,
     ...(retries.filterCode !== undefined && { filterCode: retries.filterCode }),
   }
   checkAllowedFailures(rules.allowedFailures)
@@ -80,9 +81,14 @@ export function withMaxFailures(rules: ResolvedRules, maxFailures: unknown): Res
   return Object.freeze({ ...rules, maxFailures: maxFailures as number })
 }
 
+/** The same rules, for streams. */
+export function ofStreams(rules: ResolvedRules): ResolvedRules {
+  return Object.freeze({ ...rules, isStream: true })
+}
+
 /** Equal for equal rules, of tasks of any number of calls. */
-export function labelOfRules({ timeoutMs, queueTimeoutMs, allowedFailures, retries }: Rules): string {
-  return `${timeoutMs} ${queueTimeoutMs} ${allowedFailures} ${labelOfRetries(retries)}`
+export function labelOfRules({ timeoutMs, queueTimeoutMs, allowedFailures, retries, isStream }: Rules): string {
+  return `${isStream ? 'stream ' : ''}${timeoutMs} ${queueTimeoutMs} ${allowedFailures} ${labelOfRetries(retries)}`
 }
 
 /** Whole milliseconds; 0 stands for no end. */

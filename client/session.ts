@@ -18,6 +18,7 @@ import { Announcement } from './announcement.js'
 import { AbortWatch, resolveCancelOptions, type CancelResult, type ResolvedCancelOptions } from './cancellation.js'
 import { Attachment } from './attachment.js'
 import { cancelledError, type Failure } from './failure.js'
+import { ofStreams } from './failure-options.js'
 import type { Future } from './future.js'
 import { gather, type ErrorMode } from './gather.js'
 import type { GraphCall } from './graph-call.js'
@@ -40,6 +41,7 @@ import { TaskFuture, type FutureGroup, type FutureOwner } from './task-future.js
 import { DEFAULT_TASK_OPTIONS, type ResolvedMapOptions, type ResolvedTaskOptions } from './task-options.js'
 import { nameOnly, type CodeSource } from './template.js'
 import { Templates, type TaskFunction } from './templates.js'
+import { ValueStream } from './value-stream.js'
 
 /** What the event `blocked` tells: tasks are ready, and can't run as things stand. */
 export interface BlockedTasks {
@@ -125,6 +127,12 @@ export class Session implements FutureOwner {
   /** These must stay reachable, or nothing is collected. */
   readonly #collected = new FinalizationRegistry<TaskId>((id) => this.#onCollected(id))
   readonly #collectedGroups = new FinalizationRegistry<Neighbours>((held) => this.#onGroupCollected(held))
+  /** Those that somebody may read. */
+  readonly #streams = new Map<TaskId, WeakRef<ValueStream<unknown>>>()
+  readonly #collectedStreams = new FinalizationRegistry<TaskId>((task) => {
+    this.#streams.delete(task)
+    this.#onCollected(task)
+  })
   /** Of futures that are watched one by one. */
   #lastGroup: FutureGroup | undefined
   readonly #relays: RelayPort
@@ -152,7 +160,7 @@ export class Session implements FutureOwner {
       onPayload: (message, payload) => {
         if (message.type === 'relay-frame') this.#relays.onPayload(message, payload)
       },
-      onLost: () => this.#relays.close('The connection to the scheduler is gone.'),
+      onLost: () => this.#onLost(),
       onReturned: ({ first, count }) => this.#onReturned(first, count),
       onEnd: (error) => this.#onEnd(error),
     })
@@ -217,6 +225,33 @@ export class Session implements FutureOwner {
     const made = this.#submitter.submit(fn, args, options, called)
     this.#cancelWith(options.signal, [made])
     return made
+  }
+
+  /** A task whose values come one by one. */
+  stream(
+    fn: TaskFunction,
+    args: readonly unknown[],
+    called: TaskFunction,
+    options: ResolvedTaskOptions,
+  ): ValueStream<unknown> {
+    const { rules } = options
+    // A task with one result: the caller saw to it that there are no outputs.
+    const future = this.submit(fn, args, called, { ...options, rules: ofStreams(rules) }) as TaskFuture<unknown>
+    const task = idOf(future)
+    const stream = new ValueStream<unknown>({
+      future,
+      tellTaken: (taken) => {
+        if (this.#end === undefined) this.#connection.send({ type: 'stream-taken', task, taken })
+      },
+      onOver: () => {
+        this.#streams.delete(task)
+        // A run of it that fails later has nobody to read it.
+        if (this.#end === undefined && !future.array.isPending(future.index)) future.release()
+      },
+    })
+    this.#streams.set(task, new WeakRef(stream))
+    this.#collectedStreams.register(stream, task)
+    return stream
   }
 
   /** Submits for one of our futures: a task with one result. */
@@ -531,6 +566,9 @@ export class Session implements FutureOwner {
         for (const id of message.tasks) this.#find(id)?.onFailed(indexOf(id), failure)
         break
       }
+      case 'stream-chunk':
+        this.#streams.get(message.task)?.deref()?.push(message.index, ownBytes(message.value))
+        break
       case 'retried':
         for (const id of message.tasks) this.#find(id)?.onRetried(indexOf(id))
         break
@@ -569,6 +607,12 @@ export class Session implements FutureOwner {
       default:
         unreachable(message)
     }
+  }
+
+  /** It may come back. Values of streams that were on their way don't. */
+  #onLost(): void {
+    this.#relays.close('The connection to the scheduler is gone.')
+    for (const stream of [...this.#streams.values()]) stream.deref()?.break()
   }
 
   /** On a new connection: what was under way on the old one is asked again. What must not be lost has been said. */

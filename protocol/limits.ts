@@ -86,6 +86,10 @@ export const MAX_RELAYS_PER_MEMBER = 4
 export const MAX_RELAY_BYTES = 2 * MAX_IN_FLIGHT_BYTES
 /** How long a relay is kept without a request. */
 export const RELAY_IDLE_MS = 2_000
+/** How many values of a stream may be on their way. Its task goes on when some were taken. */
+export const MAX_STREAM_CHUNKS = 64
+/** What they may take, all together; and one value, whatever its size. */
+export const MAX_STREAM_BYTES = 8 * MIB
 /** What one thread keeps by `task.local`. */
 export const MAX_LOCALS = 1_000
 /** How long a worker that ends waits for its threads to dispose of what they keep by `task.local`. */

@@ -77,7 +77,7 @@ class Templates {
 }
 
 function threadTemplate(template: WorkerTemplate, urlOf: (code: CodeHash) => string): ThreadTemplate {
-  const { name, code, exportName, constantInputs, outputs, timeoutMs } = template
+  const { name, code, exportName, constantInputs, outputs, timeoutMs, isStream } = template
   const filter = codeHash(template.retryFilter)
   return {
     name,
@@ -88,6 +88,7 @@ function threadTemplate(template: WorkerTemplate, urlOf: (code: CodeHash) => str
     constantInputCount: constantInputs.length,
     outputs,
     timeoutMs,
+    isStream,
     retryFilter:
       template.retryFilter === ''
         ? undefined

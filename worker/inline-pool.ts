@@ -11,6 +11,7 @@ import { loadFunction, type TaskFunction } from './thread/code.js'
 import { IoTasks, outsideIoTasks } from './thread/io-task.js'
 import { disposeLocals } from './thread/locals.js'
 import { runBatch } from './thread/run-batch.js'
+import { onTakenCall, type TakenCall } from './thread/stream.js'
 import { onStopCall, type StopCall } from './thread/task-signal.js'
 
 export interface InlinePoolOptions {
@@ -29,6 +30,7 @@ export class InlinePool implements ThreadPool {
   readonly #ioTasks = new IoTasks({
     loadFunction: (template) => this.#load(template),
     onListening: (slot) => this.#listening.add(slot),
+    tell: (message) => this.#options.host.onMessage(message),
   })
   #isClosed = false
 
@@ -47,6 +49,7 @@ export class InlinePool implements ThreadPool {
         lanes,
         loadFunction: (template) => this.#load(template),
         ringDoorbell: (thread) => onMessage({ type: 'doorbell', thread }),
+        tell: onMessage,
       }),
     )
     return { type: 'replied', reply }
@@ -68,6 +71,10 @@ export class InlinePool implements ThreadPool {
 
   tellToStop(call: StopCall): void {
     onStopCall(call)
+  }
+
+  tellTaken(call: TakenCall): void {
+    onTakenCall(call)
   }
 
   terminate(): never {

@@ -11,7 +11,8 @@ import { DISPOSE_TIMEOUT_MS } from '../protocol/limits.js'
 import type { StopCause } from './core/stopping.js'
 import type { IoEnd, IoPool, PoolHost } from './thread-pool.js'
 import type { BatchRequest } from './thread/batch.js'
-import type { FromIoThread, ToIoThread } from './thread/io-message.js'
+import type { FromIoThread, IoThreadData, ToIoThread } from './thread/io-message.js'
+import type { ThreadMessage } from './thread/thread-message.js'
 
 /** The file that the thread starts with. */
 const THREAD_ENTRY = fileURLToPath(new URL('./thread/io-main.js', import.meta.url))
@@ -30,8 +31,12 @@ export class IoThreads implements IoPool {
   readonly #live = new Set<IoThread>()
   #isClosed = false
 
-  constructor(host: Pick<PoolHost, 'worker' | 'onMessage'>) {
+  /** Name of the broadcast channel on which streams hear what was taken of them. */
+  readonly #takenChannel: string
+
+  constructor(host: Pick<PoolHost, 'worker' | 'onMessage'>, takenChannel: string) {
     this.#host = host
+    this.#takenChannel = takenChannel
   }
 
   async run(request: BatchRequest): Promise<IoEnd> {
@@ -61,7 +66,8 @@ export class IoThreads implements IoPool {
   #start(): IoThread {
     const thread = new IoThread({
       worker: this.#host.worker,
-      onLog: (message) => this.#host.onMessage(message),
+      takenChannel: this.#takenChannel,
+      onMessage: (message) => this.#host.onMessage(message),
       onRetired: () => {
         if (this.#current === thread) this.#current = undefined
       },
@@ -75,7 +81,8 @@ export class IoThreads implements IoPool {
 interface IoThreadOptions {
   /** The worker's name. */
   readonly worker: string
-  readonly onLog: (message: FromIoThread & { readonly type: 'log' }) => void
+  readonly takenChannel: string
+  readonly onMessage: (message: ThreadMessage) => void
   /** It takes no more tasks. */
   readonly onRetired: () => void
   readonly onExit: () => void
@@ -83,7 +90,7 @@ interface IoThreadOptions {
 
 class IoThread {
   readonly #options: IoThreadOptions
-  readonly #worker = new Worker(THREAD_ENTRY)
+  readonly #worker: Worker
   readonly #runs = new Map<number, Run>()
   /** It has loaded its code, or is gone. */
   readonly #started: Promise<unknown>
@@ -96,6 +103,9 @@ class IoThread {
 
   constructor(options: IoThreadOptions) {
     this.#options = options
+    this.#worker = new Worker(THREAD_ENTRY, {
+      workerData: { takenChannel: options.takenChannel } satisfies IoThreadData,
+    })
     this.#started = Promise.race([once(this.#worker, 'message'), once(this.#worker, 'exit')]).catch(() => undefined)
     this.#worker.on('message', (message: FromIoThread) => this.#onMessage(message))
     this.#worker.on('error', (error: unknown) => (this.#error = error))
@@ -155,7 +165,8 @@ class IoThread {
         this.#retire()
         break
       case 'log':
-        this.#options.onLog(message)
+      case 'chunk':
+        this.#options.onMessage(message)
         break
       case 'disposed':
         this.#onDisposed?.()

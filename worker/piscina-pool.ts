@@ -11,6 +11,7 @@ import { IoThreads } from './io-threads.js'
 import type { BatchEnd, PoolHost, ThreadPool } from './thread-pool.js'
 import type { BatchReply, BatchRequest } from './thread/batch.js'
 import { collectGarbage, CollectionCount } from './thread/garbage.js'
+import type { TakenCall } from './thread/stream.js'
 import type { StopCall } from './thread/task-signal.js'
 import type { ThreadData, ThreadMessage, ThreadStarted } from './thread/thread-message.js'
 
@@ -44,12 +45,14 @@ export class PiscinaPool implements ThreadPool {
   readonly #collectionCount = new CollectionCount()
   /** Heard by the tasks of all threads of this pool; each looks whether it is meant. */
   readonly #stopChannel = new BroadcastChannel(`heddle-stop-${randomUUID()}`)
+  /** As that, for streams. */
+  readonly #takenChannel = new BroadcastChannel(`heddle-taken-${randomUUID()}`)
 
   readonly canTerminate = true
   readonly io: IoThreads
 
   constructor({ worker, lanes, onMessage, onError }: PoolHost) {
-    this.io = new IoThreads({ worker, onMessage })
+    this.io = new IoThreads({ worker, onMessage }, this.#takenChannel.name)
     this.#piscina = new piscina.Piscina<BatchRequest | IdleRequest, BatchReply>({
       filename: THREAD_ENTRY,
       name: 'runInThread',
@@ -61,6 +64,7 @@ export class PiscinaPool implements ThreadPool {
         lanes,
         collections: this.#collectionCount.memory,
         stopChannel: this.#stopChannel.name,
+        takenChannel: this.#takenChannel.name,
       } satisfies ThreadData,
       // The default would block the event loop of an idle thread, and with it what its tasks left open: timers, sockets.
       atomics: 'disabled',
@@ -103,6 +107,10 @@ export class PiscinaPool implements ThreadPool {
     this.#stopChannel.postMessage(call)
   }
 
+  tellTaken(call: TakenCall): void {
+    this.#takenChannel.postMessage(call)
+  }
+
   terminate(thread: number): void {
     const run = this.#runs.get(thread)
     if (run === undefined) return
@@ -122,6 +130,7 @@ export class PiscinaPool implements ThreadPool {
     await Promise.all(this.#piscina.threads.map((thread) => this.#startOf(thread)))
     await Promise.all([this.#closeThreads(), this.io.close()])
     this.#stopChannel.close()
+    this.#takenChannel.close()
   }
 
   async #closeThreads(): Promise<void> {

@@ -4,6 +4,7 @@
  */
 import type { StopCause } from './core/stopping.js'
 import type { BatchReply, BatchRequest, TaskOutcome } from './thread/batch.js'
+import type { TakenCall } from './thread/stream.js'
 import type { StopCall } from './thread/task-signal.js'
 import type { ThreadMessage } from './thread/thread-message.js'
 
@@ -34,6 +35,8 @@ export interface ThreadPool {
   readonly canTerminate: boolean
   /** Aborts the signal of a task, if that listens. */
   tellToStop(call: StopCall): void
+  /** Tells a stream, in whichever slot it runs, how much of it was taken. */
+  tellTaken(call: TakenCall): void
   /** Stops what the slot runs, even an endless loop: its batch ends with `exited`, once the thread is gone. */
   terminate(thread: number): void
   /** Collects the garbage of all threads, of busy ones when they are free, so that shared memory comes back. */

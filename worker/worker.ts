@@ -9,7 +9,7 @@ import type { Log } from '../common/node/log.js'
 import { packageVersion } from '../common/node/package-version.js'
 import { ScratchFolder } from '../common/node/scratch-folder.js'
 import { HeddleError, OutOfMemoryError } from '../protocol/errors.js'
-import { codeHash, type CodeHash, type WorkerId } from '../protocol/ids.js'
+import { attempt, codeHash, type CodeHash, type WorkerId } from '../protocol/ids.js'
 import { HEARTBEAT_INTERVAL_MS, KILL_AFTER_MS, MAX_FETCH_BYTES, MAX_LENT_BYTES } from '../protocol/limits.js'
 import type { DefineCode } from '../protocol/messages/common.js'
 import { isFromSwitch } from '../protocol/messages/relay.js'
@@ -286,6 +286,9 @@ class Worker implements RunningWorker {
       case 'terminate':
         this.#pool.terminate(instruction.thread)
         break
+      case 'tell-taken':
+        this.#pool.tellTaken({ task: instruction.task, attempt: instruction.attempt, taken: instruction.taken })
+        break
       case 'abort':
         void this.#abort(instruction.reason)
         break
@@ -432,6 +435,9 @@ class Worker implements RunningWorker {
     switch (message.type) {
       case 'doorbell':
         this.#slots.readOutcomes(message.thread)
+        break
+      case 'chunk':
+        this.#submit({ ...message, type: 'stream-chunk', attempt: attempt(message.attempt) })
         break
       case 'log':
         this.#taskLog[message.level](message.task === undefined ? {} : { task: message.task }, message.text)

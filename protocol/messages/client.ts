@@ -81,6 +81,9 @@ export type ScatterMessage = Infer<typeof scatter>
 /** A scattered value could not be brought to this worker. Answered by another `scatter-to`, or `failed`. */
 export const notScattered = message('not-scattered', { task, worker: integer })
 
+/** So many values of a stream were taken by whoever reads it, since it began: there is room for as many more. */
+export const streamTaken = message('stream-taken', { task, taken: integer })
+
 /** The client waits for these values: each is answered by `values`, `located` or `failed`, now or when it settles. */
 export const want = message('want', { tasks: taskIds })
 /** The client let go of these futures. */
@@ -131,6 +134,7 @@ export const clientToScheduler = union([
   forgetTemplates,
   replicate,
   cancel,
+  streamTaken,
   declareLimit,
   takeUnit,
   returnUnit,
@@ -196,6 +200,10 @@ export const failed = message('failed', {
 export const status = message('status', { request: integer, status: clusterStatus })
 export const workersPresent = message('workers-present', { request: integer, count: integer })
 
+/** The next value of a stream, encoded. They are counted from 0. */
+export const streamChunk = message('stream-chunk', { task, index: integer, value: bytes })
+export type StreamChunk = Infer<typeof streamChunk>
+
 /** The values have their copies, but for `missing` of them: those could not be copied often enough. */
 export const replicated = message('replicated', { request: integer, missing: integer })
 
@@ -215,6 +223,7 @@ export const schedulerToClient = union([
   scattered,
   finished,
   values,
+  streamChunk,
   located,
   failed,
   status,

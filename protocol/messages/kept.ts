@@ -25,6 +25,7 @@ const KEPT: Readonly<Record<ClientToScheduler['type'], boolean>> = {
   'open-dataset': true,
   restart: true,
   'not-scattered': false,
+  'stream-taken': false,
   want: false,
   missing: false,
   'ask-status': false,

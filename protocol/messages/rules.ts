@@ -1,4 +1,4 @@
-/** What holds for tasks that take too long, or fail. */
+/** What holds for tasks that take too long, that fail, and that give their values one by one. */
 import { flag, integer, record, text, type Infer } from '../schema.js'
 
 /** How often, and when, a task that failed is tried again. */
@@ -28,6 +28,8 @@ export const rules = record({
   retries: retryRules,
   /** After so many failures of its tasks the others are cancelled; 0 for never. */
   maxFailures: integer,
+  /** Its tasks are streams: they give their values one by one, by `stream-chunk`, and then how many there were. */
+  isStream: flag,
 })
 export type Rules = Infer<typeof rules>
 
@@ -47,4 +49,5 @@ export const NO_RULES: Rules = Object.freeze({
   allowedFailures: 3,
   retries: NO_RETRIES,
   maxFailures: 0,
+  isStream: false,
 })

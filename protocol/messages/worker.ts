@@ -125,6 +125,10 @@ export type Pulse = Infer<typeof pulse>
 /** The worker wants to go: send nothing more. It ends what runs, gives back the rest, and waits for `farewell`. */
 export const leaving = message('leaving', {})
 
+/** The next value of a task that is a stream. */
+export const streamChunk = message('stream-chunk', { task, attempt: attemptNumber, index: integer, value: bytes })
+export type StreamChunk = Infer<typeof streamChunk>
+
 /** Copies that `fetch-copies` asked for could not be had. */
 export const copiesMissing = message('copies-missing', { tasks: taskIds })
 
@@ -157,6 +161,7 @@ export const workerToScheduler = union([
   copiesMissing,
   tasksStopped,
   tasksTimedOut,
+  streamChunk,
   told,
   runs,
   ...toSwitch,
@@ -191,6 +196,8 @@ export const defineTemplate = message('define-template', {
   timeoutMs: integer,
   /** The code of the function that decides whether an error may be followed by another try; empty for none. */
   retryFilter: text,
+  /** As in the client's `define-template`. */
+  isStream: flag,
 })
 export type WorkerTemplate = Infer<typeof defineTemplate>
 /** No task will use these templates any more. */
@@ -243,6 +250,10 @@ export type FetchCopies = Infer<typeof fetchCopies>
 export const stopTasks = message('stop-tasks', { tasks: taskIds, attempts: integers, graceMs: integer })
 export type StopTasks = Infer<typeof stopTasks>
 
+/** So many values of a stream were taken. */
+export const streamTaken = message('stream-taken', { task, attempt: attemptNumber, taken: integer })
+export type StreamTaken = Infer<typeof streamTaken>
+
 /** Somebody wants the worker to go: it leaves as if it wanted to itself. */
 export const leave = message('leave', {})
 /** End this process, whatever it does, to be started again. */
@@ -261,6 +272,7 @@ export const schedulerToWorker = union([
   farewell,
   fetchCopies,
   stopTasks,
+  streamTaken,
   leave,
   restart,
   tell,

@@ -36,6 +36,10 @@ export function checkInvariants(state: SchedulerState): void {
   checkDatasets(state, tasks)
   checkMoves(state)
   checkLeaving(state)
+  for (const task of state.streamed) {
+    assert(task.template.rules.isStream, `${task.id} is no stream, and is kept as one`)
+    assert(task.state.type === 'processing', `${task.id} is kept as a stream that gave values, and does not run`)
+  }
 }
 
 function checkNews({ clients, clientsWithNews }: SchedulerState): void {

@@ -44,5 +44,6 @@ function taskOfKey(state: SchedulerState, key: string): Task | undefined {
   const task = findTask(state, id)
   // Nothing can make a scattered value again that was let go.
   if (task?.state.type === 'released' && task.template.isScattered) return undefined
-  return task === undefined || isProducer(task) ? undefined : task // What has outputs has no value itself.
+  // What has outputs has no value itself, and a stream is its reader's alone.
+  return task === undefined || isProducer(task) || task.template.rules.isStream ? undefined : task
 }

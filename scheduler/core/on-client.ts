@@ -23,6 +23,7 @@ import { forgetReplications, onReplicate } from './replication.js'
 import { releaseAll, releaseFuture } from './retention.js'
 import { onRetry } from './retry.js'
 import { loseScatterer, onNotScattered, onScatter } from './scatter.js'
+import { onStreamTaken } from './streams.js'
 import { outboxOf, type SchedulerState } from './state.js'
 import { statusOf } from './status.js'
 import { HELD } from './task-array.js'
@@ -149,6 +150,9 @@ export function onClientMessage(state: SchedulerState, client: ClientRecord, mes
       if (fault !== undefined) refuse(state, client, fault)
       break
     }
+    case 'stream-taken':
+      onStreamTaken(state, client, message.task, message.taken)
+      break
     case 'cancel':
       onCancel(state, client, message)
       break

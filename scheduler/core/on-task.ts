@@ -25,6 +25,7 @@ import { noteHeldUp, onTasksKept } from './recall.js'
 import { onRelayMessage } from './relays.js'
 import { endRun } from './retries.js'
 import { loseScattered, onScattered, retryScatters } from './scatter.js'
+import { onStreamChunk } from './streams.js'
 import { endCopying, endResting, noteChange, onCopyMissing } from './spread.js'
 import { readyQueueOf, workerOutboxOf, type SchedulerState } from './state.js'
 import { recordOf } from './task-array.js'
@@ -103,6 +104,9 @@ export function onWorkerMessage(state: SchedulerState, worker: WorkerRecord, mes
       break
     case 'copies-missing':
       for (const id of message.tasks) onCopyMissing(state, id, worker)
+      break
+    case 'stream-chunk':
+      onStreamChunk(state, worker, message)
       break
     case 'tasks-timed-out':
       onTasksTimedOut(state, worker, message)

@@ -8,6 +8,7 @@ import { isNeeded, letGo, sweepWaiters } from './retention.js'
 import { noteChange } from './spread.js'
 import { beginAwaiting, endAwaiting } from './roots.js'
 import type { SchedulerState } from './state.js'
+import { failureOfBroken, hasGiven } from './streams.js'
 import { NO_WAITERS } from './task-array.js'
 import { type Failure, isWaitOver, keyOf, moveTo, RELEASED, removeHolder, type Task } from './task.js'
 import type { WorkerRecord } from './worker-record.js'
@@ -28,7 +29,7 @@ export function failureOfInputs(task: Task): Failure | undefined {
  * failed with one of them.
  */
 export function startOver(state: SchedulerState, task: Task): void {
-  const failure = failureOfInputs(task) ?? (isWaitOver(task) ? failureOfWait(state, task) : undefined)
+  const failure = hasGiven(state, task) ? failureOfBroken(task) : whyNot(state, task)
   if (failure !== undefined) {
     failTask(state, task, failure)
     return
@@ -39,6 +40,10 @@ export function startOver(state: SchedulerState, task: Task): void {
   if (missing > 0) moveTo(task, { type: 'waiting', missing })
   else if (task.state.type !== 'ready') makeReady(state, task)
   wakeAll(state, toWake)
+}
+
+function whyNot(state: SchedulerState, task: Task): Failure | undefined {
+  return failureOfInputs(task) ?? (isWaitOver(task) ? failureOfWait(state, task) : undefined)
 }
 
 /** Can workers get every input? Something may have been lost since the task became ready. */

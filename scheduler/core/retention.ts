@@ -11,6 +11,7 @@ import { abandon } from './assignment.js'
 import { endAwaiting } from './roots.js'
 import { noteChange } from './spread.js'
 import { outboxOf, readyQueueOf, workerOutboxOf, type SchedulerState } from './state.js'
+import { endStream } from './streams.js'
 import { HELD, leavePlace, templateAt, type TaskArray } from './task-array.js'
 import { isHolder, isPending, moveTo, outputCountOf, RELEASED, type Failure, type Task } from './task.js'
 import { forgetTask as leaveTemplate } from './templates.js'
@@ -68,6 +69,7 @@ export function letGo(state: SchedulerState, task: Task): void {
 
 /** Its dependants have an outcome, or were let go: it has one reason less to keep its inputs' values. */
 export function noLongerPending(state: SchedulerState, task: Task): void {
+  endStream(state, task)
   for (const input of task.inputs) {
     input.pendingDependants--
     assert(input.pendingDependants >= 0, 'a task has fewer than no dependants')
@@ -110,6 +112,7 @@ function dropOutcome(state: SchedulerState, task: Task, work: Task[]): void {
   noteChange(state, task.id)
   if (before.type === 'waiting') leaveWaiters(task)
   if (!wasPending) return
+  endStream(state, task)
   for (const input of task.inputs) {
     input.pendingDependants--
     if (input.pendingDependants > 0) continue

@@ -8,6 +8,7 @@ import type { RetryRules } from '../../protocol/messages/rules.js'
 import { failTask } from './outcome.js'
 import { startOver } from './recovery.js'
 import type { SchedulerState } from './state.js'
+import { hasGiven } from './streams.js'
 import { moveTo, noteStarted, type Delayed, type Failure, type Task } from './task.js'
 
 /** A run of the task failed. It is tried again, unless it has had its tries or the error is `final`. */
@@ -16,7 +17,8 @@ export function endRun(state: SchedulerState, task: Task, failure: Failure, end:
   const { retries } = rules
   // The call it is of was stopped in this very turn: it is one of the rest.
   if (stop !== undefined) return failTask(state, task, stop)
-  if (end === 'final' || task.failures >= retries.count) {
+  // A stream that gave values can't give them again.
+  if (end === 'final' || task.failures >= retries.count || hasGiven(state, task)) {
     failTask(state, task, failure)
     return
   }

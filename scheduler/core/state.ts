@@ -124,6 +124,8 @@ export interface SchedulerState {
   readonly scattersToPlace: Set<Scatter>
   /** Those for which there is no worker now. */
   readonly homelessScatters: Set<Scatter>
+  /** Streams that run and have given a value. */
+  readonly streamed: Set<Task>
   /** What this turn adds to the journal, if there is one. See journal-record.ts. */
   journal: JournalPage | undefined
   /** What clients are told once that is kept. */
@@ -212,6 +214,7 @@ export function createState(config: SchedulerConfig): SchedulerState {
     scatters: new Map(),
     scattersToPlace: new Set(),
     homelessScatters: new Set(),
+    streamed: new Set(),
     journal: config.keepsState === true ? new JournalPage() : undefined,
     whenKept: [],
     heardClients: new Set(),

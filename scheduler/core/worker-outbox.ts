@@ -118,13 +118,13 @@ function introduceTemplate(state: SchedulerState, worker: WorkerRecord, task: Ta
   const { id, name, code, exportName, constants, constantInputs, outputs, demand, rules } = template
   const memoryBytes = demand?.needs.memoryBytes ?? 0
   const isCounted = demand !== undefined
-  const { timeoutMs, retries } = rules
+  const { timeoutMs, retries, isStream } = rules
   const retryFilter = retries.filter
   const isIo = demand?.needs.threads === 0
   introduceCode(state, worker, code, out)
   if (retryFilter !== '') introduceCode(state, worker, codeHash(retryFilter), out)
   const callable = { code, exportName, constants, constantInputs }
-  const demands = { outputs, memoryBytes, isCounted, isIo, timeoutMs, retryFilter }
+  const demands = { outputs, memoryBytes, isCounted, isIo, timeoutMs, retryFilter, isStream }
   out.push({ type: 'define-template', template: id, name, ...callable, ...demands })
 }
 

@@ -5,7 +5,7 @@ import { readPage } from './markdown.js'
 import { testProgramsOf } from './page-programs.js'
 import { codeOf } from './programs.js'
 
-for (const page of ['README.md', 'docs/errors.md', 'docs/futures.md']) testProgramsOf(page)
+for (const page of ['README.md', 'docs/errors.md', 'docs/futures.md', 'docs/streams.md']) testProgramsOf(page)
 
 test('the README has the programs that a newcomer tries first', () => {
   const names = codeOf(readPage('README.md')).programs.map(({ name }) => name)

@@ -275,6 +275,7 @@ export class SimulatedClient {
         break
       case 'workers-told':
       case 'dump':
+      case 'stream-chunk':
         throw new Error(`${message.type} answers a question that was not asked`)
       case 'cancelled':
         assert.equal(message.stoppedBy.length, this.#cancellations.get(message.request), 'not every task has an answer')

@@ -19,6 +19,7 @@ import {
   type Result,
 } from './expression.js'
 import type { Unstamped } from './loop.js'
+import { streamedNumber } from './simulated-reader.js'
 
 /** What a large value counts as. */
 export const LARGE_BYTES = MAX_INLINE_RESULT_BYTES + 1
@@ -57,6 +58,19 @@ export interface ThreadOptions {
   readonly onExit?: () => void
   /** How often flaky tasks have failed. */
   readonly flakes: Map<TaskId, number>
+  /** For what streams give, and when. */
+  readonly streamRng: Rng
+}
+
+/** The stream that runs. */
+interface RunningStream {
+  readonly task: BatchTask
+  readonly count: number
+  /** So many values may be on their way. */
+  readonly window: number
+  given: number
+  taken: number
+  isGiving: boolean
 }
 
 export class SimulatedThread {
@@ -76,6 +90,7 @@ export class SimulatedThread {
   /** The place that runs. */
   #running: number | undefined
   #beganAtMs = 0
+  #stream: RunningStream | undefined
 
   constructor(options: ThreadOptions) {
     this.#options = options
@@ -89,7 +104,11 @@ export class SimulatedThread {
     this.#cursor = 0
     this.#end = jobs.length
     const { agenda, rng } = this.#options
-    agenda.in(rng.between(0, 0.3), () => this.#next())
+    const run = this.#run
+    agenda.in(rng.between(0, 0.3), () => {
+      // The thread may have gone before it began, with others that share it.
+      if (this.#run === run && this.#isBusy) this.#next()
+    })
   }
 
   /** Keeps the thread from claiming more. Returns how many it was kept from. */
@@ -137,6 +156,39 @@ export class SimulatedThread {
     this.#isHanging = true
   }
 
+  /** Streams always listen whether they are to stop. */
+  get isStreaming(): boolean {
+    return this.#stream !== undefined
+  }
+
+  /** So many values of a stream were taken, which may run here. */
+  onTaken({ task, attempt, taken }: Pick<BatchTask, 'task' | 'attempt'> & { readonly taken: number }): void {
+    const stream = this.#stream
+    if (stream?.task.task !== task || stream.task.attempt !== attempt || this.#running === undefined) return
+    stream.taken = Math.max(stream.taken, taken)
+    if (!stream.isGiving) this.#giveSoon(stream)
+  }
+
+  /** It gives one value after another as far as its window goes, and ends when all were taken. */
+  #giveSoon(stream: RunningStream): void {
+    const { agenda, streamRng: rng, submit } = this.#options
+    const run = this.#run
+    stream.isGiving = true
+    agenda.in(rng.between(0, 0.5), () => {
+      stream.isGiving = false
+      const place = this.#running
+      if (this.#run !== run || this.#stream !== stream || place === undefined || this.#isStopped) return
+      const { task, attempt } = stream.task
+      while (stream.given < stream.count && stream.given - stream.taken < stream.window) {
+        const index = stream.given++
+        const value = encodeNumber(streamedNumber(stream.count, index))
+        submit({ type: 'stream-chunk', task, attempt, index, value })
+        if (rng.chance(0.1)) return this.#giveSoon(stream)
+      }
+      if (stream.taken === stream.count) this.#taskEnded(place, agenda.nowMs - this.#beganAtMs)
+    })
+  }
+
   stop(): void {
     this.#isStopped = true
     this.#endRunning()
@@ -155,6 +207,7 @@ export class SimulatedThread {
   #endRunning(): void {
     if (this.#running !== undefined) this.#options.onEnd(this.#jobs[this.#running]!.task)
     this.#running = undefined
+    this.#stream = undefined
   }
 
   #next(): void {
@@ -167,10 +220,16 @@ export class SimulatedThread {
     this.#running = place
     const { task, inputs } = this.#jobs[place]!
     const isEndless = resultOf(task, inputs).type === 'endless'
-    const durationMs = isEndless ? ENDLESS_MS : this.#drawDurationMs(task.template.name)
+    const durationMs = isEndless ? ENDLESS_MS : this.#drawDurationMs(task.template)
     this.#beganAtMs = this.#options.agenda.nowMs
     this.#options.onBegin(task)
     this.#options.onRun(task.task)
+    if (task.template.isStream) {
+      const window = this.#options.streamRng.pick([1, 3, 64])!
+      const count = decodeNumber(entryOf(task.args, task.place))
+      this.#stream = { task, count, window, given: 0, taken: 0, isGiving: false }
+      return this.#giveSoon(this.#stream)
+    }
     const run = this.#run
     this.#options.agenda.in(durationMs, () => {
       if (this.#run === run && this.#running === place) this.#taskEnded(place, durationMs)
@@ -262,7 +321,8 @@ export class SimulatedThread {
     this.#options.submit({ type: 'tasks-ended', thread: this.#options.thread, outcomes })
   }
 
-  #drawDurationMs(name: string): number {
+  #drawDurationMs({ name, isStream }: BatchTask['template']): number {
+    if (isStream) return 0 // As long as its reader takes.
     const { rng } = this.#options
     const pace = name.slice(name.indexOf('-') + 1) as Pace
     switch (pace) {
@@ -282,6 +342,7 @@ export class SimulatedThread {
 
 /** Works the task out from the bytes that came with it, and nothing else. */
 function resultOf({ template, args, place }: BatchTask, inputs: readonly StoredValue[]): Result {
+  if (template.isStream) return { type: 'value', number: decodeNumber(entryOf(args, place)), isLarge: false }
   const operation = OPERATIONS.find((known) => known === template.exportName)
   assert(operation !== undefined, `no operation "${template.exportName}"`)
   const constant = template.constants.length === 0 ? 0 : decodeNumber(template.constants)

@@ -107,6 +107,7 @@ export class SimulatedWorker {
         useUnits(world, limits, 1)
       },
       flakes: world.flakes,
+      streamRng: world.streamRng,
       onEnd: ({ task, template }) => useUnits(world, limitsOf(world, task, template), -1),
       ...(onExit !== undefined && { onExit }),
     })
@@ -276,9 +277,10 @@ export class SimulatedWorker {
         break
       }
       case 'ask-io-to-stop': {
-        const isListening = world.cancelRng.chance(0.5)
+        const thread = this.#ioThreadOf(instruction.slot)
+        const isListening = world.cancelRng.chance(0.5) || thread.isStreaming
         if (isListening) counts.told++
-        this.#ioThreadOf(instruction.slot).askToStop(0, { isListening, canTerminate: false })
+        thread.askToStop(0, { isListening, canTerminate: false })
         break
       }
       case 'take-back':
@@ -286,9 +288,9 @@ export class SimulatedWorker {
         counts.cutTasks += this.#threads[instruction.thread]!.takeBack()
         break
       case 'ask-to-stop': {
-        const isListening = world.cancelRng.chance(0.5)
-        if (isListening) counts.told++
         const { thread, place } = instruction
+        const isListening = world.cancelRng.chance(0.5) || this.#threads[thread]!.isStreaming
+        if (isListening) counts.told++
         this.#threads[thread]!.askToStop(place, { isListening, canTerminate: this.#canTerminate })
         break
       }
@@ -299,6 +301,9 @@ export class SimulatedWorker {
         counts.terminated++
         if (world.hasDeaths && world.cancelRng.chance(0.1)) this.#threads[instruction.thread]!.hang()
         else this.#threads[instruction.thread]!.terminate()
+        break
+      case 'tell-taken':
+        for (const thread of [...this.#threads, ...this.#ioThreads.values()]) thread.onTaken(instruction)
         break
       case 'abort':
         this.#end()

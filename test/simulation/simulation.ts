@@ -9,6 +9,7 @@ import { MAX_PAUSE_MS } from '../../protocol/limits.js'
 import { Agenda } from './agenda.js'
 import { OPERATIONS, PACES, type Operation } from './expression.js'
 import { SimulatedClient, type Temper } from './simulated-client.js'
+import { SimulatedReader } from './simulated-reader.js'
 import { SimulatedScheduler } from './simulated-scheduler.js'
 import { SimulatedWorker } from './simulated-worker.js'
 import { noCounts, type Counts, type World } from './world.js'
@@ -50,6 +51,7 @@ export function simulate({ seed, faults }: SimulationOptions): SimulationReport 
   const restarting = retiring > 0 ? 0 : dataRng.pick([0, 0, 0, 0.02])!
   const retrying = futureRng.pick([0, 0, 0.5])!
   const attaching = futureRng.pick([0, 0, 0.3])!
+  const streamRng = new Rng(seed + 8_000_000_011)
   const operatorRng = new Rng(seed + 7_000_000_003)
   const agenda = new Agenda()
   const scheduler = new SimulatedScheduler(agenda, rng.fork(), rng.pick([0, 100, 2_000, 2 ** 28])!, seed % 2 === 1)
@@ -82,6 +84,7 @@ export function simulate({ seed, faults }: SimulationOptions): SimulationReport 
     rebalancing: dataRng.pick([0, 0, 0.3])!,
     retiring,
     restarting,
+    streamRng,
     published: new Map(),
     // What is retried may have ended after it was given up, and so may its inputs.
     finishedOnce: faults || restarting > 0 || retrying + operating > 0 ? undefined : new Set(),
@@ -112,12 +115,15 @@ export function simulate({ seed, faults }: SimulationOptions): SimulationReport 
     (_, i) => new SimulatedClient(world, `client-${i}`, temperOf(rng, spanMs)),
   )
   if (clients.length > 1 && rng.chance(0.3)) agenda.in(rng.between(0, spanMs), () => clients[0]!.leave())
+  const reader = streamRng.chance(0.5) ? new SimulatedReader(world, spanMs) : undefined
+  if (streamRng.chance(0.1)) agenda.in(streamRng.between(0, spanMs * 2), () => reader?.leave())
   if (faults) plagueWorkers(world, spanMs)
   settle(world)
 
   for (const client of clients) if (!client.hasLeft) client.wantAll()
   settle(world)
   for (const client of clients) client.checkSettled()
+  reader?.checkSettled()
 
   for (const client of clients) if (!client.hasLeft) client.releaseAll()
   settle(world)
@@ -126,6 +132,7 @@ export function simulate({ seed, faults }: SimulationOptions): SimulationReport 
   for (const worker of world.workers.values()) worker.checkHoldsNothing()
 
   for (const client of clients) client.leave()
+  reader?.leave()
   settle(world)
   scheduler.checkHoldsNoClients()
   for (const worker of world.workers.values()) worker.checkHoldsNoTemplates()

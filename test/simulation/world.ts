@@ -52,6 +52,8 @@ export interface World {
   readonly rebalancing: number
   readonly retiring: number
   readonly restarting: number
+  /** For streams and those who read them. */
+  readonly streamRng: Rng
   /** What was ever published, by name: what futures of a dataset may turn out to be. */
   readonly published: Map<string, Description[]>
   /** Tasks that have ended well, where that may happen only once. */
@@ -156,6 +158,11 @@ export interface Counts {
   loaded: number
   spillFailures: number
   unreadable: number
+  /** Streams that were begun, left amid, and broken off; and the values that came of them. */
+  streams: number
+  leftStreams: number
+  brokenStreams: number
+  chunks: number
   workersLost: number
   lostTasks: number
 }
@@ -206,6 +213,10 @@ export function noCounts(): Counts {
     loaded: 0,
     spillFailures: 0,
     unreadable: 0,
+    streams: 0,
+    leftStreams: 0,
+    brokenStreams: 0,
+    chunks: 0,
     workersLost: 0,
     lostTasks: 0,
   }

@@ -127,7 +127,7 @@ export class WorkerHarness {
     return nextDeadlineMs(this.state)
   }
 
-  define(template: TemplateId, outputs = 0, memoryBytes = 0, isIo = false, timeoutMs = 0): void {
+  define(template: TemplateId, outputs = 0, memoryBytes = 0, isIo = false, timeoutMs = 0, isStream = false): void {
     const type = 'define-template'
     this.tell({
       type,
@@ -143,6 +143,7 @@ export class WorkerHarness {
       isIo,
       timeoutMs,
       retryFilter: '',
+      isStream,
     })
   }
 

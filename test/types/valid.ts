@@ -377,3 +377,17 @@ client.restart({ timeoutMs: 1 }) satisfies Promise<void>
 exactly<Future<number>>()(client.submit<number>('tasks.sum', [1, three]), true)
 exactly<Future<unknown>>()(client.submit('tasks.sum', [1]), true)
 exactly<Future<string>[]>()(client.map<string>('tasks.name', [1, three], { args: [2] }), true)
+
+// A stream gives what its generator yields.
+for await (const each of client.stream(async function* (n: number) {
+  for (let i = 0; i < n; i++) yield String(await Promise.resolve(i))
+}, 3)) {
+  const typed: string = each
+  void typed
+}
+exactly<AsyncIterableIterator<number>>()(
+  client.stream(function* (n: number) {
+    yield Promise.resolve(n)
+  }, three),
+  true,
+)

@@ -92,6 +92,7 @@ export class WorkerSession {
         isIo: false,
         timeoutMs: 0,
         retryFilter: '',
+        isStream: false,
       },
     )
     return template

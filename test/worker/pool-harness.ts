@@ -126,6 +126,7 @@ export class PoolHarness implements AsyncDisposable {
       isIo: false,
       timeoutMs: 0,
       retryFilter: '',
+      isStream: false,
     }
   }
 

@@ -26,6 +26,7 @@ suite('a slot', () => {
       io: { run: () => Promise.reject(new Error('no I/O task')), tellToStop: () => false },
       canTerminate: false,
       tellToStop: () => undefined,
+      tellTaken: () => undefined,
       terminate: () => undefined,
       collect: () => undefined,
       close: () => Promise.resolve(),
@@ -53,6 +54,7 @@ suite('a slot', () => {
       isIo: false,
       timeoutMs: 0,
       retryFilter: '',
+      isStream: false,
     }
     let resolve = (): void => undefined
     const codeStored = new Promise<void>((stored) => (resolve = stored))

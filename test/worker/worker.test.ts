@@ -192,6 +192,7 @@ suite('a worker that runs tasks', { timeout: 60_000 }, () => {
       isIo: false,
       timeoutMs: 0,
       retryFilter: '',
+      isStream: false,
     }
     session.send(forged, { type: 'define-template', template: 9 as never, ...other })
     const [first, second] = tasks(2)

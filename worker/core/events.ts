@@ -1,6 +1,6 @@
 /** What can happen to a worker, as its core sees it. Each event carries the time; the core has no clock. */
 import type { Packed } from '../../common/packed.js'
-import type { CodeHash, TaskId, WorkerId } from '../../protocol/ids.js'
+import type { Attempt, CodeHash, TaskId, WorkerId } from '../../protocol/ids.js'
 import type { FromSwitch } from '../../protocol/messages/relay.js'
 import type { SchedulerToWorker } from '../../protocol/messages/worker.js'
 
@@ -31,6 +31,14 @@ export type WorkerEvent = { readonly nowMs: number } &
     | { readonly type: 'scheduler-lost' }
     /** Tasks of the batch that `thread` runs. Their values, but not their errors, are in the value store already. */
     | { readonly type: 'tasks-ended'; readonly thread: number; readonly outcomes: Outcomes }
+    /** The next value of a task that is a stream. */
+    | {
+        readonly type: 'stream-chunk'
+        readonly task: TaskId
+        readonly attempt: Attempt
+        readonly index: number
+        readonly value: Uint8Array
+      }
     /** The thread is free. Tasks of its batch from place `firstUnstarted` on were not started; those before have ended. */
     | { readonly type: 'batch-ended'; readonly thread: number; readonly firstUnstarted: number }
     /** Answers `take-back`: tasks of the batch from `firstUnstarted` on will not be started by the thread. */

@@ -54,6 +54,8 @@ export type WorkerInstruction =
   | { readonly type: 'look-at-run'; readonly thread: number; readonly place: number }
   /** End the thread, whatever it does; answered by `thread-exited`, unless its batch ended just before. */
   | { readonly type: 'terminate'; readonly thread: number }
+  /** Tell a stream how many of its values were taken. */
+  | { readonly type: 'tell-taken'; readonly task: TaskId; readonly attempt: Attempt; readonly taken: number }
   /** End this process once what was sent has left: a thread can't be terminated. */
   | { readonly type: 'abort'; readonly reason: string }
   /** Get values from a peer; answered, in parts, by `values-fetched`, `values-missing` and `values-unreachable`. */

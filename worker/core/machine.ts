@@ -27,6 +27,7 @@ import {
   onValuesUnreachable,
 } from './on-transfer.js'
 import { measureMemory, pausedUntilMs, watchPause } from './pause.js'
+import { onStreamChunk } from './streaming.js'
 import { abort, advanceStopping, giveUpAll, nextStopMs, onStopAsked } from './stopping.js'
 import { createWorkerState, type WorkerConfig, type WorkerState } from './state.js'
 import { lookAtRuns, nextLookMs, onRunLookedAt } from './time-outs.js'
@@ -44,6 +45,9 @@ export function handleEvent(state: WorkerState, event: WorkerEvent): WorkerInstr
       break
     case 'tasks-ended':
       onTasksEnded(state, event, out)
+      break
+    case 'stream-chunk':
+      onStreamChunk(state, event, out)
       break
     case 'batch-ended':
       onBatchEnded(state, event)

@@ -8,6 +8,7 @@ import { pauseReason } from './memory.js'
 import { Attempts } from './report-columns.js'
 import type { WorkerState } from './state.js'
 import { dropTask, forgetStops } from './stopping.js'
+import type { Task } from './task.js'
 
 /** Tells the scheduler what is here of the time before: first what runs or has an outcome to tell, then outcomes and values. */
 export function onJoined(
@@ -54,9 +55,15 @@ export function onSchedulerLost(state: WorkerState, out: WorkerInstruction[]): v
   const keepsWork = state.link.type === 'joined' && state.link.keepsState
   state.link = { type: 'absent', keepsWork }
   forgetStops(state)
-  if (keepsWork) for (const task of state.tasks.values()) if (task.state.type !== 'batched') forgetTask(state, task)
+  if (keepsWork) for (const task of state.tasks.values()) forgetUnlessKept(state, task, out)
   if (!keepsWork) forgetWork(state, out)
   forgetNumbers(state)
+}
+
+/** What has not started is not kept, nor are streams: values on their way were lost, and their readers know. */
+function forgetUnlessKept(state: WorkerState, task: Task, out: WorkerInstruction[]): void {
+  if (task.state.type !== 'batched') forgetTask(state, task)
+  else if (task.template.isStream) dropTask(state, task, out)
 }
 
 /**

@@ -8,6 +8,7 @@ import { onFarewell, onJoined, onLeave, onRestart } from './on-link.js'
 import { onRunTasks } from './on-run-tasks.js'
 import { onFetchCopies, onGiveValues } from './on-transfer.js'
 import { dropTask, onStopTasks } from './stopping.js'
+import { onStreamTaken } from './streaming.js'
 import type { WorkerState } from './state.js'
 
 export function onSchedulerMessage(state: WorkerState, message: Heard, out: WorkerInstruction[]): void {
@@ -55,6 +56,9 @@ export function onSchedulerMessage(state: WorkerState, message: Heard, out: Work
       break
     case 'tell':
       out.push(message)
+      break
+    case 'stream-taken':
+      onStreamTaken(state, message, out)
       break
     case 'farewell':
       onFarewell(state, out)

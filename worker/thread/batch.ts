@@ -20,6 +20,8 @@ export interface ThreadTemplate extends FunctionPlace {
   readonly constantInputCount: number
   /** How many values a task gives, as an array; 0 when its result is one value. */
   readonly outputs: number
+  /** Its tasks give their values one by one. */
+  readonly isStream: boolean
   /** How long one run may take; 0 for as long as it takes. Then nobody needs to know when it began. */
   readonly timeoutMs: number
   /** The function that decides whether an error may be followed by another try. */

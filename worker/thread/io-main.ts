@@ -1,13 +1,14 @@
 /** The entry file of the thread for tasks that take no thread of their own: each message is one of them, all run at once. */
-import { parentPort } from 'node:worker_threads'
+import { parentPort, workerData } from 'node:worker_threads'
 import { present } from '../../common/assert.js'
 import { loadedCodeCount, loadFunction, MAX_LOADED_CODE } from './code.js'
 import { replaceConsole } from './console.js'
 import { currentTask } from './current-task.js'
 import { collectGarbage } from './garbage.js'
-import type { FromIoThread, ToIoThread } from './io-message.js'
+import type { FromIoThread, IoThreadData, ToIoThread } from './io-message.js'
 import { currentIoSlot, failCurrentIoTask, IoTasks } from './io-task.js'
 import { disposeLocals } from './locals.js'
+import { expectTakenCalls } from './stream.js'
 import { handleUncaught } from './uncaught.js'
 
 const mainThread = present(parentPort ?? undefined, 'the port to the main thread')
@@ -16,7 +17,10 @@ const post = (message: FromIoThread): void => mainThread.postMessage(message)
 const tasks = new IoTasks({
   loadFunction: ({ url, exportName }) => loadFunction(url, exportName),
   onListening: (slot) => post({ type: 'listening', slot }),
+  tell: (message) => mainThread.postMessage(message),
 })
+
+expectTakenCalls((workerData as IoThreadData).takenChannel)
 
 replaceConsole((message) => mainThread.postMessage(message))
 const report = (text: string): void => post({ type: 'log', level: 'error', task: currentTask()?.key, text })

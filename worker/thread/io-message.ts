@@ -3,6 +3,12 @@ import type { StopCause } from '../core/stopping.js'
 import type { BatchRequest, TaskOutcome } from './batch.js'
 import type { ThreadMessage } from './thread-message.js'
 
+/** What the thread is started with. */
+export interface IoThreadData {
+  /** Name of the broadcast channel on which streams hear what was taken of them. */
+  readonly takenChannel: string
+}
+
 export type ToIoThread =
   /** Run this task, a batch of it alone. Answered by `ended`. */
   | { readonly type: 'run'; readonly request: BatchRequest }
@@ -27,4 +33,4 @@ export type FromIoThread =
   | { readonly type: 'disposed' }
   /** The task ends the thread. */
   | { readonly type: 'exiting'; readonly slot: number }
-  | (ThreadMessage & { readonly type: 'log' })
+  | (ThreadMessage & { readonly type: 'log' | 'chunk' })

@@ -12,13 +12,16 @@ import { identityOf, knowTasksAmongOthers, type TaskAmongOthers } from './curren
 import { VALUE, type OutcomeKind } from './lane.js'
 import { encodeOutputs } from './outputs.js'
 import { failureOf, forReply, RESULT } from './run-batch.js'
+import { driveStream, type StreamHost } from './stream.js'
 import { reasonOf } from './task-signal.js'
+import type { ThreadMessage } from './thread-message.js'
 
 export interface IoHost {
   /** Gives the function of a template, or throws what its tasks fail with. */
   readonly loadFunction: (place: FunctionPlace) => TaskFunction | Promise<TaskFunction>
   /** The task of this slot wants to hear when it is to stop. */
   readonly onListening: (slot: number) => void
+  readonly tell: (message: ThreadMessage) => void
 }
 
 interface RunningIoTask extends TaskAmongOthers {
@@ -86,12 +89,21 @@ export class IoTasks {
     const task: RunningIoTask = { identity: identityOf(request, 0), slot, signal, controller, fail, isOver: false }
     this.#running.set(slot, task)
     try {
-      const called = contexts.run(task, async () => await run(...args))
+      const called = contexts.run(task, async () => {
+        const result = run(...args)
+        return request.templates[0]!.isStream
+          ? await driveStream(result, this.#streamHost(request, signal()))
+          : await result
+      })
       return await Promise.race([called, crashed])
     } finally {
       task.isOver = true
       this.#running.delete(slot)
     }
+  }
+
+  #streamHost({ taskIds, attempts }: BatchRequest, signal: AbortSignal): StreamHost {
+    return { task: taskIds[0]!, attempt: attempts[0]!, signal, tell: this.#host.tell }
   }
 }
 

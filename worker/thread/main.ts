@@ -8,16 +8,18 @@ import { currentTask } from './current-task.js'
 import { collectGarbage, collectLeftovers, CollectionCount } from './garbage.js'
 import { disposeLocals } from './locals.js'
 import { runBatch } from './run-batch.js'
+import { expectTakenCalls } from './stream.js'
 import { expectStopCalls } from './task-signal.js'
 import type { ThreadData, ThreadMessage, ThreadStarted } from './thread-message.js'
 import { handleUncaught } from './uncaught.js'
 
 const mainThread = present(parentPort ?? undefined, 'the port to the main thread')
-const { worker, lanes, collections, stopChannel } = workerData as ThreadData
+const { worker, lanes, collections, stopChannel, takenChannel } = workerData as ThreadData
 const collectionCount = new CollectionCount(collections)
 const post = (message: ThreadMessage): void => mainThread.postMessage(message)
 
 expectStopCalls(stopChannel)
+expectTakenCalls(takenChannel)
 replaceConsole(post)
 const report = (text: string): void => post({ type: 'log', level: 'error', task: currentTask()?.key, text })
 handleUncaught(report)
@@ -35,6 +37,7 @@ export async function runInThread(batch: BatchRequest): Promise<BatchReply> {
     lanes,
     loadFunction: ({ url, exportName }) => loadFunction(url, exportName),
     ringDoorbell: (thread) => post({ type: 'doorbell', thread }),
+    tell: post,
   })
   if (batch.isLarge) collectLeftovers()
   // All outcomes are in the lane, and stay there, unless one has to go with the reply: then a later batch is the last.

@@ -13,6 +13,9 @@ import { ERROR, FINAL_ERROR, LaneWriter, VALUE, type OutcomeKind } from './lane.
 import { isFatal, passesFilter } from './may-retry.js'
 import { encodeOutputs } from './outputs.js'
 import { onSharedMemory } from './shared-memory.js'
+import { driveStream } from './stream.js'
+import { signalOf } from './task-signal.js'
+import type { ThreadMessage } from './thread-message.js'
 import { settledOrCrashed } from './uncaught.js'
 
 export interface BatchHost {
@@ -22,6 +25,7 @@ export interface BatchHost {
   readonly loadFunction: (place: FunctionPlace) => TaskFunction | Promise<TaskFunction>
   /** Tells the main thread that the lane has outcomes. */
   readonly ringDoorbell: (thread: number) => void
+  readonly tell: (message: ThreadMessage) => void
 }
 
 const NO_VALUE: Uint8Array = new Uint8Array(0)
@@ -61,6 +65,15 @@ export async function runBatch(batch: BatchRequest, host: BatchHost): Promise<Ba
         if (isTimed) lane.began(place) // Its code was loaded in a time of its own.
       }
       let result = run(...reader.argumentsOf(place))
+      if (templates[template]!.isStream) {
+        const signal = signalOf({ batch, place, lane })
+        result = driveStream(result, {
+          task: taskIds[place]!,
+          attempt: batch.attempts[place]!,
+          signal,
+          tell: host.tell,
+        })
+      }
       if (isThenable(result)) result = await settledOrCrashed(result)
       const change = reader.takeChange()
       if (change !== undefined) throw change

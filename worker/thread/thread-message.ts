@@ -1,10 +1,19 @@
 /** What a thread gets when it starts, and what it tells the main thread, each in a message of its own. */
+import type { TaskId } from '../../protocol/ids.js'
 
 export type LogLevel = 'info' | 'warn' | 'error'
 
 export type ThreadMessage =
   /** The lane of this slot has outcomes that were not read yet. */
   | { readonly type: 'doorbell'; readonly thread: number }
+  /** The next value of a stream, encoded. */
+  | {
+      readonly type: 'chunk'
+      readonly task: TaskId
+      readonly attempt: number
+      readonly index: number
+      readonly value: Uint8Array
+    }
   /** What a task printed, or an error that no task was there to take. `task` is a key; it is missing outside tasks. */
   | { readonly type: 'log'; readonly level: LogLevel; readonly task: string | undefined; readonly text: string }
 
@@ -17,6 +26,8 @@ export interface ThreadData {
   readonly collections: SharedArrayBuffer
   /** Name of the broadcast channel on which tasks are told to stop. */
   readonly stopChannel: string
+  /** And on which streams hear what was taken of them. */
+  readonly takenChannel: string
 }
 
 /** Said once: the thread's own code is loaded. `threadId` is Node's. Between the thread and its pool only. */
