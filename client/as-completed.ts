@@ -135,6 +135,8 @@ class Completed implements FutureStreamFace<unknown, 1 | 2>, Additions<unknown> 
   readonly #signal: AbortSignal | undefined
   readonly #onAbort = (): void => this.#abort()
   #isLeft = false
+  /** There while somebody waits. */
+  #endWait: (() => void) | undefined
 
   constructor(futures: readonly TaskFuture<unknown>[], signal: AbortSignal | undefined) {
     this.#signal = signal
@@ -159,13 +161,17 @@ class Completed implements FutureStreamFace<unknown, 1 | 2>, Additions<unknown> 
     const value = this.#ready.shift()
     if (value !== undefined) return Promise.resolve({ done: false, value })
     if (this.#watch.openCount === 0) return Promise.resolve(DONE)
-    return new Promise((resolve, reject) => this.#takers.push({ resolve, reject }))
+    return new Promise((resolve, reject) => {
+      this.#takers.push({ resolve, reject })
+      this.#endWait ??= this.#watch.beginWait()
+    })
   }
 
   return(): Promise<IteratorResult<Future<unknown>, undefined>> {
     this.#isLeft = true
     this.#letGo()
     for (let taker = this.#takers.shift(); taker !== undefined; taker = this.#takers.shift()) taker.resolve(DONE)
+    this.#waitNoMore()
     return Promise.resolve(DONE)
   }
 
@@ -182,14 +188,22 @@ class Completed implements FutureStreamFace<unknown, 1 | 2>, Additions<unknown> 
     const taker = this.#takers.shift()
     if (taker === undefined) this.#ready.push(future)
     else taker.resolve({ done: false, value: future })
-    if (this.#watch.openCount > 0) return
-    for (let more = this.#takers.shift(); more !== undefined; more = this.#takers.shift()) more.resolve(DONE)
+    if (this.#watch.openCount === 0) {
+      for (let more = this.#takers.shift(); more !== undefined; more = this.#takers.shift()) more.resolve(DONE)
+    }
+    if (this.#takers.length === 0) this.#waitNoMore()
+  }
+
+  #waitNoMore(): void {
+    this.#endWait?.()
+    this.#endWait = undefined
   }
 
   #abort(): void {
     this.#letGo()
     const reason: unknown = this.#signal?.reason
     for (let taker = this.#takers.shift(); taker !== undefined; taker = this.#takers.shift()) taker.reject(reason)
+    this.#waitNoMore()
   }
 
   #letGo(): void {

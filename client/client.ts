@@ -436,7 +436,7 @@ export class Client implements AsyncDisposable {
   future<T>(key: string): Future<T> {
     checkKey(key)
     // Nobody but the caller knows what the task returns.
-    return this.#session.attach(key) as Future<T>
+    return this.#session.attach(key, this.#options.parent) as Future<T>
   }
 
   /**
@@ -444,6 +444,7 @@ export class Client implements AsyncDisposable {
    * future, or a value with futures in it as `futuresOf` finds them. Afterwards the result goes, unless somebody holds it.
    * A cluster that `connect()` started itself ends with its client all the same.
    *
+   * @throws {HeddleError} `ERR_HEDDLE_INVALID_OPTION` in a task: what it submits ends with it.
    * @throws {HeddleError} `ERR_HEDDLE_RELEASED` when a future was released or cancelled.
    * @example
    * ```ts
@@ -451,6 +452,10 @@ export class Client implements AsyncDisposable {
    * ```
    */
   fireAndForget(work: unknown): void {
+    this.#notForTasks(
+      'client.fireAndForget()',
+      'What a task submits ends with it: await it, or let a client submit it.',
+    )
     const futures = futuresOf(work)
     if (futures.length === 0) throw invalidOption(`client.fireAndForget() got ${describe(work)}; give it a future.`)
     this.#session.detach(this.#own('client.fireAndForget()', futures))
@@ -657,6 +662,7 @@ export class Client implements AsyncDisposable {
    * ```
    */
   async retireWorkers(workers: string | readonly string[], options: RetireOptions = {}): Promise<RetireResult> {
+    this.#notForTasks('client.retireWorkers()')
     return await dataCalls.retireWorkers(this.#session, workers, options)
   }
 
@@ -673,6 +679,7 @@ export class Client implements AsyncDisposable {
    * ```
    */
   async restart(options: RestartOptions = {}): Promise<void> {
+    this.#notForTasks('client.restart()')
     await dataCalls.restart(this.#session, options)
   }
 
@@ -700,6 +707,7 @@ export class Client implements AsyncDisposable {
    * ```
    */
   async logs(...workers: readonly string[]): Promise<LogLine[]> {
+    this.#notForTasks('client.logs()')
     return await reports.logs(this.#session, workers)
   }
 
@@ -714,6 +722,7 @@ export class Client implements AsyncDisposable {
    * ```
    */
   async timeline(path?: string): Promise<Trace> {
+    this.#notForTasks('client.timeline()')
     return await reports.timeline(this.#session, path)
   }
 
@@ -727,6 +736,7 @@ export class Client implements AsyncDisposable {
    * ```
    */
   async dump(path: string): Promise<void> {
+    this.#notForTasks('client.dump()')
     await reports.dump(this.#session, path)
   }
 
@@ -877,6 +887,11 @@ export class Client implements AsyncDisposable {
     const where = items.are === 'item' ? 'client.map()' : 'client.starmap()'
     // The overloads say what the tasks return.
     return this.#session.map(fn, items, resolveMapOptions(where, options, this.#options), called) as Future<never>[]
+  }
+
+  /** @throws {HeddleError} `ERR_HEDDLE_INVALID_OPTION` when a task calls. */
+  #notForTasks(call: string, instead = 'It is for clients outside the cluster.'): void {
+    if (this.#options.parent !== undefined) throw invalidOption(`${call} is not for tasks. ${instead}`)
   }
 
   /** Checks that these are futures, and of this client. */

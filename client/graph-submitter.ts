@@ -103,7 +103,7 @@ export class GraphSubmitter {
     const site = this.#sites.take(called, calls, this.#outgoing.turn)
     const places: Place[] = []
     for (const templates of named) {
-      const array = this.#outgoing.newArray()
+      const array = this.#outgoing.newArray(task.parent)
       for (const template of templates) places.push({ array, index: array.add(1, template, site) })
     }
     this.#outgoing.addGraph(new GraphSubmission(this.#owner, this.#templates, { calls, fuse }, places, task))

@@ -41,6 +41,20 @@ export interface LastingHandlers {
   onEnd(error: HeddleError): void
 }
 
+/** What a session says things over, for as long as that may last. */
+export interface LastingLink {
+  send(message: ClientToScheduler): void
+  sendPayload(message: ClientToScheduler, payload: Uint8Array): void
+  /** What was said and has not reached the socket, or, where it must not be lost, is not acknowledged and is too much. */
+  readonly queuedBytes: number
+  /** Resolves when more may be said, or the connection is gone for good. */
+  whenDrained(): Promise<void>
+  /** Resolves when all that must not be lost is kept, or the connection is gone for good. */
+  whenAcknowledged(): Promise<void>
+  /** Ends it for good, whether it is there or not. */
+  close(reason: CloseReason): Promise<void>
+}
+
 interface ConnectionHandlers {
   onOpen?(connection: Connection<ClientToScheduler>): void
   onMessage(message: SchedulerToClient): void
@@ -48,13 +62,13 @@ interface ConnectionHandlers {
 }
 
 /** What no further try changes. */
-const FINAL_CODES: ReadonlySet<string> = new Set<ErrorCode>([
+export const FINAL_CODES: ReadonlySet<string> = new Set<ErrorCode>([
   'ERR_HEDDLE_AUTHENTICATION',
   'ERR_HEDDLE_PROTOCOL',
   'ERR_HEDDLE_VERSION_MISMATCH',
 ])
 
-export class LastingConnection {
+export class LastingConnection implements LastingLink {
   readonly #options: LastingConnectionOptions
   readonly #handlers: LastingHandlers
   /** What the scheduler knows this client by, on whichever connection. */
@@ -95,26 +109,22 @@ export class LastingConnection {
     this.#connection?.sendPayload(message, payload)
   }
 
-  /** What was said and has not reached the socket, or, where it must not be lost, is not acknowledged and is too much. */
   get queuedBytes(): number {
     if (this.#connection === undefined || this.#unacknowledged.isFull) return MAX_UNACKNOWLEDGED_BYTES
     return this.#connection.queuedBytes
   }
 
-  /** Resolves when more may be said, or the connection is gone for good. */
   async whenDrained(): Promise<void> {
     if (this.#giveUp.signal.aborted) return
     if (this.#connection !== undefined && !this.#unacknowledged.isFull) return await this.#connection.whenDrained()
     await new Promise<void>((resolve) => this.#waiting.push(resolve))
   }
 
-  /** Resolves when all that must not be lost is kept, or the connection is gone for good. */
   async whenAcknowledged(): Promise<void> {
     if (this.#unacknowledged.isEmpty || this.#giveUp.signal.aborted) return
     await new Promise<void>((resolve) => this.#awaitingAll.push(resolve))
   }
 
-  /** Ends it for good, whether it is there or not. */
   async close(reason: CloseReason): Promise<void> {
     this.#end()
     const connection = this.#connection

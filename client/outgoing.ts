@@ -6,15 +6,17 @@
  * a large `map`, or the calls of a graph, are encoded. Nothing is released meanwhile: what waits may need it.
  */
 import { Fifo } from '../common/fifo.js'
-import { taskId, type CodeHash, type TaskId } from '../protocol/ids.js'
+import { ARRAY_CAPACITY, taskId, type CodeHash, type TaskId } from '../protocol/ids.js'
 import { MAX_IN_FLIGHT_BYTES } from '../protocol/limits.js'
-import { PRIORITY_BASE, type ClientToScheduler } from '../protocol/messages/client.js'
+import type { ClientToScheduler } from '../protocol/messages/client.js'
+import { PRIORITY_BASE } from '../protocol/urgency.js'
 import type { Connection } from '../protocol/transport/connection.js'
 import { Announcement } from './announcement.js'
 import { Attachment } from './attachment.js'
 import type { Failure } from './failure.js'
 import { GraphSubmission, type GraphOutlet } from './graph-submission.js'
 import type { Leases } from './leases.js'
+import type { TaskParent } from './parent.js'
 import type { MapSlice } from './map-slice.js'
 import { PureKeys } from './pure-keys.js'
 import { Submission } from './submission.js'
@@ -80,13 +82,15 @@ export class Outgoing {
   }
 
   /** The submission that the next task of this template belongs into. It is for the caller to add it, to its array too. */
-  openFor(template: Template): Submission {
+  openFor(template: Template, parent?: TaskParent): Submission {
     const source = template.source.state.type === 'ready' ? undefined : template.source
     const places = placesOf(template)
-    if (this.#open !== undefined && (source !== this.#openSource || this.#open.array.room < places))
-      this.#closeOpen(places)
+    const isOthers = this.#open !== undefined && this.#open.array.parent !== parent
+    if (this.#open !== undefined && (isOthers || source !== this.#openSource || this.#open.array.room < places))
+      this.#closeOpen(isOthers ? ARRAY_CAPACITY : places)
     else if (this.#open?.isLargeEnough === true) this.#continueOpen(this.#open)
-    if (this.#open === undefined || source !== this.#openSource) this.#open = new Submission(this.#emptyArray(), 0)
+    if (this.#open === undefined || isOthers || source !== this.#openSource)
+      this.#open = new Submission(this.#emptyArray(parent), 0)
     this.#openSource = source
     this.flushSoon()
     return this.#open
@@ -100,8 +104,8 @@ export class Outgoing {
     this.flushSoon()
   }
 
-  newArray(): TaskArray {
-    const array = new TaskArray(this.#leases.take())
+  newArray(parent?: TaskParent): TaskArray {
+    const array = new TaskArray(this.#leases.take(), parent)
     this.#arrays.set(array.id, array)
     return array
   }
@@ -116,9 +120,9 @@ export class Outgoing {
   }
 
   /** Gives what a message of its own stands for its place behind all that was submitted, in an array of its own. */
-  addAlone(make: (array: TaskArray) => Announcement | Attachment): void {
+  addAlone(make: (array: TaskArray) => Announcement | Attachment, parent?: TaskParent): void {
     this.#closeOpen()
-    this.#queue.push(make(this.newArray()))
+    this.#queue.push(make(this.newArray(parent)))
     this.flushSoon()
   }
 
@@ -268,11 +272,16 @@ export class Outgoing {
     }
     this.pureKeys.giveAll(submission)
     array.sentCount += tasks.count
+    const { parent } = array
+    if (parent !== undefined) {
+      const call = parent.takeCalls(tasks.count)
+      this.#connection.send({ type: 'submit-under', parent: parent.task, attempt: parent.attempt, call })
+    }
     this.#connection.send(submission.toMessage())
   }
 
   #define(template: Template): void {
-    const { id, name, source, exportName, priority, constants, outputs, needs, rules } = template
+    const { id, name, source, exportName, priority, depth, constants, outputs, needs, rules } = template
     if (template.standing !== 'new' || source.state.type !== 'ready') return
     const { code } = source.state
     this.#defineCode(code)
@@ -287,6 +296,7 @@ export class Outgoing {
       constants: constants.bytes,
       constantInputs: constants.inputs,
       priority: priority + PRIORITY_BASE,
+      depth,
       outputs,
       needs,
       rules,
@@ -381,8 +391,9 @@ export class Outgoing {
   }
 
   /** The array of an open submission that got no task, or a new one. */
-  #emptyArray(): TaskArray {
-    return this.#open?.array.count === 0 ? this.#open.array : this.newArray()
+  #emptyArray(parent: TaskParent | undefined): TaskArray {
+    const array = this.#open?.array
+    return array?.count === 0 && array.parent === parent ? array : this.newArray(parent)
   }
 }
 

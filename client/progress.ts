@@ -60,6 +60,7 @@ export async function progress(futures: Iterable<Future<unknown>>, options: Prog
     group.total += 1
   })
   let left = list.length
+  let endWait = (): void => undefined
   await new Promise<void>((resolve) => {
     const watch = new Watch((future) => {
       const group = groups.get(future.array.nameOf(future.index))!
@@ -69,8 +70,10 @@ export async function progress(futures: Iterable<Future<unknown>>, options: Prog
       if (left === 0) resolve()
     })
     watch.add(list)
+    endWait = watch.beginWait()
     if (left === 0) resolve()
   })
+  endWait()
   view?.close(groups)
 }
 

@@ -24,13 +24,15 @@ import { gather, type ErrorMode } from './gather.js'
 import type { GraphCall } from './graph-call.js'
 import { GraphSubmitter, type GraphOptions } from './graph-submitter.js'
 import { interruptible } from './interruptible.js'
-import { LastingConnection } from './lasting-connection.js'
+import { LastingConnection, type LastingHandlers, type LastingLink } from './lasting-connection.js'
+import { LendingWaiter } from './lending-waiter.js'
 import { Leases } from './leases.js'
 import { Limits } from './limits.js'
 import { LocatedValues } from './located-values.js'
 import type { Items } from './map-slice.js'
 import { checkTimeout } from './options.js'
 import { Outgoing } from './outgoing.js'
+import type { TaskParent } from './parent.js'
 import type { RawGraph } from './raw-graph.js'
 import { ModuleSource } from './remote-module.js'
 import { Replicator } from './replicator.js'
@@ -54,18 +56,23 @@ export interface BlockedTasks {
 }
 
 export interface SessionOptions {
-  readonly socket: Socket
   /** The scheduler's address, for errors. */
   readonly address: string
   /** What the client is called in logs and on the status page. */
   readonly name: string
+  /** Ids to begin with, before the scheduler gives any. */
+  readonly firstLease?: { readonly first: ArrayId; readonly count: number }
+  dialHolder(address: string, signal: AbortSignal): Promise<Socket>
+  /** Told of the caller's functions, by their code. */
+  readonly onFunction?: ((code: CodeHash, fn: TaskFunction) => void) | undefined
+}
+
+export interface OpenOptions extends SessionOptions {
+  readonly socket: Socket
   readonly timeoutMs: number
   readonly signal?: AbortSignal | undefined
   /** Dials the scheduler again, after a cut. */
   redial(signal: AbortSignal): Promise<Socket>
-  dialHolder(address: string, signal: AbortSignal): Promise<Socket>
-  /** Told of the caller's functions, by their code. */
-  readonly onFunction?: ((code: CodeHash, fn: TaskFunction) => void) | undefined
 }
 
 const DATASET_TEMPLATE = nameOnly('dataset')
@@ -97,10 +104,11 @@ interface Question {
  * @throws What `connectTo` throws.
  * @throws {SchedulerUnreachableError} when the scheduler does not answer in time.
  */
-export async function openSession(options: SessionOptions): Promise<Session> {
+export async function openSession(options: OpenOptions): Promise<Session> {
   const { socket, timeoutMs, signal, address } = options
-  const session = new Session(options)
-  await session.open(socket)
+  let connection: LastingConnection | undefined
+  const session = new Session(options, (handlers) => (connection = new LastingConnection(options, handlers)))
+  await present(connection, 'the connection of a session').open(socket, { timeoutMs, signal })
   const timedOut = (): Error =>
     new SchedulerUnreachableError(`The scheduler at ${address} did not take this client in ${timeoutMs} ms; try again.`)
   try {
@@ -115,7 +123,7 @@ export async function openSession(options: SessionOptions): Promise<Session> {
 export class Session implements FutureOwner {
   /** Resolves when the scheduler has given the first lease. */
   readonly isReady: Promise<void>
-  readonly #connection: LastingConnection
+  readonly #connection: LastingLink
   readonly #options: SessionOptions
   readonly #arrays = new Map<number, TaskArray>()
   readonly #leases: Leases
@@ -153,9 +161,10 @@ export class Session implements FutureOwner {
   /** The array that the last message was about: the next one is usually about it too. */
   #lastArray: TaskArray | undefined
 
-  constructor(options: SessionOptions) {
+  /** `link` makes what the scheduler is talked to over, which tells what it hears. */
+  constructor(options: SessionOptions, link: (handlers: LastingHandlers) => LastingLink) {
     this.#options = options
-    const connection = new LastingConnection(options, {
+    const connection = link({
       onMessage: (message) => this.#onMessage(message),
       onPayload: (message, payload) => {
         if (message.type === 'relay-frame') this.#relays.onPayload(message, payload)
@@ -168,6 +177,7 @@ export class Session implements FutureOwner {
     this.#relays = new RelayPort({ link: connection })
     this.#relays.open()
     this.#leases = new Leases(() => connection.send({ type: 'ask-lease' }))
+    if (options.firstLease !== undefined) this.#leases.add(options.firstLease.first, options.firstLease.count)
     this.#outgoing = new Outgoing(connection, this.#leases, this.#arrays)
     const templates = new Templates((template) => this.#outgoing.forget(template), options.onFunction)
     const makeFuture = (array: TaskArray, index: number): TaskFuture<unknown> => this.#makeFuture(array, index)
@@ -185,12 +195,6 @@ export class Session implements FutureOwner {
     })
     this.isReady = new Promise((resolve, reject) => (this.#onReady = { resolve, reject }))
     this.isReady.catch(() => undefined) // Whoever opens the session may have given up.
-  }
-
-  /** @throws What `connectTo` throws. */
-  async open(socket: Socket): Promise<void> {
-    const { timeoutMs, signal } = this.#options
-    await this.#connection.open(socket, { timeoutMs, signal })
   }
 
   get isEnded(): boolean {
@@ -256,7 +260,11 @@ export class Session implements FutureOwner {
 
   /** Submits for one of our futures: a task with one result. */
   pipe(fn: TaskFunction, args: readonly unknown[], called: TaskFunction): Future<unknown> {
-    return this.submit(fn, args, called, DEFAULT_TASK_OPTIONS) as Future<unknown>
+    const [future] = args
+    const parent = future instanceof TaskFuture ? future.array.parent : undefined
+    const options =
+      parent === undefined ? DEFAULT_TASK_OPTIONS : { ...DEFAULT_TASK_OPTIONS, priority: parent.priority, parent }
+    return this.submit(fn, args, called, options) as Future<unknown>
   }
 
   map(fn: TaskFunction, items: Items, options: ResolvedMapOptions, called: TaskFunction): Made[] {
@@ -301,14 +309,14 @@ export class Session implements FutureOwner {
   }
 
   /** One more future of the task with this key, whoever submitted it. */
-  attach(key: string): Future<unknown> {
+  attach(key: string, parent: TaskParent | undefined): Future<unknown> {
     this.checkOpen()
     let future: Future<unknown> | undefined
     this.#outgoing.addAlone((array) => {
       const attachment = new Attachment(array, key)
       future = this.#makeFuture(array, 0)
       return attachment
-    })
+    }, parent)
     return present(future, 'the future of a key')
   }
 
@@ -370,7 +378,11 @@ export class Session implements FutureOwner {
   wait(array: TaskArray, index: number, waiter: Waiter): void {
     if (this.#end !== undefined && array.failureOf(index) === undefined && !array.isReleased(index)) {
       waiter.onError(index, this.#end)
-    } else if (array.wait(index, waiter)) this.#outgoing.ask(array)
+      return
+    }
+    const lending = array.parent === undefined ? undefined : new LendingWaiter(waiter, array.parent)
+    if (array.wait(index, lending ?? waiter)) this.#outgoing.ask(array)
+    lending?.begin()
   }
 
   release(array: TaskArray, index: number): void {

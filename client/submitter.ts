@@ -8,6 +8,7 @@ import type { Future } from './future.js'
 import { InputSink } from './input-sink.js'
 import { addItem, MapSlice, type Items } from './map-slice.js'
 import type { Outgoing } from './outgoing.js'
+import type { TaskParent } from './parent.js'
 import { ENOUGH_BYTES } from './submission.js'
 import { SubmitSites, type SubmitSite } from './submit-site.js'
 import type { TaskArray } from './task-array.js'
@@ -42,6 +43,7 @@ interface Mapping {
   readonly items: Items
   readonly keys: readonly string[] | undefined
   readonly site: SubmitSite
+  readonly parent: TaskParent | undefined
   /** Those made so far. */
   readonly futures: Made[]
 }
@@ -68,7 +70,7 @@ export class Submitter {
   submit(fn: TaskFunction, args: readonly unknown[], options: ResolvedTaskOptions, called: TaskFunction): Made {
     const template = this.#templates.of(fn, options)
     const site = this.#sites.take(called, template, this.#outgoing.turn)
-    const open = this.#outgoing.openFor(template)
+    const open = this.#outgoing.openFor(template, options.parent)
     open.tasks.add(args, this.#sink, 'args')
     const { failure } = this.#sink
     open.tasks.addOutputs(template.outputs)
@@ -92,7 +94,7 @@ export class Submitter {
     const isShared = constants === NO_CONSTANTS && options.rules.maxFailures === 0
     const template = isShared ? this.#templates.of(fn, options) : this.#templates.forOneMap(fn, options, constants)
     const site = this.#sites.take(called, template, this.#outgoing.turn)
-    const mapping: Mapping = { template, items, keys, site, futures: [] }
+    const mapping: Mapping = { template, items, keys, site, parent: options.parent, futures: [] }
     try {
       if (values.length > MAX_ITEMS_AT_ONCE) this.#mapInSlices(mapping)
       else this.#mapAtOnce(mapping)
@@ -119,7 +121,7 @@ export class Submitter {
     const packed = tasks.takePacked()
     while (futures.length < length) {
       const start = futures.length
-      const open = this.#outgoing.openFor(template)
+      const open = this.#outgoing.openFor(template, mapping.parent)
       const room = Math.floor(open.array.room / places)
       const end = endOfMessage(packed, start, Math.min(length, start + room))
       open.tasks.addFrom(tasks, packed, start, end, template.outputs)
@@ -138,12 +140,12 @@ export class Submitter {
   }
 
   #mapInSlices(mapping: Mapping): void {
-    const { template, items, futures } = mapping
+    const { template, items, futures, parent } = mapping
     const { length } = items.values
     const perArray = Math.floor(ARRAY_CAPACITY / placesOf(template))
     this.#outgoing.beginSlices(Math.ceil(length / perArray))
     while (futures.length < length) {
-      const array = this.#outgoing.newArray()
+      const array = this.#outgoing.newArray(parent)
       this.#outgoing.addSlice(new MapSlice(this.#owner, array, template, items, futures.length))
       this.#addFutures(mapping, array, Math.min(length - futures.length, perArray))
     }

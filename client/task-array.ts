@@ -7,6 +7,7 @@ import { HeddleError } from '../protocol/errors.js'
 import { ARRAY_CAPACITY, generatedKey, taskId, type ArrayId, type TaskId } from '../protocol/ids.js'
 import { errorOf, isCancellation, type Failure } from './failure.js'
 import type { FutureStatus } from './future.js'
+import type { TaskParent } from './parent.js'
 import type { SubmitSite } from './submit-site.js'
 import type { Template } from './template.js'
 
@@ -51,6 +52,8 @@ interface Call {
 
 export class TaskArray {
   readonly id: ArrayId
+  /** The task whose children its tasks are, if a task submitted them. */
+  readonly parent: TaskParent | undefined
   /** How many tasks it has. */
   count = 0
   /** How many of them the scheduler was told of. */
@@ -75,8 +78,9 @@ export class TaskArray {
   /** Tasks that were released, which the scheduler was not told of yet. */
   #releases: number[] = []
 
-  constructor(id: ArrayId) {
+  constructor(id: ArrayId, parent?: TaskParent) {
     this.id = id
+    this.parent = parent
   }
 
   /** How many more tasks it can have. */

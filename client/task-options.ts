@@ -12,6 +12,7 @@ import type { Input, Inputs } from './future.js'
 import { NO_NEEDS, type Needs } from '../protocol/messages/needs.js'
 import { NEED_OPTIONS, resolveNeeds, type NeedOptions } from './needs.js'
 import { NO_RULES } from '../protocol/messages/rules.js'
+import type { TaskParent } from './parent.js'
 import { checkOptionNames, checkSignal, describe, invalidOption } from './options.js'
 
 /** Options of tasks, for {@link Client.with}. */
@@ -82,9 +83,12 @@ export interface ResolvedTaskOptions {
   /** 0: the result is one value. */
   readonly outputs: number
   readonly signal: AbortSignal | undefined
+  /** The task that submits them, if one does. */
+  readonly parent: TaskParent | undefined
 }
 
 export interface ResolvedMapOptions {
+  readonly parent: TaskParent | undefined
   readonly outputs: number
   readonly signal: AbortSignal | undefined
   readonly name: string | undefined
@@ -105,6 +109,7 @@ export const DEFAULT_TASK_OPTIONS: ResolvedTaskOptions = Object.freeze({
   rules: NO_RULES,
   outputs: 0,
   signal: undefined,
+  parent: undefined,
 })
 
 /** What can be said of every task, wherever it is made. */
@@ -145,7 +150,7 @@ export function completeTaskOptions(
   if (key !== undefined && outputs > 0) throw keyWithOutputs(key)
   checkPure(pure, key !== undefined, outputs)
   checkSignal(signal)
-  return Object.freeze({ name, key, pure, priority, outputs, needs, rules, signal })
+  return Object.freeze({ name, key, pure, priority, outputs, needs, rules, signal, parent: base.parent })
 }
 
 /** Completes and checks the options of `map` or `starmap`, as `where` says; what they don't say is as in `base`. */
@@ -172,7 +177,7 @@ export function resolveMapOptions(
   const needs = resolveNeeds(given, base.needs)
   const rules = withMaxFailures(resolveRules(given, base.rules), given.maxFailures)
   checkSignal(signal)
-  return { name, key, pure, priority, args, outputs: base.outputs, needs, rules, signal }
+  return { name, key, pure, priority, args, outputs: base.outputs, needs, rules, signal, parent: base.parent }
 }
 
 /** @throws {HeddleError} `ERR_HEDDLE_INVALID_OPTION` */

@@ -48,6 +48,8 @@ export interface Template {
   readonly source: CodeSource
   readonly exportName: string
   readonly priority: number
+  /** How many tasks submit each other down to its tasks. */
+  readonly depth: number
   readonly needs: Needs
   readonly rules: ResolvedRules
   readonly constants: Constants
@@ -71,6 +73,7 @@ export function nameOnly(name: string): Template {
     source: { name, state: { type: 'bundling' } },
     exportName: '',
     priority: 0,
+    depth: 0,
     needs: NO_NEEDS,
     rules: NO_RULES,
     constants: NO_CONSTANTS,

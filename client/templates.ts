@@ -6,6 +6,7 @@ import { NO_RULES } from '../protocol/messages/rules.js'
 import { captureFunction } from './capture/function.js'
 import { labelOfRules, type ResolvedRules } from './failure-options.js'
 import { describe } from './options.js'
+import type { TaskParent } from './parent.js'
 import { preloadedFunction } from './preloaded.js'
 import { remoteTargetOf } from './remote-module.js'
 import { labelOf } from './needs.js'
@@ -21,6 +22,8 @@ export interface Naming {
   readonly needs: Needs
   readonly pure: boolean
   readonly rules: ResolvedRules
+  /** The task that submits, if one does. */
+  readonly parent?: TaskParent | undefined
 }
 
 interface Target {
@@ -73,7 +76,7 @@ export class Templates {
     const target = this.#targetOf(fn)
     const name = naming.name ?? target.name
     const { priority, outputs, needs, rules, pure } = naming
-    const label = `${priority} ${outputs} ${pure} ${labelOf(needs)} ${labelOfRules(rules)} ${target.exportName} ${name}`
+    const label = `${depthOf(naming)} ${priority} ${outputs} ${pure} ${labelOf(needs)} ${labelOfRules(rules)} ${target.exportName} ${name}`
     const siblings = this.#byIdentity.get(target.identity)
     let template = siblings?.get(label)
     if (template === undefined) {
@@ -104,7 +107,8 @@ export class Templates {
     const { name, priority, outputs, needs, rules, pure } = naming
     const fresh = { standing: 'new', unsent: 0, isClosed: false } as const
     const pureName = pure ? ownName : undefined
-    return { id, name, source, exportName, priority, outputs, needs, rules, constants, pureName, ...fresh }
+    const depth = depthOf(naming)
+    return { id, name, source, exportName, priority, depth, outputs, needs, rules, constants, pureName, ...fresh }
   }
 
   #remember(template: Template, identity: string | CodeSource, label: string): void {
@@ -156,4 +160,8 @@ export class Templates {
     this.#onFunction?.(code, fn)
     return { source: { name, state: { type: 'ready', code: captured } }, exportName, name, identity: code }
   }
+}
+
+function depthOf({ parent }: Pick<Naming, 'parent'>): number {
+  return parent?.depth ?? 0
 }

@@ -57,13 +57,16 @@ export async function wait<F extends Future<unknown>>(
     overCount += 1
     if (overCount >= count) onEnough()
   })
+  let endWait = (): void => undefined
   const timedOut = (timeoutMs: number): TimeoutError =>
     new TimeoutError(`${overCount} of ${count} futures are over after ${timeoutMs} ms; wait again, or for longer.`)
   try {
     watch.add(list)
     if (count === 0) onEnough()
+    endWait = watch.beginWait()
     await interruptible(isEnough, { ...options, timedOut })
   } finally {
+    endWait()
     watch.end()
   }
   // The very objects that came in.

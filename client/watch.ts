@@ -3,6 +3,7 @@
  * Neighbours in a task array share a watcher, so that a million futures of a map need a thousand.
  */
 import { describe, invalidOption } from './options.js'
+import type { TaskParent } from './parent.js'
 import type { TaskArray, Watcher } from './task-array.js'
 import { TaskFuture } from './task-future.js'
 
@@ -10,6 +11,8 @@ import { TaskFuture } from './task-future.js'
 export class Watch {
   readonly #onOver: (future: TaskFuture<unknown>) => void
   readonly #runs = new Set<Run>()
+  /** Tasks that submitted some of them. */
+  readonly #parents = new Set<TaskParent>()
   /** How many are not over. */
   openCount = 0
 
@@ -30,9 +33,19 @@ export class Watch {
       if (run?.array !== array || run.end !== index) {
         run = new Run(array, index, (over, isLast) => this.#end(over, isLast))
         this.#runs.add(run)
+        if (array.parent !== undefined) this.#parents.add(array.parent)
       }
       run.add(future)
       this.openCount += 1
+    }
+  }
+
+  /** Somebody waits for the next to end, in the code of a task perhaps: its thread may run others until the call that it gets. */
+  beginWait(): () => void {
+    const parents = [...this.#parents]
+    for (const parent of parents) parent.beginWait()
+    return () => {
+      for (const parent of parents) parent.endWait()
     }
   }
 

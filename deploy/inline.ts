@@ -60,7 +60,7 @@ export async function startInlineCluster({ log, functionOf, onCrash }: InlineOpt
     log,
     taskLog: log,
     network,
-    createPool: (host) => new InlinePool({ host, functionOf }),
+    createPool: (host) => new InlinePool({ host, functionOf, dial: { dialScheduler, dialHolder: dialWorker } }),
   })
   const closeAll = async (): Promise<void> => {
     await worker.close()

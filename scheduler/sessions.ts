@@ -11,7 +11,7 @@ import { CLIENT_SILENCE_MS, HANDSHAKE_TIMEOUT_MS, MAX_CONNECTIONS } from '../pro
 import { clientToScheduler, schedulerToClient } from '../protocol/messages/client.js'
 import type { ClientToScheduler, SchedulerToClient } from '../protocol/messages/client.js'
 import type { ActionOutcome } from '../protocol/messages/api.js'
-import type { Hello } from '../protocol/messages/handshake.js'
+import type { Hello, Role } from '../protocol/messages/handshake.js'
 import type { Runs } from '../protocol/messages/runs.js'
 import { schedulerToWorker, workerToScheduler } from '../protocol/messages/worker.js'
 import type { SchedulerToWorker, WorkerToScheduler } from '../protocol/messages/worker.js'
@@ -21,6 +21,7 @@ import { freshMemory } from '../protocol/transport/inbox.js'
 import type { LinkContract } from '../protocol/transport/link.js'
 import type { Socket } from '../protocol/transport/socket.js'
 import { isSameNodeMajor, nodeMajor } from '../protocol/version.js'
+import type { Newcomer } from './core/client-record.js'
 import type { SchedulerEvent } from './core/events.js'
 import type { JournalRecord } from './core/journal-record.js'
 import type { SchedulerMachine } from './core/machine.js'
@@ -30,6 +31,7 @@ import type { Grant, TokenRole } from './role-token.js'
 import { refuseLargePayload, RelaySwitch, strayPayload, type RelayEnd } from './relay-switch.js'
 import { answerViewer } from './viewers.js'
 
+const WORKER_GONE: CloseReason = Object.freeze({ code: 'closed', message: 'Its worker is gone.' })
 const STOPPED: CloseReason = Object.freeze({ code: 'ERR_HEDDLE_CLOSED', message: 'The scheduler was stopped.' })
 
 export interface SessionsOptions {
@@ -55,6 +57,8 @@ export class Sessions {
   readonly #loop: EventLoop<SchedulerEvent, SchedulerInstruction>
   readonly #clients = new Map<ClientId, Connection<SchedulerToClient>>()
   readonly #workers = new Map<WorkerId, Connection<SchedulerToWorker>>()
+  /** Clients of tasks, by the name of the worker that runs these. */
+  readonly #taskClients = new Map<string, Set<Connection<SchedulerToClient>>>()
   /** Every connection past its handshake, workers that have not joined included. */
   readonly #open = new Set<Connection<SchedulerToClient> | Connection<SchedulerToWorker>>()
   readonly #switch = new RelaySwitch()
@@ -153,7 +157,8 @@ export class Sessions {
       const message = `The scheduler has ${this.#maxConnections} connections, which is its limit; close some first.`
       return { refuse: new HeddleError('ERR_HEDDLE_PROTOCOL', message, { retryable: true }) }
     }
-    if (hello.role !== 'peer' && !mayBe(grant, hello.role)) return { refuse: refuseRole(grant, hello.role) }
+    if (hello.role !== 'peer' && !mayBe(grant, hello.role))
+      return { refuse: refuseRole(grant, tokenRoleOf(hello.role)) }
     if (this.#strictVersions && !isSameNodeMajor(process.version, hello.nodeVersion)) {
       return { refuse: refuseNode(hello) }
     }
@@ -161,7 +166,9 @@ export class Sessions {
       case 'viewer':
         return this.#viewerContract()
       case 'client':
-        return this.#clientContract(hello.name, hello.secret ?? '')
+        return this.#clientContract({ name: hello.name, session: hello.secret })
+      case 'task':
+        return this.#taskContract(hello.name)
       case 'worker':
         return this.#workerContract()
       case 'peer':
@@ -171,13 +178,12 @@ export class Sessions {
     }
   }
 
-  /** `session` is what a client shows that comes back. */
-  #clientContract(name: string, session: string): LinkContract<ClientToScheduler, SchedulerToClient> {
+  #clientContract(newcomer: Newcomer): LinkContract<ClientToScheduler, SchedulerToClient> {
     const client = clientId(++this.#lastClient)
     const handlers = (connection: Connection<SchedulerToClient>): Handlers<ClientToScheduler> => {
       this.#open.add(connection)
       this.#clients.set(client, connection)
-      this.#submit({ type: 'client-joined', client, name, session, nowMs: this.nowMs })
+      this.#submit({ type: 'client-joined', client, ...newcomer, nowMs: this.nowMs })
       this.#log.debug({ client, peer: connection.peer }, 'client connected')
       return {
         allocate: allocateFrame,
@@ -217,6 +223,29 @@ export class Sessions {
     return { incoming: clientToScheduler, outgoing: schedulerToClient, handlers }
   }
 
+  /**
+   * The client of a thread's tasks. A task may keep that thread busy for any time, so its silence means nothing: it goes
+   * with its socket, or with the worker.
+   */
+  #taskContract(worker: string): LinkContract<ClientToScheduler, SchedulerToClient> {
+    const contract = this.#clientContract({ name: `tasks of ${worker}`, tasksOf: worker })
+    const handlers: typeof contract.handlers = (connection) => {
+      const ours = this.#taskClients.get(worker) ?? new Set()
+      this.#taskClients.set(worker, ours.add(connection))
+      const given = contract.handlers(connection)
+      return {
+        ...given,
+        onClose: (reason) => {
+          ours.delete(connection)
+          if (ours.size === 0 && this.#taskClients.get(worker) === ours) this.#taskClients.delete(worker)
+          // Its thread may have been ended: that is an ordinary end.
+          given.onClose({ ...reason, code: 'closed' })
+        },
+      }
+    }
+    return { ...contract, maxSilenceMs: Infinity, handlers }
+  }
+
   /** A connection is a worker once it said `join`, which must be the first thing it says, and soon. */
   #workerContract(): LinkContract<WorkerToScheduler, SchedulerToWorker> {
     const handlers = (connection: Connection<SchedulerToWorker>): Handlers<WorkerToScheduler> => {
@@ -252,6 +281,7 @@ export class Sessions {
           this.#open.delete(connection)
           if (worker === undefined) return
           this.#workers.delete(worker)
+          for (const client of this.#taskClients.get(name) ?? []) client.close(WORKER_GONE)
           this.#submit({ type: 'worker-left', worker, reason: reason.message, nowMs: this.nowMs })
           this.#logEnd('worker left', connection.peer, reason)
         },
@@ -320,8 +350,14 @@ export class Sessions {
 }
 
 /** Whoever may submit work may look on, too. */
-function mayBe(grant: Grant, role: TokenRole): boolean {
+function mayBe(grant: Grant, of: Exclude<Role, 'peer'>): boolean {
+  const role = tokenRoleOf(of)
   return grant === 'all' || grant === role || (grant === 'client' && role === 'viewer')
+}
+
+/** What tasks submit is part of what workers do. */
+function tokenRoleOf(role: Exclude<Role, 'peer'>): TokenRole {
+  return role === 'task' ? 'worker' : role
 }
 
 function refuseRole(grant: Grant, role: TokenRole): HeddleError {

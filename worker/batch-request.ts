@@ -29,7 +29,7 @@ export function createBatchRequest(options: BatchRequestOptions): BatchRequest {
   const args = new Packer()
   for (let place = 0; place < count; place++) {
     const task = tasks[place]!
-    templateOf[place] = templates.placeOf(task.template)
+    templateOf[place] = templates.placeOf(task)
     taskIds[place] = task.task
     attempts[place] = task.attempt
     if (task.key !== undefined) keys.set(place, task.key)
@@ -63,11 +63,12 @@ class Templates {
     this.#urlOf = urlOf
   }
 
-  placeOf(template: WorkerTemplate): number {
+  /** All tasks of a template have one urgency. */
+  placeOf({ template, priority }: Pick<BatchTask, 'template' | 'priority'>): number {
     if (template === this.#last) return this.#lastPlace
     let place = this.#places.get(template)
     if (place === undefined) {
-      place = this.list.push(threadTemplate(template, this.#urlOf)) - 1
+      place = this.list.push(threadTemplate(template, this.#urlOf, priority)) - 1
       this.#places.set(template, place)
     }
     this.#last = template
@@ -76,7 +77,7 @@ class Templates {
   }
 }
 
-function threadTemplate(template: WorkerTemplate, urlOf: (code: CodeHash) => string): ThreadTemplate {
+function threadTemplate(template: WorkerTemplate, urlOf: (code: CodeHash) => string, urgency: number): ThreadTemplate {
   const { name, code, exportName, constantInputs, outputs, timeoutMs, isStream } = template
   const filter = codeHash(template.retryFilter)
   return {
@@ -86,6 +87,7 @@ function threadTemplate(template: WorkerTemplate, urlOf: (code: CodeHash) => str
     exportName,
     constants: sharedConstants(template),
     constantInputCount: constantInputs.length,
+    urgency,
     outputs,
     timeoutMs,
     isStream,

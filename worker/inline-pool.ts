@@ -4,11 +4,14 @@
  */
 import { HeddleError } from '../protocol/errors.js'
 import type { CodeHash } from '../protocol/ids.js'
+import type { TaskRoute } from '../client/in-task.js'
 import type { StopCause } from './core/stopping.js'
 import type { BatchEnd, IoEnd, IoPool, PoolHost, ThreadPool } from './thread-pool.js'
-import type { BatchRequest, FunctionPlace } from './thread/batch.js'
+import { ArrayIds } from './thread/array-ids.js'
+import type { BatchHost, BatchRequest, FunctionPlace } from './thread/batch.js'
 import { loadFunction, type TaskFunction } from './thread/code.js'
-import { IoTasks, outsideIoTasks } from './thread/io-task.js'
+import { outsideTasks } from './thread/current-task.js'
+import { IoTasks } from './thread/io-task.js'
 import { disposeLocals } from './thread/locals.js'
 import { runBatch } from './thread/run-batch.js'
 import { onTakenCall, type TakenCall } from './thread/stream.js'
@@ -18,6 +21,8 @@ export interface InlinePoolOptions {
   readonly host: PoolHost
   /** The caller's own function of this code, if it is one; other code is loaded as in a thread. */
   readonly functionOf: (code: CodeHash) => TaskFunction | undefined
+  /** How tasks reach the cluster, in memory. */
+  readonly dial?: Pick<TaskRoute, 'dialScheduler' | 'dialHolder'>
 }
 
 export class InlinePool implements ThreadPool {
@@ -27,40 +32,55 @@ export class InlinePool implements ThreadPool {
   readonly #options: InlinePoolOptions
   /** Slots whose tasks have taken their signals. */
   readonly #listening = new Set<number>()
-  readonly #ioTasks = new IoTasks({
-    loadFunction: (template) => this.#load(template),
-    onListening: (slot) => this.#listening.add(slot),
-    tell: (message) => this.#options.host.onMessage(message),
-  })
+  readonly #ioTasks: IoTasks
+  readonly #batchHost: BatchHost
   #isClosed = false
 
   constructor(options: InlinePoolOptions) {
     this.#options = options
+    const { lanes, worker, scheduler, onMessage } = options.host
+    const arrayIds = new ArrayIds(scheduler?.arrayIds)
+    const route = {
+      address: 'inline:',
+      token: undefined,
+      tls: undefined,
+      worker,
+      takeArrayIds: () => arrayIds.take(),
+      ...options.dial,
+    }
+    const load = (template: FunctionPlace): TaskFunction | Promise<TaskFunction> => this.#load(template)
+    this.#ioTasks = new IoTasks({
+      loadFunction: load,
+      onListening: (slot) => this.#listening.add(slot),
+      tell: onMessage,
+      route,
+    })
+    this.#batchHost = {
+      threadId: 0,
+      lanes,
+      loadFunction: load,
+      tell: onMessage,
+      route,
+    }
     this.io = { run: (request) => this.#runIo(request), tellToStop: (slot, cause) => this.#tellIoToStop(slot, cause) }
   }
 
   async run(batch: BatchRequest): Promise<BatchEnd> {
     // What is to be sent in this turn leaves first: a task may take long.
     await new Promise((resolve) => setImmediate(resolve))
-    if (this.#isClosed) return { type: 'exited', exitCode: 0, reason: 'its worker was closed' }
-    const { lanes, onMessage } = this.#options.host
-    const reply = await outsideIoTasks(() =>
-      runBatch(batch, {
-        lanes,
-        loadFunction: (template) => this.#load(template),
-        ringDoorbell: (thread) => onMessage({ type: 'doorbell', thread }),
-        tell: onMessage,
-      }),
-    )
+    if (this.#isClosed) {
+      return { type: 'exited', threadId: 0, wasTerminated: true, exitCode: 0, reason: 'its worker was closed' }
+    }
+    const reply = await outsideTasks(() => runBatch(batch, this.#batchHost))
     return { type: 'replied', reply }
   }
 
   async #runIo(request: BatchRequest): Promise<IoEnd> {
     await new Promise((resolve) => setImmediate(resolve))
     if (this.#isClosed) return { type: 'exited', exitCode: 0, reason: 'its worker was closed', isCulprit: true }
-    const outcome = await outsideIoTasks(() => this.#ioTasks.run(request))
+    const outcome = await outsideTasks(() => this.#ioTasks.run(request))
     this.#listening.delete(request.thread)
-    return { type: 'ended', outcome }
+    return outcome === undefined ? { type: 'orphaned' } : { type: 'ended', outcome }
   }
 
   #tellIoToStop(slot: number, cause: StopCause): boolean {
@@ -79,6 +99,10 @@ export class InlinePool implements ThreadPool {
 
   terminate(): never {
     throw new HeddleError('ERR_HEDDLE_INVALID_OPTION', 'A task of an inline: cluster cannot be stopped; use threads.')
+  }
+
+  terminateThread(): never {
+    return this.terminate()
   }
 
   /** The caller's thread is the only one, and its memory the caller's business. */

@@ -17,6 +17,9 @@ export interface IoSlotsOptions {
   readonly submit: (event: UntimedEvent) => void
 }
 
+/** For the core it is as if its thread had gone, and another task were to blame. */
+const INNOCENT = { exitCode: 0, reason: 'its client lost the scheduler', isCulprit: false } as const
+
 export class IoSlots {
   readonly #options: IoSlotsOptions
   readonly #busy = new Set<number>()
@@ -41,7 +44,7 @@ export class IoSlots {
       submit({ type: 'batch-ended', thread: slot, firstUnstarted: 1 })
       return
     }
-    const { exitCode, reason, isCulprit } = end
+    const { exitCode, reason, isCulprit } = end.type === 'exited' ? end : INNOCENT
     const culprit = isCulprit ? 0 : undefined
     submit({ type: 'thread-exited', thread: slot, culprit, firstUnstarted: 1, exitCode, reason })
   }

@@ -23,7 +23,7 @@ interface Run {
 }
 
 export class IoThreads implements IoPool {
-  readonly #host: Pick<PoolHost, 'worker' | 'onMessage'>
+  readonly #host: Pick<PoolHost, 'worker' | 'scheduler' | 'onMessage'>
   /** By slot, wherever it runs. */
   readonly #threads = new Map<number, IoThread>()
   /** Gets the next task. */
@@ -34,7 +34,7 @@ export class IoThreads implements IoPool {
   /** Name of the broadcast channel on which streams hear what was taken of them. */
   readonly #takenChannel: string
 
-  constructor(host: Pick<PoolHost, 'worker' | 'onMessage'>, takenChannel: string) {
+  constructor(host: Pick<PoolHost, 'worker' | 'scheduler' | 'onMessage'>, takenChannel: string) {
     this.#host = host
     this.#takenChannel = takenChannel
   }
@@ -66,6 +66,7 @@ export class IoThreads implements IoPool {
   #start(): IoThread {
     const thread = new IoThread({
       worker: this.#host.worker,
+      scheduler: this.#host.scheduler,
       takenChannel: this.#takenChannel,
       onMessage: (message) => this.#host.onMessage(message),
       onRetired: () => {
@@ -81,6 +82,7 @@ export class IoThreads implements IoPool {
 interface IoThreadOptions {
   /** The worker's name. */
   readonly worker: string
+  readonly scheduler: PoolHost['scheduler']
   readonly takenChannel: string
   readonly onMessage: (message: ThreadMessage) => void
   /** It takes no more tasks. */
@@ -103,9 +105,9 @@ class IoThread {
 
   constructor(options: IoThreadOptions) {
     this.#options = options
-    this.#worker = new Worker(THREAD_ENTRY, {
-      workerData: { takenChannel: options.takenChannel } satisfies IoThreadData,
-    })
+    const { worker, scheduler, takenChannel } = options
+    const workerData = { worker, scheduler, takenChannel } satisfies IoThreadData
+    this.#worker = new Worker(THREAD_ENTRY, { workerData })
     this.#started = Promise.race([once(this.#worker, 'message'), once(this.#worker, 'exit')]).catch(() => undefined)
     this.#worker.on('message', (message: FromIoThread) => this.#onMessage(message))
     this.#worker.on('error', (error: unknown) => (this.#error = error))
@@ -151,7 +153,7 @@ class IoThread {
         const { slot, outcome, isWornOut } = message
         const run = this.#runs.get(slot)
         this.#runs.delete(slot)
-        run?.settle({ type: 'ended', outcome })
+        run?.settle(outcome === undefined ? { type: 'orphaned' } : { type: 'ended', outcome })
         if (isWornOut || this.#isRetired) this.#retire()
         break
       }

@@ -32,6 +32,8 @@ interface Run {
   wasStopped: boolean
   /** The thread that has it, once one has. */
   thread: Worker | undefined
+  /** Node's number of that: a thread that is gone has none any more. */
+  threadId: number
 }
 
 export class PiscinaPool implements ThreadPool {
@@ -48,11 +50,14 @@ export class PiscinaPool implements ThreadPool {
   /** As that, for streams. */
   readonly #takenChannel = new BroadcastChannel(`heddle-taken-${randomUUID()}`)
 
+  readonly #onThreadExit: PoolHost['onThreadExit']
+
   readonly canTerminate = true
   readonly io: IoThreads
 
-  constructor({ worker, lanes, onMessage, onError }: PoolHost) {
-    this.io = new IoThreads({ worker, onMessage }, this.#takenChannel.name)
+  constructor({ worker, lanes, scheduler, lentIn, onMessage, onError, onThreadExit }: PoolHost) {
+    this.#onThreadExit = onThreadExit
+    this.io = new IoThreads({ worker, scheduler, onMessage }, this.#takenChannel.name)
     this.#piscina = new piscina.Piscina<BatchRequest | IdleRequest, BatchReply>({
       filename: THREAD_ENTRY,
       name: 'runInThread',
@@ -62,6 +67,7 @@ export class PiscinaPool implements ThreadPool {
       workerData: {
         worker,
         lanes,
+        scheduler,
         collections: this.#collectionCount.memory,
         stopChannel: this.#stopChannel.name,
         takenChannel: this.#takenChannel.name,
@@ -71,10 +77,14 @@ export class PiscinaPool implements ThreadPool {
       recordTiming: false,
       // Any idle thread will do. We take part in the choice to learn which it was.
       loadBalancer: (task, workers) => {
-        const idle = workers.find((each) => each.currentUsage === 0)
+        const idle = leastLent(
+          workers.filter((each) => each.currentUsage === 0),
+          lentIn,
+        )
         if (idle === undefined) return null
         const run = task[piscina.queueOptionsSymbol] as Run
         run.thread = this.#piscina.threads.find((each) => each.threadId === idle.id)
+        run.threadId = idle.id
         if (run.thread !== undefined) this.#watchExit(run.thread)
         return idle
       },
@@ -87,7 +97,7 @@ export class PiscinaPool implements ThreadPool {
   }
 
   async run(batch: BatchRequest): Promise<BatchEnd> {
-    const run: Run = { stop: new EventEmitter(), wasStopped: false, thread: undefined }
+    const run: Run = { stop: new EventEmitter(), wasStopped: false, thread: undefined, threadId: -1 }
     this.#runs.set(batch.thread, run)
     const transferList = [batch.args.bytes.buffer as ArrayBuffer]
     if (batch.inputs.length > 0) transferList.push(batch.inputValues.bytes.buffer as ArrayBuffer)
@@ -96,8 +106,9 @@ export class PiscinaPool implements ThreadPool {
       const reply = await this.#piscina.run(task, { signal: run.stop, transferList })
       return { type: 'replied', reply }
     } catch (error) {
+      const { threadId, wasStopped: wasTerminated } = run
       const exitCode = await this.#exitOf(run.thread)
-      return { type: 'exited', exitCode, reason: reasonOf(error, run.wasStopped, exitCode) }
+      return { type: 'exited', threadId, wasTerminated, exitCode, reason: reasonOf(error, wasTerminated, exitCode) }
     } finally {
       this.#runs.delete(batch.thread)
     }
@@ -116,6 +127,10 @@ export class PiscinaPool implements ThreadPool {
     if (run === undefined) return
     run.wasStopped = true
     run.stop.emit('abort')
+  }
+
+  terminateThread(threadId: number): void {
+    void this.#piscina.threads.find((each) => each.threadId === threadId)?.terminate()
   }
 
   collect(): void {
@@ -143,7 +158,7 @@ export class PiscinaPool implements ThreadPool {
     const idle: Promise<unknown>[] = []
     // Each goes to an idle thread of its own: they are given out before any of them can end.
     for (let count = this.#piscina.threads.length - this.#runs.size; count > 0; count--) {
-      const run: Run = { stop: new EventEmitter(), wasStopped: false, thread: undefined }
+      const run: Run = { stop: new EventEmitter(), wasStopped: false, thread: undefined, threadId: -1 }
       // One that dies meanwhile has nothing left to put in order.
       idle.push(this.#piscina.run({ [piscina.queueOptionsSymbol]: run }, { name }).catch(() => undefined))
     }
@@ -167,7 +182,10 @@ export class PiscinaPool implements ThreadPool {
 
   #watchExit(thread: Worker): void {
     if (this.#exitCodes.has(thread)) return
-    this.#exitCodes.set(thread, new Promise((resolve) => thread.once('exit', resolve)))
+    const { threadId } = thread
+    const exited = new Promise<number>((resolve) => thread.once('exit', resolve))
+    this.#exitCodes.set(thread, exited)
+    void exited.then((exitCode) => this.#onThreadExit(threadId, exitCode))
   }
 
   /** Waits until the thread is really gone, for until then it may still run what it ran. */
@@ -180,6 +198,25 @@ export class PiscinaPool implements ThreadPool {
     return (exitCode ?? 1) & 255
   }
 }
+
+/** Of those that are idle, the one where least goes on that waited for other tasks. */
+function leastLent<W extends { readonly id: number }>(idle: readonly W[], lentIn: PoolHost['lentIn']): W | undefined {
+  let best: W | undefined
+  let least = Infinity
+  for (const each of idle) {
+    const { count, resumed } = lentIn(each.id)
+    const lent = count + resumed * MANY
+    if (lent < least) {
+      best = each
+      least = lent
+    }
+    if (lent === 0) break
+  }
+  return best
+}
+
+/** One that goes on counts more than any number that wait. */
+const MANY = 2 ** 20
 
 function reasonOf(error: unknown, wasTerminated: boolean, exitCode: number): string {
   if (wasTerminated) return 'its thread was terminated'

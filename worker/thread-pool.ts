@@ -6,16 +6,25 @@ import type { StopCause } from './core/stopping.js'
 import type { BatchReply, BatchRequest, TaskOutcome } from './thread/batch.js'
 import type { TakenCall } from './thread/stream.js'
 import type { StopCall } from './thread/task-signal.js'
-import type { ThreadMessage } from './thread/thread-message.js'
+import type { ThreadMessage, ThreadRoute } from './thread/thread-message.js'
 
 /** How a batch ended: the slot's thread is free again, or it is gone and a fresh one has taken its place. */
 export type BatchEnd =
   | { readonly type: 'replied'; readonly reply: BatchReply }
-  | { readonly type: 'exited'; readonly exitCode: number; readonly reason: string }
+  | {
+      readonly type: 'exited'
+      readonly threadId: number
+      /** Whoever owns the pool asked for it. */
+      readonly wasTerminated: boolean
+      readonly exitCode: number
+      readonly reason: string
+    }
 
 /** How a task without a thread ended: as tasks do, or with the thread that it shared. */
 export type IoEnd =
   | { readonly type: 'ended'; readonly outcome: TaskOutcome }
+  /** What it waits for won't come, as its client has lost the scheduler: it is to start again. */
+  | { readonly type: 'orphaned' }
   /** `isCulprit`: it ended the thread, or nobody knows who did. */
   | { readonly type: 'exited'; readonly exitCode: number; readonly reason: string; readonly isCulprit: boolean }
 
@@ -39,6 +48,8 @@ export interface ThreadPool {
   tellTaken(call: TakenCall): void
   /** Stops what the slot runs, even an endless loop: its batch ends with `exited`, once the thread is gone. */
   terminate(thread: number): void
+  /** Ends the thread of this number, with what runs and what is lent there. */
+  terminateThread(threadId: number): void
   /** Collects the garbage of all threads, of busy ones when they are free, so that shared memory comes back. */
   collect(): void
   /** Stops everything; threads that are idle first dispose of what tasks keep there. Resolves when all threads are gone. */
@@ -52,6 +63,12 @@ export interface PoolHost {
   /** One for each slot: where its batches leave their outcomes. */
   readonly lanes: readonly SharedArrayBuffer[]
   readonly onMessage: (message: ThreadMessage) => void
+  /** How tasks that run here reach the scheduler. */
+  readonly scheduler: ThreadRoute | undefined
+  /** How many tasks are lent in the thread of this number, and how many of them go on. Others are given work first. */
+  readonly lentIn: (threadId: number) => { readonly count: number; readonly resumed: number }
+  /** A thread that had a batch is gone, whatever it did. */
+  readonly onThreadExit: (threadId: number, exitCode: number) => void
   /** A thread failed outside any batch. A pool that has no thread left cannot get any: their start is what fails. */
   readonly onError: (error: unknown, threadsLeft: number) => void
 }

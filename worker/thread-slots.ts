@@ -3,7 +3,7 @@
  * and what threads write into their lanes into events for the core.
  */
 import { assert, present } from '../common/assert.js'
-import type { CodeHash, TaskId } from '../protocol/ids.js'
+import type { Attempt, CodeHash, TaskId } from '../protocol/ids.js'
 import { createBatchRequest } from './batch-request.js'
 import type { Outcomes, WorkerEvent } from './core/events.js'
 import type { BatchTask, WorkerInstruction } from './core/instructions.js'
@@ -11,6 +11,7 @@ import type { StopCause } from './core/stopping.js'
 import { idsOf, keepOutcome } from './outcomes.js'
 import type { BatchEnd, ThreadPool } from './thread-pool.js'
 import type { LaneReader } from './thread/lane.js'
+import type { ThreadMessage } from './thread/thread-message.js'
 import type { ValueStore } from './value-store.js'
 
 /** An event of the core before somebody says when it was. */
@@ -28,6 +29,13 @@ export interface ThreadSlotsOptions {
   readonly submit: (event: UntimedEvent) => void
 }
 
+/** A task that left its batch to wait for others, and goes on in the same thread. */
+interface LentTask {
+  readonly task: BatchTask
+  readonly threadId: number
+  isAwaiting: boolean
+}
+
 /** A thread deep in a task can't ring for the results before it; so its lane is looked at while a batch runs. */
 const LOOK_INTERVAL_MS = 20
 
@@ -40,6 +48,9 @@ interface Slot {
 export class ThreadSlots {
   readonly #options: ThreadSlotsOptions
   readonly #slots: readonly Slot[]
+  readonly #lent = new Map<string, LentTask>()
+  /** Threads that are ended for a task that is lent there: what else they run is not to blame. */
+  readonly #ending = new Set<number>()
 
   constructor(options: ThreadSlotsOptions) {
     this.#options = options
@@ -67,12 +78,84 @@ export class ThreadSlots {
     const end = await pool.run(request)
     clearInterval(looking)
     this.readOutcomes(thread)
+    const isInnocent = end.type === 'exited' && this.#ending.has(end.threadId)
     if (end.type === 'replied' && end.reply.large !== undefined) {
       submit({ type: 'tasks-ended', thread, outcomes: keepOutcome(store, tasks, end.reply.large) })
     }
     const firstUnstarted = slot.lane.takeBack(tasks.length)
     slot.tasks = []
-    submit(endEvent(thread, end, firstUnstarted, slot.lane.running))
+    const culprit = isInnocent ? undefined : slot.lane.running
+    submit(endEvent(thread, end, firstUnstarted, culprit))
+    if (end.type === 'exited')
+      this.#loseLent(end.threadId, end, culprit === undefined && !isInnocent && !end.wasTerminated)
+  }
+
+  /** A thread is gone. If it ran no batch, and one of its lent tasks went on, that is why. */
+  onThreadExit(threadId: number, exitCode: number): void {
+    const reason = `its thread exited with code ${exitCode}; a task must return or throw, not call process.exit()`
+    this.#loseLent(threadId, { exitCode, reason }, !this.#ending.has(threadId))
+    this.#ending.delete(threadId)
+  }
+
+  /** What is lent in a thread, and how much of it goes on. */
+  lentIn(threadId: number): { readonly count: number; readonly resumed: number } {
+    let count = 0
+    let resumed = 0
+    for (const lent of this.#lent.values()) {
+      if (lent.threadId !== threadId) continue
+      count++
+      if (!lent.isAwaiting) resumed++
+    }
+    return { count, resumed }
+  }
+
+  /** A task that is lent goes on, waits again, waits in vain, or has ended. Its lane says first that it is lent. */
+  onLent(message: Extract<ThreadMessage, { readonly type: 'awaits' | 'orphaned' | 'ended' }>): void {
+    this.readOutcomes(message.thread)
+    const label = labelOf(message.task, message.attempt)
+    const lent = this.#lent.get(label)
+    if (lent === undefined) return
+    const { task, attempt } = lent.task
+    if (message.type === 'awaits') {
+      lent.isAwaiting = message.isAwaiting
+      this.#options.submit({ type: 'lent-awaits', task, attempt, isAwaiting: message.isAwaiting })
+      return
+    }
+    if (message.type === 'orphaned') {
+      this.#options.submit({ type: 'lent-orphaned', task, attempt })
+      return
+    }
+    this.#lent.delete(label)
+    const outcomes = keepOutcome(this.#options.store, [lent.task], message.outcome)
+    this.#options.submit({ type: 'lent-ended', task, attempt, outcomes })
+  }
+
+  /** Asks a task that is lent to end. */
+  askLentToStop(task: TaskId, attempt: Attempt, cause: StopCause): void {
+    if (this.#lent.has(labelOf(task, attempt))) this.#options.pool.tellToStop({ task, attempt, cause })
+  }
+
+  /** Ends the thread of a task that is lent. */
+  terminateLent(task: TaskId, attempt: Attempt): void {
+    const lent = this.#lent.get(labelOf(task, attempt))
+    if (lent === undefined) return
+    this.#ending.add(lent.threadId)
+    this.#options.pool.terminateThread(lent.threadId)
+  }
+
+  #loseLent(
+    threadId: number,
+    { exitCode, reason }: { readonly exitCode: number; readonly reason: string },
+    mayBlame: boolean,
+  ): void {
+    const lost = [...this.#lent.values()].filter((each) => each.threadId === threadId)
+    if (lost.length === 0) return
+    const [culprit, ...others] = lost.filter(({ isAwaiting }) => !isAwaiting)
+    const hasCulprit = mayBlame && culprit !== undefined && others.length === 0
+    if (hasCulprit) lost.sort((a, b) => Number(a.isAwaiting) - Number(b.isAwaiting))
+    for (const { task } of lost) this.#lent.delete(labelOf(task.task, task.attempt))
+    const tasks = lost.map(({ task: { task, attempt } }) => ({ task, attempt }))
+    this.#options.submit({ type: 'lent-lost', tasks, hasCulprit, exitCode, reason })
   }
 
   /** Keeps a thread from starting more of its batch. */
@@ -106,10 +189,19 @@ export class ThreadSlots {
   /** Reads what a thread wrote since the last time. */
   readOutcomes(thread: number): void {
     const { lane, tasks } = this.#slotOf(thread)
-    const outcomes = tasks.length === 0 ? undefined : lane.drain()
-    if (outcomes === undefined) return
-    this.#storeValues(tasks, outcomes)
-    this.#options.submit({ type: 'tasks-ended', thread, outcomes })
+    const news = tasks.length === 0 ? undefined : lane.drain()
+    if (news === undefined) return
+    const { lent, ...outcomes } = news
+    if (outcomes.places.length > 0) {
+      this.#storeValues(tasks, outcomes)
+      this.#options.submit({ type: 'tasks-ended', thread, outcomes })
+    }
+    for (const { place, threadId } of lent) {
+      const task = present(tasks[place], 'a task that is lent')
+      this.#lent.set(labelOf(task.task, task.attempt), { task, threadId, isAwaiting: true })
+      const { canTerminate } = this.#options.pool
+      this.#options.submit({ type: 'task-lent', thread, place, ranMs: lane.ranMs(place), canTerminate })
+    }
   }
 
   #storeValues(tasks: readonly BatchTask[], { places, threw, values }: Outcomes): void {
@@ -127,6 +219,10 @@ export class ThreadSlots {
   #slotOf(thread: number): Slot {
     return present(this.#slots[thread], `slot ${thread}`)
   }
+}
+
+function labelOf(task: TaskId, attempt: number): string {
+  return `${task} ${attempt}`
 }
 
 function endEvent(thread: number, end: BatchEnd, firstUnstarted: number, culprit: number | undefined): UntimedEvent {

@@ -34,6 +34,7 @@ import { SchedulerLink } from './scheduler-link.js'
 import type { PoolHost, ThreadPool } from './thread-pool.js'
 import { Spiller } from './spiller.js'
 import { ThreadSlots, type UntimedEvent } from './thread-slots.js'
+import { ArrayIds } from './thread/array-ids.js'
 import { LaneReader } from './thread/lane.js'
 import type { ThreadMessage } from './thread/thread-message.js'
 import { ValueExchange } from './value-exchange.js'
@@ -127,6 +128,7 @@ class Worker implements RunningWorker {
   readonly #scratch: ScratchFolder
   readonly #codes: CodeCache
   readonly #store = new ValueStore()
+  readonly #arrayIds = new ArrayIds()
   readonly #pool: ThreadPool
   readonly #slots: ThreadSlots
   readonly #ioSlots: IoSlots
@@ -180,7 +182,17 @@ class Worker implements RunningWorker {
     this.#pool = createPool({
       worker: name,
       lanes: lanes.map(({ memory }) => memory),
+      scheduler: {
+        address: options.schedulerUrl,
+        token: options.token,
+        tls: options.tls,
+        arrayIds: this.#arrayIds.memory,
+      },
       onMessage: (message) => this.#onThreadMessage(message),
+      lentIn: (threadId) => this.#slots.lentIn(threadId),
+      onThreadExit: (threadId, exitCode) => {
+        if (!this.#stopped.signal.aborted) this.#slots.onThreadExit(threadId, exitCode)
+      },
       onError: (error, threadsLeft) => {
         this.#log.error({ err: error }, 'a thread failed')
         if (threadsLeft === 0) this.#crash(error)
@@ -288,6 +300,12 @@ class Worker implements RunningWorker {
         break
       case 'tell-taken':
         this.#pool.tellTaken({ task: instruction.task, attempt: instruction.attempt, taken: instruction.taken })
+        break
+      case 'ask-lent-to-stop':
+        this.#slots.askLentToStop(instruction.task, instruction.attempt, instruction.cause)
+        break
+      case 'terminate-lent':
+        this.#slots.terminateLent(instruction.task, instruction.attempt)
         break
       case 'abort':
         void this.#abort(instruction.reason)
@@ -413,6 +431,7 @@ class Worker implements RunningWorker {
     if (message.type === 'joined') {
       this.#relays.open()
       this.#exchange.useSecret(message.peerSecret)
+      this.#arrayIds.set(message.firstArray, message.arrayCount)
     }
     this.#submit({ type: 'scheduler-message', message })
   }
@@ -438,6 +457,11 @@ class Worker implements RunningWorker {
         break
       case 'chunk':
         this.#submit({ ...message, type: 'stream-chunk', attempt: attempt(message.attempt) })
+        break
+      case 'awaits':
+      case 'orphaned':
+      case 'ended':
+        this.#slots.onLent(message)
         break
       case 'log':
         this.#taskLog[message.level](message.task === undefined ? {} : { task: message.task }, message.text)

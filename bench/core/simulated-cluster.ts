@@ -19,7 +19,8 @@ import {
 } from '../../protocol/ids.js'
 import { NO_RULES } from '../../protocol/messages/rules.js'
 import { NO_NEEDS } from '../../protocol/messages/needs.js'
-import { PRIORITY_BASE, type SchedulerToClient } from '../../protocol/messages/client.js'
+import type { SchedulerToClient } from '../../protocol/messages/client.js'
+import { PRIORITY_BASE } from '../../protocol/urgency.js'
 import type { HeardFromClient, SchedulerEvent } from '../../scheduler/core/events.js'
 import type { SchedulerInstruction } from '../../scheduler/core/instructions.js'
 import { createSchedulerMachine, type SchedulerMachine } from '../../scheduler/core/machine.js'
@@ -78,6 +79,7 @@ export class SimulatedCluster {
         constants: new Uint8Array(0),
         constantInputs: [],
         priority: PRIORITY_BASE,
+        depth: 0,
         outputs: 0,
         needs: NO_NEEDS,
         rules: NO_RULES,

@@ -14,7 +14,7 @@ import {
   union,
   type Infer,
 } from '../schema.js'
-import { array, defineCode, hash, stopper, task, template } from './common.js'
+import { array, attemptNumber, defineCode, hash, stopper, task, template } from './common.js'
 import { askExplanation, explained } from './explanation.js'
 import { declareLimit, limitRefused, returnUnit, takeUnit, unitRefused, unitTaken } from './limit.js'
 import { dataAnswers, dataCalls } from './data.js'
@@ -37,6 +37,8 @@ export const defineTemplate = message('define-template', {
   constantInputs: taskIds,
   /** Higher first. Sent with `PRIORITY_BASE` added, so that it is a whole number from 0 up. */
   priority: integer,
+  /** 0 for a client's own tasks, 1 for tasks that those submit, and so on: see `urgencyOf`. */
+  depth: integer,
   /** Into how many values its tasks' results are taken apart; 0 when a result is one value. */
   outputs: integer,
   /** What each of its tasks takes of a worker. */
@@ -45,7 +47,6 @@ export const defineTemplate = message('define-template', {
   rules,
 })
 export type DefineTemplate = Infer<typeof defineTemplate>
-export const PRIORITY_BASE = 2 ** 31
 
 /**
  * New tasks, at the places `firstIndex` and up of one task array. `runs` says which template how many of them have, in
@@ -66,6 +67,14 @@ export const submit = message('submit', {
   keys: list(record({ place: integer, key: text })),
 })
 export type Submit = Infer<typeof submit>
+
+/**
+ * The next `submit` is of tasks that this attempt of a task submits, its children: they are let go of with it at the
+ * latest. `call` numbers the first of them among all that the attempt submits. A later attempt that submits the same code
+ * with the same arguments under the same number gets the task that is there.
+ */
+export const submitUnder = message('submit-under', { parent: task, attempt: attemptNumber, call: integer })
+export type SubmitUnder = Infer<typeof submitUnder>
 
 /**
  * A value that the client has and gives to workers itself: the one task of a new array. The scheduler answers with
@@ -122,6 +131,7 @@ export type Attach = Infer<typeof attach>
 export const clientToScheduler = union([
   defineCode,
   defineTemplate,
+  submitUnder,
   submit,
   scatter,
   notScattered,

@@ -1,8 +1,11 @@
 /** What two processes say first, whatever they are to each other. */
 import { integer, message, oneOf, optionalText, text, union, type Infer } from '../schema.js'
 
-/** A viewer asks a scheduler what there is, and can't change it. */
-export const role = oneOf('client', 'worker', 'peer', 'viewer')
+/**
+ * A viewer asks a scheduler what there is, and can't change it. `task` is the client of the tasks that run in one thread of a
+ * worker, and has the worker's name.
+ */
+export const role = oneOf('client', 'worker', 'peer', 'viewer', 'task')
 export type Role = Infer<typeof role>
 
 /** The dialling side says who it is and which versions of the protocol it speaks. */

@@ -24,6 +24,7 @@ const KEPT: Readonly<Record<ClientToScheduler['type'], boolean>> = {
   unpublish: true,
   'open-dataset': true,
   restart: true,
+  'submit-under': false, // The clients of tasks are not kept.
   'not-scattered': false,
   'stream-taken': false,
   want: false,

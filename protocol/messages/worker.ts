@@ -15,7 +15,7 @@ import {
   union,
   type Infer,
 } from '../schema.js'
-import { attemptNumber, defineCode, hash, stopper, task, template, worker } from './common.js'
+import { array, attemptNumber, defineCode, hash, stopper, task, template, worker } from './common.js'
 import { amounts } from './needs.js'
 import { fromSwitch, toSwitch } from './relay.js'
 import { tell, told } from './report.js'
@@ -129,6 +129,11 @@ export const leaving = message('leaving', {})
 export const streamChunk = message('stream-chunk', { task, attempt: attemptNumber, index: integer, value: bytes })
 export type StreamChunk = Infer<typeof streamChunk>
 
+/** These wait for tasks that they submitted: their slots are free meanwhile. */
+export const tasksSuspended = message('tasks-suspended', { tasks: taskIds, attempts: integers })
+/** These go on: they take their slots again. */
+export const tasksResumed = message('tasks-resumed', { tasks: taskIds, attempts: integers })
+
 /** Copies that `fetch-copies` asked for could not be had. */
 export const copiesMissing = message('copies-missing', { tasks: taskIds })
 
@@ -164,6 +169,8 @@ export const workerToScheduler = union([
   streamChunk,
   told,
   runs,
+  tasksSuspended,
+  tasksResumed,
   ...toSwitch,
 ])
 export type WorkerToScheduler = Infer<typeof workerToScheduler>
@@ -172,7 +179,14 @@ export type WorkerToScheduler = Infer<typeof workerToScheduler>
  * Answers `join`. Peers and clients show `peerSecret` when they fetch values. If the scheduler is lost that `keepsState`,
  * another one will know what it knew: the worker keeps what it holds and what it runs.
  */
-export const joined = message('joined', { worker, peerSecret: text, keepsState: flag })
+export const joined = message('joined', {
+  worker,
+  peerSecret: text,
+  keepsState: flag,
+  /** Array ids for the clients of tasks that run here, which submit before they have a lease of their own. */
+  firstArray: array,
+  arrayCount: integer,
+})
 /** The template under the scheduler's own numbering; sent once to each worker before the first task that uses it. */
 export const defineTemplate = message('define-template', {
   template,
@@ -214,7 +228,7 @@ export const runTasks = message('run-tasks', {
   /** One for each task, or empty when all are 1. */
   attempts: integers,
   runs: integers,
-  /** Higher first; all tasks of one message share it. */
+  /** Higher first, as of `urgencyOf`; all tasks of one message share it. */
   priority: integer,
   args: packed,
   inputCounts: integers,

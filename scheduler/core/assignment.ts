@@ -41,10 +41,12 @@ function give(state: SchedulerState, task: Task, worker: WorkerRecord): void {
 export function unassign(state: SchedulerState, task: Task, worker: WorkerRecord): void {
   if (!worker.processing.delete(task)) return
   if (worker.recalled.size > 0) endRecall(state, worker, task)
-  if (task.inputs.length > 0) state.consuming--
+  // One that waits for its children uses nothing up, and is not counted.
+  const isSuspended = worker.suspended.size > 0 && worker.suspended.delete(task)
+  if (task.inputs.length > 0 && !isSuspended) state.consuming--
   worker.argumentBytes -= argumentBytesOf(task)
   const { demand, statistics } = task.template
-  if (demand?.needs.threads === 0) worker.ioTasks--
+  if (demand?.needs.threads === 0) worker.ioTasks -= isSuspended ? 0 : 1
   else if (statistics.meanUs === undefined) worker.untimed--
   else worker.queuedUs -= statistics.meanUs
   if (demand !== undefined) giveBack(state, demand, worker)

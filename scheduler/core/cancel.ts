@@ -8,6 +8,7 @@ import type { Stopper } from '../../protocol/messages/common.js'
 import type { TasksStopped } from '../../protocol/messages/worker.js'
 import { abandon, endLingering, reorder } from './assignment.js'
 import type { ClientRecord } from './client-record.js'
+import { childrenOf } from './nesting.js'
 import { failTask } from './outcome.js'
 import { dropScatter, forgo, releaseFuture } from './retention.js'
 import { outboxOf, workerOutboxOf, type SchedulerState } from './state.js'
@@ -27,7 +28,7 @@ interface Cancellation {
 /** A task that a worker was told to stop. */
 export interface Stop {
   readonly cancellation: Cancellation
-  /** Its place in the question. */
+  /** Its place in the question; -1 of one that was submitted by another of them. */
   readonly place: number
   readonly attempt: number
 }
@@ -38,7 +39,7 @@ export function onCancel(
   { request, tasks, graceMs, error }: Cancel,
 ): void {
   const cancellation: Cancellation = { client, request, stoppedBy: tasks.map(() => 'none'), open: 0 }
-  const stops = new Map<WorkerRecord, { readonly tasks: TaskId[]; readonly attempts: number[] }>()
+  const stops: Stops = new Map()
   tasks.forEach((id, place) => {
     const array = state.arrays.get(arrayOf(id))
     const index = indexOf(id)
@@ -59,20 +60,61 @@ export function onCancel(
     const { attempt } = runner ?? task
     const worker = runner?.state.type === 'processing' ? runner.state.worker : undefined
     if (task.template.isScattered) dropScatter(state, task)
+    const ancestor = task.producer ?? task
+    // They are found first: with its outcome it lets go of them.
+    const descendants = state.nestings.size === 0 ? [] : descendantsOf(state, ancestor)
     if (worker !== undefined && runner === task) abandon(state, task, worker)
     forgo(state, array, index)
     failTask(state, task, cancelled(task, error))
     // The task that other outputs are still wanted of goes on.
+    if (!isPending(ancestor)) for (const child of descendants) cancelChild(state, child, { cancellation, error, stops })
     if (runner === undefined || worker === undefined || worker.processing.has(runner)) return
-    let order = stops.get(worker)
-    if (order === undefined) stops.set(worker, (order = { tasks: [], attempts: [] }))
-    order.tasks.push(runner.id)
-    order.attempts.push(attempt)
-    worker.stopping.set(runner.id, { cancellation, place, attempt })
-    cancellation.open++
+    orderStop(stops, worker, runner.id, { cancellation, place, attempt })
   })
   for (const [worker, order] of stops) workerOutboxOf(state, worker).add({ type: 'stop-tasks', ...order, graceMs })
   if (cancellation.open === 0) answer(state, cancellation)
+}
+
+/** What workers are told to stop. */
+type Stops = Map<WorkerRecord, { readonly tasks: TaskId[]; readonly attempts: number[] }>
+
+function orderStop(stops: Stops, worker: WorkerRecord, task: TaskId, stop: Stop): void {
+  let order = stops.get(worker)
+  if (order === undefined) stops.set(worker, (order = { tasks: [], attempts: [] }))
+  order.tasks.push(task)
+  order.attempts.push(stop.attempt)
+  worker.stopping.set(task, stop)
+  stop.cancellation.open++
+}
+
+/** What a task has submitted, and what that has, as far as nobody else holds it. */
+function descendantsOf(state: SchedulerState, ancestor: Task): Task[] {
+  const found: Task[] = []
+  const parents = [ancestor]
+  for (let next = parents.pop(); next !== undefined; next = parents.pop()) {
+    const nesting = state.nestings.get(next.id)
+    for (const child of nesting === undefined ? [] : childrenOf(nesting)) {
+      if (isOthersToo(child, child.array.client)) continue
+      found.push(child)
+      parents.push(child.producer ?? child)
+    }
+  }
+  return found
+}
+
+/** The task goes with one that submitted it. What has not begun is let go of when the turn ends. */
+function cancelChild(
+  state: SchedulerState,
+  child: Task,
+  { cancellation, error, stops }: { cancellation: Cancellation; error: Uint8Array; stops: Stops },
+): void {
+  const runner = runnerOf(child)
+  if (runner?.state.type !== 'processing') return
+  const { worker } = runner.state
+  const { attempt } = runner
+  if (runner === child) abandon(state, child, worker)
+  failTask(state, child, cancelled(child, error))
+  if (!worker.processing.has(runner)) orderStop(stops, worker, runner.id, { cancellation, place: -1, attempt })
 }
 
 /** The worker's slots are free of these. */
@@ -93,7 +135,7 @@ function settle(state: SchedulerState, worker: WorkerRecord, id: TaskId, stopped
   const { cancellation, place, attempt } = stop
   // What goes on where nothing stops it takes what it took until the worker says that it has ended.
   if (stoppedBy !== 'abandoned') endLingering(state, worker, id, attempt)
-  cancellation.stoppedBy[place] = stoppedBy
+  if (place >= 0) cancellation.stoppedBy[place] = stoppedBy
   cancellation.open--
   if (cancellation.open === 0) answer(state, cancellation)
 }

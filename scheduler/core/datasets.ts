@@ -54,7 +54,7 @@ export function onOpenDataset(
   client: ClientRecord,
   { array: id, name }: { readonly array: ArrayId; readonly name: string },
 ): string | undefined {
-  if (!hasLease(client, id)) return 'its array id was not leased to this client'
+  if (!hasLease(state, client, id)) return 'its array id was not leased to this client'
   if (state.arrays.has(id)) return 'its array is in use'
   const task = state.datasets.get(name)
   const template = task?.template ?? templateWithoutCode(state, 'dataset')

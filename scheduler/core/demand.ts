@@ -11,7 +11,7 @@ import { hasRoom } from './admission.js'
 import type { ClientRecord } from './client-record.js'
 import { countUnits, endLine, obstacleOfLimits } from './limits.js'
 import { ReadyQueue } from './ready-queue.js'
-import { isPaused, loadOf, slotsOf, type WorkerRecord } from './worker-record.js'
+import { isKeptFree, isPaused, loadOf, slotsOf, type WorkerRecord } from './worker-record.js'
 import { mayTakeRoots } from './roots.js'
 import { outboxOf, type SchedulerState } from './state.js'
 import type { Template } from './template.js'
@@ -254,8 +254,9 @@ export function fits(demand: Demand, worker: WorkerRecord): boolean {
   for (const { name, thousandths } of needs.others) {
     if (thousandths > (worker.free.others.get(name) ?? 0)) return false
   }
+  if (!isKeptFree(worker)) return true
   const { reservedFor } = worker
-  return reservedFor === undefined || reservedFor === demand || leavesEnough(reservedFor, needs, worker)
+  return reservedFor === demand || leavesEnough(reservedFor, needs, worker)
 }
 
 /** A worker has a task that another scheduler sent there: is that as if this one had? */
@@ -285,10 +286,11 @@ function setFitting({ needs, fitting, preferred }: Demand, worker: WorkerRecord,
 }
 
 function hasSlots({ threads }: Needs, worker: WorkerRecord): boolean {
-  if (threads === 0) return worker.free.ioTasks > 0 && (!isPaused(worker) || worker.processing.size === 0)
+  if (threads === 0)
+    return worker.free.ioTasks > 0 && (!isPaused(worker) || worker.processing.size === worker.suspended.size)
   // Several threads at once are to be had only where nothing was sent ahead.
   if (threads === 1) return hasRoom(worker)
-  return isPaused(worker) ? worker.processing.size === 0 : slotsOf(worker) + threads <= worker.join.threads
+  return isPaused(worker) ? slotsOf(worker) === 0 : slotsOf(worker) + threads <= worker.join.threads
 }
 
 /** Would what is free beside the demand's own tasks still be enough for one of them, if a task with these needs came too? */

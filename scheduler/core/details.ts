@@ -2,6 +2,7 @@
 import { taskId } from '../../protocol/ids.js'
 import { MAX_EXPLAINED } from '../../protocol/limits.js'
 import type { TaskDetails } from '../../protocol/messages/api.js'
+import { priorityOf } from '../../protocol/urgency.js'
 import { readableText } from './error-groups.js'
 import { explain, findByKey } from './explain.js'
 import type { SchedulerState } from './state.js'
@@ -20,7 +21,7 @@ export function detailsOf(state: SchedulerState, key: string): TaskDetails | und
     key: place.key,
     functionName: template.name,
     client: array.client.name,
-    priority: template.priority,
+    priority: priorityOf(template.priority),
     isDetached: task?.isDetached ?? false,
     inputCount: inputs.length,
     inputs: inputs.slice(0, MAX_EXPLAINED).map((input) => ({

@@ -9,18 +9,31 @@ type Passed = 'relay-frame' | 'relay-taken' | 'runs'
 export type HeardFromClient = Exclude<ClientToScheduler, { readonly type: Passed }>
 export type HeardFromWorker = Exclude<WorkerToScheduler, { readonly type: Passed }>
 
-export type SchedulerEvent = { readonly nowMs: number } & (
-  | { readonly type: 'client-joined'; readonly client: ClientId; readonly name: string; readonly session?: string }
-  | { readonly type: 'client-message'; readonly client: ClientId; readonly message: HeardFromClient }
-  /** `isFinal`: it said that it goes, so it will not come back. */
-  | { readonly type: 'client-left'; readonly client: ClientId; readonly isFinal?: boolean }
-  /** A worker's connection said `join`. The shell numbers connections; the core may refuse it by `close-worker`. */
-  | { readonly type: 'worker-joined'; readonly worker: WorkerId; readonly join: Join }
-  | { readonly type: 'worker-message'; readonly worker: WorkerId; readonly message: HeardFromWorker }
-  /** Somebody who looks after the cluster asks; answered by `answer-operator` with the same number. */
-  | { readonly type: 'operator-asked'; readonly request: number; readonly action: OperatorAction; readonly key: string }
-  /** The worker's connection is gone, by itself or because the core asked for it. */
-  | { readonly type: 'worker-left'; readonly worker: WorkerId; readonly reason: string }
-  /** What must be kept can't be, for want of room; or it can again. */
-  | { readonly type: 'journal-full'; readonly isFull: boolean }
-)
+export type SchedulerEvent = { readonly nowMs: number } &
+  /** `session` is what a client shows that comes back; the client of tasks says which worker runs them, and won't. */
+  (
+    | {
+        readonly type: 'client-joined'
+        readonly client: ClientId
+        readonly name: string
+        readonly session?: string | undefined
+        readonly tasksOf?: string | undefined
+      }
+    | { readonly type: 'client-message'; readonly client: ClientId; readonly message: HeardFromClient }
+    /** `isFinal`: it said that it goes, so it will not come back. */
+    | { readonly type: 'client-left'; readonly client: ClientId; readonly isFinal?: boolean }
+    /** A worker's connection said `join`. The shell numbers connections; the core may refuse it by `close-worker`. */
+    | { readonly type: 'worker-joined'; readonly worker: WorkerId; readonly join: Join }
+    | { readonly type: 'worker-message'; readonly worker: WorkerId; readonly message: HeardFromWorker }
+    /** Somebody who looks after the cluster asks; answered by `answer-operator` with the same number. */
+    | {
+        readonly type: 'operator-asked'
+        readonly request: number
+        readonly action: OperatorAction
+        readonly key: string
+      }
+    /** The worker's connection is gone, by itself or because the core asked for it. */
+    | { readonly type: 'worker-left'; readonly worker: WorkerId; readonly reason: string }
+    /** What must be kept can't be, for want of room; or it can again. */
+    | { readonly type: 'journal-full'; readonly isFull: boolean }
+  )

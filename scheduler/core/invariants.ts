@@ -10,7 +10,7 @@ import { isNeeded } from './retention.js'
 import { hasRoomToServe } from './spread.js'
 import type { SchedulerState } from './state.js'
 import { HELD } from './task-array.js'
-import { isPending, type Task, type TaskState } from './task.js'
+import { isPending, takesThread, type Task, type TaskState } from './task.js'
 import type { FunctionStatistics, Template } from './template.js'
 import { hoards, slotsOf, type WorkerRecord } from './worker-record.js'
 
@@ -36,6 +36,7 @@ export function checkInvariants(state: SchedulerState): void {
   checkDatasets(state, tasks)
   checkMoves(state)
   checkLeaving(state)
+  checkNestings(state)
   for (const task of state.streamed) {
     assert(task.template.rules.isStream, `${task.id} is no stream, and is kept as one`)
     assert(task.state.type === 'processing', `${task.id} is kept as a stream that gave values, and does not run`)
@@ -64,6 +65,22 @@ function checkRecalls({ workers, hoarders, recallsUnderWay }: SchedulerState): v
   }
   for (const worker of hoarders) assert(workers.get(worker.id) === worker, 'a worker that is gone has tasks to spare')
   assert(asked === recallsUnderWay, `${asked} tasks are asked back, and ${recallsUnderWay} are counted`)
+}
+
+/** Who submits in a task is known while the task runs or is to run again, and no longer. */
+function checkNestings(state: SchedulerState): void {
+  for (const [id, { parent }] of state.nestings) {
+    assert(parent.id === id && isPending(parent), `${id} has ended and has children`)
+    assert(parent.array.tasks[parent.index] === parent, `${id} is gone and has children`)
+  }
+  for (const array of state.arrays.values()) {
+    const { nesting, client } = array
+    const isOpen = state.clients.get(client.id) === client
+    const isKept = nesting !== undefined && state.nestings.get(nesting.parent.id) === nesting
+    const isEnding = nesting !== undefined && state.endedNestings.includes(nesting)
+    const isOthers = array.tasks.some((task) => task !== undefined && (task.dependants > 0 || isNeeded(task)))
+    assert(isOpen || isKept || isEnding || isOthers, `array ${array.id} belongs to nobody`)
+  }
 }
 
 function allTasks(state: SchedulerState): Set<Task> {
@@ -185,6 +202,7 @@ function checkWorkers(state: SchedulerState, tasks: ReadonlySet<Task>): void {
     }
     assert(worker.heapPlace >= 0 !== worker.isLeaving, `worker ${worker.id} is open and leaving, or neither`)
     assert(state.workersByName.get(worker.join.name) === worker, `worker ${worker.id} is not found by its name`)
+    for (const task of worker.suspended) assert(worker.processing.has(task), `${task.id} is suspended and not run`)
     for (const template of worker.templates) {
       assert(template.knownBy.has(worker), `template ${template.id} does not know that worker ${worker.id} has it`)
     }
@@ -245,7 +263,9 @@ function checkSpare(worker: WorkerRecord): void {
     }
   }
   assert(worker.extraSlots === extraSlots, `worker ${worker.id} counts ${worker.extraSlots} further threads`)
-  const withoutThread = [...worker.processing].filter(({ template }) => template.demand?.needs.threads === 0).length
+  const withoutThread = [...worker.processing].filter(
+    (task) => !takesThread(task) && !worker.suspended.has(task),
+  ).length
   assert(worker.ioTasks === withoutThread, `worker ${worker.id} counts ${worker.ioTasks} tasks without a thread`)
   assert(worker.free.ioTasks === free.ioTasks, `worker ${worker.id} has other room for I/O tasks than it counts`)
   assert(free.ioTasks >= 0, `worker ${worker.id} has more I/O tasks than it takes`)
@@ -257,7 +277,7 @@ function checkSpare(worker: WorkerRecord): void {
   }
   const { reservedFor } = worker
   assert(reservedFor === undefined || reservedFor.reserved === worker, `worker ${worker.id} is kept free for nobody`)
-  if (extraSlots > 0) {
+  if (extraSlots > 0 && !worker.hasLent) {
     const slots = slotsOf(worker)
     assert(slots <= worker.join.threads + worker.lingering.size, `worker ${worker.id} has tasks for ${slots} threads`)
   }
@@ -301,9 +321,9 @@ function checkRoots(state: SchedulerState, tasks: ReadonlySet<Task>): void {
   assert(awaitedBytes === state.awaitedBytes, `${state.awaitedBytes} bytes are said to be awaited, not ${awaitedBytes}`)
   let consuming = 0
   let memoryLimitBytes = 0
-  for (const { processing, isLeaving, join } of state.workers.values()) {
+  for (const { processing, suspended, isLeaving, join } of state.workers.values()) {
     if (!isLeaving) memoryLimitBytes += join.memoryLimitBytes
-    for (const { inputs } of processing) if (inputs.length > 0) consuming++
+    for (const task of processing) if (task.inputs.length > 0 && !suspended.has(task)) consuming++
   }
   assert(consuming === state.consuming, `${state.consuming} consumers are counted, not ${consuming}`)
   assert(memoryLimitBytes === state.memoryLimitBytes, 'the memory of all workers is another than is counted')

@@ -3,6 +3,7 @@
  * said stands there as they said it; of what became of it only outcomes do, for what workers have and run they tell
  * themselves when they come back.
  */
+import { clientId } from '../../protocol/ids.js'
 import { array, client, worker } from '../../protocol/messages/common.js'
 import { clientToScheduler } from '../../protocol/messages/client.js'
 import { bytes, integer, integers, message, packed, taskIds, text, union, type Infer } from '../../protocol/schema.js'
@@ -11,7 +12,7 @@ import { bytes, integer, integers, message, packed, taskIds, text, union, type I
 export const begun = message('begun', { peerSecret: text, nextArray: integer })
 /** A client is there. `session` is what it will show if it comes back. */
 export const clientCame = message('client-came', { client, session: text, name: text })
-/** A client may use these array ids. It is told once this is kept. */
+/** A client may use these array ids, or the tasks of a worker (`TASKS_OF_A_WORKER`). It is told once this is kept. */
 export const leased = message('leased', { client, first: array })
 /** A client may use ids of these leases and no others; of any, when there are none: then arrays of it follow. */
 export const leases = message('leases', { client, firsts: integers })
@@ -41,6 +42,9 @@ export const failed = message('failed', {
 export const workerCame = message('worker-came', { worker, incarnation: text })
 /** It is gone, or went. */
 export const workerWent = message('worker-went', { worker })
+
+/** Stands for no client: array ids that a worker has for the clients of its tasks, of which nothing else is kept. */
+export const TASKS_OF_A_WORKER = clientId(0)
 
 export const journalRecord = union([
   begun,

@@ -26,6 +26,7 @@ import { endRetirements, nextRetirementMs, seeOffWorkers } from './leaving.js'
 import { onWorkerJoined, onWorkerLeft } from './on-worker.js'
 import { functionsOf, overviewOf } from './overview.js'
 import { wakeDelayed } from './retries.js'
+import { releaseEndedNestings } from './retention.js'
 import { placeReadyTasks } from './placement.js'
 import { endRebalance } from './rebalance.js'
 import { endReattaching, isReattaching } from './reattach.js'
@@ -48,7 +49,7 @@ export function handleEvent(state: SchedulerState, event: SchedulerEvent): reado
   state.nowMs = event.nowMs
   switch (event.type) {
     case 'client-joined':
-      onClientJoined(state, event.client, event.name, event.session)
+      onClientJoined(state, event.client, event)
       break
     case 'client-message': {
       // A client that the core has closed may still have messages under way.
@@ -97,6 +98,8 @@ export function endTurn(state: SchedulerState, nowMs: number): SchedulerInstruct
   if (state.mapsToStop.size > 0) stopMaps(state)
   if (state.retirements.size > 0) endRetirements(state)
   if (state.restarts.size > 0) endRestarts(state)
+  // Before anything is placed: what goes may be ready.
+  if (state.endedNestings.length > 0) releaseEndedNestings(state)
   const mayStart = !isReattaching(state) && !state.isJournalFull
   if (mayStart && state.scattersToPlace.size > 0) placeScatters(state)
   makeCopies(state) // A broadcast that is done makes tasks ready.
@@ -114,7 +117,11 @@ export function endTurn(state: SchedulerState, nowMs: number): SchedulerInstruct
   }
   for (const client of state.clientsToFlush) {
     client.isDirty = false
-    if (!state.clients.has(client.id) || letNewsWait(state, client)) continue
+    if (!state.clients.has(client.id)) {
+      client.outbox.take() // What it submitted in tasks may go on: nobody hears of that.
+      continue
+    }
+    if (letNewsWait(state, client)) continue
     for (const message of client.outbox.take()) out.push({ type: 'to-client', client: client.id, message })
   }
   out.push(...state.orders)
@@ -150,6 +157,7 @@ function keep(state: SchedulerState, journal: JournalPage, out: SchedulerInstruc
 /** When a turn is due even if nothing happens; `undefined` for never. */
 export function nextDeadlineMs(state: SchedulerState): number | undefined {
   const { delayed, queueDeadlines } = state
+  if (state.endedNestings.length > 0) return state.nowMs
   const nextMs = Math.min(
     nextNewsMs(state) ?? Infinity,
     nextAbsenceMs(state) ?? Infinity,

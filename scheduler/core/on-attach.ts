@@ -11,7 +11,7 @@ import type { Task } from './task.js'
 
 /** Returns what is wrong with the message, or `undefined` when the client has its future, or knows that there is no task. */
 export function onAttach(state: SchedulerState, client: ClientRecord, { array: id, key }: Attach): string | undefined {
-  if (!hasLease(client, id)) return 'its array id was not leased to this client'
+  if (!hasLease(state, client, id)) return 'its array id was not leased to this client'
   if (state.arrays.has(id)) return 'its array is in use'
   const task = taskOfKey(state, key)
   if (task === undefined) {

@@ -1,16 +1,18 @@
 /** Clients come, ask, let go, and are gone. */
 import { unreachable } from '../../common/assert.js'
+import type { ErrorCode } from '../../protocol/errors.js'
 import { isKept } from '../../protocol/messages/kept.js'
 import { arrayOf, indexOf, templateId, type ClientId, type TaskId } from '../../protocol/ids.js'
 import { awaitReturn, lease, mayReturn, returnAs } from './absence.js'
 import { onCancel, taskOfFuture } from './cancel.js'
 import { ClientOutbox } from './client-outbox.js'
-import type { ClientRecord } from './client-record.js'
+import type { ClientRecord, Newcomer } from './client-record.js'
 import { dumpOf } from './dump.js'
 import type { HeardFromClient } from './events.js'
 import { explain } from './explain.js'
 import { forgetInquiries, onAskWorkers } from './inquiry.js'
 import { leaveLimits, onDeclareLimit, onReturnUnit, onTakeUnit } from './limits.js'
+import { isTooEarly } from './nesting.js'
 import { onAttach } from './on-attach.js'
 import { forgetDataCalls, onDataCall } from './on-data.js'
 import { onSubmit } from './on-submit.js'
@@ -31,23 +33,30 @@ import { isPending } from './task.js'
 import { closeTemplates, onDefineCode, onDefineTemplate, onForgetTemplate } from './templates.js'
 
 /** It may be one that lost its connection, to this scheduler or to the one before it. */
-export function onClientJoined(state: SchedulerState, id: ClientId, name: string, session = ''): void {
+export function onClientJoined(state: SchedulerState, id: ClientId, newcomer: Newcomer): void {
+  const { session = '' } = newcomer
   const known = session === '' ? undefined : state.sessions.get(session)
-  if (known === undefined) lease(state, addClient(state, id, name, session))
+  if (known === undefined) lease(state, addClient(state, id, newcomer))
   else returnAs(state, known, id)
 }
 
-export function addClient(state: SchedulerState, id: ClientId, name: string, session: string): ClientRecord {
+export function addClient(
+  state: SchedulerState,
+  id: ClientId,
+  { name, session = '', tasksOf }: Newcomer,
+): ClientRecord {
   const client: ClientRecord = {
     id,
     name,
     session,
     saidCount: 0,
     absentUntilMs: Infinity,
+    tasksOf,
     templates: new Map(),
     codes: new Set(),
     arrays: new Set(),
     leases: [],
+    under: undefined,
     relays: noRelays(),
     replications: new Set(),
     replicated: 0,
@@ -91,7 +100,18 @@ export function removeClient(state: SchedulerState, client: ClientRecord): void 
   }
 }
 
+/** What a task may not ask of the cluster that runs it: a worker's token, which opens its client, is not for that. */
+const NOT_FOR_TASKS: ReadonlySet<HeardFromClient['type']> = new Set([
+  'restart',
+  'retire-workers',
+  'ask-workers',
+  'ask-dump',
+])
+
 export function onClientMessage(state: SchedulerState, client: ClientRecord, message: HeardFromClient): void {
+  if (client.tasksOf !== undefined && NOT_FOR_TASKS.has(message.type)) {
+    return refuse(state, client, `a task may not say "${message.type}"`)
+  }
   if (state.journal !== undefined && client.session !== '' && isKept(message)) {
     client.saidCount++
     state.journal.add({ type: 'said', client: client.id, message })
@@ -105,7 +125,15 @@ export function onClientMessage(state: SchedulerState, client: ClientRecord, mes
       if (!onDefineTemplate(state, client, message))
         refuse(state, client, 'its template has no code, or is there already')
       break
+    case 'submit-under':
+      if (client.tasksOf === undefined) refuse(state, client, 'only tasks submit children')
+      else client.under = message
+      break
     case 'submit': {
+      if (isTooEarly(state, client)) {
+        closeClient(state, client, 'ERR_HEDDLE_CONNECTION_LOST', TOO_EARLY)
+        break
+      }
       const fault = onSubmit(state, client, message)
       if (fault !== undefined) refuse(state, client, fault)
       break
@@ -239,6 +267,12 @@ function detach(state: SchedulerState, client: ClientRecord, id: TaskId): void {
 /** The client's messages make no sense: the connection ends, and with it all that the client holds. */
 function refuse(state: SchedulerState, client: ClientRecord, fault: string): void {
   const reason = `A message of client "${client.name}" makes no sense (${fault}); use the same version of heddle on both sides.`
-  state.orders.push({ type: 'close-client', client: client.id, code: 'ERR_HEDDLE_PROTOCOL', reason })
+  closeClient(state, client, 'ERR_HEDDLE_PROTOCOL', reason)
+}
+
+function closeClient(state: SchedulerState, client: ClientRecord, code: ErrorCode, reason: string): void {
+  state.orders.push({ type: 'close-client', client: client.id, code, reason })
   removeClient(state, client)
 }
+
+const TOO_EARLY = 'The worker has not said yet what it runs; its tasks begin again.'

@@ -1,8 +1,9 @@
 /** New tasks. Those without inputs stay unopened in their array; the others get a record, linked to their inputs. */
 import { entryOf, ownBytes, type Packed } from '../../common/packed.js'
 import { ARRAY_CAPACITY, templateId, type TaskId } from '../../protocol/ids.js'
-import type { Submit } from '../../protocol/messages/client.js'
+import type { Submit, SubmitUnder } from '../../protocol/messages/client.js'
 import { hasLease, type ClientRecord } from './client-record.js'
+import { findEarlier, hasEarlier, nestingOf, type Nesting } from './nesting.js'
 import { faultOfOutputs, isProducer, openWithOutputs } from './on-outputs.js'
 import { stopLatecomers } from './max-failures.js'
 import { failTask, inputReleased, refusal, tellOne } from './outcome.js'
@@ -15,6 +16,12 @@ import type { Template } from './template.js'
 
 /** Returns what is wrong with the message, or `undefined` when its tasks are taken. */
 export function onSubmit(state: SchedulerState, client: ClientRecord, message: Submit): string | undefined {
+  const { under } = client
+  client.under = undefined
+  const nesting = under === undefined ? undefined : nestingOf(state, client, under)
+  if (under === undefined && client.tasksOf !== undefined) return 'it names no task that submits it'
+  // Nobody wants the children of a task that has ended: who asks for their values is told that they are released.
+  if (under !== undefined && nesting === undefined) return undefined
   const count = message.args.ends.length
   const runs = runsOf(client, message.runs)
   if (runs === undefined || (runs.at(-1)?.end ?? 0) !== count) return 'its runs name unknown templates or other counts'
@@ -22,12 +29,13 @@ export function onSubmit(state: SchedulerState, client: ClientRecord, message: S
   if (fault !== undefined) return fault
   if (message.firstIndex + count > ARRAY_CAPACITY) return `an array holds ${ARRAY_CAPACITY} tasks`
   if (message.inputCounts.length !== 0 && message.inputCounts.length !== count) return 'it has other counts of inputs'
-  if (!hasLease(client, message.array)) return 'its array id was not leased to this client'
+  if (!hasLease(state, client, message.array)) return 'its array id was not leased to this client'
   const known = state.arrays.get(message.array)
   if (message.firstIndex !== (known?.flags.length ?? 0)) return 'its places do not follow those already filled'
+  if (known !== undefined && known.nesting !== nesting) return 'its array belongs to another task'
   if (count === 0) return undefined
 
-  const array = known ?? newArray(state, client, message)
+  const array = known ?? newArray(state, client, nesting, message)
   array.flags = grown(array.flags, count)
   const args: Packed = { ends: message.args.ends, bytes: ownBytes(message.args.bytes) }
   const priority = runs[0]!.template.priority
@@ -53,18 +61,23 @@ export function onSubmit(state: SchedulerState, client: ClientRecord, message: S
     state.totals.submitted += (end - start) / (1 + template.outputs)
     start = end
   }
-  if (isPlain(message, runs)) {
+  const earlier = nesting !== undefined && hasEarlier(nesting, under!.attempt) ? { nesting, ...under! } : undefined
+  nesting?.broods.push({ array, first: segment.first, count, call: under!.call, attempt: under!.attempt })
+  if (earlier === undefined && isPlain(message, runs)) {
     start = 0
     for (const { template, end } of runs) {
       template.statistics.tasks.ready += end - start
       start = end
     }
     readyQueueOf(state, runs[0]!.template).addSegment(segment)
-  } else openAll(state, segment, message)
+  } else openAll(state, segment, message, earlier)
   watchWaits(state, segment)
   stopLatecomers(state, segment)
   return undefined
 }
+
+/** What earlier attempts of the task submitted that submits now. */
+type Earlier = SubmitUnder & { readonly nesting: Nesting }
 
 /** Has it nothing but independent tasks of one priority and demand? Then no task needs a record before it is sent. */
 function isPlain(message: Submit, runs: Segment['runs']): boolean {
@@ -79,7 +92,7 @@ function isPlain(message: Submit, runs: Segment['runs']): boolean {
 }
 
 /** Gives each task its record and sets it going. */
-function openAll(state: SchedulerState, segment: Segment, message: Submit): void {
+function openAll(state: SchedulerState, segment: Segment, message: Submit, earlier: Earlier | undefined): void {
   const keys = new Map(message.keys.map(({ place, key }) => [place, key]))
   const constants = new Map<Template, readonly (Task | undefined)[]>()
   let start = 0
@@ -95,8 +108,10 @@ function openAll(state: SchedulerState, segment: Segment, message: Submit): void
       const inputs: (Task | undefined)[] = []
       for (let i = 0; i < count; i++) inputs.push(inputAt(state, message.inputs[nextInput++]))
       for (const input of shared) inputs.push(input)
-      if (template.outputs === 0) open(state, segment, place, template, inputs, keys.get(place))
-      else {
+      if (template.outputs === 0) {
+        const found = earlier && findEarlier(earlier.nesting, earlier.attempt, earlier.call + place)
+        open(state, segment, place, template, inputs, keys.get(place), found)
+      } else {
         openWithOutputs(state, segment, place, template, inputs)
         place += template.outputs
       }
@@ -112,8 +127,13 @@ function open(
   template: Template,
   found: readonly (Task | undefined)[],
   key: string | undefined,
+  earlier: Task | undefined,
 ): void {
   const inputs = found.length === 0 ? NO_INPUTS : found.filter((input) => input !== undefined)
+  if (key === undefined && earlier !== undefined && isSame(earlier, segment.args, place, template, inputs)) {
+    addAlias(state, segment, place, template, earlier)
+    return
+  }
   const known = key === undefined ? undefined : state.keys.get(key)
   if (known !== undefined && isSame(known, segment.args, place, template, inputs)) {
     addAlias(state, segment, place, template, known)
@@ -172,9 +192,14 @@ function runsOf(client: ClientRecord, numbers: readonly number[]): Segment['runs
   return numbers.length % 2 === 0 ? runs : undefined
 }
 
-function newArray(state: SchedulerState, client: ClientRecord, message: Submit): TaskArray {
-  const array: TaskArray = { id: message.array, client, segments: [], tasks: [], flags: new Uint8Array(0), live: 0 }
-  state.arrays.set(message.array, array)
+function newArray(
+  state: SchedulerState,
+  client: ClientRecord,
+  nesting: Nesting | undefined,
+  { array: id }: Submit,
+): TaskArray {
+  const array: TaskArray = { id, client, nesting, segments: [], tasks: [], flags: new Uint8Array(0), live: 0 }
+  state.arrays.set(id, array)
   client.arrays.add(array)
   return array
 }

@@ -16,6 +16,7 @@ import type {
 import type { HeardFromWorker } from './events.js'
 import { abandon, endLingering, recountLoad, reorder, unassign } from './assignment.js'
 import { onTasksStopped } from './cancel.js'
+import { onSuspension } from './nesting.js'
 import { faultOfReport, finishOutputs, isProducer } from './on-outputs.js'
 import { failTask, finishTask } from './outcome.js'
 import { isNeeded } from './retention.js'
@@ -110,6 +111,10 @@ export function onWorkerMessage(state: SchedulerState, worker: WorkerRecord, mes
       break
     case 'tasks-timed-out':
       onTasksTimedOut(state, worker, message)
+      break
+    case 'tasks-suspended':
+    case 'tasks-resumed':
+      onSuspension(state, worker, message)
       break
     case 'tasks-stopped':
       onTasksStopped(state, worker, message)

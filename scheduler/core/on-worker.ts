@@ -1,7 +1,9 @@
 /** Workers come, and are gone. Those that want to go are in leaving.ts. */
-import type { WorkerId } from '../../protocol/ids.js'
+import { ARRAY_LEASE, arrayId, type WorkerId } from '../../protocol/ids.js'
 import type { Join } from '../../protocol/messages/worker.js'
 import { endRecall, giveBackAll } from './assignment.js'
+import { notePastLease } from './client-record.js'
+import { TASKS_OF_A_WORKER } from './journal-record.js'
 import { enterDemands, quitDemands } from './demand.js'
 import { endStopsOf } from './cancel.js'
 import { endInquiriesOf } from './inquiry.js'
@@ -14,7 +16,7 @@ import { answerRestarts } from './restart.js'
 import { loseScatterTarget, retryScatters } from './scatter.js'
 import { endCopyingOf, noCopies, noteWorkers } from './spread.js'
 import { outboxOf, workerOutboxOf, type SchedulerState } from './state.js'
-import { isHolder, keyOf, noteStarted, type Task } from './task.js'
+import { isHolder, keyOf, noteStarted, takesThread, type Task } from './task.js'
 import { WorkerOutbox } from './worker-outbox.js'
 import { NOT_HELD_UP, type WorkerRecord } from './worker-record.js'
 
@@ -42,7 +44,12 @@ export function onWorkerJoined(state: SchedulerState, id: WorkerId, join: Join):
     join,
     alone,
     heapPlace: -1,
+    // Without a journal there is no time before.
+    isAttached: state.config.keepsState !== true,
     processing: new Set(),
+    suspended: new Set(),
+    hasLent: false,
+    lease: { first: arrayId(state.nextArray), count: ARRAY_LEASE },
     processingState: undefined,
     argumentBytes: 0,
     queuedUs: 0,
@@ -79,6 +86,7 @@ export function onWorkerJoined(state: SchedulerState, id: WorkerId, join: Join):
     isDirty: false,
   }
   alone.push(worker)
+  state.nextArray += ARRAY_LEASE
   state.workers.set(id, worker)
   state.workersByName.set(join.name, worker)
   state.stayingWorkers++
@@ -87,9 +95,11 @@ export function onWorkerJoined(state: SchedulerState, id: WorkerId, join: Join):
   enterDemands(state, worker)
   retryScatters(state)
   noteWorkers(state)
+  const { first: firstArray, count: arrayCount } = worker.lease
   const { peerSecret, keepsState = false } = state.config
-  workerOutboxOf(state, worker).add({ type: 'joined', worker: id, peerSecret, keepsState })
+  workerOutboxOf(state, worker).add({ type: 'joined', worker: id, peerSecret, keepsState, firstArray, arrayCount })
   state.journal?.add({ type: 'worker-came', worker: id, incarnation: join.incarnation })
+  state.journal?.add({ type: 'leased', client: TASKS_OF_A_WORKER, first: firstArray })
   answerWaits(state)
   answerRestarts(state)
 }
@@ -120,6 +130,7 @@ export function onWorkerLeft(state: SchedulerState, id: WorkerId, reason: string
   state.journal?.add({ type: 'worker-went', worker: id })
   state.workers.delete(id)
   state.workersByName.delete(worker.join.name)
+  notePastLease(state, worker.lease)
   if (!worker.isLeaving) {
     state.stayingWorkers--
     state.memoryLimitBytes -= worker.join.memoryLimitBytes
@@ -143,9 +154,10 @@ export function onWorkerLeft(state: SchedulerState, id: WorkerId, reason: string
   }
   for (const task of worker.recalled.keys()) endRecall(state, worker, task)
   state.hoarders.delete(worker)
-  for (const { inputs } of worker.processing) if (inputs.length > 0) state.consuming--
+  for (const task of worker.processing) if (task.inputs.length > 0 && !worker.suspended.has(task)) state.consuming--
   giveBackAll(state, worker)
   worker.processing.clear()
+  worker.suspended.clear()
   worker.lingering.clear()
   endEvacuation(state, worker)
   endLeaving(state, worker)
@@ -157,22 +169,20 @@ export function onWorkerLeft(state: SchedulerState, id: WorkerId, reason: string
  * What may have killed the worker: what it last said it was running and, as far as threads are left for them, the oldest
  * of the others. Those behind had not begun.
  */
-function suspectsOf({ processing, pulse, join, isLeaving }: WorkerRecord): Task[] {
+function suspectsOf({ processing, suspended, pulse, join, isLeaving }: WorkerRecord): Task[] {
   if (isLeaving) return []
   const running = new Set(pulse?.running)
-  const suspects = [...processing].filter(({ id }) => running.has(id))
+  const suspects = [...processing].filter(
+    (task) => running.has(task.id) && (!suspended.has(task) || !takesThread(task)),
+  )
   let threads = suspects.filter(takesThread).length
   for (const task of processing) {
     if (threads >= join.threads) break
-    if (running.has(task.id) || !takesThread(task)) continue
+    if (running.has(task.id) || !takesThread(task) || suspended.has(task)) continue
     suspects.push(task)
     threads++
   }
   return suspects
-}
-
-function takesThread({ template }: Task): boolean {
-  return template.demand?.needs.threads !== 0
 }
 
 function failWithWorker(state: SchedulerState, task: Task, worker: WorkerRecord, why: string): void {

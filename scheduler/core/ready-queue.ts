@@ -9,11 +9,14 @@
  */
 import { Fifo } from '../../common/fifo.js'
 import { arrayOf, indexOf, type ClientId, type TaskId } from '../../protocol/ids.js'
+import type { ClientRecord } from './client-record.js'
 import { expandWith, HELD, type Segment } from './task-array.js'
 import type { Task } from './task.js'
 
 interface ClientQueue {
   readonly client: ClientId
+  /** Its tasks are children of tasks, which wait for them: their roots are never held back. */
+  readonly isOfTasks: boolean
   /** Their inputs have come, or somebody waits for them: they must run again, or are the last that a task misses. */
   readonly tasks: Fifo<Task>
   /** Tasks that need nothing of others: those with a record, and arrays of the others, each with a cursor. */
@@ -34,7 +37,7 @@ export class ReadyQueue {
   #stale = 0
 
   addTask(task: Task): void {
-    const queue = this.#queueOf(task.template.priority, task.array.client.id)
+    const queue = this.#queueOf(task.template.priority, task.array.client)
     if (isRoot(task)) queue.roots.push(task)
     else queue.tasks.push(task)
     this.#entries++
@@ -42,12 +45,12 @@ export class ReadyQueue {
 
   /** A root that is in the queue comes before all others, which stand for it a second time. */
   hurry(root: Task): void {
-    this.#queueOf(root.template.priority, root.array.client.id).tasks.push(root)
+    this.#queueOf(root.template.priority, root.array.client).tasks.push(root)
     this.#entries++
   }
 
   addSegment(segment: Segment): void {
-    this.#queueOf(segment.priority, segment.array.client.id).roots.push(segment)
+    this.#queueOf(segment.priority, segment.array.client).roots.push(segment)
     this.#entries++
   }
 
@@ -61,7 +64,7 @@ export class ReadyQueue {
   topPriority(mayTakeRoots = true): number | undefined {
     while (this.#levels[0]?.turn.length === 0) this.#levels.shift()
     if (mayTakeRoots) return this.#levels[0]?.priority
-    return this.#levels.find(({ turn }) => [...turn].some(({ tasks }) => tasks.length > 0))?.priority
+    return this.#levels.find(({ turn }) => [...turn].some(hasOthers))?.priority
   }
 
   /** Is a task in it that is ready? Looks for one, so this is for people who ask, and not for every decision. */
@@ -109,7 +112,7 @@ export class ReadyQueue {
       if (task.state.type === 'ready') return task
       this.#stale = Math.max(0, this.#stale - 1)
     }
-    if (!mayTakeRoots) return undefined
+    if (!mayTakeRoots && !queue.isOfTasks) return undefined
     for (let root = queue.roots.peek(); root !== undefined; root = queue.roots.peek()) {
       const task = isSegment(root) ? takeFromSegment(root) : root
       if (!isSegment(root) || root.cursor === root.count) {
@@ -122,11 +125,11 @@ export class ReadyQueue {
     return undefined
   }
 
-  #queueOf(priority: number, client: ClientId): ClientQueue {
+  #queueOf(priority: number, { id: client, tasksOf }: ClientRecord): ClientQueue {
     const level = this.#levelOf(priority)
     let queue = level.byClient.get(client)
     if (queue === undefined) {
-      queue = { client, tasks: new Fifo(), roots: new Fifo() }
+      queue = { client, isOfTasks: tasksOf !== undefined, tasks: new Fifo(), roots: new Fifo() }
       level.byClient.set(client, queue)
       level.turn.push(queue)
     }
@@ -159,6 +162,11 @@ export class ReadyQueue {
 /** Has it no inputs, and never run? Then nobody misses it but those who wait for it in any case. */
 export function isRoot({ inputs, attempt }: Task): boolean {
   return inputs.length === 0 && attempt === 0
+}
+
+/** Is there something in it beside roots that may be held back? */
+function hasOthers({ isOfTasks, tasks, roots }: ClientQueue): boolean {
+  return tasks.length > 0 || (isOfTasks && roots.length > 0)
 }
 
 function isSegment(entry: Task | Segment): entry is Segment {

@@ -40,8 +40,9 @@ export function onTasksHeld(
 }
 
 /** The worker has said all that it has. */
-export function onAttached(state: SchedulerState, { join }: WorkerRecord): void {
-  state.awaitedWorkers.delete(join.incarnation)
+export function onAttached(state: SchedulerState, worker: WorkerRecord): void {
+  worker.isAttached = true
+  state.awaitedWorkers.delete(worker.join.incarnation)
 }
 
 /** Everybody is back, or has had the time: what nobody has is made again, and work goes on. Called when a turn ends. */

@@ -9,7 +9,7 @@ import type { TaskId } from '../../protocol/ids.js'
 import type { Pulse } from '../../protocol/messages/worker.js'
 import { inputsUs } from './placement.js'
 import { workerOutboxOf, type SchedulerState } from './state.js'
-import { noteStarted } from './task.js'
+import { noteStarted, type Task } from './task.js'
 import { recordOf } from './task-array.js'
 import { hasIdleThread, isHeldUp, loadOf, NOT_HELD_UP, RECALL_US, slotsOf, type WorkerRecord } from './worker-record.js'
 
@@ -63,8 +63,8 @@ function recallFrom(
   hoarder: WorkerRecord,
   { idlest, hands }: { readonly idlest: WorkerRecord; readonly hands: number },
 ): number {
-  const { processing, recalled, join } = hoarder
-  const tasks = [...processing].slice(Math.max(0, join.threads - hoarder.extraSlots))
+  const { recalled, join } = hoarder
+  const tasks = unsuspended(hoarder).slice(Math.max(0, join.threads - hoarder.extraSlots))
   const heldUp = isHeldUp(hoarder)
   const most = heldUp ? MANY : hands
   let leftUs = heldUp ? Infinity : loadOf(hoarder)
@@ -81,6 +81,12 @@ function recallFrom(
     count++
   }
   return count
+}
+
+/** Those that take a thread, or wait for one. */
+function unsuspended({ processing, suspended }: WorkerRecord): Task[] {
+  const tasks = [...processing]
+  return suspended.size === 0 ? tasks : tasks.filter((task) => !suspended.has(task))
 }
 
 function firstOf(hoarders: ReadonlySet<WorkerRecord>): WorkerRecord[] {

@@ -6,10 +6,10 @@
 import { ownBytes, startOf } from '../../common/packed.js'
 import { unreachable } from '../../common/assert.js'
 import type { ErrorCode } from '../../protocol/errors.js'
-import { clientId, type ClientId } from '../../protocol/ids.js'
+import { ARRAY_LEASE, clientId, type ClientId } from '../../protocol/ids.js'
 import { addLease, awaitReturn, setLeases } from './absence.js'
-import type { ClientRecord } from './client-record.js'
-import type { FailedRecord, FinishedRecord, JournalRecord } from './journal-record.js'
+import { notePastLease, type ClientRecord } from './client-record.js'
+import { TASKS_OF_A_WORKER, type FailedRecord, type FinishedRecord, type JournalRecord } from './journal-record.js'
 import { addClient, onClientMessage, removeClient } from './on-client.js'
 import { onOperator } from './on-operator.js'
 import { isProducer } from './on-outputs.js'
@@ -49,7 +49,7 @@ function apply(state: SchedulerState, record: JournalRecord): void {
       onCame(state, record.client, record.session, record.name)
       break
     case 'leased':
-      withClient(state, record.client, (client) => addLease(state, client, record.first))
+      onLeased(state, record)
       break
     case 'leases':
       withClient(state, record.client, (client) => setLeases(client, record.firsts))
@@ -91,11 +91,18 @@ function apply(state: SchedulerState, record: JournalRecord): void {
   }
 }
 
+/** Clients of tasks are not known here, but nobody else may have their ids. */
+function onLeased(state: SchedulerState, { client, first }: JournalRecord & { readonly type: 'leased' }): void {
+  state.nextArray = Math.max(state.nextArray, first + ARRAY_LEASE)
+  if (client === TASKS_OF_A_WORKER) notePastLease(state, { first, count: ARRAY_LEASE })
+  else withClient(state, client, (known) => addLease(state, known, first))
+}
+
 /** One that came back has another number from then on. */
 function onCame(state: SchedulerState, id: ClientId, session: string, name: string): void {
   const known = state.sessions.get(session)
   if (known === undefined) {
-    addClient(state, id, name, session)
+    addClient(state, id, { name, session })
     return
   }
   state.clients.delete(known.id)

@@ -8,11 +8,12 @@ import { assert } from '../../common/assert.js'
 import { arrayOf, indexOf, outputOf, type TaskId } from '../../protocol/ids.js'
 import type { ClientRecord } from './client-record.js'
 import { abandon } from './assignment.js'
+import { endNesting, isKeptByParent, tellParentEnded } from './nesting.js'
 import { endAwaiting } from './roots.js'
 import { noteChange } from './spread.js'
 import { outboxOf, readyQueueOf, workerOutboxOf, type SchedulerState } from './state.js'
 import { endStream } from './streams.js'
-import { HELD, leavePlace, templateAt, type TaskArray } from './task-array.js'
+import { HELD, WANTED, leavePlace, templateAt, type TaskArray } from './task-array.js'
 import { isHolder, isPending, moveTo, outputCountOf, RELEASED, type Failure, type Task } from './task.js'
 import { forgetTask as leaveTemplate } from './templates.js'
 import type { WorkerRecord } from './worker-record.js'
@@ -53,7 +54,23 @@ export function forgo(state: SchedulerState, array: TaskArray, index: number): v
 /** A client lets go of everything. */
 export function releaseAll(state: SchedulerState, client: ClientRecord): void {
   for (const array of [...client.arrays]) {
+    if (isKeptByParent(state, array)) {
+      for (let index = 0; index < array.flags.length; index++) array.flags[index]! &= ~WANTED
+      continue
+    }
     for (let index = 0; index < array.flags.length; index++) releaseFuture(state, array, index)
+  }
+}
+
+/** Lets go of what tasks submitted that have ended, and of what those submitted. */
+export function releaseEndedNestings(state: SchedulerState): void {
+  for (let ended = state.endedNestings.pop(); ended !== undefined; ended = state.endedNestings.pop()) {
+    for (const { array, first, count } of ended.broods) {
+      for (let index = first; index < first + count; index++) {
+        tellParentEnded(state, array, index)
+        releaseFuture(state, array, index)
+      }
+    }
   }
 }
 
@@ -70,6 +87,7 @@ export function letGo(state: SchedulerState, task: Task): void {
 /** Its dependants have an outcome, or were let go: it has one reason less to keep its inputs' values. */
 export function noLongerPending(state: SchedulerState, task: Task): void {
   endStream(state, task)
+  if (state.nestings.size > 0) endNesting(state, task)
   for (const input of task.inputs) {
     input.pendingDependants--
     assert(input.pendingDependants >= 0, 'a task has fewer than no dependants')
@@ -113,6 +131,7 @@ function dropOutcome(state: SchedulerState, task: Task, work: Task[]): void {
   if (before.type === 'waiting') leaveWaiters(task)
   if (!wasPending) return
   endStream(state, task)
+  if (state.nestings.size > 0) endNesting(state, task)
   for (const input of task.inputs) {
     input.pendingDependants--
     if (input.pendingDependants > 0) continue

@@ -2,7 +2,8 @@
  * Roots, the tasks without inputs, make new values; their consumers use values up. So that roots don't run ahead of their
  * consumers, a ready consumer comes before any root (ready-queue.ts), the last root that a consumer misses comes before
  * other roots, and while consumers run, roots are held back as soon as the values that wait for consumers take a good part
- * of the cluster's memory. When no consumer runs, only a root can bring things on: then roots go, whatever is held.
+ * of the cluster's memory. When no consumer runs, only a root can bring things on: then roots go, whatever is held. What tasks
+ * submit is not held back: its parent runs, and waits for it.
  */
 import { isRoot } from './ready-queue.js'
 import { readyQueueOf, type SchedulerState } from './state.js'

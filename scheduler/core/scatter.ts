@@ -33,7 +33,7 @@ export interface Scatter {
 /** Returns what is wrong with the message, or `undefined` when the value has its task. */
 export function onScatter(state: SchedulerState, client: ClientRecord, message: ScatterMessage): string | undefined {
   const { array: id, sizeBytes, copies, workers } = message
-  if (!hasLease(client, id)) return 'its array id was not leased to this client'
+  if (!hasLease(state, client, id)) return 'its array id was not leased to this client'
   if (state.arrays.has(id)) return 'its array is in use'
   const template = templateWithoutCode(state, 'scatter')
   const segment = addArrayOfOne(state, { client, id, template })

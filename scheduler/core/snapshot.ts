@@ -5,11 +5,12 @@
  */
 import { entryOf, Packer } from '../../common/packed.js'
 import { codeHash, taskId, type CodeHash, type TaskId } from '../../protocol/ids.js'
-import { PRIORITY_BASE, type ClientToScheduler, type Submit } from '../../protocol/messages/client.js'
+import type { ClientToScheduler, Submit } from '../../protocol/messages/client.js'
 import { NO_NEEDS } from '../../protocol/messages/needs.js'
+import { depthOf, PRIORITY_BASE, priorityOf } from '../../protocol/urgency.js'
 import type { ClientRecord } from './client-record.js'
 import { JournalPage } from './journal-page.js'
-import type { JournalRecord } from './journal-record.js'
+import { TASKS_OF_A_WORKER, type JournalRecord } from './journal-record.js'
 import type { SchedulerState } from './state.js'
 import { HELD, recordOf, type Segment, type TaskArray } from './task-array.js'
 import { keyOf, type Task } from './task.js'
@@ -38,7 +39,9 @@ export function* snapshotOf(state: SchedulerState): Generator<JournalRecord> {
     if (array.client.session !== '') yield say(array.client, { type: 'publish', request: 0, name, task: id })
   }
   for (const client of clients) yield* endClient(state, client, numbers)
-  for (const { id, join } of state.workers.values()) {
+  for (const { first } of state.pastLeases) yield { type: 'leased', client: TASKS_OF_A_WORKER, first }
+  for (const { id, join, lease } of state.workers.values()) {
+    yield { type: 'leased', client: TASKS_OF_A_WORKER, first: lease.first }
     yield { type: 'worker-came', worker: id, incarnation: join.incarnation }
   }
   for (const [incarnation, worker] of state.awaitedWorkers) yield { type: 'worker-came', worker, incarnation }
@@ -95,7 +98,7 @@ function* definitions(state: SchedulerState, segments: readonly Segment[], numbe
       yield* codeOf(state, client, template.code)
       const { filter } = template.rules.retries
       if (filter !== '') yield* codeOf(state, client, codeHash(filter))
-      const { name, code, exportName, priority, outputs, demand, rules } = template
+      const { name, code, exportName, priority: urgency, outputs, demand, rules } = template
       yield say(client, {
         type: 'define-template',
         template: numberOf(numbers, client, template) as never,
@@ -105,7 +108,8 @@ function* definitions(state: SchedulerState, segments: readonly Segment[], numbe
         constants: template.constants,
         // As its tasks have them: a future of one may have been another's, and be gone.
         constantInputs: constants.get(template) ?? template.constantInputs,
-        priority: priority + PRIORITY_BASE,
+        priority: priorityOf(urgency) + PRIORITY_BASE,
+        depth: depthOf(urgency),
         outputs,
         needs: demand?.needs ?? NO_NEEDS,
         rules,

@@ -6,7 +6,7 @@ import { MAX_INLINE_CACHE_BYTES } from '../../protocol/limits.js'
 import type { SchedulerToClient } from '../../protocol/messages/client.js'
 import { taskId, type ArrayId, type ClientId, type CodeHash, type TaskId, type WorkerId } from '../../protocol/ids.js'
 import type { ClusterStatus } from '../../protocol/messages/status.js'
-import type { ClientRecord } from './client-record.js'
+import type { ClientRecord, Lease } from './client-record.js'
 import { InlineCache } from './inline-cache.js'
 import type { SchedulerInstruction } from './instructions.js'
 import type { Demand } from './demand.js'
@@ -15,6 +15,7 @@ import type { Inquiry } from './inquiry.js'
 import type { Retirement } from './leaving.js'
 import { JournalPage } from './journal-page.js'
 import type { Limit } from './limits.js'
+import type { Nesting } from './nesting.js'
 import { ReadyQueue } from './ready-queue.js'
 import type { QueueDeadline } from './queue-time-outs.js'
 import type { Rebalance } from './rebalance.js'
@@ -126,6 +127,12 @@ export interface SchedulerState {
   readonly homelessScatters: Set<Scatter>
   /** Streams that run and have given a value. */
   readonly streamed: Set<Task>
+  /** Array ids of workers that left of late: clients of their tasks may still come with them. */
+  readonly pastLeases: Lease[]
+  /** Tasks that submitted tasks and have no outcome, by their own ids. */
+  readonly nestings: Map<TaskId, Nesting>
+  /** What these submitted goes when the turn ends. */
+  readonly endedNestings: Nesting[]
   /** What this turn adds to the journal, if there is one. See journal-record.ts. */
   journal: JournalPage | undefined
   /** What clients are told once that is kept. */
@@ -215,6 +222,9 @@ export function createState(config: SchedulerConfig): SchedulerState {
     scattersToPlace: new Set(),
     homelessScatters: new Set(),
     streamed: new Set(),
+    pastLeases: [],
+    nestings: new Map(),
+    endedNestings: [],
     journal: config.keepsState === true ? new JournalPage() : undefined,
     whenKept: [],
     heardClients: new Set(),

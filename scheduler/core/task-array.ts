@@ -8,6 +8,7 @@ import { NO_BYTES, type Packed } from '../../common/packed.js'
 import { arrayOf, attempt, indexOf, taskId, type ArrayId, type TaskId } from '../../protocol/ids.js'
 import type { QueueDeadline } from './queue-time-outs.js'
 import type { ClientRecord } from './client-record.js'
+import type { Nesting } from './nesting.js'
 import type { SchedulerState } from './state.js'
 import { NO_INPUTS, READY, type Alias, type Task, type TaskState } from './task.js'
 import type { Template } from './template.js'
@@ -41,6 +42,8 @@ export interface Segment {
 export interface TaskArray {
   readonly id: ArrayId
   readonly client: ClientRecord
+  /** Whose children its tasks are, if a task submitted them. */
+  readonly nesting: Nesting | undefined
   readonly segments: Segment[]
   /** By index: the record, if there is one. */
   readonly tasks: (Task | undefined)[]
@@ -55,7 +58,15 @@ export function addArrayOfOne(
   state: SchedulerState,
   { client, id, template }: { readonly client: ClientRecord; readonly id: ArrayId; readonly template: Template },
 ): Segment {
-  const array: TaskArray = { id, client, segments: [], tasks: [], flags: Uint8Array.of(HELD), live: 1 }
+  const array: TaskArray = {
+    id,
+    client,
+    nesting: undefined,
+    segments: [],
+    tasks: [],
+    flags: Uint8Array.of(HELD),
+    live: 1,
+  }
   const segment: Segment = {
     array,
     first: 0,
@@ -78,7 +89,15 @@ export function addArrayOfOne(
 /** Places of an array that nothing stands for any more, behind those it has. Others follow. */
 export function addHole(state: SchedulerState, client: ClientRecord, id: ArrayId, count: number): void {
   const known = state.arrays.get(id)
-  const array: TaskArray = known ?? { id, client, segments: [], tasks: [], flags: new Uint8Array(0), live: 0 }
+  const array: TaskArray = known ?? {
+    id,
+    client,
+    nesting: undefined,
+    segments: [],
+    tasks: [],
+    flags: new Uint8Array(0),
+    live: 0,
+  }
   const first = array.flags.length
   const order = state.nextSegment++
   const hole = { array, first, count, order, args: NO_BYTES, live: 0, runs: [], priority: 0, cursor: count, run: 0 }

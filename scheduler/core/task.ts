@@ -166,6 +166,11 @@ export function moveTo(task: Task, next: TaskState): void {
   task.state = next
 }
 
+/** Not one that shares a thread with others that wait. */
+export function takesThread({ template }: Task): boolean {
+  return template.demand?.needs.threads !== 0
+}
+
 export function keyOf(task: Task): string {
   return task.explicitKey ?? generatedKey(task.template.name, task.id)
 }

@@ -2,8 +2,9 @@
 import { codeHash, templateId, type CodeHash, type TemplateId } from '../../protocol/ids.js'
 import { ownBytes } from '../../common/packed.js'
 import type { DefineCode } from '../../protocol/messages/common.js'
-import { PRIORITY_BASE, type DefineTemplate } from '../../protocol/messages/client.js'
+import type { DefineTemplate } from '../../protocol/messages/client.js'
 import { NO_RULES } from '../../protocol/messages/rules.js'
+import { PRIORITY_BASE, urgencyOf } from '../../protocol/urgency.js'
 import type { ClientRecord } from './client-record.js'
 import { joinDemand, leaveDemand, tellIfBlocked } from './demand.js'
 import { workerOutboxOf, type SchedulerState } from './state.js'
@@ -41,7 +42,7 @@ export function onDefineTemplate(state: SchedulerState, client: ClientRecord, de
     exportName: define.exportName,
     constants: ownBytes(define.constants),
     constantInputs: define.constantInputs,
-    priority: define.priority - PRIORITY_BASE,
+    priority: urgencyOf(define.priority - PRIORITY_BASE, define.depth),
     outputs: define.outputs,
     demand: joinDemand(state, define.needs),
     rules: define.rules,

@@ -1,6 +1,5 @@
 /** What a worker is told at the end of the turn. Frees go first: a task that is freed and sent again arrives in that order. */
 import { Packer, startOf } from '../../common/packed.js'
-import { PRIORITY_BASE } from '../../protocol/messages/client.js'
 import { codeHash, type CodeHash, type TaskId, type WorkerId } from '../../protocol/ids.js'
 import { CHUNK_BYTES } from '../../protocol/limits.js'
 import type { SchedulerToWorker } from '../../protocol/messages/worker.js'
@@ -106,7 +105,7 @@ function runTasks(state: SchedulerState, worker: WorkerRecord, tasks: readonly T
   }
   if (peers.workers.length > 0) out.push(peers)
   inputs.give(out)
-  const priority = (tasks[0]?.template.priority ?? 0) + PRIORITY_BASE
+  const priority = tasks[0]?.template.priority ?? 0
   out.push({ type: 'run-tasks', tasks: ids, attempts, runs, priority, args: args.take(), keys, ...inputs.columns() })
 }
 

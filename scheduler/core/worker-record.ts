@@ -2,6 +2,7 @@
 import type { HeapItem } from '../../common/heap.js'
 import type { CodeHash, TaskId, WorkerId } from '../../protocol/ids.js'
 import type { Join, Pulse } from '../../protocol/messages/worker.js'
+import type { Lease } from './client-record.js'
 import type { Demand } from './demand.js'
 import type { Relocation } from './moves.js'
 import type { AskedRelays } from './relays.js'
@@ -17,8 +18,16 @@ export interface WorkerRecord extends HeapItem {
   readonly join: Join
   /** A list of this worker alone, for the many values that only it holds. */
   readonly alone: readonly WorkerRecord[]
+  /** It has said what it has of the time before. */
+  isAttached: boolean
   /** Tasks sent to it whose outcome is not known, in the order they were sent. */
   readonly processing: Set<Task>
+  /** Those of them that wait for tasks that they submitted: they take no thread meanwhile. */
+  readonly suspended: Set<Task>
+  /** A task was suspended here. When it went on, its thread may have had other tasks. */
+  hasLent: boolean
+  /** Array ids for the clients of its tasks. */
+  readonly lease: Lease
   /** The state of all of them, made with the first. */
   processingState: Processing | undefined
   /** Bytes of the arguments of `processing`. */
@@ -109,7 +118,7 @@ export function isLessLoaded(a: WorkerRecord, b: WorkerRecord): boolean {
 /** A paused worker does one task at a time: what it is given may be what uses its values up. */
 export function hasIdleThread(worker: WorkerRecord): boolean {
   const slots = slotsOf(worker)
-  if (worker.reservedFor !== undefined && slots >= threadsLeftBy(worker.reservedFor, worker)) return false
+  if (isKeptFree(worker) && slots >= threadsLeftBy(worker.reservedFor, worker)) return false
   return slots < (isPaused(worker) ? 1 : worker.join.threads)
 }
 
@@ -119,8 +128,8 @@ export const NOT_HELD_UP: readonly Task[] = Object.freeze([])
 export const RECALL_US = 1_000
 
 /** Is each of its threads still at a task that takes long? */
-export function isHeldUp({ heldUpBy, processing }: WorkerRecord): boolean {
-  return heldUpBy !== NOT_HELD_UP && heldUpBy.every((task) => processing.has(task))
+export function isHeldUp({ heldUpBy, processing, suspended }: WorkerRecord): boolean {
+  return heldUpBy !== NOT_HELD_UP && heldUpBy.every((task) => processing.has(task) && !suspended.has(task))
 }
 
 /** Has it been sent more than its threads can run at once, and would have to run them for long enough that it is worth a question? */
@@ -129,9 +138,17 @@ export function hoards(worker: WorkerRecord): boolean {
   return worker.queuedUs > 2 * RECALL_US * worker.processing.size || isHeldUp(worker)
 }
 
+/**
+ * Is it kept free for a demand? Not while a task there waits for tasks of its own: what the demand waits for may be what
+ * that one holds.
+ */
+export function isKeptFree(worker: WorkerRecord): worker is WorkerRecord & { reservedFor: Demand } {
+  return worker.reservedFor !== undefined && worker.suspended.size === 0
+}
+
 /** How many threads its tasks take. */
 export function slotsOf(worker: WorkerRecord): number {
-  return worker.processing.size - worker.ioTasks + worker.extraSlots
+  return worker.processing.size - worker.suspended.size - worker.ioTasks + worker.extraSlots
 }
 
 /** Where a task has several threads, or is to have them, none is sent ahead that would take one of them; nor where all threads are held up. */

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import test, { afterEach } from 'node:test'
 import { LastingConnection } from '../../client/lasting-connection.js'
 import { NO_LOG, type Log } from '../../common/node/log.js'
-import { workerId } from '../../protocol/ids.js'
+import { arrayId, workerId } from '../../protocol/ids.js'
 import { clientToScheduler, schedulerToClient } from '../../protocol/messages/client.js'
 import {
   schedulerToWorker,
@@ -104,7 +104,15 @@ function clientsSocket(nodeVersion: string): Socket {
 function workersSocket(nodeVersion: string): Socket {
   const { left, right } = memoryPair({ left: 'test', right: 'scheduler' })
   const handlers = (connection: Connection<SchedulerToWorker>) => ({
-    onMessages: () => connection.send({ type: 'joined', worker: workerId(1), peerSecret: '', keepsState: false }),
+    onMessages: () =>
+      connection.send({
+        type: 'joined',
+        worker: workerId(1),
+        peerSecret: '',
+        keepsState: false,
+        firstArray: arrayId(1),
+        arrayCount: 1,
+      }),
     onClose: ignore,
   })
   const admit = () => ({ incoming: workerToScheduler, outgoing: schedulerToWorker, handlers }) as Admission

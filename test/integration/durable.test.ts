@@ -75,6 +75,44 @@ test(`a scheduler that is killed amid a graph is not missed: ${KILLS} times`, as
   }
 })
 
+/** A sum by recursion: each call is a task, which notes that it ran and waits for its children. */
+async function total(from: number, to: number, log: string): Promise<number> {
+  const { appendFileSync } = await import('node:fs')
+  const { setTimeout } = await import('node:timers/promises')
+  const { task } = await import('heddle/task')
+  appendFileSync(log, `${from}-${to}\n`)
+  await setTimeout(5)
+  if (to - from === 1) return from
+  const middle = (from + to) >> 1
+  const client = task.client()
+  const halves = [client.submit(total, from, middle, log), client.submit(total, middle, to, log)]
+  const [left, right] = await client.gather(halves)
+  return left! + right!
+}
+
+test('parents that wait for their children begin again when the scheduler is killed', async (t) => {
+  await using folder = await TemporaryFolder.create('nested')
+  await using cluster = await DurableCluster.start({ workers: 2 })
+  const log = path.join(folder.path, 'runs.log')
+  writeFileSync(log, '')
+  await using client = await connect(cluster.address)
+  const shared = client.with({ resources: { threads: 0 } })
+  const totals = [client.submit(total, 0, 64, log), shared.submit(total, 64, 96, log)]
+  const results = client.gather(totals)
+  for (let kills = 1; kills <= Math.min(KILLS, 2); kills++) {
+    const { size } = statSync(log)
+    await eventually('they go on', () => statSync(log).size >= size + 200, { timeoutMs: 60_000 })
+    await cluster.kill()
+    await cluster.restart()
+  }
+  assert.deepEqual(await results, [(64 * 63) / 2, (96 * 95) / 2 - (64 * 63) / 2])
+  t.diagnostic(`${readFileSync(log, 'utf8').trim().split('\n').length} runs of ${127 + 63}`)
+  await eventually('nothing else is left', async () => {
+    const { tasks } = await client.info()
+    return tasks.processing + tasks.ready + tasks.waiting === 0 && tasks['in-memory'] === totals.length
+  })
+})
+
 test('a scheduler that is told to end is one that goes on when it is started again', async () => {
   await using cluster = await DurableCluster.start({ workers: 1 })
   await using client = await connect(cluster.address)

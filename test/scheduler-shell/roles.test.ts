@@ -19,7 +19,7 @@ const tokenFor = (role: TokenRole, expiresAtS = 0): string => createRoleToken(OW
 const bearer = (token: string): { readonly Authorization: string } => ({ Authorization: `Bearer ${token}` })
 
 /** Connects with a token in a role, and gives the error that this comes to, if it does. */
-async function connectAs(role: TokenRole, address: string, token: string): Promise<HeddleError | undefined> {
+async function connectAs(role: TokenRole | 'task', address: string, token: string): Promise<HeddleError | undefined> {
   const socket = await dial(address, { token })
   const shared = { socket, hello: { role, name: 'test' } } as const
   const handlers = { onMessages: () => undefined, onClose: () => undefined }
@@ -64,6 +64,11 @@ test('a token connects in its own role, and a client may look on too', async () 
   }
   assert.deepEqual(opened, ['client as client', 'client as viewer', 'worker as worker', 'viewer as viewer'])
   for (const role of roles) assert.equal(await connectAs(role, scheduler.address, OWN), undefined)
+  // What tasks submit is for whoever runs them.
+  assert.equal(await connectAs('task', scheduler.address, tokenFor('worker')), undefined)
+  for (const given of ['client', 'viewer'] as const) {
+    assert.ok((await connectAs('task', scheduler.address, tokenFor(given))) instanceof AuthenticationError)
+  }
 })
 
 test('over HTTP a viewer and a client look, and a worker does not', async () => {

@@ -1,7 +1,7 @@
 /** A scheduler dies, and another one takes its place that has its journal. */
 import assert from 'node:assert/strict'
 import test from 'node:test'
-import { clientId, outputOf, type TaskId } from '../../protocol/ids.js'
+import { arrayOf, attempt, clientId, outputOf, taskId, type TaskId } from '../../protocol/ids.js'
 import { CLIENT_GRACE_MS, REATTACH_MS } from '../../protocol/limits.js'
 import { explain } from '../../scheduler/core/explain.js'
 import { SchedulerHarness, type TestClient, type TestWorker } from '../support/scheduler-harness.js'
@@ -206,3 +206,56 @@ test('a worker that comes late with what runs elsewhere by now is told to free i
   const worker = again(cluster, late, [], ids)
   assert.deepEqual(worker.take('free-tasks').tasks, ids)
 })
+
+for (const way of WAYS) {
+  test(`what tasks submitted goes with the scheduler, and their parents begin again: ${way}`, () => {
+    const before = new SchedulerHarness({ keepsState: true })
+    const client = before.client()
+    const first = before.worker({ threads: 2 })
+    first.send({ type: 'attached' })
+    const [parent] = client.submit(client.define('parent'), [{}]) as [TaskId]
+    assert.deepEqual(first.takeTasks(), [parent])
+    const inTask = before.clientOfTasks('w1')
+    const { message, ids } = inTask.submission(inTask.define('child'), [{}, {}])
+    const [done, running] = ids as [TaskId, TaskId]
+    const under = { type: 'submit-under', parent, attempt: attempt(1), call: 0 } as const
+    inTask.send(under, message)
+    inTask.send({ type: 'detach', tasks: [running] })
+    first.send({ type: 'tasks-suspended', tasks: [parent], attempts: [1] })
+    first.finish([done])
+
+    const cluster = before.successor(way)
+    assert.deepEqual(cluster.tasks, { ...cluster.tasks, ready: 1, 'in-memory': 0 })
+    const hasty = cluster.clientOfTasks('w1')
+    hasty.send(under, { ...message, runs: [], array: arrayOf(done) })
+    assert.equal(cluster.takeClosing().code, 'ERR_HEDDLE_CONNECTION_LOST', 'nobody knows yet what its worker runs')
+    const worker = again(cluster, first, [done], [parent, running])
+    assert.deepEqual(worker.take('free-tasks').tasks.toSorted(), [done, running].toSorted())
+    assert.equal(cluster.tasks.processing, 1)
+    worker.send({ type: 'tasks-returned', tasks: [parent], attempts: [1] })
+    assert.deepEqual(worker.takeTasks(), [parent])
+    const inTaskAgain = cluster.clientOfTasks('w1')
+    const { lease } = cluster.state.workers.get(worker.id)!
+    assert.ok(lease.first > arrayOf(done), 'nobody gets ids that were given away')
+    const next = inTaskAgain.submission(inTaskAgain.define('child'), [{}])
+    inTaskAgain.send({ ...under, attempt: attempt(2) }, next.message)
+    assert.deepEqual(worker.takeTasks(), next.ids)
+  })
+
+  test(`array ids that workers had for their tasks may still be used, and by nobody else: ${way}`, () => {
+    const before = new SchedulerHarness({ keepsState: true })
+    const client = before.client()
+    const first = before.worker({ threads: 2 })
+    first.send({ type: 'attached' })
+    const [parent] = client.submit(client.define('parent'), [{}]) as [TaskId]
+    first.takeTasks()
+    const { first: firstArray } = before.state.workers.get(first.id)!.lease
+
+    const cluster = before.successor(way)
+    const worker = again(cluster, first, [], [parent])
+    const inTask = cluster.clientOfTasks('w1')
+    const { message } = inTask.submission(inTask.define('child'), [{}])
+    inTask.send({ type: 'submit-under', parent, attempt: attempt(1), call: 0 }, { ...message, array: firstArray })
+    assert.deepEqual(worker.takeTasks(), [taskId(firstArray, 0)])
+  })
+}

@@ -7,7 +7,7 @@ const SIZE_BYTES = 1_000_000
 
 /** The client announces a value; its array is far from those that the harness fills by itself. */
 function scatter(client: TestClient, options: { every?: boolean; workers?: string[]; array?: ArrayId } = {}): TaskId {
-  const { every = false, workers = [], array = arrayId(50) } = options
+  const { every = false, workers = [], array = arrayId(client.firstArray + 50) } = options
   client.send({ type: 'scatter', array, sizeBytes: SIZE_BYTES, copies: every ? 'every' : 'one', workers })
   return taskId(array, 0)
 }
@@ -48,7 +48,7 @@ test('values are dealt to the workers in turn', () => {
   const workers = [scheduler.worker(), scheduler.worker()]
   const client = scheduler.client()
   for (const place of [0, 1]) {
-    scatter(client, { array: arrayId(50 + place) })
+    scatter(client, { array: arrayId(client.firstArray + 50 + place) })
     assert.equal(client.take('scatter-to').address, workers[place]!.join.address)
   }
 })
@@ -218,11 +218,11 @@ test('what is let go while it is being brought is freed where it arrives', () =>
 })
 
 test('a scatter under a foreign or used array id ends the connection', () => {
-  for (const array of [arrayId(999_999_999), arrayId(50)]) {
+  for (const array of [arrayId(999_999_999), undefined]) {
     const scheduler = new SchedulerHarness()
     const client = scheduler.client()
     scatter(client)
-    scatter(client, { array })
+    scatter(client, array === undefined ? {} : { array })
     assert.equal(scheduler.takeClosing().type, 'close-client')
   }
 })

@@ -10,9 +10,12 @@ const MODULUS = 1_000_003
  * What a task does. `mix` depends on the order of its inputs. `large` is a `mix` whose value counts as too large to come
  * along. `fussy` throws for some arguments. `exit` takes its thread along. `refused` has code that no worker can keep.
  * `endless` has a time-out, and for some arguments runs for much longer. `flaky` throws so many times before it gives its
- * value, and `fatal` throws what must not be tried again.
+ * value, and `fatal` throws what must not be tried again. `nest` submits
+ * tasks and adds up their values.
  */
-export type Operation = 'sum' | 'mix' | 'large' | 'fussy' | 'throw' | 'exit' | 'refused' | 'endless' | 'flaky' | 'fatal'
+export type Operation =
+  'sum' | 'mix' | 'large' | 'fussy' | 'throw' | 'exit' | 'refused' | 'endless' | 'flaky' | 'fatal' | 'nest'
+/** Those that clients draw from; `nest` has a chance of its own. */
 export const OPERATIONS: readonly Operation[] = [
   'sum',
   'mix',
@@ -35,7 +38,7 @@ export type Result =
   | { readonly type: 'endless'; readonly number: number }
 
 export function evaluate(operation: Operation, constant: number, argument: number, inputs: readonly number[]): Result {
-  const mixed = inputs.reduce((mix, input) => (mix * 31 + input) % MODULUS, (constant * 7 + argument) % MODULUS)
+  const mixed = mix(constant, argument, inputs)
   switch (operation) {
     case 'sum':
       return {
@@ -46,6 +49,8 @@ export function evaluate(operation: Operation, constant: number, argument: numbe
     case 'mix':
     case 'large':
       return { type: 'value', number: mixed, isLarge: operation === 'large' }
+    case 'nest':
+      return { type: 'value', number: sumOf(childrenOf(mixed)), isLarge: false }
     case 'fussy':
       return mixed % 10 === 0 ? { type: 'error', number: mixed } : { type: 'value', number: mixed, isLarge: false }
     case 'flaky':
@@ -61,6 +66,41 @@ export function evaluate(operation: Operation, constant: number, argument: numbe
       return { type: 'error', number: REFUSAL }
   }
 }
+
+/** What a task submits. */
+export interface Child {
+  readonly operation: 'sum' | 'nest'
+  readonly argument: number
+}
+
+/** The children of a `nest`, made of the number that its inputs give: smaller from level to level. */
+export function childrenOf(mixed: number): Child[] {
+  return Array.from({ length: 1 + (mixed % 3) }, (_, i) => {
+    const argument = Math.floor(mixed / 10 ** (i + 1))
+    return { operation: argument % 4 === 3 ? 'nest' : 'sum', argument }
+  })
+}
+
+function sumOf(children: readonly Child[]): number {
+  const values = children.map(({ operation, argument }) => {
+    const result = evaluate(operation, 0, argument, [])
+    return result.type === 'value' ? result.number : 0
+  })
+  return values.reduce((sum, value) => sum + value, 0) % MODULUS
+}
+
+/** What a `nest` gives when its children have these values. */
+export function addUp(numbers: readonly number[]): number {
+  return numbers.reduce((sum, number) => sum + number, 0) % MODULUS
+}
+
+/** What the inputs of a task are made into. */
+export function mix(constant: number, argument: number, inputs: readonly number[]): number {
+  return inputs.reduce((mixed, input) => (mixed * 31 + input) % MODULUS, (constant * 7 + argument) % MODULUS)
+}
+
+/** The error of a task whose child is lost, or not wanted any more. */
+export const CHILD_LOST = 498
 
 /** The outputs of a task that has several are numbers, too; of a large one some are large. */
 export function outputNumber(number: number, output: number): number {
@@ -79,7 +119,12 @@ export const MAX_FLAKES = 3
  * key, with the options of whoever came first.
  */
 export function retriesOf(operation: Operation, constant: number): number {
-  return operation === 'flaky' ? MAX_FLAKES : (constant + OPERATIONS.indexOf(operation)) % 3
+  return operation === 'flaky' ? MAX_FLAKES : (constant + placeOf(operation)) % 3
+}
+
+function placeOf(operation: Operation): number {
+  const place = OPERATIONS.indexOf(operation)
+  return place < 0 ? OPERATIONS.length : place
 }
 
 /** The error of every task whose code is refused. */

@@ -23,8 +23,10 @@ import type { LimitDeclaration } from '../../protocol/messages/limit.js'
 import { NO_RULES, type RetryRules, type Rules } from '../../protocol/messages/rules.js'
 import type { DataCall } from '../../protocol/messages/data.js'
 import { NO_NEEDS, type Needs } from '../../protocol/messages/needs.js'
-import { PRIORITY_BASE, type ClientToScheduler, type SchedulerToClient } from '../../protocol/messages/client.js'
+import type { ClientToScheduler, SchedulerToClient } from '../../protocol/messages/client.js'
+import { PRIORITY_BASE } from '../../protocol/urgency.js'
 import {
+  CHILD_LOST,
   decodeNumber,
   describe,
   encodeNumber,
@@ -326,8 +328,9 @@ export class SimulatedClient {
 
   #define(): void {
     const rng = this.#rng
-    const operation = rng.pick(this.#temper.operations)!
+    const drawn = rng.pick(this.#temper.operations)!
     const pace = rng.pick(this.#temper.paces)!
+    const operation = this.#world.nestingRng.chance(this.#world.nesting) ? 'nest' : drawn
     const name = `${operation}-${operation === 'endless' ? 'instant' : pace}`
     const constantInputs = rng.chance(0.3) ? this.#draw(rng.integer(1, 3)) : []
     const constant = constantInputs.length > 0 || rng.chance(0.5) ? rng.integer(1, 9) : 0
@@ -349,6 +352,7 @@ export class SimulatedClient {
       constants: constant === 0 ? new Uint8Array(0) : encodeNumber(constant),
       constantInputs: constantInputs.map(({ id }) => id),
       priority: PRIORITY_BASE + rng.integer(-1, 1),
+      depth: 0,
       outputs,
       needs,
       rules,
@@ -830,6 +834,11 @@ export class SimulatedClient {
       return
     }
     if (future.dataset !== undefined) return this.#checkNotPublished(future.dataset, code)
+    // A parent whose child was lost three times throws; so does what needs the parent.
+    if (error.length > 0 && decodeNumber(error) === CHILD_LOST && this.#world.hasDeaths) {
+      this.#world.counts.lostTasks++
+      return
+    }
     const { outcome, key } = future.description
     const story = `${key} failed by ${culpritKey}: ${code} ${reason}`
     assert(outcome.type === 'failure', `${story}, and should have a value`)

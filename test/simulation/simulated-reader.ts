@@ -5,7 +5,8 @@
 import assert from 'node:assert/strict'
 import { entryOf, Packer } from '../../common/packed.js'
 import { arrayId, codeHash, taskId, templateId, type ArrayId, type TaskId } from '../../protocol/ids.js'
-import { PRIORITY_BASE, type ClientToScheduler, type SchedulerToClient } from '../../protocol/messages/client.js'
+import type { ClientToScheduler, SchedulerToClient } from '../../protocol/messages/client.js'
+import { PRIORITY_BASE } from '../../protocol/urgency.js'
 import { NO_NEEDS } from '../../protocol/messages/needs.js'
 import { NO_RULES } from '../../protocol/messages/rules.js'
 import { decodeNumber, encodeNumber } from './expression.js'
@@ -110,6 +111,7 @@ export class SimulatedReader {
         constants: new Uint8Array(0),
         constantInputs: [],
         priority: PRIORITY_BASE,
+        depth: 0,
         outputs: 0,
         needs: threads === 1 ? NO_NEEDS : { ...NO_NEEDS, threads },
         rules: { ...NO_RULES, isStream: true },

@@ -126,7 +126,7 @@ export class SimulatedScheduler {
     })
   }
 
-  connectClient(name: string, peer: Peer<SchedulerToClient>): Connection<ClientToScheduler> {
+  connectClient(name: string, peer: Peer<SchedulerToClient>, tasksOf?: string): Connection<ClientToScheduler> {
     const client = clientId(this.#nextId++)
     const connection = this.#connect({
       downField: schedulerToClient,
@@ -140,8 +140,9 @@ export class SimulatedScheduler {
       id: client,
       onLost: () => this.#loop.submit({ type: 'client-left', client }),
     })
-    const session = this.state.config.keepsState === true ? `session of ${client}` : ''
-    this.#loop.submit({ type: 'client-joined', client, name, session })
+    const isLasting = this.state.config.keepsState === true && tasksOf === undefined
+    const session = isLasting ? `session of ${client}` : ''
+    this.#loop.submit({ type: 'client-joined', client, name, session, tasksOf })
     return connection
   }
 
@@ -213,7 +214,9 @@ export class SimulatedScheduler {
       case 'cut-relay':
         break // What goes through relays is told by word of mouth here.
       case 'close-client':
-        assert.fail(`a client was refused: ${instruction.reason}`)
+        // A task of a worker that is gone, which will know of that soon.
+        assert.equal(instruction.code, 'ERR_HEDDLE_CONNECTION_LOST', `a client was refused: ${instruction.reason}`)
+        this.#clients.get(instruction.client)?.cut()
     }
   }
 
@@ -248,9 +251,11 @@ export class SimulatedScheduler {
     assert.equal(state.queueDeadlines.length, 0, 'the scheduler has deadlines of waits left')
     assert.equal(state.delayed.length, 0, 'the scheduler has tasks to try again left')
     assert.equal(state.inline.sizeBytes, 0, 'the scheduler has values left')
+    assert.equal(state.nestings.size, 0, 'the scheduler has tasks with children left')
     assert.equal(state.ready.next(), undefined, 'the scheduler has ready tasks left')
     for (const worker of state.workers.values()) {
       assert.equal(worker.processing.size, 0, `the scheduler waits for tasks of worker ${worker.id}`)
+      assert.equal(worker.suspended.size, 0, `worker ${worker.id} has tasks left that wait for others`)
       assert.equal(worker.lingering.size, 0, `tasks that are gone still take of worker ${worker.id}`)
       assert.equal(worker.reservedFor, undefined, `worker ${worker.id} is kept free for nothing`)
     }
@@ -274,10 +279,14 @@ export class SimulatedScheduler {
   }
 }
 
-/** What is known of each task, and who holds it. */
-function digestOf({ arrays, clients, codes, datasets, nextArray }: SchedulerState): unknown {
+/** What is known of each task, and who holds it. What tasks submitted is not kept: they submit it again. */
+function digestOf({ arrays, clients, datasets, nextArray }: SchedulerState): unknown {
   const tasks: [number, string][] = []
+  const lasting = [...clients.values()].filter(({ session }) => session !== '')
+  const codes = new Set<string>()
+  for (const client of lasting) for (const { define } of client.codes) codes.add(define.code)
   for (const array of arrays.values()) {
+    if (array.nesting !== undefined) continue
     array.flags.forEach((flags, index) => {
       const task = array.tasks[index]
       const isHeld = (flags & HELD) !== 0
@@ -292,8 +301,8 @@ function digestOf({ arrays, clients, codes, datasets, nextArray }: SchedulerStat
   }
   return {
     tasks: tasks.sort(([a], [b]) => a - b),
-    said: [...clients.values()].map(({ session, saidCount }) => `${session} ${saidCount}`).sort(),
-    codes: [...codes.keys()].sort(),
+    said: lasting.map(({ session, saidCount }) => `${session} ${saidCount}`).sort(),
+    codes: [...codes].sort(),
     datasets: [...datasets.keys()].sort(),
     nextArray,
   }

@@ -8,12 +8,17 @@ import type { WorkerEvent } from '../../worker/core/events.js'
 import type { BatchTask } from '../../worker/core/instructions.js'
 import type { Agenda } from './agenda.js'
 import {
+  addUp,
+  CHILD_LOST,
+  childrenOf,
   decodeNumber,
   encodeNumber,
   evaluate,
   isOutputLarge,
+  mix,
   OPERATIONS,
   outputNumber,
+  type Child,
   type Operation,
   type Pace,
   type Result,
@@ -51,6 +56,8 @@ export interface ThreadOptions {
   readonly thread: number
   readonly submit: (event: Unstamped<WorkerEvent>) => void
   readonly keep: (id: TaskId, value: StoredValue) => void
+  /** Can it be terminated? */
+  readonly canTerminate: boolean
   readonly onRun: (task: TaskId) => void
   readonly onBegin: (task: BatchTask) => void
   readonly onEnd: (task: BatchTask) => void
@@ -60,6 +67,12 @@ export interface ThreadOptions {
   readonly flakes: Map<TaskId, number>
   /** For what streams give, and when. */
   readonly streamRng: Rng
+  /** A task submits others, and waits for their values; there are none when they can't be had. */
+  readonly submitChildren: (
+    parent: BatchTask,
+    children: readonly Child[],
+    done: (numbers: readonly number[] | undefined) => void,
+  ) => void
 }
 
 /** The stream that runs. */
@@ -71,6 +84,12 @@ interface RunningStream {
   given: number
   taken: number
   isGiving: boolean
+}
+
+/** A task that waits, or waited, for others. */
+interface Lent {
+  readonly task: BatchTask
+  readonly sinceMs: number
 }
 
 export class SimulatedThread {
@@ -91,6 +110,9 @@ export class SimulatedThread {
   #running: number | undefined
   #beganAtMs = 0
   #stream: RunningStream | undefined
+  readonly #lent = new Set<Lent>()
+  /** The batch whose task awaits others, and keeps its slot. */
+  #awaitingRun: number | undefined
 
   constructor(options: ThreadOptions) {
     this.#options = options
@@ -192,6 +214,8 @@ export class SimulatedThread {
   stop(): void {
     this.#isStopped = true
     this.#endRunning()
+    for (const { task } of this.#lent) this.#options.onEnd(task)
+    this.#lent.clear()
   }
 
   /** Another task ended the thread that this one shares with it. */
@@ -208,6 +232,96 @@ export class SimulatedThread {
     if (this.#running !== undefined) this.#options.onEnd(this.#jobs[this.#running]!.task)
     this.#running = undefined
     this.#stream = undefined
+  }
+
+  /** Tells a task that is lent to end. It does, sooner or later, if it listens. */
+  askLentToStop(id: TaskId, isListening: boolean): void {
+    const lent = this.#findLent(id)
+    const { agenda, rng } = this.#options
+    if (lent !== undefined && isListening) agenda.in(rng.between(0, 20), () => this.#endLent(lent, undefined))
+  }
+
+  /** The thread ends with what is lent in it, if the task is. */
+  terminateLent(id: TaskId): void {
+    if (this.#findLent(id) === undefined) return
+    const { agenda, rng } = this.#options
+    agenda.in(rng.between(0, 10), () => {
+      if (this.#isStopped || this.#findLent(id) === undefined) return
+      if (this.#isBusy) this.#exit(undefined, 1)
+      else this.#loseLent()
+    })
+  }
+
+  #findLent(id: TaskId): Lent | undefined {
+    return [...this.#lent].find(({ task }) => task.task === id)
+  }
+
+  /** The task leaves its batch, and the batch ends. */
+  #lend(place: number, children: readonly Child[]): void {
+    this.#running = undefined
+    this.#tell()
+    const { agenda, rng, thread, submit, submitChildren, canTerminate } = this.#options
+    const { task } = this.#jobs[place]!
+    const lent: Lent = { task, sinceMs: agenda.nowMs }
+    this.#lent.add(lent)
+    submit({ type: 'task-lent', thread, place, ranMs: agenda.nowMs - this.#beganAtMs, canTerminate })
+    submitChildren(task, children, (numbers) => {
+      if (!this.#lent.has(lent)) return
+      submit({ type: 'lent-awaits', task: task.task, attempt: task.attempt, isAwaiting: false })
+      // It has something left to do.
+      agenda.in(rng.between(0, 3), () => this.#endLent(lent, numbers))
+    })
+    this.#endBatch()
+  }
+
+  #endLent(lent: Lent, numbers: readonly number[] | undefined): void {
+    if (this.#isStopped || !this.#lent.delete(lent)) return
+    const { task } = lent
+    this.#options.onEnd(task)
+    const { outputs } = task.template
+    const values = new Packer()
+    const sizes: number[] = []
+    const add = (number: number, id: TaskId | undefined): void => {
+      const bytes = encodeNumber(number)
+      sizes.push(bytes.length)
+      values.add(bytes)
+      if (id !== undefined) this.#options.keep(id, { bytes, sizeBytes: bytes.length })
+    }
+    const number = numbers === undefined ? undefined : addUp(numbers)
+    if (number === undefined) add(CHILD_LOST, undefined)
+    else if (outputs === 0) add(number, task.task)
+    else for (let i = 0; i < outputs; i++) add(outputNumber(number, i), outputOf(task.task, i))
+    const outcomes = {
+      places: sizes.map(() => 0),
+      threw: new Map(number === undefined ? [[0, 'may-retry' as const]] : []),
+      durationsUs: sizes.map(() => Math.round((this.#options.agenda.nowMs - lent.sinceMs) * 1_000)),
+      sizes,
+      values: values.take(),
+    }
+    this.#options.submit({ type: 'lent-ended', task: task.task, attempt: task.attempt, outcomes })
+  }
+
+  #loseLent(): void {
+    if (this.#lent.size === 0) return
+    const tasks = [...this.#lent].map(({ task: { task, attempt } }) => ({ task, attempt }))
+    for (const { task } of this.#lent) this.#options.onEnd(task)
+    this.#lent.clear()
+    this.#options.submit({ type: 'lent-lost', tasks, hasCulprit: false, exitCode: 1, reason: 'exit' })
+  }
+
+  /** A task that takes no thread waits where it is. */
+  #awaitChildren(place: number, children: readonly Child[], durationMs: number): void {
+    const { task } = this.#jobs[place]!
+    const run = this.#run
+    this.#awaitingRun = run
+    this.#options.submitChildren(task, children, (numbers) => {
+      if (this.#run !== run || this.#running !== place || this.#isStopped) return
+      const result: Ended['result'] =
+        numbers === undefined
+          ? { type: 'error', number: CHILD_LOST }
+          : { type: 'value', number: addUp(numbers), isLarge: false }
+      this.#finish(place, result, durationMs)
+    })
   }
 
   #next(): void {
@@ -238,14 +352,26 @@ export class SimulatedThread {
 
   #taskEnded(place: number, durationMs: number): void {
     if (this.#isStopped || this.#isHanging) return
-    this.#endRunning()
     const { task, inputs } = this.#jobs[place]!
+    if (task.template.exportName === 'nest') {
+      const children = childrenOf(mixedOf(task, inputs))
+      if (!task.template.isIo) this.#lend(place, children)
+      else if (this.#awaitingRun !== this.#run) this.#awaitChildren(place, children, durationMs)
+      else this.#finish(place, { type: 'error', number: CHILD_LOST }, durationMs)
+      return
+    }
     const result = this.#resultNow(task, inputs)
     if (result.type === 'exit') {
+      this.#endRunning()
       this.#exit(place, this.#options.rng.integer(-1, 300))
       return
     }
-    const mayRetry = task.template.exportName !== 'fatal'
+    this.#finish(place, result, durationMs)
+  }
+
+  #finish(place: number, result: Ended['result'], durationMs: number): void {
+    this.#endRunning()
+    const mayRetry = this.#jobs[place]!.task.template.exportName !== 'fatal'
     this.#ended.push({ place, durationUs: Math.round(durationMs * 1_000), result, mayRetry })
     if (result.type === 'value' && result.isLarge) this.#endBatch()
     else {
@@ -271,6 +397,7 @@ export class SimulatedThread {
     this.#endRunning()
     const { thread, submit, onExit } = this.#options
     submit({ type: 'thread-exited', thread, culprit, firstUnstarted: this.#cursor, exitCode, reason: 'exit' })
+    this.#loseLent()
     onExit?.()
   }
 
@@ -341,16 +468,22 @@ export class SimulatedThread {
 }
 
 /** Works the task out from the bytes that came with it, and nothing else. */
-function resultOf({ template, args, place }: BatchTask, inputs: readonly StoredValue[]): Result {
-  if (template.isStream) return { type: 'value', number: decodeNumber(entryOf(args, place)), isLarge: false }
-  const operation = OPERATIONS.find((known) => known === template.exportName)
-  assert(operation !== undefined, `no operation "${template.exportName}"`)
+function resultOf(task: BatchTask, inputs: readonly StoredValue[]): Result {
+  const { exportName, isStream } = task.template
+  if (isStream) return { type: 'value', number: decodeNumber(entryOf(task.args, task.place)), isLarge: false }
+  const operation = [...OPERATIONS, 'nest' as const].find((known) => known === exportName)
+  assert(operation !== undefined, `no operation "${exportName}"`)
+  return evaluate(operation satisfies Operation, ...numbersOf(task, inputs))
+}
+
+function mixedOf(task: BatchTask, inputs: readonly StoredValue[]): number {
+  return mix(...numbersOf(task, inputs))
+}
+
+function numbersOf(
+  { template, args, place }: BatchTask,
+  inputs: readonly StoredValue[],
+): [constant: number, argument: number, inputs: number[]] {
   const constant = template.constants.length === 0 ? 0 : decodeNumber(template.constants)
-  const argument = decodeNumber(entryOf(args, place))
-  return evaluate(
-    operation satisfies Operation,
-    constant,
-    argument,
-    inputs.map(({ bytes }) => decodeNumber(bytes)),
-  )
+  return [constant, decodeNumber(entryOf(args, place)), inputs.map(({ bytes }) => decodeNumber(bytes))]
 }

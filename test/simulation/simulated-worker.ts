@@ -10,11 +10,12 @@ import type { BatchTask, WorkerInstruction } from '../../worker/core/instruction
 import { checkInvariants } from '../../worker/core/invariants.js'
 import { isFromSwitch } from '../../protocol/messages/relay.js'
 import { createWorkerMachine, type WorkerMachine } from '../../worker/core/machine.js'
-import { encodeNumber, REFUSAL } from './expression.js'
+import { encodeNumber, REFUSAL, type Child } from './expression.js'
 import { Loop, type Unstamped } from './loop.js'
 import { SimulatedDisk } from './simulated-disk.js'
 import type { Connection } from './simulated-scheduler.js'
 import { SimulatedRelays } from './simulated-relays.js'
+import { SimulatedTaskClient } from './simulated-task-client.js'
 import { LARGE_BYTES, SimulatedThread, type StoredValue } from './simulated-thread.js'
 import { canReach, useUnits, type World } from './world.js'
 
@@ -47,6 +48,9 @@ export class SimulatedWorker {
   /** Threads of an inline worker can't be terminated. */
   readonly #canTerminate: boolean
   #connection: Connection<WorkerToScheduler> | undefined
+  /** Of the tasks that run here; with the connection of the worker it goes. */
+  #taskClient: SimulatedTaskClient | undefined
+  #firstArray = 0
   #isGone = false
   #isAskedToGo = false
 
@@ -99,7 +103,9 @@ export class SimulatedWorker {
       thread,
       submit: (event) => this.#loop.submit(event),
       keep: (id, value) => this.#store.set(id, value),
+      canTerminate: this.#canTerminate,
       onRun: (task) => this.#onRun(task),
+      submitChildren: (parent, children, done) => this.#submitChildren(parent, children, done),
       onBegin: ({ task, template }) => {
         const limits = limitsOf(world, task, template)
         if (limits.length > 0) world.counts.limitedRuns++
@@ -156,6 +162,12 @@ export class SimulatedWorker {
     return this.#machine.state.pause.draining !== 'no'
   }
 
+  /** Nothing runs any more that could submit tasks. */
+  leaveTaskClient(): void {
+    this.#taskClient?.cut()
+    this.#taskClient = undefined
+  }
+
   pulse(): void {
     // Without faults none goes for want of memory: once nothing runs there, it is free again.
     const mayBeFull = this.#world.pauseRng.chance(0.3) && !this.#world.hasMemory
@@ -188,6 +200,7 @@ export class SimulatedWorker {
     this.#disk.checkEmpty(this.name)
     assert.equal(fetches.size, 0, `${this.name} has fetches left`)
     assert.equal(ready.length, 0, `${this.name} has ready tasks left`)
+    assert.equal(this.#machine.state.lent.size, 0, `${this.name} has tasks left that wait for others`)
     assert.ok(
       batches.every((batch) => batch === undefined),
       `${this.name} has batches left`,
@@ -196,6 +209,20 @@ export class SimulatedWorker {
 
   checkHoldsNoTemplates(): void {
     assert.equal(this.#machine.state.templates.size, 0, `${this.name} has templates left`)
+  }
+
+  #submitChildren(parent: BatchTask, children: readonly Child[], done: (numbers?: readonly number[]) => void): void {
+    if (this.#connection === undefined) {
+      // There is no scheduler: nobody wants what comes of the parent.
+      this.#world.agenda.in(1, done)
+      return
+    }
+    if (this.#taskClient === undefined || this.#taskClient.isLost) {
+      this.#taskClient = new SimulatedTaskClient(this.#world, this.name, this.#firstArray)
+      // As much as one client takes.
+      this.#firstArray += 10_000
+    }
+    this.#taskClient.submit(parent, children, done)
   }
 
   #onRun(task: TaskId): void {
@@ -210,6 +237,7 @@ export class SimulatedWorker {
     const connection = this.#world.scheduler.connectWorker({
       receive: (messages: readonly SchedulerToWorker[]) => {
         for (const message of messages) {
+          if (message.type === 'joined') this.#firstArray = message.firstArray
           if (isFromSwitch(message)) this.#relays.receive(message)
           else if (message.type !== 'watch-runs') {
             if (message.type === 'recall') this.#world.counts.recalled += message.tasks.length
@@ -220,6 +248,7 @@ export class SimulatedWorker {
       connectionLost: () => {
         if (this.#connection !== connection) return
         this.#connection = undefined
+        this.leaveTaskClient()
         this.#relays.reset()
         this.#loop.submit({ type: 'scheduler-lost' })
         this.#world.agenda.in(this.#rng.between(0, 100), () => this.#dial())
@@ -304,6 +333,15 @@ export class SimulatedWorker {
         break
       case 'tell-taken':
         for (const thread of [...this.#threads, ...this.#ioThreads.values()]) thread.onTaken(instruction)
+        break
+      case 'ask-lent-to-stop': {
+        const isListening = world.cancelRng.chance(0.5)
+        for (const thread of this.#threads) thread.askLentToStop(instruction.task, isListening)
+        break
+      }
+      case 'terminate-lent':
+        counts.terminatedLent++
+        for (const thread of this.#threads) thread.terminateLent(instruction.task)
         break
       case 'abort':
         this.#end()
@@ -451,6 +489,7 @@ export class SimulatedWorker {
     this.#world.workers.delete(this.address)
     this.#loop.stop()
     for (const thread of [...this.#threads, ...this.#ioThreads.values()]) thread.stop()
+    this.leaveTaskClient()
     const connection = this.#connection
     this.#connection = undefined
     connection?.cut()

@@ -44,6 +44,7 @@ export function simulate({ seed, faults }: SimulationOptions): SimulationReport 
   const memoryRng = new Rng(seed + 1_000_000_007)
   const needsRng = new Rng(seed + 2_000_000_011)
   const needing = needsRng.pick([0, 0.3, 1])!
+  const nestingRng = new Rng(seed + 4_000_000_007)
   const cancelRng = new Rng(seed + 3_000_000_019)
   const futureRng = new Rng(seed + 4_000_000_007)
   const dataRng = new Rng(seed + 5_000_000_029)
@@ -95,6 +96,8 @@ export function simulate({ seed, faults }: SimulationOptions): SimulationReport 
     pauseRng,
     maxPauseMs: faults ? pauseRng.pick([MAX_PAUSE_MS, MAX_PAUSE_MS, 500])! : MAX_PAUSE_MS,
     spillFailure: faults ? memoryRng.pick([0, 0.05, 0.3])! : 0,
+    nesting: nestingRng.pick([0, 0, 0.3, 1])!,
+    nestingRng,
     needsRng,
     needing,
     limits: needing === 0 ? [] : drawLimits(needsRng),
@@ -133,6 +136,7 @@ export function simulate({ seed, faults }: SimulationOptions): SimulationReport 
 
   for (const client of clients) client.leave()
   reader?.leave()
+  for (const worker of world.workers.values()) worker.leaveTaskClient()
   settle(world)
   scheduler.checkHoldsNoClients()
   for (const worker of world.workers.values()) worker.checkHoldsNoTemplates()

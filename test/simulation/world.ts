@@ -75,6 +75,10 @@ export interface World {
   readonly maxPauseMs: number
   /** The probability that a value can't be spilled, or that its file can't be read. */
   readonly spillFailure: number
+  /** The probability that a function submits tasks. */
+  readonly nesting: number
+  /** For that alone. */
+  readonly nestingRng: Rng
   /** Draws what tasks need and workers offer, so that nothing else is drawn otherwise for it. */
   readonly needsRng: Rng
   /** The probability that a function has needs. */
@@ -140,6 +144,9 @@ export interface Counts {
   /** Tasks that were told to end, and threads that were terminated. */
   told: number
   terminated: number
+  /** Tasks that tasks submitted, and threads that were terminated for one that had waited. */
+  nested: number
+  terminatedLent: number
   missing: number
   returned: number
   /** Tasks that the scheduler asked back, and those that had started. */
@@ -199,6 +206,8 @@ export function noCounts(): Counts {
     restarts: 0,
     told: 0,
     terminated: 0,
+    nested: 0,
+    terminatedLent: 0,
     missing: 0,
     returned: 0,
     recalled: 0,

@@ -44,11 +44,13 @@ export const ZONES: readonly Zone[] = [
   {
     folder: 'worker/thread',
     mayImport: [...PROTOCOL, 'protocol/values', 'common/node'],
-    typesOf: ['worker/core'],
+    // What tasks submit with is loaded when the first one does (task-client.ts).
+    typesOf: ['worker/core', 'client'],
   },
   {
     folder: 'worker',
     mayImport: [...PROTOCOL, 'worker/core', 'worker/thread', 'protocol/transport', 'protocol/values', 'common/node'],
+    typesOf: ['client'],
     packages: ['piscina'],
   },
 

@@ -20,11 +20,13 @@ import {
 } from '../../protocol/ids.js'
 import { NO_NEEDS, type Needs } from '../../protocol/messages/needs.js'
 import { NO_RULES, type Rules } from '../../protocol/messages/rules.js'
-import { PRIORITY_BASE, type SchedulerToClient } from '../../protocol/messages/client.js'
+import type { SchedulerToClient } from '../../protocol/messages/client.js'
+import { PRIORITY_BASE } from '../../protocol/urgency.js'
 import type { Join, Pulse, SchedulerToWorker } from '../../protocol/messages/worker.js'
 import { decode, encode } from '../../protocol/transport/codec.js'
 import type { HeardFromClient, HeardFromWorker } from '../../scheduler/core/events.js'
 import type { SchedulerInstruction } from '../../scheduler/core/instructions.js'
+import type { Newcomer } from '../../scheduler/core/client-record.js'
 import { checkInvariants } from '../../scheduler/core/invariants.js'
 import { endTurn, handleEvent, nextDeadlineMs } from '../../scheduler/core/machine.js'
 import { journalRecord, type JournalRecord } from '../../scheduler/core/journal-record.js'
@@ -57,8 +59,17 @@ export class SchedulerHarness {
   }
 
   client(name = 'client', session = this.state.config.keepsState === true ? `session of ${name}` : ''): TestClient {
+    return this.#join({ name, session })
+  }
+
+  /** The client of the tasks that the worker of this name runs. */
+  clientOfTasks(tasksOf: string): TestClient {
+    return this.#join({ name: `tasks of ${tasksOf}`, tasksOf })
+  }
+
+  #join(newcomer: Newcomer): TestClient {
     const id = clientId(this.#nextClient++)
-    this.turn({ type: 'client-joined', client: id, name, session })
+    this.turn({ type: 'client-joined', client: id, ...newcomer })
     const { first } = this.takeFor(id, 'lease')
     return new TestClient(this, id, first)
   }
@@ -220,12 +231,15 @@ export interface TaskDescription {
 export class TestClient {
   readonly #harness: SchedulerHarness
   readonly id: ClientId
+  /** The first of its lease. */
+  readonly firstArray: ArrayId
   #nextArray: number
   #nextTemplate = 1
 
   constructor(harness: SchedulerHarness, id: ClientId, firstArray: ArrayId) {
     this.#harness = harness
     this.id = id
+    this.firstArray = firstArray
     this.#nextArray = firstArray
   }
 
@@ -238,6 +252,7 @@ export class TestClient {
     name = 'f',
     options: {
       readonly priority?: number
+      readonly depth?: number
       readonly constantInputs?: readonly TaskId[]
       readonly outputs?: number
       readonly needs?: Needs
@@ -323,12 +338,14 @@ export function defineMessages(
   name: string,
   {
     priority = 0,
+    depth = 0,
     constantInputs = [],
     outputs = 0,
     needs = NO_NEEDS,
     rules = {},
   }: {
     readonly priority?: number
+    readonly depth?: number
     readonly constantInputs?: readonly TaskId[]
     readonly outputs?: number
     readonly needs?: Needs
@@ -348,6 +365,7 @@ export function defineMessages(
       constants,
       constantInputs,
       priority: PRIORITY_BASE + priority,
+      depth,
       outputs,
       needs,
       rules: { ...NO_RULES, ...rules },

@@ -87,7 +87,14 @@ export class WorkerHarness {
   }
 
   join(keepsState = false): void {
-    this.tell({ type: 'joined', worker: OURSELVES, peerSecret: 'secret', keepsState })
+    this.tell({
+      type: 'joined',
+      worker: OURSELVES,
+      peerSecret: 'secret',
+      keepsState,
+      firstArray: arrayId(1),
+      arrayCount: 1,
+    })
     if (keepsState) return
     this.tell({ type: 'peers', workers: [PEER, OTHER_PEER], addresses: ['ws://peer', 'ws://other'] })
     this.define(PLAIN)

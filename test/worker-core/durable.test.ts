@@ -1,6 +1,7 @@
 /** A worker loses a scheduler that keeps its state: what runs goes on, and the next one hears of it. */
 import assert from 'node:assert/strict'
 import test from 'node:test'
+import { arrayId, attempt } from '../../protocol/ids.js'
 import { OURSELVES, PLAIN, task, tasks, WorkerHarness } from '../support/worker-harness.js'
 
 function workerOfOneThatKeeps(threads = 1): WorkerHarness {
@@ -56,12 +57,57 @@ test('outcomes of the time without a scheduler are told to the next one, behind 
   worker.expectSilence()
 })
 
+test('what waits for its children is told as running, and as waiting', () => {
+  const worker = workerOfOneThatKeeps()
+  worker.run(tasks(1))
+  worker.takeBatch()
+  worker.send({ type: 'task-lent', thread: 0, place: 0, ranMs: undefined, canTerminate: true })
+  worker.send({ type: 'batch-ended', thread: 0, firstUnstarted: 1 })
+  worker.endTurn()
+  worker.takeMessage('tasks-suspended')
+  worker.send({ type: 'scheduler-lost' })
+  worker.endTurn()
+  worker.join(true)
+  assert.deepEqual(worker.takeMessage('tasks-held').tasks, tasks(1))
+  worker.endTurn()
+  assert.deepEqual(worker.takeMessage('tasks-suspended').tasks, tasks(1))
+  worker.takeMessage('attached')
+  worker.expectSilence()
+})
+
+test('what lost its children with the scheduler is for the next one to run again', () => {
+  const worker = workerOfOneThatKeeps()
+  worker.run(tasks(1))
+  worker.takeBatch()
+  worker.send({ type: 'scheduler-lost' })
+  worker.send({ type: 'task-lent', thread: 0, place: 0, ranMs: undefined, canTerminate: true })
+  worker.send({ type: 'lent-orphaned', task: task(0), attempt: attempt(1) })
+  worker.send({ type: 'batch-ended', thread: 0, firstUnstarted: 1 })
+  worker.takeInstruction('ask-lent-to-stop')
+  worker.endTurn()
+  worker.expectSilence()
+  worker.join(true)
+  worker.takeMessage('attached')
+  worker.define(PLAIN)
+  worker.queue(tasks(1))
+  worker.endTurn()
+  assert.deepEqual(worker.takeMessage('tasks-returned').tasks, tasks(1), 'the same number still runs here')
+  worker.expectSilence()
+})
+
 test('a scheduler that knows nothing of it has it freed', () => {
   const worker = workerOfOneThatKeeps()
   worker.run(tasks(1))
   worker.takeBatch()
   worker.send({ type: 'scheduler-lost' })
-  worker.tell({ type: 'joined', worker: OURSELVES, peerSecret: 'secret', keepsState: false })
+  worker.tell({
+    type: 'joined',
+    worker: OURSELVES,
+    peerSecret: 'secret',
+    keepsState: false,
+    firstArray: arrayId(1),
+    arrayCount: 1,
+  })
   assert.deepEqual(worker.takeMessage('tasks-held').tasks, tasks(1))
   worker.tell({ type: 'free-tasks', tasks: tasks(1) })
   worker.finish(0)

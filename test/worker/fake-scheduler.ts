@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { contentHash } from '../../common/node/content-hash.js'
 import { Packer } from '../../common/packed.js'
 import type { HeddleError } from '../../protocol/errors.js'
-import { codeHash, templateId, workerId, type TaskId, type TemplateId } from '../../protocol/ids.js'
+import { arrayId, codeHash, templateId, workerId, type TaskId, type TemplateId } from '../../protocol/ids.js'
 import { schedulerToWorker, workerToScheduler } from '../../protocol/messages/worker.js'
 import type { Join, RunTasks, SchedulerToWorker, WorkerToScheduler } from '../../protocol/messages/worker.js'
 import type { CloseReason, Connection } from '../../protocol/transport/connection.js'
@@ -220,7 +220,14 @@ export class FakeScheduler implements AsyncDisposable {
     }
     const session = new WorkerSession(join, connection)
     this.sessions.push(session)
-    session.send({ type: 'joined', worker: workerId(this.sessions.length), peerSecret: SECRET, keepsState: false })
+    session.send({
+      type: 'joined',
+      worker: workerId(this.sessions.length),
+      peerSecret: SECRET,
+      keepsState: false,
+      firstArray: arrayId(1),
+      arrayCount: 1_024,
+    })
     return session
   }
 }

@@ -4,6 +4,7 @@ import { ScratchFolder } from '../../common/node/scratch-folder.js'
 import { entryOf, Packer } from '../../common/packed.js'
 import { arrayId, attempt, codeHash, taskId, templateId, type CodeHash, type TaskId } from '../../protocol/ids.js'
 import type { WorkerTemplate } from '../../protocol/messages/worker.js'
+import { urgencyOf } from '../../protocol/urgency.js'
 import { decodeError, decodeValue } from '../../protocol/values/decode.js'
 import { encodeValue } from '../../protocol/values/encode.js'
 import { createBatchRequest } from '../../worker/batch-request.js'
@@ -77,6 +78,9 @@ export class PoolHarness implements AsyncDisposable {
     this.#outcomes = this.lanes.map(() => [])
     this.pool = createPool({
       worker: WORKER,
+      scheduler: undefined,
+      lentIn: () => ({ count: 0, resumed: 0 }),
+      onThreadExit: () => undefined,
       lanes: this.lanes.map(({ memory }) => memory),
       onMessage: (message) => {
         this.messages.push(message)
@@ -190,7 +194,16 @@ export function tasksOf(
   })
   const packed = args.take()
   return inputsOf.map((inputs, place) => {
-    return { task: task(place), attempt: attempt(1), template, key: keys[place], args: packed, place, inputs }
+    return {
+      task: task(place),
+      attempt: attempt(1),
+      priority: urgencyOf(0, 0),
+      template,
+      key: keys[place],
+      args: packed,
+      place,
+      inputs,
+    }
   })
 }
 

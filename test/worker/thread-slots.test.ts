@@ -28,6 +28,7 @@ suite('a slot', () => {
       tellToStop: () => undefined,
       tellTaken: () => undefined,
       terminate: () => undefined,
+      terminateThread: () => undefined,
       collect: () => undefined,
       close: () => Promise.resolve(),
     }

@@ -96,3 +96,12 @@ export function openTask(batch: Batch, place: number): Task | undefined {
   const task = place < batch.end ? batch.tasks[place] : undefined
   return task !== undefined && isOpen(task.state) ? task : undefined
 }
+
+/** The task leaves its batch and goes on elsewhere. Returns how it is to stop, if it is. */
+export function leaveStops(batch: Batch, task: Task): Stop | undefined {
+  const stop = batch.stops?.get(task)
+  batch.stops?.delete(task)
+  if (batch.stopping?.task === task) batch.stopping = undefined
+  if (batch.lookingAt === task) batch.lookingAt = undefined
+  return stop
+}

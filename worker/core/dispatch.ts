@@ -1,9 +1,11 @@
 /** Who runs what: done once a turn, when all that happened in it is known. */
 import { ARRAY_CAPACITY, type TaskId } from '../../protocol/ids.js'
+import { depthOf } from '../../protocol/urgency.js'
 import { createBatch, hasTail, type Batch } from './batch.js'
 import { BATCH_US, needBytesOf, shareOfBatchUs } from './estimates.js'
 import type { Source } from './fetch-plan.js'
 import type { WorkerInstruction } from './instructions.js'
+import { resumedCount } from './lending.js'
 import { hasMemoryFor, isPaused, MIN_GARBAGE_BYTES, runsNothing } from './memory.js'
 import { fetchInputs, missingInputs } from './on-run-tasks.js'
 import { readyQueueOf, type WorkerState } from './state.js'
@@ -21,8 +23,11 @@ export function startBatches(state: WorkerState, nowMs: number, out: WorkerInstr
   if (isOneByOne && (!runsNothing(state) || state.spills.spillingBytes > 0)) return
   const share = Math.min(ARRAY_CAPACITY, Math.ceil(state.ready.length / state.config.threads))
   const maxCount = isOneByOne ? 1 : share
+  // Those that waited for others and go on have their slots again.
+  let slots = state.config.threads - busyCount(state) - resumedCount(state)
   for (let thread = 0; thread < state.config.threads && state.ready.length > 0; thread++) {
     if (state.batches[thread] !== undefined) continue
+    if (slots-- <= 0) return
     const taken = takeTasks(state, maxCount, out)
     const { tasks } = taken
     if (state.heldBackBytes > 0) return
@@ -37,6 +42,21 @@ export function startBatches(state: WorkerState, nowMs: number, out: WorkerInstr
   }
 }
 
+function busyCount({ batches, config }: WorkerState): number {
+  let count = 0
+  for (let thread = 0; thread < config.threads; thread++) if (batches[thread] !== undefined) count++
+  return count
+}
+
+/** Does what runs without a thread submit tasks, if at all, that are less deep? It may wait for this one. */
+function isDeepest({ batches, config }: WorkerState, { priority }: Task): boolean {
+  for (let slot = config.threads; slot < batches.length; slot++) {
+    const other = batches[slot]?.tasks[0]
+    if (other !== undefined && depthOf(other.priority) >= depthOf(priority)) return false
+  }
+  return true
+}
+
 /** Begins what takes no thread, each task in a slot of its own. */
 export function startIoTasks(state: WorkerState, nowMs: number, out: WorkerInstruction[]): void {
   const { threads, ioTasks } = state.config
@@ -44,7 +64,7 @@ export function startIoTasks(state: WorkerState, nowMs: number, out: WorkerInstr
   for (let task = state.ioReady.peek(); task !== undefined; task = state.ioReady.peek()) {
     while (state.batches[slot] !== undefined) slot++
     if (slot >= threads + ioTasks) return
-    if (isPaused(state) && (!runsNothing(state) || state.batches.length > threads)) return
+    if (isPaused(state) && (!runsNothing(state) || !isDeepest(state, task))) return
     if (task.inputs.length > 0 && !hasInputs(state, task, out)) continue
     const needBytes = needBytesOf(task.template)
     if (!hasMemoryFor(state, needBytes)) {
@@ -139,7 +159,7 @@ function ask(batch: Batch, out: WorkerInstruction[]): void {
 
 /** Idle threads for which no tasks are on their way back from another. */
 function freeHands(state: WorkerState): number {
-  let count = 0
+  let count = -resumedCount(state)
   for (let thread = 0; thread < state.config.threads; thread++) {
     const batch = state.batches[thread]
     if (batch === undefined) count++

@@ -39,6 +39,31 @@ export type WorkerEvent = { readonly nowMs: number } &
         readonly index: number
         readonly value: Uint8Array
       }
+    /**
+     * The task at `place` waits for tasks that it submitted: it is lent from here on, and its batch ends. One with a time-out
+     * has run for `ranMs`.
+     */
+    | {
+        readonly type: 'task-lent'
+        readonly thread: number
+        readonly place: number
+        readonly ranMs: number | undefined
+        readonly canTerminate: boolean
+      }
+    /** A task that is lent goes on, or waits again. */
+    | { readonly type: 'lent-awaits'; readonly task: TaskId; readonly attempt: Attempt; readonly isAwaiting: boolean }
+    /** What a task that is lent waits for won't come, as its client has lost the scheduler. */
+    | { readonly type: 'lent-orphaned'; readonly task: TaskId; readonly attempt: Attempt }
+    /** A task that is lent has ended. Columns as of `tasks-ended`, with places 0. */
+    | { readonly type: 'lent-ended'; readonly task: TaskId; readonly attempt: Attempt; readonly outcomes: Outcomes }
+    /** A thread is gone with the tasks that were lent there. The culprit, if there is one, is the first. */
+    | {
+        readonly type: 'lent-lost'
+        readonly tasks: readonly { readonly task: TaskId; readonly attempt: Attempt }[]
+        readonly hasCulprit: boolean
+        readonly exitCode: number
+        readonly reason: string
+      }
     /** The thread is free. Tasks of its batch from place `firstUnstarted` on were not started; those before have ended. */
     | { readonly type: 'batch-ended'; readonly thread: number; readonly firstUnstarted: number }
     /** Answers `take-back`: tasks of the batch from `firstUnstarted` on will not be started by the thread. */

@@ -11,6 +11,8 @@ export interface BatchTask {
   readonly task: TaskId
   readonly attempt: Attempt
   readonly template: WorkerTemplate
+  /** Higher first, as of `urgencyOf`. */
+  readonly priority: number
   /** The explicit key, or `undefined` for the generated one. */
   readonly key: string | undefined
   /** Encoded arguments: entry `place` of `args`. */
@@ -56,6 +58,10 @@ export type WorkerInstruction =
   | { readonly type: 'terminate'; readonly thread: number }
   /** Tell a stream how many of its values were taken. */
   | { readonly type: 'tell-taken'; readonly task: TaskId; readonly attempt: Attempt; readonly taken: number }
+  /** Tell a task that is lent to end. */
+  | { readonly type: 'ask-lent-to-stop'; readonly task: TaskId; readonly attempt: Attempt; readonly cause: StopCause }
+  /** End the thread of a task that is lent; answered by `lent-lost`, for all that are lent there. */
+  | { readonly type: 'terminate-lent'; readonly task: TaskId; readonly attempt: Attempt }
   /** End this process once what was sent has left: a thread can't be terminated. */
   | { readonly type: 'abort'; readonly reason: string }
   /** Get values from a peer; answered, in parts, by `values-fetched`, `values-missing` and `values-unreachable`. */

@@ -2,6 +2,7 @@
 import { assert } from '../../common/assert.js'
 import { isOpen, runningTask, type Batch } from './batch.js'
 import { isWanted } from './fetch-plan.js'
+import { labelOf } from './lending.js'
 import { MAX_INLINE_RESULT_BYTES } from '../../protocol/limits.js'
 import type { WorkerState } from './state.js'
 import type { Stop } from './stopping.js'
@@ -16,6 +17,7 @@ export function checkInvariants(state: WorkerState): void {
   })
   const { threads, ioTasks } = state.config
   assert(state.batches.length <= threads + ioTasks, `${state.batches.length} slots are more than there may be`)
+  checkLent(state)
   let sizeBytes = 0
   for (const size of state.held.sizes) sizeBytes += size
   assert(sizeBytes === state.held.sizeBytes, `${sizeBytes} bytes are held and ${state.held.sizeBytes} are counted`)
@@ -69,15 +71,32 @@ function checkTasks(state: WorkerState): void {
       case 'batched':
         assert(state.batches[task.state.batch.thread] === task.state.batch, `task ${id} is in a batch that ended`)
         break
+      case 'lent':
+        assert(state.lent.get(labelOf(id, task.attempt)) === task, `task ${id} is lent, and not known to be`)
+        assert(task.state.isWanted, `task ${id} is known and not wanted`)
+        break
       case 'abandoned':
       case 'gone':
         assert(false, `task ${id} is ${task.state.type} and still known`)
     }
-    if (state.link.type === 'leaving')
-      assert(task.state.type === 'batched', `task ${id} is kept by a worker that leaves`)
+    if (state.link.type === 'leaving') assert(isRunning(task), `task ${id} is kept by a worker that leaves`)
   }
   const queued = state.ready.length + state.ioReady.length
   assert(readyCount === queued, `${readyCount} tasks are ready and ${queued} are queued`)
+}
+
+function isRunning({ state }: Task): boolean {
+  return state.type === 'batched' || state.type === 'lent'
+}
+
+function checkLent({ lent, tasks }: WorkerState): void {
+  for (const [label, task] of lent) {
+    assert(
+      label === labelOf(task.task, task.attempt) && task.state.type === 'lent',
+      `${label} is kept as lent, and is not`,
+    )
+    assert((tasks.get(task.task) === task) === task.state.isWanted, `${label} is lent, and its outcome mistaken`)
+  }
 }
 
 function checkFetches(state: WorkerState): void {

@@ -23,6 +23,9 @@ export function forgetTask(state: WorkerState, task: Task): void {
       task.state.batch.abandoned++
       moveTo(task, { type: 'abandoned', batch: task.state.batch })
       break
+    case 'lent':
+      task.state.isWanted = false
+      break
     case 'abandoned':
     case 'gone':
       break
@@ -35,6 +38,11 @@ export function letTaskGo(state: WorkerState, task: Task): void {
   if (task.template.isCounted && task.state.type === 'gone') state.report.addReturned(task)
 }
 
+/** A thread has it, or has begun it. */
+export function isRunning({ state }: Task): boolean {
+  return state.type === 'batched' || state.type === 'lent'
+}
+
 /** Gives a task that waits or is ready back to the scheduler. */
 export function returnTask(state: WorkerState, task: Task): void {
   forgetTask(state, task)
@@ -43,8 +51,18 @@ export function returnTask(state: WorkerState, task: Task): void {
 
 /** Gives back all that no thread has started, and has threads give back what they were given and have not started. */
 export function returnUnstarted(state: WorkerState): void {
-  for (const task of state.tasks.values()) if (task.state.type !== 'batched') returnTask(state, task)
+  for (const task of state.tasks.values()) if (!isRunning(task)) returnTask(state, task)
   takeBackAll(state)
+}
+
+/**
+ * Also those that wait for tasks of their own: where this is the only worker, nothing else would run these. They begin again
+ * elsewhere, and find what they had submitted.
+ */
+export function returnAwaiting(state: WorkerState): void {
+  for (const task of state.tasks.values()) {
+    if (task.state.type === 'lent' && task.state.isAwaiting) returnTask(state, task)
+  }
 }
 
 export function takeBackAll({ batches }: WorkerState): void {

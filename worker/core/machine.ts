@@ -6,6 +6,7 @@ import { unreachable } from '../../common/assert.js'
 import { nextOverdueMs, startBatches, startIoTasks, takeBackTails } from './dispatch.js'
 import type { WorkerEvent } from './events.js'
 import type { WorkerInstruction } from './instructions.js'
+import { onLentAwaits, onLentEnded, onLentLost, onLentOrphaned, onTaskLent } from './lending.js'
 import { holdBack, onLeave, onPulse, onSchedulerLost } from './on-link.js'
 import {
   onSpillFailed,
@@ -38,16 +39,31 @@ export function handleEvent(state: WorkerState, event: WorkerEvent): WorkerInstr
   if (state.link.type === 'closed') return out
   switch (event.type) {
     case 'scheduler-message':
-      onSchedulerMessage(state, event.message, out)
+      onSchedulerMessage(state, event.message, event.nowMs, out)
       break
     case 'scheduler-lost':
-      onSchedulerLost(state, out)
+      onSchedulerLost(state, event.nowMs, out)
       break
     case 'tasks-ended':
       onTasksEnded(state, event, out)
       break
     case 'stream-chunk':
       onStreamChunk(state, event, out)
+      break
+    case 'task-lent':
+      onTaskLent(state, event, out)
+      break
+    case 'lent-awaits':
+      onLentAwaits(state, event)
+      break
+    case 'lent-orphaned':
+      onLentOrphaned(state, event, out)
+      break
+    case 'lent-ended':
+      onLentEnded(state, event, out)
+      break
+    case 'lent-lost':
+      onLentLost(state, event, out)
       break
     case 'batch-ended':
       onBatchEnded(state, event)

@@ -56,13 +56,14 @@ export function isPaused(state: WorkerState): boolean {
 
 /**
  * Does no thread run a task whose outcome is awaited? One that nobody wants any more may never end; but a batch without
- * open tasks ends soon, when its thread has collected what they left.
+ * open tasks ends soon, when its thread has collected what they left. One that waits for its own tasks runs nothing.
  */
-export function runsNothing({ batches, config }: WorkerState): boolean {
+export function runsNothing({ batches, lent, config }: WorkerState): boolean {
   for (let thread = 0; thread < config.threads; thread++) {
     const batch = batches[thread]
     if (batch !== undefined && (batch.open === 0 || batch.open > batch.abandoned)) return false
   }
+  for (const { state } of lent.values()) if (state.isWanted && !state.isAwaiting) return false
   return true
 }
 

@@ -3,7 +3,7 @@ import type { WorkerId } from '../../protocol/ids.js'
 import { runningTask } from './batch.js'
 import type { WorkerEvent } from './events.js'
 import type { WorkerInstruction } from './instructions.js'
-import { dropValue, forgetTask, returnUnstarted, takeBackAll } from './let-go.js'
+import { dropValue, forgetTask, isRunning, returnUnstarted, takeBackAll } from './let-go.js'
 import { pauseReason } from './memory.js'
 import { Attempts } from './report-columns.js'
 import type { WorkerState } from './state.js'
@@ -29,6 +29,7 @@ export function onJoined(
   for (const message of unsaid) out.push({ type: 'send', message })
   unsaid.length = 0
   for (const [task, sizeBytes] of state.held.entries) report.addCopy(task, sizeBytes)
+  for (const task of state.lent.values()) report.noteAwaiting(task)
   report.flush(state.held, out)
   if (keepsState) out.push({ type: 'send', message: { type: 'attached' } })
 }
@@ -47,7 +48,7 @@ export function holdBack(state: WorkerState, out: readonly WorkerInstruction[]):
  * Nobody is there to take results. If another scheduler will go on with this one's work, what runs and what is held stays for
  * it; what has not started is its to send again. Else the next one knows nothing of these tasks: they are stopped.
  */
-export function onSchedulerLost(state: WorkerState, out: WorkerInstruction[]): void {
+export function onSchedulerLost(state: WorkerState, nowMs: number, out: WorkerInstruction[]): void {
   if (state.link.type === 'leaving') {
     close(state, out)
     return
@@ -55,15 +56,16 @@ export function onSchedulerLost(state: WorkerState, out: WorkerInstruction[]): v
   const keepsWork = state.link.type === 'joined' && state.link.keepsState
   state.link = { type: 'absent', keepsWork }
   forgetStops(state)
-  if (keepsWork) for (const task of state.tasks.values()) forgetUnlessKept(state, task, out)
-  if (!keepsWork) forgetWork(state, out)
+  if (keepsWork) for (const task of state.tasks.values()) forgetUnlessKept(state, task, nowMs, out)
+  if (!keepsWork) forgetWork(state, nowMs, out)
   forgetNumbers(state)
 }
 
 /** What has not started is not kept, nor are streams: values on their way were lost, and their readers know. */
-function forgetUnlessKept(state: WorkerState, task: Task, out: WorkerInstruction[]): void {
-  if (task.state.type !== 'batched') forgetTask(state, task)
-  else if (task.template.isStream) dropTask(state, task, out)
+function forgetUnlessKept(state: WorkerState, task: Task, nowMs: number, out: WorkerInstruction[]): void {
+  if (!isRunning(task)) forgetTask(state, task)
+  else if (task.template.isStream) dropTask(state, task, nowMs, out)
+  else if (task.state.type === 'lent') task.state.wasAwaiting = false
 }
 
 /**
@@ -95,7 +97,10 @@ export function onPulse(
 ): void {
   if (state.link.type === 'absent') return
   const batches = state.batches.filter((batch) => batch !== undefined && batch.open > 0)
-  const running = batches.map((batch) => ({ task: runningTask(batch!)!.task, sinceMs: batch!.runningSinceMs }))
+  const running = batches.map((batch) => ({ task: runningTask(batch!)!, sinceMs: batch!.runningSinceMs }))
+  for (const task of state.lent.values()) {
+    if (task.state.isWanted && !task.state.isAwaiting) running.push({ task, sinceMs: task.state.resumedAtMs })
+  }
   out.push({
     type: 'send',
     message: {
@@ -108,7 +113,7 @@ export function onPulse(
       pausedBy: pauseReason(state) ?? '',
       isDiskFull: state.isDiskFull,
       isHoldingBack: state.heldBackBytes > 0,
-      running: running.map(({ task }) => task),
+      running: running.map(({ task }) => task.task),
       runningForMs: running.map(({ sinceMs }) => Math.max(0, Math.round(nowMs - sinceMs))),
     },
   })
@@ -120,8 +125,8 @@ function close(state: WorkerState, out: WorkerInstruction[]): void {
   out.push({ type: 'close', reason })
 }
 
-function forgetWork(state: WorkerState, out: WorkerInstruction[]): void {
-  for (const task of state.tasks.values()) dropTask(state, task, out)
+function forgetWork(state: WorkerState, nowMs: number, out: WorkerInstruction[]): void {
+  for (const task of state.tasks.values()) dropTask(state, task, nowMs, out)
   for (const task of state.held.tasks) dropValue(state, task)
   state.report.forgetNews()
   state.unsaid.length = 0

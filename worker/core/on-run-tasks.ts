@@ -7,6 +7,7 @@ import type { RunTasks } from '../../protocol/messages/worker.js'
 import type { Template } from './estimates.js'
 import { OWN_DISK, type Source } from './fetch-plan.js'
 import type { WorkerInstruction } from './instructions.js'
+import { hasUnwantedRun } from './lending.js'
 import { giveBackWithoutInputs } from './let-go.js'
 import { ownId, readyQueueOf, type WorkerState } from './state.js'
 import { dropTask } from './stopping.js'
@@ -19,7 +20,7 @@ const FROM_DISK: Source = Object.freeze({ holders: [OWN_DISK], sizeBytes: 0 })
 
 type Sources = ReadonlyMap<TaskId, Source>
 
-export function onRunTasks(state: WorkerState, message: RunTasks, out: WorkerInstruction[]): void {
+export function onRunTasks(state: WorkerState, message: RunTasks, nowMs: number, out: WorkerInstruction[]): void {
   const fault = findFault(state, message)
   if (fault !== undefined) {
     out.push({ type: 'hang-up', reason: `A message run-tasks is malformed: ${fault}.` })
@@ -48,7 +49,7 @@ export function onRunTasks(state: WorkerState, message: RunTasks, out: WorkerIns
         priority,
         state: missing === undefined ? READY : { type: 'waiting', missing },
       }
-      if (!mayBegin(state, task, out)) continue
+      if (!mayBegin(state, task, nowMs, out)) continue
       state.tasks.set(task.task, task)
       for (const input of taskInputs) if (missing?.has(input) !== true) state.spills.pin(task, input)
       if (missing === undefined) readyQueueOf(state, template).push(task)
@@ -66,13 +67,13 @@ export function missingInputs(state: WorkerState, inputs: readonly TaskId[]): Se
 }
 
 /** Refuses a task that is old news, comes too late, or needs code that can't be kept. */
-function mayBegin(state: WorkerState, task: Task, out: WorkerInstruction[]): boolean {
+function mayBegin(state: WorkerState, task: Task, nowMs: number, out: WorkerInstruction[]): boolean {
   const known = state.tasks.get(task.task)
   if (known !== undefined) {
     if (known.attempt >= task.attempt) return false
-    dropTask(state, known, out)
+    dropTask(state, known, nowMs, out)
   }
-  if (state.link.type === 'leaving') {
+  if (state.link.type === 'leaving' || hasUnwantedRun(state, task)) {
     state.report.addReturned(task)
     return false
   }

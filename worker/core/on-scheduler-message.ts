@@ -11,7 +11,7 @@ import { dropTask, onStopTasks } from './stopping.js'
 import { onStreamTaken } from './streaming.js'
 import type { WorkerState } from './state.js'
 
-export function onSchedulerMessage(state: WorkerState, message: Heard, out: WorkerInstruction[]): void {
+export function onSchedulerMessage(state: WorkerState, message: Heard, nowMs: number, out: WorkerInstruction[]): void {
   if (state.link.type === 'absent' && message.type !== 'joined') return // Said before it knew us: not for us.
   switch (message.type) {
     case 'joined':
@@ -31,13 +31,13 @@ export function onSchedulerMessage(state: WorkerState, message: Heard, out: Work
       message.workers.forEach((worker, i) => state.peers.set(worker as WorkerId, message.addresses[i] ?? ''))
       break
     case 'run-tasks':
-      onRunTasks(state, message, out)
+      onRunTasks(state, message, nowMs, out)
       break
     case 'give-values':
       onGiveValues(state, message, out)
       break
     case 'free-tasks':
-      for (const task of message.tasks) freeTask(state, task, out)
+      for (const task of message.tasks) freeTask(state, task, nowMs, out)
       break
     case 'recall':
       for (const task of message.tasks) recallTask(state, task)
@@ -46,7 +46,7 @@ export function onSchedulerMessage(state: WorkerState, message: Heard, out: Work
       onFetchCopies(state, message)
       break
     case 'stop-tasks':
-      onStopTasks(state, message, out)
+      onStopTasks(state, message, nowMs, out)
       break
     case 'leave':
       onLeave(state, out)
@@ -68,16 +68,20 @@ export function onSchedulerMessage(state: WorkerState, message: Heard, out: Work
   }
 }
 
-function freeTask(state: WorkerState, id: TaskId, out: WorkerInstruction[]): void {
+function freeTask(state: WorkerState, id: TaskId, nowMs: number, out: WorkerInstruction[]): void {
   dropValue(state, id)
   const task = state.tasks.get(id)
-  if (task !== undefined) dropTask(state, task, out)
+  if (task !== undefined) dropTask(state, task, nowMs, out)
 }
 
 /** A task in a batch comes back if its thread turns out not to have started it. */
 function recallTask(state: WorkerState, id: TaskId): void {
   const task = state.tasks.get(id)
   if (task === undefined) return // It ended, or went back, before the scheduler knew.
+  if (task.state.type === 'lent') {
+    state.report.addKept(task)
+    return
+  }
   if (task.state.type !== 'batched') {
     returnTask(state, task)
     return

@@ -5,7 +5,7 @@
 import { HEARTBEAT_INTERVAL_MS, MAX_PAUSE_MS } from '../../protocol/limits.js'
 import type { WorkerEvent } from './events.js'
 import type { WorkerInstruction } from './instructions.js'
-import { returnUnstarted } from './let-go.js'
+import { returnAwaiting, returnUnstarted } from './let-go.js'
 import { fullBytesOf, GARBAGE_SHARE, memoryBytesOf, pauseReason, runsNothing } from './memory.js'
 import { onLeave } from './on-link.js'
 import type { Pause, WorkerState } from './state.js'
@@ -37,6 +37,7 @@ export function measureMemory(
   else if (pause.draining === 'empty' && state.link.type === 'joined') {
     endDrain(pause)
     if (state.held.hasBrought) return // Slow is better than lost.
+    returnAwaiting(state)
     onLeave(state, out, `for ${maxPauseMs(state) / 1_000} s it was full of what tasks left behind in their process`)
   }
 }

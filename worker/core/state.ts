@@ -8,6 +8,7 @@ import type { Batch } from './batch.js'
 import type { Template } from './estimates.js'
 import { FetchPlan } from './fetch-plan.js'
 import { HeldValues } from './held-values.js'
+import type { LentTask } from './lending.js'
 import { ReadyQueue } from './ready-queue.js'
 import { SpillPlan } from './spill-plan.js'
 import type { Task } from './task.js'
@@ -58,7 +59,7 @@ export interface Pause {
 export interface WorkerState {
   readonly config: WorkerConfig
   link: Link
-  /** Tasks whose outcome the scheduler waits for: `waiting`, `ready` or `batched`. */
+  /** Tasks whose outcome the scheduler waits for: `waiting`, `ready`, `batched`, or `lent` and wanted. */
   readonly tasks: Map<TaskId, Task>
   readonly ready: ReadyQueue
   /** Of tasks that take no thread. */
@@ -83,6 +84,8 @@ export interface WorkerState {
    * with a batch of one task; the list is as long as such slots are in use.
    */
   readonly batches: (Batch | undefined)[]
+  /** Tasks whose threads run others, by `labelOf`. */
+  readonly lent: Map<string, LentTask>
   readonly templates: Map<TemplateId, Template>
   /** Code that can't be kept here, with the encoded error that its tasks fail with. */
   readonly refusedCode: Map<CodeHash, Uint8Array>
@@ -129,6 +132,7 @@ export function createWorkerState(config: WorkerConfig): WorkerState {
     blockedBytes: 0,
     heldBackBytes: 0,
     batches: new Array<Batch | undefined>(config.threads).fill(undefined),
+    lent: new Map(),
     templates: new Map(),
     refusedCode: new Map(),
     peers: new Map(),

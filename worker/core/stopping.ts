@@ -12,6 +12,16 @@ import { isOpen, type Batch } from './batch.js'
 import type { WorkerEvent } from './events.js'
 import type { WorkerInstruction } from './instructions.js'
 import { forgetTask, letTaskGo, returnTask } from './let-go.js'
+import {
+  advanceLentStops,
+  findLent,
+  findLentOverdue,
+  forgetLentStops,
+  nextLentMs,
+  report as reportLent,
+  stopLent,
+  type LentTask,
+} from './lending.js'
 import type { WorkerState } from './state.js'
 import type { Task } from './task.js'
 
@@ -44,11 +54,14 @@ export interface Stopping {
 export function onStopTasks(
   state: WorkerState,
   { tasks, attempts, graceMs }: StopTasks,
+  nowMs: number,
   out: WorkerInstruction[],
 ): void {
   tasks.forEach((id, i) => {
     const task = findAttempt(state, id, attempts[i] as Attempt)
-    if (task === undefined) state.report.addStopped(id, 'none')
+    const lent = findLent(state, id, attempts[i] as Attempt)
+    if (lent !== undefined) endLent(state, lent, { cause: 'cancelled', graceMs }, nowMs, out)
+    else if (task === undefined) state.report.addStopped(id, 'none')
     else cancelTask(state, task, graceMs, out)
   })
 }
@@ -61,7 +74,9 @@ function cancelTask(state: WorkerState, task: Task, graceMs: number, out: Worker
 }
 
 /** Nobody wants the task any more. It may be about to end, so it has its grace even if it can't be told. */
-export function dropTask(state: WorkerState, task: Task, out: WorkerInstruction[]): void {
+export function dropTask(state: WorkerState, task: Task, nowMs: number, out: WorkerInstruction[]): void {
+  const lent = findLent(state, task.task, task.attempt)
+  if (lent !== undefined) return endLent(state, lent, { cause: 'dropped', graceMs: STOP_GRACE_MS }, nowMs, out)
   const batch = isOpen(task.state) ? task.state.batch : undefined
   letTaskGo(state, task)
   if (batch !== undefined) stop(batch, task, { cause: 'dropped', graceMs: STOP_GRACE_MS }, out)
@@ -71,6 +86,19 @@ export function dropTask(state: WorkerState, task: Task, out: WorkerInstruction[
 export function endTaskInTime(state: WorkerState, batch: Batch, task: Task, out: WorkerInstruction[]): void {
   forgetTask(state, task)
   stop(batch, task, { cause: 'timed-out', graceMs: STOP_GRACE_MS }, out)
+}
+
+/** As the others, of a task whose thread runs others. */
+function endLent(state: WorkerState, task: LentTask, wanted: Stop, nowMs: number, out: WorkerInstruction[]): void {
+  forgetTask(state, task)
+  stopLent(task, wanted, nowMs, out)
+}
+
+/** Tasks whose threads run others, and that have had their time. */
+export function endLentInTime(state: WorkerState, nowMs: number, out: WorkerInstruction[]): void {
+  for (const task of findLentOverdue(state, nowMs)) {
+    endLent(state, task, { cause: 'timed-out', graceMs: STOP_GRACE_MS }, nowMs, out)
+  }
 }
 
 function stop(batch: Batch, task: Task, wanted: Stop, out: WorkerInstruction[]): void {
@@ -85,7 +113,9 @@ function stop(batch: Batch, task: Task, wanted: Stop, out: WorkerInstruction[]):
 }
 
 /** The scheduler is gone, and the next one asked for nothing: what is being stopped is nobody's business any more. */
-export function forgetStops({ batches }: WorkerState): void {
+export function forgetStops(state: WorkerState): void {
+  const { batches } = state
+  forgetLentStops(state)
   for (const batch of batches) {
     for (const [task, { graceMs }] of batch?.stops ?? []) batch?.stops?.set(task, { cause: 'dropped', graceMs })
   }
@@ -137,7 +167,7 @@ export function advanceStopping(state: WorkerState, nowMs: number, out: WorkerIn
     if (stopping.stage === 'told') endGrace(state, batch, stopping, nowMs, out)
     else if (stopping.stage === 'terminating') isStuck = true
   }
-  return isStuck
+  return state.lent.size > 0 ? advanceLentStops(state, nowMs, KILL_AFTER_MS, out) || isStuck : isStuck
 }
 
 function endGrace(state: WorkerState, batch: Batch, stopping: Stopping, nowMs: number, out: WorkerInstruction[]): void {
@@ -167,9 +197,9 @@ export function endStopping(state: WorkerState, batch: Batch, how: 'ended' | 'ex
 }
 
 /** When the next grace ends. */
-export function nextStopMs({ batches }: WorkerState): number | undefined {
-  let nextMs = Infinity
-  for (const batch of batches) nextMs = Math.min(nextMs, batch?.stopping?.deadlineMs ?? Infinity)
+export function nextStopMs(state: WorkerState): number | undefined {
+  let nextMs = nextLentMs(state)
+  for (const batch of state.batches) nextMs = Math.min(nextMs, batch?.stopping?.deadlineMs ?? Infinity)
   return nextMs === Infinity ? undefined : nextMs
 }
 
@@ -185,6 +215,7 @@ export function giveUpAll(state: WorkerState): void {
     for (const task of [...(batch?.stops?.keys() ?? [])])
       if (hasTimedOut(batch!, task)) report(state, batch!, task, 'process')
   }
+  for (const task of state.lent.values()) if (task.state.stop?.cause === 'timed-out') reportLent(state, task, 'process')
 }
 
 /** Nothing else frees the slot. */

@@ -6,6 +6,7 @@
 import { AssertionError } from '../../common/assert.js'
 import type { TaskId } from '../../protocol/ids.js'
 import type { Batch } from './batch.js'
+import type { Stop } from './stopping.js'
 import type { Template } from './estimates.js'
 import type { BatchTask } from './instructions.js'
 
@@ -19,15 +20,41 @@ export type TaskState =
   | { readonly type: 'batched'; readonly batch: Batch }
   /** As `batched`, but nobody wants the outcome: it is dropped without a word. */
   | { readonly type: 'abandoned'; readonly batch: Batch }
+  /**
+   * Its thread runs others, because it waits for tasks that it submitted (`isAwaiting`), or did and goes on beside them.
+   * Without `isWanted` its outcome is dropped.
+   */
+  | Lent
   /** It ended, went back to the scheduler, or was let go. The record is of no more use. */
   | { readonly type: 'gone' }
+
+export interface Lent {
+  readonly type: 'lent'
+  isAwaiting: boolean
+  isWanted: boolean
+  /** Whether it awaits something, as the scheduler was told. */
+  wasAwaiting: boolean
+  /** When it last went on. */
+  resumedAtMs: number
+  /** When it has had its time; `Infinity` when it has no time-out. */
+  readonly timesOutAtMs: number
+  /** It is to stop, for this reason. */
+  stop: Stop | undefined
+  /** What comes next of that is due then; `Infinity` for nothing. */
+  stopAtMs: number
+  /** Could its thread be terminated? */
+  readonly canTerminate: boolean
+  /** Its thread is being terminated for it. */
+  isTerminating: boolean
+}
 
 /** Every legal edge, and nothing else. */
 export const TASK_TRANSITIONS = {
   waiting: ['ready', 'gone'],
   ready: ['batched', 'waiting', 'gone'],
-  batched: ['ready', 'abandoned', 'gone'],
-  abandoned: ['gone'],
+  batched: ['ready', 'abandoned', 'lent', 'gone'],
+  abandoned: ['lent', 'gone'],
+  lent: ['gone'],
   gone: [],
 } as const satisfies Record<TaskState['type'], readonly TaskState['type'][]>
 
@@ -36,6 +63,7 @@ const LEGAL: Readonly<Record<TaskState['type'], ReadonlySet<string>>> = {
   ready: new Set(TASK_TRANSITIONS.ready),
   batched: new Set(TASK_TRANSITIONS.batched),
   abandoned: new Set(TASK_TRANSITIONS.abandoned),
+  lent: new Set(TASK_TRANSITIONS.lent),
   gone: new Set(TASK_TRANSITIONS.gone),
 }
 
@@ -44,8 +72,6 @@ export const GONE: TaskState = Object.freeze({ type: 'gone' })
 
 export interface Task extends BatchTask {
   readonly template: Template
-  /** Higher first. */
-  readonly priority: number
   state: TaskState
 }
 

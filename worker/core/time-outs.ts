@@ -7,7 +7,7 @@ import { runningTask, type Batch } from './batch.js'
 import type { WorkerEvent } from './events.js'
 import type { WorkerInstruction } from './instructions.js'
 import type { WorkerState } from './state.js'
-import { endTaskInTime } from './stopping.js'
+import { endLentInTime, endTaskInTime } from './stopping.js'
 
 /** The thread may just have begun another task of a batch in which some have time-outs. */
 export function watchRun(batch: Batch, nowMs: number): void {
@@ -17,6 +17,7 @@ export function watchRun(batch: Batch, nowMs: number): void {
 
 /** Asks after tasks that may have had their time. */
 export function lookAtRuns(state: WorkerState, nowMs: number, out: WorkerInstruction[]): void {
+  if (state.lent.size > 0) endLentInTime(state, nowMs, out)
   for (const batch of state.batches) {
     if (batch === undefined || batch.lookAtMs > nowMs) continue
     batch.lookAtMs = Infinity

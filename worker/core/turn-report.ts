@@ -26,6 +26,8 @@ export class TurnReport {
   #timedOut = new Attempts()
   #goOn: TaskId[] = []
   #dropped: TaskId[] = []
+  /** Tasks that came to wait for others, or went on. */
+  readonly #awaiting = new Set<Task>()
 
   /** The task ran; entry `place` of `values` is its value, or is empty when that stays here. */
   addFinished(task: Task, sizeBytes: number, values: Packed, place: number, durationUs: number): void {
@@ -76,6 +78,11 @@ export class TurnReport {
     if (goesOn) this.#goOn.push(task.task)
   }
 
+  /** A task that is lent waits, or goes on. What it does when the turn ends is told. */
+  noteAwaiting(task: Task): void {
+    this.#awaiting.add(task)
+  }
+
   /** The value is of no use here, unless it is held again before the turn ends. */
   addDropped(task: TaskId): void {
     this.#dropped.push(task)
@@ -103,6 +110,7 @@ export class TurnReport {
     this.#missingCopies = []
     this.#stopped = []
     this.#takeTimedOut()
+    this.#awaiting.clear()
   }
 
   flush(held: HeldValues, out: WorkerInstruction[]): void {
@@ -119,6 +127,7 @@ export class TurnReport {
     }
     if (this.#stopped.length > 0) out.push(this.#takeStopped())
     if (this.#timedOut.tasks.length > 0) out.push(this.#takeTimedOut())
+    if (this.#awaiting.size > 0) this.#flushAwaiting(out)
     if (this.#dropped.length > 0) this.#flushDropped(held, out)
   }
 
@@ -153,6 +162,21 @@ export class TurnReport {
     this.#timedOut = new Attempts()
     this.#goOn = []
     return { type: 'send', message: { type: 'tasks-timed-out', tasks, attempts, goOn } }
+  }
+
+  #flushAwaiting(out: WorkerInstruction[]): void {
+    const suspended = { tasks: [] as TaskId[], attempts: [] as number[] }
+    const resumed = { tasks: [] as TaskId[], attempts: [] as number[] }
+    for (const { task, attempt, state } of this.#awaiting) {
+      if (state.type !== 'lent' || !state.isWanted || state.isAwaiting === state.wasAwaiting) continue
+      state.wasAwaiting = state.isAwaiting
+      const { tasks, attempts } = state.isAwaiting ? suspended : resumed
+      tasks.push(task)
+      attempts.push(attempt)
+    }
+    this.#awaiting.clear()
+    if (suspended.tasks.length > 0) out.push({ type: 'send', message: { type: 'tasks-suspended', ...suspended } })
+    if (resumed.tasks.length > 0) out.push({ type: 'send', message: { type: 'tasks-resumed', ...resumed } })
   }
 
   /** A copy may have been freed in the turn that brought it. */

@@ -1,6 +1,9 @@
 /** What goes to a thread and what comes back: a batch of tasks in columns, so that a thousand tasks cost one message. */
 import type { Packed } from '../../common/packed.js'
+import type { TaskRoute } from '../../client/in-task.js'
 import type { CodeHash, TaskId } from '../../protocol/ids.js'
+import type { TaskFunction } from './code.js'
+import type { ThreadMessage } from './thread-message.js'
 import type { OutcomeKind } from './lane.js'
 
 /** Where a thread finds a function. */
@@ -18,6 +21,8 @@ export interface ThreadTemplate extends FunctionPlace {
   readonly constants: Uint8Array
   /** How many of a task's last inputs belong to the constants. */
   readonly constantInputCount: number
+  /** Of `urgencyOf`. */
+  readonly urgency: number
   /** How many values a task gives, as an array; 0 when its result is one value. */
   readonly outputs: number
   /** Its tasks give their values one by one. */
@@ -26,6 +31,20 @@ export interface ThreadTemplate extends FunctionPlace {
   readonly timeoutMs: number
   /** The function that decides whether an error may be followed by another try. */
   readonly retryFilter: FunctionPlace | undefined
+}
+
+/** Where batches run: a thread, or the thread of an inline cluster. */
+export interface BatchHost {
+  /** Node's number of the thread. */
+  readonly threadId: number
+  /** The lanes of all slots. */
+  readonly lanes: readonly SharedArrayBuffer[]
+  /** Gives the function of a template, or throws what its tasks fail with. */
+  readonly loadFunction: (place: FunctionPlace) => TaskFunction | Promise<TaskFunction>
+  /** Tells the main thread. */
+  readonly tell: (message: ThreadMessage) => void
+  /** How the clients of tasks reach the cluster; `undefined` where tasks can't submit tasks. */
+  readonly route: TaskRoute | undefined
 }
 
 /** Columns are plain arrays: for the few tasks of most batches, typed ones would cost more to send than all the rest. */

@@ -11,6 +11,19 @@ const modules = new Map<string, Promise<Namespace>>()
 /** Files that a thread may load before another takes its place: what is loaded stays in memory as long as the thread. */
 export const MAX_LOADED_CODE = 1_000
 
+/** Code that was loaded, so that its functions can be submitted again by tasks. */
+export interface LoadedCode {
+  readonly url: string
+  readonly namespace: Namespace
+}
+
+const loadedCode: LoadedCode[] = []
+
+/** What was loaded since the last call. */
+export function takeLoadedCode(): LoadedCode[] {
+  return loadedCode.splice(0)
+}
+
 /** How many files this thread has loaded. They are never unloaded: past a bound the thread is replaced. */
 export function loadedCodeCount(): number {
   return modules.size
@@ -61,6 +74,10 @@ async function findExport(url: string, exportName: string): Promise<TaskFunction
     process.setSourceMapsEnabled(true)
     loading = import(url) as Promise<Namespace>
     modules.set(url, loading)
+    loading.then(
+      (loaded) => loadedCode.push({ url, namespace: loaded }),
+      () => undefined,
+    )
   }
   const namespace = await loading.catch((error: unknown) => {
     throw loadingError(error)

@@ -6,25 +6,31 @@ import { replaceConsole } from './console.js'
 import { currentTask } from './current-task.js'
 import { collectGarbage } from './garbage.js'
 import type { FromIoThread, IoThreadData, ToIoThread } from './io-message.js'
-import { currentIoSlot, failCurrentIoTask, IoTasks } from './io-task.js'
+import { currentIoSlot, IoTasks } from './io-task.js'
 import { disposeLocals } from './locals.js'
+import { routeOf } from './array-ids.js'
 import { expectTakenCalls } from './stream.js'
 import { handleUncaught } from './uncaught.js'
 
 const mainThread = present(parentPort ?? undefined, 'the port to the main thread')
+const data = workerData as { -readonly [K in keyof IoThreadData]: IoThreadData[K] }
+const route = routeOf(data)
+// User code sees the same object, and has no use for the token in it.
+data.scheduler = undefined
 const post = (message: FromIoThread): void => mainThread.postMessage(message)
 
 const tasks = new IoTasks({
   loadFunction: ({ url, exportName }) => loadFunction(url, exportName),
   onListening: (slot) => post({ type: 'listening', slot }),
   tell: (message) => mainThread.postMessage(message),
+  route,
 })
 
-expectTakenCalls((workerData as IoThreadData).takenChannel)
+expectTakenCalls(data.takenChannel)
 
 replaceConsole((message) => mainThread.postMessage(message))
 const report = (text: string): void => post({ type: 'log', level: 'error', task: currentTask()?.key, text })
-handleUncaught(report, failCurrentIoTask)
+handleUncaught(report)
 
 // A task that ends the thread takes the others with it, but the blame is its own.
 const exit = process.exit.bind(process)

@@ -1,13 +1,10 @@
 /** What the thread for tasks without a thread of their own is told, and what it tells. Tasks are known by their slots. */
 import type { StopCause } from '../core/stopping.js'
 import type { BatchRequest, TaskOutcome } from './batch.js'
-import type { ThreadMessage } from './thread-message.js'
+import type { ThreadData, ThreadMessage } from './thread-message.js'
 
 /** What the thread is started with. */
-export interface IoThreadData {
-  /** Name of the broadcast channel on which streams hear what was taken of them. */
-  readonly takenChannel: string
-}
+export type IoThreadData = Pick<ThreadData, 'worker' | 'scheduler' | 'takenChannel'>
 
 export type ToIoThread =
   /** Run this task, a batch of it alone. Answered by `ended`. */
@@ -24,7 +21,8 @@ export type FromIoThread =
   | {
       readonly type: 'ended'
       readonly slot: number
-      readonly outcome: TaskOutcome
+      /** None: what it waits for won't come, and it is to start again. */
+      readonly outcome: TaskOutcome | undefined
       /** So much code is loaded that another thread should take the tasks to come. */
       readonly isWornOut: boolean
     }

@@ -2,14 +2,15 @@
  * Runs one task among others: it waits for the network or the disk nearly all the time, and meanwhile the others have the
  * thread. Which of them runs is known by the asynchronous context, which follows each through all that it awaits.
  */
-import { AsyncLocalStorage } from 'node:async_hooks'
+import type { TaskRoute } from '../../client/in-task.js'
 import { encodeValue } from '../../protocol/values/encode.js'
 import { ArgumentReader } from './argument-reader.js'
 import type { StopCause } from '../core/stopping.js'
 import type { BatchRequest, FunctionPlace, TaskOutcome } from './batch.js'
 import { explainMissingPackage, type TaskFunction } from './code.js'
-import { identityOf, knowTasksAmongOthers, type TaskAmongOthers } from './current-task.js'
+import { identityOf, inTask, runningTask, type TaskAmongOthers } from './current-task.js'
 import { VALUE, type OutcomeKind } from './lane.js'
+import { SharedParent } from './lending.js'
 import { encodeOutputs } from './outputs.js'
 import { failureOf, forReply, RESULT } from './run-batch.js'
 import { driveStream, type StreamHost } from './stream.js'
@@ -22,29 +23,27 @@ export interface IoHost {
   /** The task of this slot wants to hear when it is to stop. */
   readonly onListening: (slot: number) => void
   readonly tell: (message: ThreadMessage) => void
+  /** How the clients of tasks reach the cluster; `undefined` where tasks can't submit tasks. */
+  readonly route: TaskRoute | undefined
 }
 
-interface RunningIoTask extends TaskAmongOthers {
-  readonly controller: AbortController
-  /** Takes an exception that nothing else caught for its outcome. */
-  readonly fail: (error: unknown) => void
-  isOver: boolean
-}
-
-const contexts = new AsyncLocalStorage<RunningIoTask | undefined>()
-knowTasksAmongOthers(() => contexts.getStore())
+/** Stands for the outcome of a task that has none. */
+const ORPHANED = Symbol('orphaned')
 
 /** The tasks of one worker that share this thread, by their slots. */
 export class IoTasks {
   readonly #host: IoHost
-  readonly #running = new Map<number, RunningIoTask>()
+  readonly #running = new Map<number, TaskAmongOthers>()
 
   constructor(host: IoHost) {
     this.#host = host
   }
 
-  /** Never rejects: whatever the task does is its outcome. `request` is a batch of it alone; its slot is `request.thread`. */
-  async run(request: BatchRequest): Promise<TaskOutcome> {
+  /**
+   * Never rejects: whatever the task does is its outcome; there is none when what it waits for won't come. `request` is a
+   * batch of it alone; its slot is `request.thread`.
+   */
+  async run(request: BatchRequest): Promise<TaskOutcome | undefined> {
     const template = request.templates[0]!
     const startedAtMs = performance.now()
     const reader = new ArgumentReader(request)
@@ -57,6 +56,7 @@ export class IoTasks {
       if (change !== undefined) throw change
       values = template.outputs === 0 ? [encodeValue(result, RESULT)] : encodeOutputs(result, template.outputs)
     } catch (error) {
+      if (error === ORPHANED) return undefined
       explainMissingPackage(error)
       const failed = await failureOf(reader.takeChange() ?? error, template, this.#host)
       kind = failed.kind
@@ -71,7 +71,7 @@ export class IoTasks {
     const task = this.#running.get(slot)
     if (task === undefined) return
     // What listens to the signal is the task's own code.
-    contexts.run(task, () => task.controller.abort(reasonOf(cause)))
+    inTask(task, () => task.controller.abort(reasonOf(cause)))
   }
 
   async #resultOf(run: TaskFunction, args: readonly unknown[], request: BatchRequest): Promise<unknown> {
@@ -83,13 +83,30 @@ export class IoTasks {
       isListening = true
       return controller.signal
     }
-    let fail: RunningIoTask['fail'] = () => undefined
+    let fail: TaskAmongOthers['fail'] = () => undefined
     // What a task may throw is anything.
     const crashed = new Promise<never>((_, reject) => (fail = (error) => reject(error as Error)))
-    const task: RunningIoTask = { identity: identityOf(request, 0), slot, signal, controller, fail, isOver: false }
+    const task: TaskAmongOthers = {
+      type: 'among-others',
+      identity: identityOf(request, 0),
+      slot,
+      parent: new SharedParent(
+        request,
+        () => task.isOver,
+        () => {
+          fail(ORPHANED)
+          inTask(task, () => controller.abort(reasonOf('dropped')))
+        },
+      ),
+      route: this.#host.route,
+      signal,
+      controller,
+      fail,
+      isOver: false,
+    }
     this.#running.set(slot, task)
     try {
-      const called = contexts.run(task, async () => {
+      const called = inTask(task, async () => {
         const result = run(...args)
         return request.templates[0]!.isStream
           ? await driveStream(result, this.#streamHost(request, signal()))
@@ -109,18 +126,6 @@ export class IoTasks {
 
 /** The slot of the task whose code runs now, if one's does. */
 export function currentIoSlot(): number | undefined {
-  return contexts.getStore()?.slot
-}
-
-/** An exception that was thrown by a callback of a task, and that nobody caught. Returns false when it is no task's. */
-export function failCurrentIoTask(error: unknown): boolean {
-  const task = contexts.getStore()
-  if (task === undefined || task.isOver) return false
-  task.fail(error)
-  return true
-}
-
-/** What is called here is no part of the task that may have led to it. */
-export function outsideIoTasks<T>(call: () => T): T {
-  return contexts.run(undefined, call)
+  const task = runningTask()
+  return task?.type === 'among-others' ? task.slot : undefined
 }

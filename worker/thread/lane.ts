@@ -33,6 +33,8 @@ export const VALUE = 0
 export const ERROR = 1
 export const FINAL_ERROR = 2
 export type OutcomeKind = typeof VALUE | typeof ERROR | typeof FINAL_ERROR
+/** No outcome yet: the task waits for others, and goes on in its thread. In place of the duration stands Node's number of that. */
+const LENT = 3
 
 /** Ints before each outcome's bytes: place, kind, duration in microseconds, size. */
 const OUTCOME_INTS = 4
@@ -42,6 +44,17 @@ const MAX_DURATION_US = 2 ** 32 - 1
 
 /** Room for several of the largest outcomes, and for a thousand small ones. */
 export const LANE_BYTES = 8 * MAX_INLINE_RESULT_BYTES
+
+/** A task that waits for others, and the thread where it goes on. */
+export interface Lending {
+  readonly place: number
+  readonly threadId: number
+}
+
+/** What a thread wrote since the last look. */
+export interface LaneNews extends Outcomes {
+  readonly lent: readonly Lending[]
+}
 
 /** What a thread does with its lane. */
 export class LaneWriter {
@@ -96,7 +109,13 @@ export class LaneWriter {
     return true
   }
 
-  #append(place: number, kind: OutcomeKind, durationUs: number, value: Uint8Array): void {
+  /** The task is not this batch's any more: it waits for others, in the thread of this number. */
+  lend(place: number, threadId: number): void {
+    this.#append(place, LENT, threadId, NO_VALUE)
+    this.#publish()
+  }
+
+  #append(place: number, kind: OutcomeKind | typeof LENT, durationUs: number, value: Uint8Array): void {
     const at = this.#written
     const ints = at >> 2
     this.#ints[ints] = place
@@ -175,11 +194,12 @@ export class LaneReader {
   }
 
   /** Reads the outcomes written since the last call, or `undefined` when there are none. */
-  drain(): Outcomes | undefined {
+  drain(): LaneNews | undefined {
     Atomics.store(this.#header, TOLD, 0)
     const written = Atomics.load(this.#header, WRITTEN)
     if (written === this.#read) return undefined
     const places: number[] = []
+    const lent: Lending[] = []
     const threw = new Map<number, 'may-retry' | 'final'>()
     const durationsUs: number[] = []
     const sizes: number[] = []
@@ -188,16 +208,20 @@ export class LaneReader {
       const ints = this.#read >> 2
       const size = this.#ints[ints + 3]!
       const start = this.#read + OUTCOME_HEADER_BYTES
+      this.#lastPlaceRead = this.#ints[ints]!
+      this.#read = start + alignUp(size)
       const kind = this.#ints[ints + 1]
+      if (kind === LENT) {
+        lent.push({ place: this.#ints[ints]!, threadId: this.#ints[ints + 2]! })
+        continue
+      }
       if (kind !== VALUE) threw.set(places.length, kind === ERROR ? 'may-retry' : 'final')
       places.push(this.#ints[ints]!)
       durationsUs.push(this.#ints[ints + 2]! >>> 0)
       sizes.push(size)
       values.add(this.#bytes, start, start + size)
-      this.#lastPlaceRead = this.#ints[ints]!
-      this.#read = start + alignUp(size)
     }
-    return { places, threw, durationsUs, sizes, values: values.take() }
+    return { places, threw, durationsUs, sizes, values: values.take(), lent }
   }
 }
 
@@ -209,6 +233,8 @@ function clockMs(): number {
   const [seconds, nanoseconds] = process.hrtime()
   return (seconds * 1_000 + Math.floor(nanoseconds / 1e6)) | 0
 }
+
+const NO_VALUE = new Uint8Array(0)
 
 /** Outcomes begin at whole ints. */
 function alignUp(size: number): number {

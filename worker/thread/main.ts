@@ -1,11 +1,13 @@
 /** The entry file of a worker's threads: Piscina loads it and calls `runInThread` for each batch. */
 import { parentPort, threadId, workerData } from 'node:worker_threads'
 import { present } from '../../common/assert.js'
-import type { BatchReply, BatchRequest } from './batch.js'
+import { routeOf } from './array-ids.js'
+import type { BatchHost, BatchReply, BatchRequest } from './batch.js'
 import { loadedCodeCount, loadFunction, MAX_LOADED_CODE } from './code.js'
 import { replaceConsole } from './console.js'
 import { currentTask } from './current-task.js'
 import { collectGarbage, collectLeftovers, CollectionCount } from './garbage.js'
+import { hasLent } from './lending.js'
 import { disposeLocals } from './locals.js'
 import { runBatch } from './run-batch.js'
 import { expectTakenCalls } from './stream.js'
@@ -14,7 +16,11 @@ import type { ThreadData, ThreadMessage, ThreadStarted } from './thread-message.
 import { handleUncaught } from './uncaught.js'
 
 const mainThread = present(parentPort ?? undefined, 'the port to the main thread')
-const { worker, lanes, collections, stopChannel, takenChannel } = workerData as ThreadData
+const data = workerData as { -readonly [K in keyof ThreadData]: ThreadData[K] }
+const { worker, lanes, collections, stopChannel, takenChannel } = data
+const route = routeOf(data)
+// User code sees the same object, and has no use for the token in it.
+data.scheduler = undefined
 const collectionCount = new CollectionCount(collections)
 const post = (message: ThreadMessage): void => mainThread.postMessage(message)
 
@@ -31,17 +37,20 @@ handleUncaught(report)
 const MAX_COPIED_BYTES = 128 * 1024 * 1024
 let copiedBytes = 0
 
+const host: BatchHost = {
+  threadId,
+  lanes,
+  loadFunction: ({ url, exportName }) => loadFunction(url, exportName),
+  tell: post,
+  route,
+}
+
 export async function runInThread(batch: BatchRequest): Promise<BatchReply> {
   collectInThread()
-  const reply = await runBatch(batch, {
-    lanes,
-    loadFunction: ({ url, exportName }) => loadFunction(url, exportName),
-    ringDoorbell: (thread) => post({ type: 'doorbell', thread }),
-    tell: post,
-  })
+  const reply = await runBatch(batch, host)
   if (batch.isLarge) collectLeftovers()
   // All outcomes are in the lane, and stay there, unless one has to go with the reply: then a later batch is the last.
-  if (loadedCodeCount() > MAX_LOADED_CODE && reply.large === undefined) {
+  if (loadedCodeCount() > MAX_LOADED_CODE && reply.large === undefined && !hasLent()) {
     await disposeLocals(worker, report)
     process.exit(0)
   }

@@ -3,30 +3,20 @@
  * come, so the cost of a tiny task is that of decoding, calling and encoding: a synchronous task makes no promise.
  */
 import { present } from '../../common/assert.js'
+import { ownBytes } from '../../common/packed.js'
 import { MAX_INLINE_RESULT_BYTES } from '../../protocol/limits.js'
 import { encodeError, encodeValue } from '../../protocol/values/encode.js'
 import { ArgumentReader } from './argument-reader.js'
-import type { BatchReply, BatchRequest, FunctionPlace, ThreadTemplate } from './batch.js'
+import type { BatchHost, BatchReply, BatchRequest, ThreadTemplate } from './batch.js'
 import { explainMissingPackage, type TaskFunction } from './code.js'
-import { enterTask, leaveTask } from './current-task.js'
+import { callTask, enteredTask, enterTask, knownTask, leaveTask, type RunningTask } from './current-task.js'
 import { ERROR, FINAL_ERROR, LaneWriter, VALUE, type OutcomeKind } from './lane.js'
 import { isFatal, passesFilter } from './may-retry.js'
 import { encodeOutputs } from './outputs.js'
 import { onSharedMemory } from './shared-memory.js'
 import { driveStream } from './stream.js'
-import { signalOf } from './task-signal.js'
-import type { ThreadMessage } from './thread-message.js'
-import { settledOrCrashed } from './uncaught.js'
-
-export interface BatchHost {
-  /** The lanes of all slots. */
-  readonly lanes: readonly SharedArrayBuffer[]
-  /** Gives the function of a template, or throws what its tasks fail with. */
-  readonly loadFunction: (place: FunctionPlace) => TaskFunction | Promise<TaskFunction>
-  /** Tells the main thread that the lane has outcomes. */
-  readonly ringDoorbell: (thread: number) => void
-  readonly tell: (message: ThreadMessage) => void
-}
+import { signalOf, stopListening } from './task-signal.js'
+import { leaveAwaited, settledOrLeft } from './uncaught.js'
 
 const NO_VALUE: Uint8Array = new Uint8Array(0)
 /** How results are encoded. */
@@ -40,7 +30,7 @@ const RING_INTERVAL_MS = 4
 
 /** Never rejects: whatever a task does is its outcome. Resolves when no task of the batch is left for this thread. */
 export async function runBatch(batch: BatchRequest, host: BatchHost): Promise<BatchReply> {
-  const { lanes, loadFunction, ringDoorbell } = host
+  const { lanes, loadFunction } = host
   const { thread, templates, templateOf, taskIds } = batch
   const lane = new LaneWriter(present(lanes[thread], `the lane of slot ${thread}`))
   const reader = new ArgumentReader(batch)
@@ -54,7 +44,7 @@ export async function runBatch(batch: BatchRequest, host: BatchHost): Promise<Ba
     let kind: OutcomeKind = VALUE
     let value = NO_VALUE
     let outputs: readonly Uint8Array[] | undefined
-    enterTask(batch, place, lane)
+    enterTask(batch, place, lane, host)
     const isTimed = templates[template]!.timeoutMs > 0
     if (isTimed) lane.began(place)
     try {
@@ -64,17 +54,18 @@ export async function runBatch(batch: BatchRequest, host: BatchHost): Promise<Ba
         startedAtMs = performance.now()
         if (isTimed) lane.began(place) // Its code was loaded in a time of its own.
       }
-      let result = run(...reader.argumentsOf(place))
-      if (templates[template]!.isStream) {
-        const signal = signalOf({ batch, place, lane })
-        result = driveStream(result, {
-          task: taskIds[place]!,
-          attempt: batch.attempts[place]!,
-          signal,
-          tell: host.tell,
-        })
+      const given = templates[template]!.isStream ? streaming(run) : run
+      let result = callTask(given, reader.argumentsOf(place))
+      if (isThenable(result)) {
+        const promised = Promise.resolve(result)
+        result = await settledWhileAwaited(promised)
+        const lent = knownTask()
+        if (lent?.lending?.isLent === true) {
+          void followLent(lent, promised, templates[template]!, reader)
+          leaveTask()
+          return { large: undefined }
+        }
       }
-      if (isThenable(result)) result = await settledOrCrashed(result)
       const change = reader.takeChange()
       if (change !== undefined) throw change
       const { outputs: count } = templates[template]!
@@ -86,7 +77,9 @@ export async function runBatch(batch: BatchRequest, host: BatchHost): Promise<Ba
       kind = failed.kind
       value = failed.value
     }
+    const known = knownTask()
     leaveTask()
+    if (known?.controller !== undefined) stopListening(known)
     // The end of one task is the start of the next: reading the clock is a good part of what a tiny task costs.
     const endedAtMs = performance.now()
     const durationUs = Math.round((endedAtMs - startedAtMs) * 1000)
@@ -101,7 +94,7 @@ export async function runBatch(batch: BatchRequest, host: BatchHost): Promise<Ba
     }
     if (endedAtMs - rangAtMs < RING_INTERVAL_MS || place + 1 >= taskIds.length || !lane.shouldTell()) continue
     rangAtMs = endedAtMs
-    ringDoorbell(thread)
+    host.tell({ type: 'doorbell', thread })
   }
   return { large: undefined }
 }
@@ -120,6 +113,79 @@ export async function failureOf(
   } catch (filterError) {
     return { kind: FINAL_ERROR, value: encodeError(filterError) }
   }
+}
+
+/** The function of a stream: its values leave as they come, and the task ends with the last of them. */
+function streaming(run: TaskFunction): TaskFunction {
+  return (...args) => {
+    const task = present(enteredTask(), 'the record of a stream')
+    const { batch, place, host } = task
+    return driveStream(run(...args), {
+      task: batch.taskIds[place]!,
+      attempt: batch.attempts[place]!,
+      signal: signalOf(task),
+      tell: host.tell,
+    })
+  }
+}
+
+/** Settles as the task does; or resolves to nothing, as soon as the task is lent and goes on by itself. */
+async function settledWhileAwaited(promised: Promise<unknown>): Promise<unknown> {
+  const begun = knownTask()
+  const settled = settledOrLeft(promised)
+  begun?.lending?.onAwaited(leaveAwaited)
+  try {
+    return await settled
+  } catch (error) {
+    // It failed in the moment in which it was lent: that is told when it is followed.
+    if (knownTask()?.lending?.isLent === true) return undefined
+    throw error
+  } finally {
+    knownTask()?.lending?.onAwaitEnded()
+  }
+}
+
+/** Tells what comes of a task that is lent. */
+async function followLent(
+  task: RunningTask,
+  promised: Promise<unknown>,
+  template: ThreadTemplate,
+  reader: ArgumentReader,
+): Promise<void> {
+  const { host, batch, place } = task
+  const lending = present(task.lending, 'how the task is lent')
+  const { outputs } = template
+  let kind: OutcomeKind = VALUE
+  let values: readonly Uint8Array[]
+  try {
+    const crashed = new Promise<never>((_, reject) => (task.fail = reject))
+    const result = await Promise.race([promised, crashed])
+    const change = reader.takeChange()
+    if (change !== undefined) throw change
+    values = outputs === 0 ? [encodeValue(result, RESULT)] : encodeOutputs(result, outputs)
+  } catch (error) {
+    explainMissingPackage(error)
+    const failed = await failureOf(reader.takeChange() ?? error, template, host)
+    kind = failed.kind
+    values = [failed.value]
+  }
+  task.isOver = true
+  task.fail = undefined
+  lending.end()
+  stopListening(task)
+  host.tell({
+    type: 'ended',
+    thread: batch.thread,
+    task: batch.taskIds[place]!,
+    attempt: batch.attempts[place]!,
+    outcome: {
+      place: 0,
+      kind,
+      durationUs: Math.round(lending.ranMs * 1_000),
+      // A message would take the whole memory that a view is of.
+      values: values.map((value) => forReply(ownBytes(value))),
+    },
+  })
 }
 
 /** Large values go in shared memory, where they stay. */

@@ -17,30 +17,36 @@ export interface StopCall {
 
 let channelName: string | undefined
 let channel: BroadcastChannel | undefined
-let listening: (Omit<StopCall, 'cause'> & { readonly controller: AbortController }) | undefined
+/** The tasks that listen: the one that runs, and those that are lent. */
+const listening = new Set<RunningTask>()
 
 /** Where calls to stop will come from. It is opened when the first task listens. */
 export function expectStopCalls(name: string): void {
   channelName = name
 }
 
-/** The signal of the task that runs now: the same one for as long as it runs. */
-export function signalOf({ batch, place, lane }: RunningTask): AbortSignal {
-  const task = batch.taskIds[place]!
-  const attempt = batch.attempts[place]!
-  if (listening?.task !== task || listening.attempt !== attempt) {
+/** The signal of a task: the same one for as long as it runs. */
+export function signalOf(task: RunningTask): AbortSignal {
+  if (task.controller === undefined) {
     openChannel()
-    listening = { task, attempt, controller: new AbortController() }
-    // Only now: whoever reads this calls.
-    lane.listens(place)
+    task.controller = new AbortController()
+    listening.add(task)
+    // Only now: whoever reads this calls. One that is lent is called in any case.
+    if (task.lending?.isLent !== true) task.lane.listens(task.place)
   }
-  return listening.controller.signal
+  return task.controller.signal
+}
+
+/** The task has ended. */
+export function stopListening(task: RunningTask): void {
+  listening.delete(task)
 }
 
 /** A call for a task that has ended, or that another thread runs, is for nobody here. */
 export function onStopCall({ task, attempt, cause }: StopCall): void {
-  if (listening?.task !== task || listening.attempt !== attempt) return
-  listening.controller.abort(reasonOf(cause))
+  for (const { batch, place, controller } of listening) {
+    if (batch.taskIds[place] === task && batch.attempts[place] === attempt) controller?.abort(reasonOf(cause))
+  }
 }
 
 /** What the signal of a task aborts with. */

@@ -4,8 +4,10 @@
  * @module heddle/task
  */
 import { HeddleError } from '../../protocol/errors.js'
-import { currentTask, runningTask, taskAmongOthers, type TaskIdentity } from './current-task.js'
+import type { Client } from '../../client/client.js'
+import { currentTask, runningTask, tellTasksApart, type TaskIdentity } from './current-task.js'
 import { localOf, type LocalOptions } from './locals.js'
+import { clientOf } from './task-client.js'
 import { signalOf } from './task-signal.js'
 
 export type { LocalOptions }
@@ -25,6 +27,26 @@ export interface Task {
    * that never reads this has no grace: its thread is stopped at once.
    */
   readonly signal: AbortSignal
+  /**
+   * A client of the cluster that runs this task: what it submits are children of the task. While the task awaits one of
+   * their futures its thread runs others, the children before all, so that any depth works on any number of threads.
+   *
+   * Children are let go of when the task ends, and cancelled with it. They have its priority unless told otherwise. A task
+   * that starts again, because its worker was lost, finds those that it had submitted: the same code with the same
+   * arguments, in the same order, is not run twice. Closing this client does nothing; it is the thread's.
+   *
+   * @throws {HeddleError} `ERR_HEDDLE_OUTSIDE_TASK` outside a task.
+   * @example
+   * ```ts
+   * const sum = client.submit(async (numbers: number[]) => {
+   *   const { task } = await import('heddle/task')
+   *   const client = task.client()
+   *   const squares = client.map((n: number) => n * n, numbers)
+   *   return (await client.gather(squares)).reduce((a, b) => a + b, 0)
+   * }, [1, 2, 3])
+   * ```
+   */
+  client(): Client
   /**
    * A value that tasks share as long as their thread lives, such as a connection: what `create` returned when a task of
    * this thread first asked for that name, a promise too. Each thread has its own. An error of `create` reaches whoever
@@ -76,16 +98,22 @@ export const task: Task = Object.freeze({
     return running('worker').worker
   },
   get signal() {
-    const among = taskAmongOthers()
-    if (among !== undefined) return among.signal()
     const current = runningTask()
     if (current === undefined) throw outside('signal')
-    return signalOf(current)
+    return current.type === 'alone' ? signalOf(current) : current.signal()
+  },
+  client() {
+    const current = runningTask()
+    if (current === undefined) throw outside('client')
+    return clientOf(current)
   },
   local<T>(name: string, create: () => T, options: LocalOptions<Awaited<T>> = {}): T {
     return localOf(running('local').worker, name, create, options)
   },
 })
+
+// Whoever loads this asks which task it is in.
+tellTasksApart()
 
 function running(field: keyof Task): TaskIdentity {
   const identity = currentTask()

@@ -1,5 +1,7 @@
 /** What a thread gets when it starts, and what it tells the main thread, each in a message of its own. */
 import type { TaskId } from '../../protocol/ids.js'
+import type { TaskRoute } from '../../client/in-task.js'
+import type { TaskOutcome } from './batch.js'
 
 export type LogLevel = 'info' | 'warn' | 'error'
 
@@ -14,8 +16,35 @@ export type ThreadMessage =
       readonly index: number
       readonly value: Uint8Array
     }
+  /** A task that is lent goes on, or waits again. It was lent by a batch of slot `thread`. */
+  | {
+      readonly type: 'awaits'
+      readonly thread: number
+      readonly task: TaskId
+      readonly attempt: number
+      readonly isAwaiting: boolean
+    }
+  /** What a task that is lent waits for won't come: it is to start again. */
+  | { readonly type: 'orphaned'; readonly thread: number; readonly task: TaskId; readonly attempt: number }
+  /** A task that is lent has ended. */
+  | {
+      readonly type: 'ended'
+      readonly thread: number
+      readonly task: TaskId
+      readonly attempt: number
+      readonly outcome: TaskOutcome
+    }
   /** What a task printed, or an error that no task was there to take. `task` is a key; it is missing outside tasks. */
   | { readonly type: 'log'; readonly level: LogLevel; readonly task: string | undefined; readonly text: string }
+
+/** How the clients of tasks reach the cluster. */
+export interface ThreadRoute {
+  readonly address: string
+  readonly token: string | undefined
+  readonly tls: TaskRoute['tls']
+  /** The memory of an `ArrayIds`. */
+  readonly arrayIds: SharedArrayBuffer
+}
 
 /** What a thread is started with. */
 export interface ThreadData {
@@ -24,6 +53,8 @@ export interface ThreadData {
   readonly lanes: readonly SharedArrayBuffer[]
   /** The memory of a `CollectionCount`. */
   readonly collections: SharedArrayBuffer
+  /** How the tasks of this worker reach its scheduler, if they may submit tasks. */
+  readonly scheduler: ThreadRoute | undefined
   /** Name of the broadcast channel on which tasks are told to stop. */
   readonly stopChannel: string
   /** And on which streams hear what was taken of them. */

@@ -1,0 +1,122 @@
+/**
+ * The client of the tasks that run in one thread. A task submits at once, so this client has ids before it is connected,
+ * and what it is to say waits until it is. When its connection ends, the next task gets another.
+ */
+import { existsSync, readFileSync } from 'node:fs'
+import { basename } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { present } from '../common/assert.js'
+import { codeHash, type ArrayId } from '../protocol/ids.js'
+import { HOLDER_DIAL_TIMEOUT_MS } from '../protocol/limits.js'
+import type { TlsOptions } from '../protocol/transport/tls.js'
+import type { Socket } from '../protocol/transport/socket.js'
+import { dial } from '../protocol/transport/websocket.js'
+import { declareCaptured } from './capture/function.js'
+import { Client } from './client.js'
+import type { TaskParent } from './parent.js'
+import { FINAL_CODES } from './lasting-connection.js'
+import { PendingConnection, type PendingConnectionOptions } from './pending-connection.js'
+import { Session, type SessionOptions } from './session.js'
+import { DEFAULT_TASK_OPTIONS } from './task-options.js'
+import type { TaskFunction } from './templates.js'
+
+/** How tasks reach the cluster that runs them. */
+export interface TaskRoute {
+  readonly address: string
+  readonly token: string | undefined
+  readonly tls: TlsOptions | undefined
+  /** The worker's name. */
+  readonly worker: string
+  /** Array ids for the first tasks of one client. */
+  readonly takeArrayIds: () => { readonly first: ArrayId; readonly count: number }
+  /** Instead of WebSockets. */
+  readonly dialScheduler?: () => Promise<Socket>
+  readonly dialHolder?: (address: string, signal: AbortSignal) => Promise<Socket>
+}
+
+export class TaskClients {
+  readonly #route: TaskRoute
+  #session: Session | undefined
+  /** Those that use it, and perhaps some that did and are over. */
+  #parents = new Set<TaskParent>()
+  /** When so many are there, it is time to see which are over. */
+  #manyParents = 16
+
+  constructor(route: TaskRoute) {
+    this.#route = route
+  }
+
+  /** A client whose tasks are children of `parent`. */
+  clientOf(parent: TaskParent): Client {
+    if (this.#session === undefined || this.#session.isEnded) this.#open()
+    if (this.#parents.size >= this.#manyParents) this.#forgetParents()
+    this.#parents.add(parent)
+    const options = Object.freeze({ ...DEFAULT_TASK_OPTIONS, priority: parent.priority, parent })
+    // The connection is that of all tasks of the thread.
+    return new Client(present(this.#session, 'the session of tasks'), () => Promise.resolve(), options)
+  }
+
+  /** Children that were submitted on one connection are not heard of on another: whoever has some begins again. */
+  #open(): void {
+    const parents = new Set<TaskParent>()
+    this.#parents = parents
+    this.#session = openTaskSession(this.#route, () => {
+      for (const parent of parents) parent.orphan()
+    })
+  }
+
+  #forgetParents(): void {
+    for (const parent of this.#parents) if (parent.isOver) this.#parents.delete(parent)
+    this.#manyParents = 2 * Math.max(8, this.#parents.size)
+  }
+}
+
+/** A file of the code cache that was loaded: its functions may be submitted as what they are there. */
+export function declareLoaded({ url, namespace }: LoadedCode): void {
+  const path = fileURLToPath(url)
+  if (!existsSync(path)) return // It was of an inline cluster that is gone, with all that could submit its functions.
+  const code = codeHash(basename(path, '.mjs'))
+  let file: Buffer | undefined
+  for (const [exportName, value] of Object.entries(namespace)) {
+    if (typeof value !== 'function') continue
+    file ??= readFileSync(path)
+    const kind = isFunctionFile(file) ? 'function' : 'module'
+    const source = kind === 'function' ? file.subarray(FUNCTION_HEAD.length, -FUNCTION_TAIL.length) : file
+    declareCaptured(value as TaskFunction, { code, kind, source, exportName, name: value.name || exportName })
+  }
+}
+
+interface LoadedCode {
+  readonly url: string
+  readonly namespace: Readonly<Record<string, unknown>>
+}
+
+/** What the code cache puts around the source of a function. No bundle begins like this. */
+const FUNCTION_HEAD = Buffer.from('export default (')
+const FUNCTION_TAIL = Buffer.from(')\n')
+
+function isFunctionFile(file: Buffer): boolean {
+  return file.subarray(0, FUNCTION_HEAD.length).equals(FUNCTION_HEAD)
+}
+
+function openTaskSession(route: TaskRoute, onLost: () => void): Session {
+  const { address, token, tls, worker, takeArrayIds } = route
+  const options: SessionOptions = {
+    address,
+    name: worker,
+    firstLease: takeArrayIds(),
+    dialHolder:
+      route.dialHolder ??
+      ((holder, signal) => dial(holder, { tls, signal, timeoutMs: HOLDER_DIAL_TIMEOUT_MS, isBulk: true })),
+  }
+  const connection: PendingConnectionOptions = {
+    address,
+    name: worker,
+    dial: (signal) => route.dialScheduler?.() ?? dial(address, { token, tls, signal }),
+    // What the scheduler refused, it refuses again: that is for the tasks to hear.
+    onEnd: (code) => {
+      if (!FINAL_CODES.has(code)) onLost()
+    },
+  }
+  return new Session(options, (handlers) => new PendingConnection(connection, handlers))
+}

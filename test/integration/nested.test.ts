@@ -1,0 +1,182 @@
+/** Tasks that submit tasks and wait for them, in real threads. */
+import assert from 'node:assert/strict'
+import test from 'node:test'
+import { connect } from '../../client/connect.js'
+import { LocalCluster } from '../../deploy/local-cluster.js'
+import { eventually } from '../support/eventually.js'
+import type * as Recursion from './programs/recursion.js'
+
+const PROGRAM = new URL('./programs/recursion.js', import.meta.url)
+
+test('tasks that submit themselves end, ten deep, on one thread', { timeout: 120_000 }, async () => {
+  await using cluster = await LocalCluster.start({ workers: 1, threadsPerWorker: 1 })
+  await using client = await connect(cluster)
+  const { fib, mergeSort } = client.module<typeof Recursion>(PROGRAM)
+  assert.equal(await fib(10), 55)
+  const numbers = Array.from({ length: 64 }, (_, i) => (i * 37) % 64)
+  assert.deepEqual(
+    await mergeSort(numbers),
+    [...numbers].sort((a, b) => a - b),
+  )
+  // Nothing of it is left.
+  await eventually('all of it is let go', async () => {
+    const { tasks } = await client.info()
+    return tasks.processing + tasks.waiting + tasks.ready === 0 && tasks['in-memory'] <= 2
+  })
+})
+
+test(
+  'a parent that waits is cancelled with its children, and its code ends in order',
+  { timeout: 120_000 },
+  async () => {
+    await using cluster = await LocalCluster.start({ workers: 1, threadsPerWorker: 1 })
+    await using client = await connect(cluster)
+    const parent = client.submit(async () => {
+      const { task } = await import('heddle/task')
+      try {
+        await task.client().submit(() => {
+          while (true);
+        })
+      } finally {
+        console.log('the parent ends')
+      }
+    })
+    await eventually('its child runs', async () => (await client.info()).tasks.processing === 2)
+    const cancelling = parent.cancel({ graceMs: 60_000 })
+    await assert.rejects(Promise.resolve(parent), { name: 'AbortError' })
+    // The endless child takes its thread along, and so its parent.
+    assert.ok(['signal', 'thread'].includes((await cancelling).stoppedBy))
+    assert.equal(await client.submit(() => 7), 7)
+    assert.equal((await client.info()).tasks.processing, 0)
+  },
+)
+
+test('a parent whose worker dies starts again, and its finished children do not', { timeout: 120_000 }, async () => {
+  await using cluster = await LocalCluster.start({ workers: 2, threadsPerWorker: 1 })
+  await using client = await connect(cluster)
+  const parent = client.submit(async () => {
+    const { task } = await import('heddle/task')
+    const inTask = task.client()
+    // Random, so that it shows if it was made once more.
+    const random = inTask.submit(() => Math.random())
+    const first = await random
+    if (task.attempt > 1) return [first, await random, task.attempt]
+    const { worker } = task
+    await inTask.submit(
+      async (other: string, value: number) => {
+        const { task: inner } = await import('heddle/task')
+        console.log(`${inner.worker} beside ${other}: ${value}`)
+        if (inner.attempt === 1) process.kill(process.pid, 'SIGKILL')
+      },
+      worker,
+      first,
+    )
+    return [first, await random, task.attempt]
+  })
+  const [first, again, attempt] = await parent
+  assert.equal(first, again)
+  assert.ok(attempt! >= 1)
+})
+
+test('what a thread was lent for goes on when the thread is replaced', { timeout: 120_000 }, async () => {
+  await using cluster = await LocalCluster.start({ workers: 1, threadsPerWorker: 1 })
+  await using client = await connect(cluster)
+  const parent = client.submit(async () => {
+    const { task } = await import('heddle/task')
+    const inTask = task.client()
+    if (task.attempt === 1) {
+      // Its child ends the thread that the parent waits in.
+      await inTask.submit(() => process.exit(3)).error()
+    }
+    return [await inTask.submit((x: number) => x + 1, 41), task.attempt]
+  })
+  assert.deepEqual(await parent, [42, 2])
+})
+
+test('a task without a thread submits tasks; any way of waiting lends a thread', { timeout: 120_000 }, async () => {
+  await using cluster = await LocalCluster.start({ workers: 1, threadsPerWorker: 1 })
+  await using client = await connect(cluster)
+  const shared = client.with({ resources: { threads: 0 } }).submit(async () => {
+    const { task } = await import('heddle/task')
+    return (await task.client().submit((x: number) => x + 1, 1)) + task.attempt
+  })
+  assert.equal(await shared, 3)
+  const waiting = client.submit(async () => {
+    const { task } = await import('heddle/task')
+    const { asCompleted, wait } = await import('heddle')
+    const inTask = task.client()
+    let sum = 0
+    for await (const each of asCompleted(inTask.map((x: number) => x * x, [1, 2, 3]))) sum += await each
+    const { done } = await wait([inTask.submit(() => 1), inTask.future<number>(inTask.submit(() => 2).key)])
+    return sum + done.length
+  })
+  assert.equal(await waiting, 16)
+})
+
+test('a parent that waits for too long has failed, and its children go', { timeout: 120_000 }, async () => {
+  await using cluster = await LocalCluster.start({ workers: 1, threadsPerWorker: 1 })
+  await using client = await connect(cluster)
+  const parent = client.with({ timeoutMs: 1_500 }).submit(async () => {
+    const { task } = await import('heddle/task')
+    await task.client().submit(() => {
+      while (true);
+    })
+  })
+  await assert.rejects(Promise.resolve(parent), { name: 'TaskTimeoutError' })
+  assert.equal(await client.submit(() => 7), 7)
+})
+
+test('tasks of an inline cluster submit tasks, too', { timeout: 120_000 }, async () => {
+  await using client = await connect('inline:')
+  const sum = client.submit(
+    async (numbers: number[]) => {
+      const { task } = await import('heddle/task')
+      const squares = task.client().map((x: number) => x * x, numbers)
+      return (await task.client().gather(squares)).reduce((a, b) => a + b, 0)
+    },
+    [1, 2, 3],
+  )
+  assert.equal(await sum, 14)
+})
+
+test('each task knows itself, whatever runs between its steps', { timeout: 120_000 }, async () => {
+  await using cluster = await LocalCluster.start({ workers: 1, threadsPerWorker: 1 })
+  await using client = await connect(cluster)
+  const whoAmI = async (depth: number): Promise<string[]> => {
+    const { task } = await import('heddle/task')
+    const before = task.name
+    const inTask = task.client()
+    const below =
+      depth === 0
+        ? []
+        : await inTask.with({ name: `level-${depth - 1}` }).submit(async (left: number) => {
+            const { task: inner } = await import('heddle/task')
+            const name = inner.name
+            await inner.client().submit(() => undefined)
+            return left >= 0 && inner.name === name ? [name] : ['lost itself']
+          }, depth)
+    return task.name === before ? [before, ...below] : ['lost itself']
+  }
+  const all = client.with({ name: 'top' }).map(whoAmI, [1, 2, 3])
+  for (const names of await client.gather(all)) assert.ok(!names.includes('lost itself') && names[0] === 'top')
+})
+
+test('what concerns the cluster as a whole, or outlives the task, is refused', { timeout: 120_000 }, async () => {
+  await using client = await connect('inline:')
+  const codes = await client.submit(async () => {
+    const { task } = await import('heddle/task')
+    const inTask = task.client()
+    const child = inTask.submit((x: number) => x + 1, 1)
+    const code = (error: unknown): unknown => (error as { readonly code?: unknown }).code
+    let detached: unknown
+    try {
+      inTask.fireAndForget(child)
+    } catch (error) {
+      detached = code(error)
+    }
+    const refused = [inTask.restart(), inTask.retireWorkers('absent'), inTask.logs(), inTask.dump('dump.json')]
+    const others = await Promise.all(refused.map((call) => (call as Promise<unknown>).catch(code)))
+    return [await child, detached, ...others]
+  })
+  assert.deepEqual(codes, [2, ...new Array<string>(5).fill('ERR_HEDDLE_INVALID_OPTION')])
+})
