@@ -370,11 +370,14 @@ export class SimulatedClient {
     }
   }
 
-  /** Far less than an endless task runs, or far more than any other does. */
+  /**
+   * Far less than an endless task runs, or far more than any other does; but one that waits for others may wait for a sign of
+   * life, and those come when nothing else is left to happen, however much later that is.
+   */
   #drawTimeoutMs(operation: Operation): number {
     const rng = this.#world.cancelRng
     if (operation === 'endless') return rng.pick([2, 50])!
-    return rng.chance(0.1) ? 100_000 : 0
+    return rng.chance(0.1) && operation !== 'nest' ? 100_000 : 0
   }
 
   #drawRetries(count: number): RetryRules {

@@ -25,9 +25,11 @@ import type { World } from './world.js'
 interface Waiting {
   readonly numbers: (number | undefined)[]
   left: number
-  /** With nothing, when a child failed or the connection is gone. */
-  readonly done: (numbers: readonly number[] | undefined) => void
+  readonly done: (brought: Brought) => void
 }
+
+/** The values of all children; or a child failed, or the connection over which they would have come is gone. */
+export type Brought = readonly number[] | 'failed' | 'orphaned'
 
 export class SimulatedTaskClient {
   readonly #world: World
@@ -117,13 +119,13 @@ export class SimulatedTaskClient {
     const waiting = this.#waiting.get(arrayOf(id))
     if (waiting === undefined) return
     this.#waiting.delete(arrayOf(id))
-    waiting.done(undefined)
+    waiting.done('failed')
   }
 
   #lose(): void {
     if (this.#isLost) return
     this.#isLost = true
-    for (const { done } of this.#waiting.values()) done(undefined)
+    for (const { done } of this.#waiting.values()) done('orphaned')
     this.#waiting.clear()
   }
 

@@ -25,6 +25,7 @@ import {
 } from './expression.js'
 import type { Unstamped } from './loop.js'
 import { streamedNumber } from './simulated-reader.js'
+import type { Brought } from './simulated-task-client.js'
 
 /** What a large value counts as. */
 export const LARGE_BYTES = MAX_INLINE_RESULT_BYTES + 1
@@ -67,12 +68,8 @@ export interface ThreadOptions {
   readonly flakes: Map<TaskId, number>
   /** For what streams give, and when. */
   readonly streamRng: Rng
-  /** A task submits others, and waits for their values; there are none when they can't be had. */
-  readonly submitChildren: (
-    parent: BatchTask,
-    children: readonly Child[],
-    done: (numbers: readonly number[] | undefined) => void,
-  ) => void
+  /** A task submits others, and waits for their values. */
+  readonly submitChildren: (parent: BatchTask, children: readonly Child[], done: (brought: Brought) => void) => void
 }
 
 /** The stream that runs. */
@@ -265,8 +262,11 @@ export class SimulatedThread {
     const lent: Lent = { task, sinceMs: agenda.nowMs }
     this.#lent.add(lent)
     submit({ type: 'task-lent', thread, place, ranMs: agenda.nowMs - this.#beganAtMs, canTerminate })
-    submitChildren(task, children, (numbers) => {
+    submitChildren(task, children, (brought) => {
       if (!this.#lent.has(lent)) return
+      // Nobody wants what its code makes of that.
+      if (brought === 'orphaned') submit({ type: 'lent-orphaned', task: task.task, attempt: task.attempt })
+      const numbers = typeof brought === 'string' ? undefined : brought
       submit({ type: 'lent-awaits', task: task.task, attempt: task.attempt, isAwaiting: false })
       // It has something left to do.
       agenda.in(rng.between(0, 3), () => this.#endLent(lent, numbers))
@@ -314,14 +314,22 @@ export class SimulatedThread {
     const { task } = this.#jobs[place]!
     const run = this.#run
     this.#awaitingRun = run
-    this.#options.submitChildren(task, children, (numbers) => {
+    this.#options.submitChildren(task, children, (brought) => {
       if (this.#run !== run || this.#running !== place || this.#isStopped) return
+      if (brought === 'orphaned') return this.#giveBack(place)
       const result: Ended['result'] =
-        numbers === undefined
+        brought === 'failed'
           ? { type: 'error', number: CHILD_LOST }
-          : { type: 'value', number: addUp(numbers), isLarge: false }
+          : { type: 'value', number: addUp(brought), isLarge: false }
       this.#finish(place, result, durationMs)
     })
+  }
+
+  /** It begins again, somewhere. */
+  #giveBack(place: number): void {
+    this.#endRunning()
+    this.#cursor = place
+    this.#endBatch()
   }
 
   #next(): void {

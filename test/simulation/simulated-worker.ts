@@ -15,7 +15,7 @@ import { Loop, type Unstamped } from './loop.js'
 import { SimulatedDisk } from './simulated-disk.js'
 import type { Connection } from './simulated-scheduler.js'
 import { SimulatedRelays } from './simulated-relays.js'
-import { SimulatedTaskClient } from './simulated-task-client.js'
+import { SimulatedTaskClient, type Brought } from './simulated-task-client.js'
 import { LARGE_BYTES, SimulatedThread, type StoredValue } from './simulated-thread.js'
 import { canReach, useUnits, type World } from './world.js'
 
@@ -211,10 +211,9 @@ export class SimulatedWorker {
     assert.equal(this.#machine.state.templates.size, 0, `${this.name} has templates left`)
   }
 
-  #submitChildren(parent: BatchTask, children: readonly Child[], done: (numbers?: readonly number[]) => void): void {
+  #submitChildren(parent: BatchTask, children: readonly Child[], done: (brought: Brought) => void): void {
     if (this.#connection === undefined) {
-      // There is no scheduler: nobody wants what comes of the parent.
-      this.#world.agenda.in(1, done)
+      this.#world.agenda.in(1, () => done('orphaned'))
       return
     }
     if (this.#taskClient === undefined || this.#taskClient.isLost) {
