@@ -25,6 +25,7 @@ export function createBatchRequest(options: BatchRequestOptions): BatchRequest {
   const templateOf = new Array<number>(count)
   const taskIds = new Array<TaskId>(count)
   const attempts = new Array<number>(count)
+  let starts: Map<number, number> | undefined
   const keys = new Map<number, string>()
   const args = new Packer()
   for (let place = 0; place < count; place++) {
@@ -32,6 +33,7 @@ export function createBatchRequest(options: BatchRequestOptions): BatchRequest {
     templateOf[place] = templates.placeOf(task)
     taskIds[place] = task.task
     attempts[place] = task.attempt
+    if (task.start !== task.attempt) (starts ??= new Map()).set(place, task.start)
     if (task.key !== undefined) keys.set(place, task.key)
     args.add(task.args.bytes, task.place === 0 ? 0 : task.args.ends[task.place - 1], task.args.ends[task.place])
     for (const input of task.inputs) inputs.add(input)
@@ -44,6 +46,7 @@ export function createBatchRequest(options: BatchRequestOptions): BatchRequest {
     templateOf,
     taskIds,
     attempts,
+    starts,
     keys,
     args: args.take(),
     inputCounts: inputs.count === 0 ? [] : tasks.map((task) => task.inputs.length),

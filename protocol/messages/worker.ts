@@ -238,6 +238,8 @@ export const runTasks = message('run-tasks', {
   remoteSizes: integers,
   /** Explicit keys, for `task.key`: place in this message, and key. */
   keys: list(record({ place: integer, key: text })),
+  /** How many attempts of a task ended before they started, where there were some: place in this message, and count. */
+  unstarted: list(record({ place: integer, count: integer })),
 })
 export type RunTasks = Infer<typeof runTasks>
 /** Small values that tasks to come need, before those tasks. The worker holds them from now on. */

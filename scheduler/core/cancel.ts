@@ -13,7 +13,7 @@ import { failTask } from './outcome.js'
 import { dropScatter, forgo, releaseFuture } from './retention.js'
 import { outboxOf, workerOutboxOf, type SchedulerState } from './state.js'
 import { findTask, HELD } from './task-array.js'
-import { isPending, keyOf, type Failure, type Task } from './task.js'
+import { isPending, keyOf, startNumber, type Failure, type Task } from './task.js'
 import type { WorkerRecord } from './worker-record.js'
 
 /** One question of a client, until all its tasks have stopped. */
@@ -173,7 +173,7 @@ function cancelled(task: Task, error: Uint8Array): Failure {
     code: 'ERR_HEDDLE_TASK_CANCELLED',
     reason: 'it was cancelled',
     worker: '',
-    attempt: task.attempt,
+    attempt: startNumber(task),
     culpritKey: keyOf(task),
   }
 }

@@ -6,7 +6,7 @@ import { priorityOf } from '../../protocol/urgency.js'
 import { readableText } from './error-groups.js'
 import { explain, findByKey } from './explain.js'
 import type { SchedulerState } from './state.js'
-import { keyOf, NO_INPUTS, type Task } from './task.js'
+import { keyOf, NO_INPUTS, startNumber, type Task } from './task.js'
 
 /** `undefined` when there is no task of this key. */
 export function detailsOf(state: SchedulerState, key: string): TaskDetails | undefined {
@@ -30,7 +30,7 @@ export function detailsOf(state: SchedulerState, key: string): TaskDetails | und
       sizeBytes: input.state.type === 'in-memory' ? input.state.sizeBytes : 0,
     })),
     dependantCount: task?.dependants ?? 0,
-    attempt: task?.attempt ?? 0,
+    attempt: task === undefined ? 0 : startNumber(task),
     failures: task?.failures ?? 0,
     workersLost: task?.deaths ?? 0,
     worker: at?.type === 'processing' ? at.worker.join.name : '',

@@ -75,12 +75,13 @@ function pendingTasks({ arrays }: SchedulerState): Task[] {
 }
 
 function describeTask(task: Task): object {
-  const { state, attempt, deaths, misses, pendingDependants, inputs } = task
+  const { state, attempt, unstarted, deaths, misses, pendingDependants, inputs } = task
   return {
     key: keyOf(task),
     state: state.type,
     worker: state.type === 'processing' ? state.worker.join.name : undefined,
     attempt,
+    unstarted,
     deaths,
     misses,
     pendingDependants,

@@ -16,7 +16,7 @@ import { isReattaching } from './reattach.js'
 import { mayTakeRoots } from './roots.js'
 import { readyQueueOf, type SchedulerState } from './state.js'
 import { HELD, templateAt, type TaskArray } from './task-array.js'
-import { isHolder, keyOf, type InMemory, type Task } from './task.js'
+import { isHolder, keyOf, startNumber, type InMemory, type Task } from './task.js'
 import type { Template } from './template.js'
 import { isPaused, slotsOf, type WorkerRecord } from './worker-record.js'
 
@@ -203,7 +203,7 @@ function explainProcessing(state: SchedulerState, { key }: Place, task: Task, wo
   if (worker.isLeaving) details.push(`${join.name} is leaving, and ends what runs.`)
   if (running >= 0) {
     const forMs = pulse?.runningForMs[running] ?? 0
-    const reason = `It runs on ${join.name}, as attempt ${task.attempt}, for ${forMs} ms when ${silence}.`
+    const reason = `It runs on ${join.name}, as attempt ${startNumber(task)}, for ${forMs} ms when ${silence}.`
     return { ...NOTHING, key, state: 'processing', reason, details }
   }
   let before = 0
@@ -217,7 +217,7 @@ function explainProcessing(state: SchedulerState, { key }: Place, task: Task, wo
   if (isPaused(worker))
     details.push('The worker is paused: its values take so much memory that it does one task at a time.')
   if (pulse?.isHoldingBack === true) details.push('The worker has no memory to spare for the next of its tasks.')
-  const reason = `It was sent to ${join.name} as attempt ${task.attempt}, and had not begun there when ${silence}.`
+  const reason = `It was sent to ${join.name} as attempt ${startNumber(task)}, and had not begun there when ${silence}.`
   return { ...NOTHING, key, state: 'processing', reason, details }
 }
 

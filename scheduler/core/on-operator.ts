@@ -10,7 +10,7 @@ import { dropScatter, freeAttempt } from './retention.js'
 import { runAgain } from './retry.js'
 import type { SchedulerState } from './state.js'
 import { findTask } from './task-array.js'
-import { isPending, keyOf, type Task } from './task.js'
+import { isPending, keyOf, startNumber, type Task } from './task.js'
 import { taskId } from '../../protocol/ids.js'
 
 export type OperatorAction = 'cancel' | 'retry'
@@ -37,7 +37,7 @@ function cancel(state: SchedulerState, task: Task): 'done' | 'ended' {
     code: 'ERR_HEDDLE_TASK_CANCELLED',
     reason: `Task ${keyOf(target)} was cancelled by somebody who looks after this cluster.`,
     worker: '',
-    attempt: target.attempt,
+    attempt: startNumber(target),
     culpritKey: keyOf(target),
   })
   return 'done'

@@ -30,7 +30,7 @@ import { onStreamChunk } from './streams.js'
 import { endCopying, endResting, noteChange, onCopyMissing } from './spread.js'
 import { readyQueueOf, workerOutboxOf, type SchedulerState } from './state.js'
 import { recordOf } from './task-array.js'
-import { addHolder, isHolder, isPending, keyOf, outputCountOf, type Failure, type Task } from './task.js'
+import { addHolder, isHolder, isPending, keyOf, outputCountOf, startNumber, type Failure, type Task } from './task.js'
 import type { FunctionStatistics } from './template.js'
 import type { WorkerRecord } from './worker-record.js'
 import { onTold } from './inquiry.js'
@@ -252,10 +252,11 @@ function onTasksTimedOut(state: SchedulerState, worker: WorkerRecord, { tasks, a
   }
 }
 
-/** The worker did not start it, and does not have it any more. */
+/** The worker does not have it any more, and did not start it, unless it had lent its thread and can't go on. */
 function giveBack(state: SchedulerState, worker: WorkerRecord, id: TaskId, attempt = 1): void {
   const task = currentTask(state, worker, id, attempt)
   if (task === undefined) return
+  if (!worker.suspended.has(task)) task.unstarted++
   unassign(state, task, worker)
   startOver(state, task)
 }
@@ -274,6 +275,7 @@ function onInputsMissing(state: SchedulerState, worker: WorkerRecord, message: I
   }
   if (task === undefined) return
   unassign(state, task, worker)
+  task.unstarted++
   task.misses = misses
   if (task.misses < MAX_MISSES) {
     startOver(state, task)
@@ -352,11 +354,11 @@ export function onMissing(task: Task, address: string): Failure | undefined {
     'neither there nor by way of the scheduler; check that this client can reach the workers.'
   const worker = task.state.holders.find(({ join }) => join.address === address)?.join.name ?? ''
   const code = 'ERR_HEDDLE_WORKER_LOST'
-  return { error: NO_ERROR, code, reason, worker, attempt: task.attempt, culpritKey: keyOf(task) }
+  return { error: NO_ERROR, code, reason, worker, attempt: startNumber(task), culpritKey: keyOf(task) }
 }
 
 const NO_ERROR = new Uint8Array(0)
 
 function failureOf(task: Task, worker: WorkerRecord): Pick<Failure, 'worker' | 'attempt' | 'culpritKey'> {
-  return { worker: worker.join.name, attempt: task.attempt, culpritKey: keyOf(task) }
+  return { worker: worker.join.name, attempt: startNumber(task), culpritKey: keyOf(task) }
 }

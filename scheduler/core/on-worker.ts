@@ -16,7 +16,7 @@ import { answerRestarts } from './restart.js'
 import { loseScatterTarget, retryScatters } from './scatter.js'
 import { endCopyingOf, noCopies, noteWorkers } from './spread.js'
 import { outboxOf, workerOutboxOf, type SchedulerState } from './state.js'
-import { isHolder, keyOf, noteStarted, takesThread, type Task } from './task.js'
+import { isHolder, keyOf, noteStarted, startNumber, takesThread, type Task } from './task.js'
 import { WorkerOutbox } from './worker-outbox.js'
 import { NOT_HELD_UP, type WorkerRecord } from './worker-record.js'
 
@@ -144,11 +144,13 @@ export function onWorkerLeft(state: SchedulerState, id: WorkerId, reason: string
   loseScatterTarget(state, worker)
   noteWorkers(state)
   for (const held of heldBy(state, worker)) loseCopy(state, held, worker)
-  for (const task of suspectsOf(worker)) {
+  const suspects = new Set(suspectsOf(worker))
+  for (const task of suspects) {
     task.deaths++
     noteStarted(task)
   }
   for (const task of worker.processing) {
+    if (!suspects.has(task) && !worker.suspended.has(task) && !worker.isLeaving) task.unstarted++
     if (task.deaths < task.template.rules.allowedFailures) startOver(state, task)
     else failWithWorker(state, task, worker, reason)
   }
@@ -195,7 +197,7 @@ function failWithWorker(state: SchedulerState, task: Task, worker: WorkerRecord,
     code: 'ERR_HEDDLE_WORKER_LOST',
     reason,
     worker: worker.join.name,
-    attempt: task.attempt,
+    attempt: startNumber(task),
     culpritKey: key,
   })
 }

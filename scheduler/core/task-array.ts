@@ -164,6 +164,7 @@ type Given = Pick<Task, 'inputs' | 'explicitKey' | 'producer'> & { readonly stat
 interface Rarities {
   readonly explicitKey: string | undefined
   failures: number
+  unstarted: number
   hasStarted: boolean
   isOverdue: boolean
   deaths: number
@@ -176,6 +177,7 @@ interface Rarities {
 const NO_RARITIES: Rarities = Object.freeze({
   explicitKey: undefined,
   failures: 0,
+  unstarted: 0,
   hasStarted: false,
   isOverdue: false,
   deaths: 0,
@@ -289,6 +291,14 @@ class TaskRecord implements Task {
 
   set failures(failures: number) {
     if (failures !== this.failures) this.#makeRarities().failures = failures
+  }
+
+  get unstarted(): number {
+    return this.#rarities === undefined ? 0 : this.#rarities.unstarted
+  }
+
+  set unstarted(unstarted: number) {
+    if (unstarted !== this.unstarted) this.#makeRarities().unstarted = unstarted
   }
 
   get hasStarted(): boolean {

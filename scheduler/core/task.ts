@@ -106,8 +106,10 @@ export interface Task {
   /** The task that it is an output of, which is its only input: it never runs itself. See on-outputs.ts. */
   readonly producer: Task | undefined
   state: TaskState
-  /** Number of its latest start; 0 before the first. */
+  /** Number of the latest time that it was sent to a worker; 0 before the first. */
   attempt: Attempt
+  /** How many of those times it came back without having started. */
+  unstarted: number
   /** How many of its runs failed by its own doing since it last had a value. */
   failures: number
   /** It ran at least once, or may have. Kept only for tasks with a `queueTimeoutMs`. */
@@ -175,7 +177,12 @@ export function keyOf(task: Task): string {
   return task.explicitKey ?? generatedKey(task.template.name, task.id)
 }
 
-/** Numbers the start that is about to happen. */
+/** Number of its latest start, as users see it: only those attempts count that may have begun. */
+export function startNumber({ attempt, unstarted }: Task): number {
+  return attempt - unstarted
+}
+
+/** Numbers the attempt that is about to happen. */
 export function nextAttempt(task: Task): Attempt {
   task.attempt = attempt(task.attempt + 1)
   return task.attempt

@@ -81,6 +81,7 @@ function runTasks(state: SchedulerState, worker: WorkerRecord, tasks: readonly T
   const args = new Packer(tasks.length * 16)
   const inputs = new Inputs()
   const keys: { place: number; key: string }[] = []
+  const unstarted: { place: number; count: number }[] = []
   const peers = { type: 'peers' as const, workers: [] as number[], addresses: [] as string[] }
   for (let place = 0; place < tasks.length; place++) {
     const task = tasks[place]!
@@ -94,6 +95,7 @@ function runTasks(state: SchedulerState, worker: WorkerRecord, tasks: readonly T
       runs.push(template, 1)
     }
     args.add(task.args.bytes, startOf(task.args, task.place), task.args.ends[task.place])
+    if (task.unstarted > 0) unstarted.push({ place, count: task.unstarted })
     if (task.explicitKey !== undefined) keys.push({ place, key: task.explicitKey })
     inputs.add(task, worker, place)
   }
@@ -106,7 +108,8 @@ function runTasks(state: SchedulerState, worker: WorkerRecord, tasks: readonly T
   if (peers.workers.length > 0) out.push(peers)
   inputs.give(out)
   const priority = tasks[0]?.template.priority ?? 0
-  out.push({ type: 'run-tasks', tasks: ids, attempts, runs, priority, args: args.take(), keys, ...inputs.columns() })
+  const columns = { args: args.take(), keys, unstarted, ...inputs.columns() }
+  out.push({ type: 'run-tasks', tasks: ids, attempts, runs, priority, ...columns })
 }
 
 function introduceTemplate(state: SchedulerState, worker: WorkerRecord, task: Task, out: SchedulerToWorker[]): void {

@@ -21,6 +21,7 @@ const runTasks: RunTasks = {
   remoteHolders: [],
   remoteSizes: [],
   keys: [{ place: 0, key: 'k' }],
+  unstarted: [],
 }
 
 test('a message comes back from the wire as it went', () => {

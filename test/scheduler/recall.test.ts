@@ -40,7 +40,7 @@ test('a task that has not started is asked back when a thread would be idle, and
   worker.send({ type: 'tasks-returned', tasks: [ids[1]!], attempts: [] })
 
   const run = idle.take('run-tasks')
-  assert.deepEqual([run.tasks, run.attempts], [[ids[1]], [2]])
+  assert.deepEqual([run.tasks, run.attempts, run.unstarted], [[ids[1]], [2], [{ place: 0, count: 1 }]])
   worker.finish([ids[0]!])
   idle.finish([ids[1]!], { attempts: [2] })
   assert.deepEqual(worker.unread, [])

@@ -50,6 +50,7 @@ export interface RunOptions {
   /** How large each of `remote` is. */
   readonly remoteBytes?: number
   readonly keys?: RunTasks['keys']
+  readonly unstarted?: RunTasks['unstarted']
 }
 
 export interface Ended {
@@ -173,6 +174,7 @@ export class WorkerHarness {
       remoteHolders: remote.map(([, holder]) => holder),
       remoteSizes: remote.map(() => options.remoteBytes ?? 8),
       keys: options.keys ?? [],
+      unstarted: options.unstarted ?? [],
     })
   }
 

@@ -162,6 +162,7 @@ test('a malformed run-tasks ends the connection and changes nothing', () => {
     remoteHolders: [] as number[],
     remoteSizes: [],
     keys: [],
+    unstarted: [],
   } as const
   const faults = [
     { ...good, runs: [77, 1] },

@@ -125,6 +125,7 @@ export function runTasks(
     remoteHolders: [],
     remoteSizes: [],
     keys: [],
+    unstarted: [],
     ...more,
   }
 }

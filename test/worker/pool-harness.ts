@@ -197,6 +197,7 @@ export function tasksOf(
     return {
       task: task(place),
       attempt: attempt(1),
+      start: 1,
       priority: urgencyOf(0, 0),
       template,
       key: keys[place],

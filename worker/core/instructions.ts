@@ -10,6 +10,8 @@ import type { WorkerToScheduler, WorkerTemplate } from '../../protocol/messages/
 export interface BatchTask {
   readonly task: TaskId
   readonly attempt: Attempt
+  /** Which of the starts of the task this is: attempts that came to nothing before they started do not count. */
+  readonly start: number
   readonly template: WorkerTemplate
   /** Higher first, as of `urgencyOf`. */
   readonly priority: number

@@ -29,6 +29,7 @@ export function onRunTasks(state: WorkerState, message: RunTasks, nowMs: number,
   const { tasks, attempts, runs, priority, args, inputCounts, inputs } = message
   const sources = sourcesOf(message)
   const keys = message.keys.length === 0 ? undefined : new Map(message.keys.map(({ place, key }) => [place, key]))
+  const unstarted = new Map(message.unstarted.map(({ place, count }) => [place, count]))
   let place = 0
   let firstInput = 0
   for (let run = 0; run < runs.length; run += 2) {
@@ -38,9 +39,11 @@ export function onRunTasks(state: WorkerState, message: RunTasks, nowMs: number,
       const taskInputs = inputCount === 0 ? NO_INPUTS : inputs.slice(firstInput, firstInput + inputCount)
       firstInput += inputCount
       const missing = missingInputs(state, taskInputs)
+      const number = attempts.length === 0 ? FIRST_ATTEMPT : attempt(attempts[place]!)
       const task: Task = {
         task: tasks[place]!,
-        attempt: attempts.length === 0 ? FIRST_ATTEMPT : attempt(attempts[place]!),
+        attempt: number,
+        start: number - (unstarted.size === 0 ? 0 : (unstarted.get(place) ?? 0)),
         template,
         key: keys?.get(place),
         args,

@@ -60,6 +60,8 @@ export interface BatchRequest {
   readonly templateOf: readonly number[]
   readonly taskIds: readonly TaskId[]
   readonly attempts: readonly number[]
+  /** Which of the starts of a task this is, by place, where some attempts before never started. */
+  readonly starts: ReadonlyMap<number, number> | undefined
   /** Explicit keys by place in the batch. */
   readonly keys: ReadonlyMap<number, string>
   readonly args: Packed

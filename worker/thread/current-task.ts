@@ -6,7 +6,7 @@
  * that share a thread from the start.
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { attempt, generatedKey } from '../../protocol/ids.js'
+import { generatedKey } from '../../protocol/ids.js'
 import type { TaskRoute } from '../../client/in-task.js'
 import type { BatchHost, BatchRequest } from './batch.js'
 import type { LaneWriter } from './lane.js'
@@ -124,7 +124,7 @@ export function identityOf(batch: BatchRequest, place: number): TaskIdentity {
   return {
     key: batch.keys.get(place) ?? generatedKey(name, batch.taskIds[place]!),
     name,
-    attempt: attempt(batch.attempts[place]!),
+    attempt: batch.starts?.get(place) ?? batch.attempts[place]!,
     worker: batch.worker,
   }
 }
