@@ -8,6 +8,16 @@ import type { CancelOptions, CancelResult } from './cancellation.js'
  */
 export type FutureStatus = 'pending' | 'finished' | 'error' | 'cancelled' | 'lost'
 
+/** What a task said of itself by `task.report()`. */
+export interface TaskProgress {
+  /** How much of it is done, from 0 to 1. */
+  readonly fraction: number
+  /** In its own words; empty when it gave none. */
+  readonly note: string
+  /** Which run of it said so: 1 for the first. A task that runs again begins again. */
+  readonly attempt: number
+}
+
 /** Options of {@link Future.result}. */
 export interface ResultOptions {
   /** Gives up with a `TimeoutError` after so many milliseconds. The task goes on. */
@@ -35,6 +45,24 @@ export interface Future<T> extends PromiseLike<T>, Disposable {
   readonly key: string
   /** What this client knows of the task now. It never asks the scheduler. */
   readonly status: FutureStatus
+
+  /**
+   * What the task reports of itself while it runs, by `task.report()`: the latest at once, if there is one, then each that
+   * follows. Whoever reads slowly misses what came in between. It ends with the task, however that ends, and throws
+   * nothing. Reading it holds the work, as awaiting the future does.
+   *
+   * @example
+   * ```ts
+   * const copy = client.submit(async (parts: number) => {
+   *   const { task } = await import('heddle/task')
+   *   for (let part = 1; part <= parts; part++) task.report(part / parts, `part ${part}`)
+   *   return parts
+   * }, 10)
+   * for await (const { fraction, note } of copy.progress) console.log(`${Math.round(fraction * 100)} %, ${note}`)
+   * console.log(`${await copy} parts`)
+   * ```
+   */
+  readonly progress: AsyncIterable<TaskProgress>
 
   /** As `Promise.prototype.catch`. */
   catch<U = never>(onRejected?: ((reason: unknown) => U | PromiseLike<U>) | null): Promise<T | U>

@@ -2,6 +2,8 @@
 import type { Future } from './future.js'
 import { checkOptionNames, describe, invalidOption } from './options.js'
 import { ProgressGroup } from './progress-group.js'
+import { ReportWatch } from './report-watch.js'
+import type { Place } from './task-array.js'
 import { futuresAmong, Watch } from './watch.js'
 
 /** Where {@link progress} writes to: a stream, such as `process.stderr`. */
@@ -33,8 +35,9 @@ const MAX_BARS = 12
 const DEFAULT_COLUMNS = 80
 
 /**
- * Shows how far futures are, by the names of their functions, with how many ended a second and the time left. Resolves when
- * all are over, well or badly; errors are counted and not thrown.
+ * Shows how far futures are, by the names of their functions, with how many ended a second and the time left. What
+ * tasks that run report of themselves (`task.report()`) counts in part. Resolves when all are over, well or badly; errors are
+ * counted and not thrown.
  *
  * @example
  * ```ts
@@ -59,12 +62,17 @@ export async function progress(futures: Iterable<Future<unknown>>, options: Prog
     groups.set(name, group)
     group.total += 1
   })
+  const groupOf = ({ array, index }: Place): ProgressGroup => groups.get(array.nameOf(index))!
+  const reports = new ReportWatch(list, (place, progress) => {
+    groupOf(place).report(reports.numberOf(place), progress)
+    view?.show(groups, groupOf(place))
+  })
   let left = list.length
   let endWait = (): void => undefined
   await new Promise<void>((resolve) => {
     const watch = new Watch((future) => {
-      const group = groups.get(future.array.nameOf(future.index))!
-      group.end(future.status === 'finished' ? 'well' : 'badly', performance.now())
+      const group = groupOf(future)
+      group.end(reports.numberOf(future), future.status === 'finished' ? 'well' : 'badly', performance.now())
       view?.show(groups, group)
       left -= 1
       if (left === 0) resolve()
@@ -74,6 +82,7 @@ export async function progress(futures: Iterable<Future<unknown>>, options: Prog
     if (left === 0) resolve()
   })
   endWait()
+  reports.end()
   view?.close(groups)
 }
 

@@ -578,6 +578,11 @@ export class Session implements FutureOwner {
         for (const id of message.tasks) this.#find(id)?.onFailed(indexOf(id), failure)
         break
       }
+      case 'progressed': {
+        const { tasks, attempt, fraction, note } = message
+        for (const id of tasks) this.#find(id)?.onReported(indexOf(id), { fraction, note, attempt })
+        break
+      }
       case 'stream-chunk':
         this.#streams.get(message.task)?.deref()?.push(message.index, ownBytes(message.value))
         break

@@ -6,7 +6,7 @@ import { present } from '../common/assert.js'
 import { HeddleError } from '../protocol/errors.js'
 import { ARRAY_CAPACITY, generatedKey, taskId, type ArrayId, type TaskId } from '../protocol/ids.js'
 import { errorOf, isCancellation, type Failure } from './failure.js'
-import type { FutureStatus } from './future.js'
+import type { FutureStatus, TaskProgress } from './future.js'
 import type { TaskParent } from './parent.js'
 import type { SubmitSite } from './submit-site.js'
 import type { Template } from './template.js'
@@ -73,6 +73,11 @@ export class TaskArray {
   #waiters: Few<Waiter>[] | undefined
   #watchers: Few<Watcher>[] | undefined
   #listeners: Map<number, Set<(status: FutureStatus) => void>> | undefined
+  /** What tasks said of themselves last, and who hears it. */
+  #progress: Map<number, TaskProgress> | undefined
+  #progressListeners: Map<number, Set<(progress: TaskProgress) => void>> | undefined
+  /** Of all its tasks. */
+  #allProgressListeners: Set<(index: number, progress: TaskProgress) => void> | undefined
   /** Tasks whose values the scheduler must still be asked for. */
   #asks: number[] = []
   /** Tasks that were released, which the scheduler was not told of yet. */
@@ -226,6 +231,41 @@ export class TaskArray {
     }
   }
 
+  /** What the task said of itself last, if it runs. */
+  progressOf(index: number): TaskProgress | undefined {
+    return this.#progress?.get(index)
+  }
+
+  /** Calls back with what the task says of itself. Returns what ends that. */
+  onProgress(index: number, listener: (progress: TaskProgress) => void): () => void {
+    this.#progressListeners ??= new Map()
+    const listeners = this.#progressListeners.get(index) ?? new Set()
+    this.#progressListeners.set(index, listeners)
+    listeners.add(listener)
+    return () => {
+      listeners.delete(listener)
+      if (listeners.size === 0 && this.#progressListeners?.get(index) === listeners) {
+        this.#progressListeners.delete(index)
+      }
+    }
+  }
+
+  /** The same for all tasks of the array. */
+  onAllProgress(listener: (index: number, progress: TaskProgress) => void): () => void {
+    this.#allProgressListeners ??= new Set()
+    this.#allProgressListeners.add(listener)
+    return () => void this.#allProgressListeners?.delete(listener)
+  }
+
+  /** A task that runs says how far it is. */
+  onReported(index: number, progress: TaskProgress): void {
+    if (index >= this.count || !this.isPending(index)) return
+    this.#progress ??= new Map()
+    this.#progress.set(index, progress)
+    for (const listener of this.#progressListeners?.get(index) ?? []) listener(progress)
+    for (const listener of this.#allProgressListeners ?? []) listener(index, progress)
+  }
+
   /** What was asked for, and did not come, is asked for once more. Returns true when there is something to ask for. */
   askAgain(): boolean {
     this.#asks = []
@@ -349,6 +389,7 @@ export class TaskArray {
   /** When no outcome is awaited any more, nobody will ask where the tasks that went well were submitted. */
   #settle(index: number): void {
     if ((this.#states[index]! & OUTCOME) !== PENDING) return
+    this.#progress?.delete(index)
     this.#pendingCount -= 1
     if (this.#pendingCount > 0 || this.#failures !== undefined) return
     for (const call of this.#calls) call.site = undefined

@@ -10,9 +10,10 @@ import {
   type CancelResult,
   type ResolvedCancelOptions,
 } from './cancellation.js'
-import type { Future, FutureStatus, Inputs, ResultOptions } from './future.js'
+import type { Future, FutureStatus, Inputs, ResultOptions, TaskProgress } from './future.js'
 import { interruptible } from './interruptible.js'
 import { checkOptionNames, checkTimeout, describe, invalidOption } from './options.js'
+import { ProgressReports } from './progress-reports.js'
 import type { Place, TaskArray, Waiter } from './task-array.js'
 
 type AnyFunction = (...args: never[]) => unknown
@@ -63,6 +64,10 @@ export class TaskFuture<T> implements Future<T> {
 
   get status(): FutureStatus {
     return this.array.statusOf(this.index, this.owner.isEnded)
+  }
+
+  get progress(): AsyncIterable<TaskProgress> {
+    return new ProgressReports(this)
   }
 
   then<U = T, V = never>(

@@ -90,6 +90,12 @@ export const RELAY_IDLE_MS = 2_000
 export const MAX_STREAM_CHUNKS = 64
 /** What they may take, all together; and one value, whatever its size. */
 export const MAX_STREAM_BYTES = 8 * MIB
+/** How many reports of its progress a task may send at once. */
+export const REPORT_BURST = 4
+/** How often it may send one beyond those. */
+export const REPORT_INTERVAL_MS = 250
+/** How many characters of the note of a report are kept. */
+export const MAX_NOTE_LENGTH = 500
 /** What one thread keeps by `task.local`. */
 export const MAX_LOCALS = 1_000
 /** How long a worker that ends waits for its threads to dispose of what they keep by `task.local`. */

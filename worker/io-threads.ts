@@ -168,6 +168,7 @@ class IoThread {
         break
       case 'log':
       case 'chunk':
+      case 'report':
         this.#options.onMessage(message)
         break
       case 'disposed':

@@ -458,6 +458,9 @@ class Worker implements RunningWorker {
       case 'chunk':
         this.#submit({ ...message, type: 'stream-chunk', attempt: attempt(message.attempt) })
         break
+      case 'report':
+        this.#submit({ ...message, type: 'task-reported', attempt: attempt(message.attempt) })
+        break
       case 'awaits':
       case 'orphaned':
       case 'ended':

@@ -8,6 +8,7 @@ import {
   message,
   oneOf,
   packed,
+  real,
   record,
   taskIds,
   text,
@@ -214,6 +215,9 @@ export const workersPresent = message('workers-present', { request: integer, cou
 export const streamChunk = message('stream-chunk', { task, index: integer, value: bytes })
 export type StreamChunk = Infer<typeof streamChunk>
 
+/** What the task of these futures said of itself while it runs: how much of it is done, from 0 to 1, and what it does. */
+export const progressed = message('progressed', { tasks: taskIds, attempt: integer, fraction: real, note: text })
+
 /** The values have their copies, but for `missing` of them: those could not be copied often enough. */
 export const replicated = message('replicated', { request: integer, missing: integer })
 
@@ -234,6 +238,7 @@ export const schedulerToClient = union([
   finished,
   values,
   streamChunk,
+  progressed,
   located,
   failed,
   status,

@@ -133,6 +133,9 @@ export type StreamChunk = Infer<typeof streamChunk>
 export const tasksSuspended = message('tasks-suspended', { tasks: taskIds, attempts: integers })
 /** These go on: they take their slots again. */
 export const tasksResumed = message('tasks-resumed', { tasks: taskIds, attempts: integers })
+/** What a task that runs said of itself: how much of it is done, from 0 to 1, and what it does. */
+export const taskProgressed = message('task-progressed', { task, attempt: attemptNumber, fraction: real, note: text })
+export type TaskProgressed = Infer<typeof taskProgressed>
 
 /** Copies that `fetch-copies` asked for could not be had. */
 export const copiesMissing = message('copies-missing', { tasks: taskIds })
@@ -167,6 +170,7 @@ export const workerToScheduler = union([
   tasksStopped,
   tasksTimedOut,
   streamChunk,
+  taskProgressed,
   told,
   runs,
   tasksSuspended,

@@ -12,6 +12,7 @@ import { describeAmount } from '../../protocol/resources.js'
 import { hasRoom } from './admission.js'
 import { describeNeeds, obstacleOf, shortageOf, type Demand } from './demand.js'
 import { freeAtMs } from './limits.js'
+import type { Progress } from './progress.js'
 import { isReattaching } from './reattach.js'
 import { mayTakeRoots } from './roots.js'
 import { readyQueueOf, type SchedulerState } from './state.js'
@@ -198,7 +199,8 @@ function whyNotNow(demand: Demand | undefined, worker: WorkerRecord): string | u
 function explainProcessing(state: SchedulerState, { key }: Place, task: Task, worker: WorkerRecord): Explanation {
   const { pulse, join, heardAtMs, processing } = worker
   const silence = `it was last heard of ${Math.max(0, Math.round(state.nowMs - heardAtMs))} ms ago`
-  const details: string[] = []
+  const progress = state.progress.get(task)
+  const details = progress === undefined ? [] : [describeProgress(progress)]
   const running = pulse?.running.indexOf(task.id) ?? -1
   if (worker.isLeaving) details.push(`${join.name} is leaving, and ends what runs.`)
   if (running >= 0) {
@@ -219,6 +221,10 @@ function explainProcessing(state: SchedulerState, { key }: Place, task: Task, wo
   if (pulse?.isHoldingBack === true) details.push('The worker has no memory to spare for the next of its tasks.')
   const reason = `It was sent to ${join.name} as attempt ${startNumber(task)}, and had not begun there when ${silence}.`
   return { ...NOTHING, key, state: 'processing', reason, details }
+}
+
+function describeProgress({ fraction, note }: Progress): string {
+  return `It reported that ${Math.floor(fraction * 100)} % is done${note === '' ? '.' : `: ${note}`}`
 }
 
 function whereItIs({ holders, sizeBytes, page }: InMemory): string {

@@ -37,6 +37,9 @@ export function checkInvariants(state: SchedulerState): void {
   checkMoves(state)
   checkLeaving(state)
   checkNestings(state)
+  for (const task of state.progress.keys()) {
+    assert(task.state.type === 'processing', `${task.id} is kept as one that reported, and does not run`)
+  }
   for (const task of state.streamed) {
     assert(task.template.rules.isStream, `${task.id} is no stream, and is kept as one`)
     assert(task.state.type === 'processing', `${task.id} is kept as a stream that gave values, and does not run`)

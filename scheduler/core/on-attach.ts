@@ -4,6 +4,7 @@ import type { Attach } from '../../protocol/messages/client.js'
 import { hasLease, type ClientRecord } from './client-record.js'
 import { isProducer } from './on-outputs.js'
 import { refusal, tellOne } from './outcome.js'
+import { tellProgress } from './progress.js'
 import { wake } from './recovery.js'
 import { outboxOf, type SchedulerState } from './state.js'
 import { addArrayOfOne, findTask, HELD, templateAt } from './task-array.js'
@@ -27,6 +28,7 @@ export function onAttach(state: SchedulerState, client: ClientRecord, { array: i
   task.aliases.push({ array, index: 0 })
   if (task.state.type === 'released') wake(state, task)
   else tellOne(state, task, array, 0)
+  tellProgress(state, task, array, 0)
   return undefined
 }
 

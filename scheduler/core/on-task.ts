@@ -26,6 +26,7 @@ import { noteHeldUp, onTasksKept } from './recall.js'
 import { onRelayMessage } from './relays.js'
 import { endRun } from './retries.js'
 import { loseScattered, onScattered, retryScatters } from './scatter.js'
+import { onTaskProgressed } from './progress.js'
 import { onStreamChunk } from './streams.js'
 import { endCopying, endResting, noteChange, onCopyMissing } from './spread.js'
 import { readyQueueOf, workerOutboxOf, type SchedulerState } from './state.js'
@@ -108,6 +109,9 @@ export function onWorkerMessage(state: SchedulerState, worker: WorkerRecord, mes
       break
     case 'stream-chunk':
       onStreamChunk(state, worker, message)
+      break
+    case 'task-progressed':
+      onTaskProgressed(state, worker, message)
       break
     case 'tasks-timed-out':
       onTasksTimedOut(state, worker, message)

@@ -3,6 +3,7 @@
  * with whatever of its inputs is gone too. Chains may be long, so there is a work list and no recursion.
  */
 import { failTask, makeReady } from './outcome.js'
+import { endProgress } from './progress.js'
 import { failureOfWait } from './queue-time-outs.js'
 import { isNeeded, letGo, sweepWaiters } from './retention.js'
 import { noteChange } from './spread.js'
@@ -34,6 +35,7 @@ export function startOver(state: SchedulerState, task: Task): void {
     failTask(state, task, failure)
     return
   }
+  endProgress(state, task)
   if (task.state.type === 'delayed') state.delayed.remove(task.state)
   const toWake: Task[] = []
   const missing = awaitInputs(state, task, toWake)

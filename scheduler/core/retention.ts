@@ -9,6 +9,7 @@ import { arrayOf, indexOf, outputOf, type TaskId } from '../../protocol/ids.js'
 import type { ClientRecord } from './client-record.js'
 import { abandon } from './assignment.js'
 import { endNesting, isKeptByParent, tellParentEnded } from './nesting.js'
+import { endProgress } from './progress.js'
 import { endAwaiting } from './roots.js'
 import { noteChange } from './spread.js'
 import { outboxOf, readyQueueOf, workerOutboxOf, type SchedulerState } from './state.js'
@@ -88,6 +89,7 @@ export function letGo(state: SchedulerState, task: Task): void {
 export function noLongerPending(state: SchedulerState, task: Task): void {
   endStream(state, task)
   if (state.nestings.size > 0) endNesting(state, task)
+  endProgress(state, task)
   for (const input of task.inputs) {
     input.pendingDependants--
     assert(input.pendingDependants >= 0, 'a task has fewer than no dependants')
@@ -132,6 +134,7 @@ function dropOutcome(state: SchedulerState, task: Task, work: Task[]): void {
   if (!wasPending) return
   endStream(state, task)
   if (state.nestings.size > 0) endNesting(state, task)
+  endProgress(state, task)
   for (const input of task.inputs) {
     input.pendingDependants--
     if (input.pendingDependants > 0) continue

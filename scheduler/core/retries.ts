@@ -6,6 +6,7 @@
 import type { Rng } from '../../common/rng.js'
 import type { RetryRules } from '../../protocol/messages/rules.js'
 import { failTask } from './outcome.js'
+import { endProgress } from './progress.js'
 import { startOver } from './recovery.js'
 import type { SchedulerState } from './state.js'
 import { hasGiven } from './streams.js'
@@ -31,6 +32,7 @@ export function endRun(state: SchedulerState, task: Task, failure: Failure, end:
     startOver(state, task)
     return
   }
+  endProgress(state, task)
   const delayed: Delayed = { type: 'delayed', task, dueMs: state.nowMs + delayMs, heapPlace: -1 }
   moveTo(task, delayed)
   state.delayed.push(delayed)

@@ -16,6 +16,7 @@ import type { Retirement } from './leaving.js'
 import { JournalPage } from './journal-page.js'
 import type { Limit } from './limits.js'
 import type { Nesting } from './nesting.js'
+import type { Progress } from './progress.js'
 import { ReadyQueue } from './ready-queue.js'
 import type { QueueDeadline } from './queue-time-outs.js'
 import type { Rebalance } from './rebalance.js'
@@ -133,6 +134,8 @@ export interface SchedulerState {
   readonly nestings: Map<TaskId, Nesting>
   /** What these submitted goes when the turn ends. */
   readonly endedNestings: Nesting[]
+  /** What tasks that run said of themselves. */
+  readonly progress: Map<Task, Progress>
   /** What this turn adds to the journal, if there is one. See journal-record.ts. */
   journal: JournalPage | undefined
   /** What clients are told once that is kept. */
@@ -225,6 +228,7 @@ export function createState(config: SchedulerConfig): SchedulerState {
     pastLeases: [],
     nestings: new Map(),
     endedNestings: [],
+    progress: new Map(),
     journal: config.keepsState === true ? new JournalPage() : undefined,
     whenKept: [],
     heardClients: new Set(),

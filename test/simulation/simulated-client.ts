@@ -65,6 +65,8 @@ export interface Future {
   isWanted: boolean
   /** It failed, as far as the client knows. */
   isFailed?: boolean
+  /** It has an outcome, as far as the client knows. */
+  isOver?: boolean
   /** Somebody had it run again: then news of the runs cross. */
   wasRetried?: boolean
   /** It was known by its key alone. */
@@ -259,6 +261,10 @@ export class SimulatedClient {
         break
       case 'replicated':
         this.#replications--
+        break
+      case 'progressed':
+        assert.equal(message.fraction, 1 / (1 + message.attempt), 'a report of another run')
+        for (const task of message.tasks) this.#checkReport(task)
         break
       case 'retried':
         for (const task of message.tasks) this.#noteRetried(this.#futures.get(task))
@@ -660,6 +666,7 @@ export class SimulatedClient {
   #noteRetried(future: Future | undefined): void {
     if (future === undefined) return
     future.isFailed = false
+    future.isOver = false
     future.wasRetried = true
   }
 
@@ -774,11 +781,21 @@ export class SimulatedClient {
   #checkValue(task: TaskId, number: number | undefined): void {
     const future = this.#futures.get(task)
     if (future === undefined) return
+    future.isOver = true
     if (future.dataset !== undefined) return this.#checkPublished(future.dataset, number)
     const { outcome, key } = future.description
     assert.equal(outcome.type, 'value', `${key} finished, and should have failed`)
     if (number !== undefined && outcome.type === 'value')
       assert.equal(number, outcome.number, `${key} has a wrong value`)
+  }
+
+  /** Only what runs says how far it is; a value that was lost is made again. */
+  #checkReport(task: TaskId): void {
+    const { counts, hasDeaths, retrying, operating } = this.#world
+    counts.reports++
+    const future = this.#futures.get(task)
+    const mayRunAgain = hasDeaths || counts.restarts > 0 || retrying + operating > 0
+    assert(future?.isOver !== true || mayRunAgain, `${task} says how far it is, and is over`)
   }
 
   /** It is one of those that were published under the name. */
@@ -805,6 +822,7 @@ export class SimulatedClient {
     if (future === undefined) return
     future.isWanted = false
     future.isFailed = true
+    future.isOver = true
     this.#world.counts.failures++
     if (future.isAttached && code === 'ERR_HEDDLE_UNKNOWN_KEY') {
       this.#futures.delete(task)

@@ -90,6 +90,7 @@ export class SimulatedReader {
       case 'finished':
       case 'accepted':
       case 'blocked':
+      case 'progressed':
         break
       default:
         assert.fail(`a reader was told ${message.type}`)

@@ -90,7 +90,10 @@ export class SimulatedTaskClient {
     else if (message.type === 'located') this.#fetch(message)
     else if (message.type === 'failed') for (const id of message.tasks) this.#fail(id)
     else
-      assert(message.type === 'lease' || message.type === 'finished', `the client of a task was told "${message.type}"`)
+      assert(
+        message.type === 'lease' || message.type === 'finished' || message.type === 'progressed',
+        `the client of a task was told "${message.type}"`,
+      )
   }
 
   /** The scheduler has no copy any more: the value is had from its holder, or asked for again. */

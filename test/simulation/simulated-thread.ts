@@ -208,6 +208,18 @@ export class SimulatedThread {
     })
   }
 
+  /** The task says how far it is, in the midst of its run. */
+  #reportSoon(durationMs: number): void {
+    const { agenda, streamRng: rng, submit } = this.#options
+    const run = this.#run
+    const place = this.#running
+    agenda.in(rng.between(0, durationMs), () => {
+      if (this.#isStopped || this.#run !== run || this.#running !== place || place === undefined) return
+      const { task, attempt } = this.#jobs[place]!.task
+      submit({ type: 'task-reported', task, attempt, fraction: 1 / (1 + attempt), note: '' })
+    })
+  }
+
   stop(): void {
     this.#isStopped = true
     this.#endRunning()
@@ -346,6 +358,7 @@ export class SimulatedThread {
     this.#beganAtMs = this.#options.agenda.nowMs
     this.#options.onBegin(task)
     this.#options.onRun(task.task)
+    if (this.#options.streamRng.chance(0.05)) this.#reportSoon(durationMs)
     if (task.template.isStream) {
       const window = this.#options.streamRng.pick([1, 3, 64])!
       const count = decodeNumber(entryOf(task.args, task.place))

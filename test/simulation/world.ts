@@ -170,6 +170,8 @@ export interface Counts {
   leftStreams: number
   brokenStreams: number
   chunks: number
+  /** What clients heard of how far tasks were. */
+  reports: number
   workersLost: number
   lostTasks: number
 }
@@ -226,6 +228,7 @@ export function noCounts(): Counts {
     leftStreams: 0,
     brokenStreams: 0,
     chunks: 0,
+    reports: 0,
     workersLost: 0,
     lostTasks: 0,
   }

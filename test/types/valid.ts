@@ -19,6 +19,7 @@ import type {
   RetryOptions,
   SplittingClient,
   TaskOptions,
+  TaskProgress,
 } from 'heddle'
 import { Pool } from 'heddle/pool'
 import { withCluster } from 'heddle/testing'
@@ -377,6 +378,9 @@ client.restart({ timeoutMs: 1 }) satisfies Promise<void>
 exactly<Future<number>>()(client.submit<number>('tasks.sum', [1, three]), true)
 exactly<Future<unknown>>()(client.submit('tasks.sum', [1]), true)
 exactly<Future<string>[]>()(client.map<string>('tasks.name', [1, three], { args: [2] }), true)
+
+// What a task reports.
+exactly<AsyncIterable<TaskProgress>>()(three.progress, true)
 
 // A stream gives what its generator yields.
 for await (const each of client.stream(async function* (n: number) {

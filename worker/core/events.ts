@@ -39,6 +39,14 @@ export type WorkerEvent = { readonly nowMs: number } &
         readonly index: number
         readonly value: Uint8Array
       }
+    /** A task that runs said how much of it is done, from 0 to 1, and what it does. */
+    | {
+        readonly type: 'task-reported'
+        readonly task: TaskId
+        readonly attempt: Attempt
+        readonly fraction: number
+        readonly note: string
+      }
     /**
      * The task at `place` waits for tasks that it submitted: it is lent from here on, and its batch ends. One with a time-out
      * has run for `ranMs`.

@@ -28,6 +28,7 @@ import {
   onValuesUnreachable,
 } from './on-transfer.js'
 import { measureMemory, pausedUntilMs, watchPause } from './pause.js'
+import { onTaskReported } from './progress.js'
 import { onStreamChunk } from './streaming.js'
 import { abort, advanceStopping, giveUpAll, nextStopMs, onStopAsked } from './stopping.js'
 import { createWorkerState, type WorkerConfig, type WorkerState } from './state.js'
@@ -49,6 +50,9 @@ export function handleEvent(state: WorkerState, event: WorkerEvent): WorkerInstr
       break
     case 'stream-chunk':
       onStreamChunk(state, event, out)
+      break
+    case 'task-reported':
+      onTaskReported(state, event, out)
       break
     case 'task-lent':
       onTaskLent(state, event, out)

@@ -11,6 +11,7 @@ import type { TaskRoute } from '../../client/in-task.js'
 import type { BatchHost, BatchRequest } from './batch.js'
 import type { LaneWriter } from './lane.js'
 import type { Lending, SharedParent } from './lending.js'
+import type { Reporter } from './reporter.js'
 
 /** What a task can know of itself. */
 export interface TaskIdentity {
@@ -32,6 +33,8 @@ export interface RunningTask {
   controller: AbortController | undefined
   /** Of `task.client()`, once it was called. */
   lending: Lending | undefined
+  /** Of `task.report()`, once it was called. */
+  reporter: Reporter | undefined
   /** Fails a task that is lent, for an exception that nobody caught. */
   fail: ((error: unknown) => void) | undefined
 }
@@ -45,6 +48,7 @@ export interface TaskAmongOthers {
   /** How what it submits reaches the cluster. */
   readonly route: TaskRoute | undefined
   readonly signal: () => AbortSignal
+  readonly reporter: () => Reporter
   readonly controller: AbortController
   /** Takes an exception that nothing else caught for its outcome. */
   readonly fail: (error: unknown) => void
@@ -141,6 +145,7 @@ export function enteredTask(): RunningTask | undefined {
     isOver: false,
     controller: undefined,
     lending: undefined,
+    reporter: undefined,
     fail: undefined,
   }
   return current

@@ -31,4 +31,4 @@ export type FromIoThread =
   | { readonly type: 'disposed' }
   /** The task ends the thread. */
   | { readonly type: 'exiting'; readonly slot: number }
-  | (ThreadMessage & { readonly type: 'log' | 'chunk' })
+  | (ThreadMessage & { readonly type: 'log' | 'chunk' | 'report' })

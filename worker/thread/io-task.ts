@@ -13,6 +13,7 @@ import { VALUE, type OutcomeKind } from './lane.js'
 import { SharedParent } from './lending.js'
 import { encodeOutputs } from './outputs.js'
 import { failureOf, forReply, RESULT } from './run-batch.js'
+import { Reporter } from './reporter.js'
 import { driveStream, type StreamHost } from './stream.js'
 import { reasonOf } from './task-signal.js'
 import type { ThreadMessage } from './thread-message.js'
@@ -86,6 +87,9 @@ export class IoTasks {
     let fail: TaskAmongOthers['fail'] = () => undefined
     // What a task may throw is anything.
     const crashed = new Promise<never>((_, reject) => (fail = (error) => reject(error as Error)))
+    const ourselves = { taskId: request.taskIds[0]!, attempt: request.attempts[0]!, tell: this.#host.tell }
+    let made: Reporter | undefined
+    const reporter = (): Reporter => (made ??= new Reporter(ourselves))
     const task: TaskAmongOthers = {
       type: 'among-others',
       identity: identityOf(request, 0),
@@ -100,6 +104,7 @@ export class IoTasks {
       ),
       route: this.#host.route,
       signal,
+      reporter,
       controller,
       fail,
       isOver: false,

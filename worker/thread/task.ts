@@ -7,6 +7,7 @@ import { HeddleError } from '../../protocol/errors.js'
 import type { Client } from '../../client/client.js'
 import { currentTask, runningTask, tellTasksApart, type TaskIdentity } from './current-task.js'
 import { localOf, type LocalOptions } from './locals.js'
+import { Reporter } from './reporter.js'
 import { clientOf } from './task-client.js'
 import { signalOf } from './task-signal.js'
 
@@ -47,6 +48,25 @@ export interface Task {
    * ```
    */
   client(): Client
+  /**
+   * Says how far the task is: `fraction` from 0 (nothing is done) to 1 (all is), and a `note` if you like, of which the first
+   * 500 characters are kept. Whoever holds the task's future hears it by `future.progress`; `progress()`, `explain` and the
+   * status page show it. The latest counts: of frequent reports (beyond four at once, and four a second) those in between are
+   * left out, so that a loop may report as often as it likes.
+   *
+   * @throws {HeddleError} `ERR_HEDDLE_INVALID_OPTION` when `fraction` is not from 0 to 1.
+   * @throws {HeddleError} `ERR_HEDDLE_OUTSIDE_TASK` outside a task.
+   * @example
+   * ```ts
+   * const rows = client.submit(async (pages: number) => {
+   *   const { task } = await import('heddle/task')
+   *   for (let page = 0; page < pages; page++) task.report(page / pages, `page ${page}`)
+   *   return pages * 50
+   * }, 40)
+   * for await (const { fraction, note } of rows.progress) console.log(fraction, note)
+   * ```
+   */
+  report(fraction: number, note?: string): void
   /**
    * A value that tasks share as long as their thread lives, such as a connection: what `create` returned when a task of
    * this thread first asked for that name, a promise too. Each thread has its own. An error of `create` reaches whoever
@@ -107,6 +127,9 @@ export const task: Task = Object.freeze({
     if (current === undefined) throw outside('client')
     return clientOf(current)
   },
+  report(fraction: number, note = ''): void {
+    reporter().report(fraction, note)
+  },
   local<T>(name: string, create: () => T, options: LocalOptions<Awaited<T>> = {}): T {
     return localOf(running('local').worker, name, create, options)
   },
@@ -114,6 +137,15 @@ export const task: Task = Object.freeze({
 
 // Whoever loads this asks which task it is in.
 tellTasksApart()
+
+function reporter(): Reporter {
+  const current = runningTask()
+  if (current === undefined) throw outside('report')
+  if (current.type !== 'alone') return current.reporter()
+  const { batch, place, host } = current
+  const ourselves = { taskId: batch.taskIds[place]!, attempt: batch.attempts[place]!, tell: host.tell }
+  return (current.reporter ??= new Reporter(ourselves))
+}
 
 function running(field: keyof Task): TaskIdentity {
   const identity = currentTask()

@@ -16,6 +16,14 @@ export type ThreadMessage =
       readonly index: number
       readonly value: Uint8Array
     }
+  /** How much of a task is done, from 0 to 1, and what it does. */
+  | {
+      readonly type: 'report'
+      readonly task: TaskId
+      readonly attempt: number
+      readonly fraction: number
+      readonly note: string
+    }
   /** A task that is lent goes on, or waits again. It was lent by a batch of slot `thread`. */
   | {
       readonly type: 'awaits'
