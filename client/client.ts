@@ -4,6 +4,7 @@ import type { Explanation } from '../protocol/messages/explanation.js'
 import type { ClusterStatus } from '../protocol/messages/status.js'
 import * as dataCalls from './data-calls.js'
 import type { RebalanceResult, RestartOptions, RetireOptions, RetireResult } from './data-calls.js'
+import type { FutureStream } from './as-completed.js'
 import { DelayedCall, PersistedCall, type Delayed } from './delayed.js'
 import { resolveCancelOptions, type CancelOptions, type CancelResult } from './cancellation.js'
 import type { Future, Input, Inputs } from './future.js'
@@ -11,6 +12,7 @@ import { futuresOf } from './futures-of.js'
 import type { ErrorMode } from './gather.js'
 import type { GraphOptions } from './graph-submitter.js'
 import type { Items } from './map-slice.js'
+import { isAsyncIterable, resolveInFlight, type MapStream } from './map-stream.js'
 import { rateLimitOf, semaphoreOf, type RateLimitOptions } from './limit-options.js'
 import type { RateLimit, Semaphore } from './limits.js'
 import { checkOptionNames, describe, invalidOption } from './options.js'
@@ -81,6 +83,12 @@ export interface ScatterOptions {
   readonly workers?: readonly string[] | undefined
 }
 
+/** Further options of {@link Client.map} over an async iterable. */
+export interface StreamOptions {
+  /** How many items may be under way at once. Default: 64. */
+  readonly inFlight?: number | undefined
+}
+
 /** Options of {@link Client.waitForWorkers}. */
 export interface WaitForWorkersOptions {
   /** Gives up with a `TimeoutError` after so many milliseconds. Without it, it waits for ever. */
@@ -146,11 +154,21 @@ export class Client implements AsyncDisposable {
    * until its future has settled. An item that can't be sent rejects its own future then, and throws from the call before.
    * Futures of such a list that are dropped without `release()` are noticed by groups of 16 neighbours.
    *
+   * Over an async iterable it gives a stream of futures in the order of the items, which is read no faster than results
+   * leave: an item is in flight from when it was read until its task is over and its future was taken, and so many are at
+   * once as `inFlight` says. What the source throws, or an item that can't be sent, ends the stream in its place. Leaving
+   * the loop closes the source, and lets go of what was not taken.
+   *
    * @example
    * ```ts
    * const squares = client.map((x: number) => x * x, [1, 2, 3])                // Future<number>[]
    * const scaled = client.map((x: number, by: number) => x * by, squares, { args: [10] })
    * console.log(await client.gather(scaled))                                   // => [ 10, 40, 90 ]
+   *
+   * async function* lines() { yield 'one'; yield 'three' }                     // or a file's, by node:readline
+   * let letters = 0
+   * for await (const length of client.map((line: string) => line.length, lines(), { inFlight: 100 })) letters += await length
+   * console.log(letters)                                                       // => 8
    * ```
    */
   map<T, R>(
@@ -168,8 +186,30 @@ export class Client implements AsyncDisposable {
     items: Iterable<unknown>,
     options?: MapOptions<unknown, readonly unknown[]>,
   ): Future<R>[]
-  map(fn: TaskFunction | PreloadedName, items: Iterable<unknown>, options: MapOptions<never> = {}): Future<never>[] {
-    return this.#map(fn as TaskFunction, { values: listOf('map', items), are: 'item' }, options, this.map)
+  map<T, R>(
+    fn: (item: T) => R,
+    items: AsyncIterable<Input<T>> | FutureStream<T>,
+    options?: MapOptions<NoInfer<Input<T>>, readonly []> & StreamOptions,
+  ): FutureStream<Awaited<R>>
+  map<T, A extends readonly unknown[], R>(
+    fn: (item: T, ...args: A) => R,
+    items: AsyncIterable<Input<T>> | FutureStream<T>,
+    options: MapOptionsWithArgs<NoInfer<Input<T>>, A> & StreamOptions,
+  ): FutureStream<Awaited<R>>
+  map<R = unknown>(
+    name: PreloadedName,
+    items: AsyncIterable<unknown>,
+    options?: MapOptions<unknown, readonly unknown[]> & StreamOptions,
+  ): FutureStream<R>
+  map(
+    fn: TaskFunction | PreloadedName,
+    items: Iterable<unknown> | AsyncIterable<unknown>,
+    options: MapOptions<never> & StreamOptions = {},
+  ): never {
+    // The overloads say what the tasks return; a name is told from a function where its template is made.
+    const run = fn as TaskFunction
+    if (isAsyncIterable(items)) return this.#mapStream(run, items, options) as never
+    return this.#map(run, { values: listOf('map', items), are: 'item' }, options, this.map) as never
   }
 
   /**
@@ -883,8 +923,25 @@ export class Client implements AsyncDisposable {
     return { fuse, task }
   }
 
+  #mapStream(
+    fn: TaskFunction,
+    items: AsyncIterable<unknown>,
+    { inFlight, ...options }: MapOptions<never> & StreamOptions,
+  ): MapStream {
+    if (this.#options.outputs > 0) {
+      throw invalidOption('A client with outputs maps lists only; use the client that it was made of for a stream.')
+    }
+    const resolved = resolveMapOptions('client.map()', options, this.#options)
+    return this.#session.mapStream(fn, items, resolved, resolveInFlight(inFlight), this.map)
+  }
+
   #map(fn: TaskFunction, items: Items, options: MapOptions<never>, called: TaskFunction): Future<never>[] {
     const where = items.are === 'item' ? 'client.map()' : 'client.starmap()'
+    if ('inFlight' in options) {
+      throw invalidOption(
+        'inFlight is for items from an async iterable; the tasks of a list are all submitted at once.',
+      )
+    }
     // The overloads say what the tasks return.
     return this.#session.map(fn, items, resolveMapOptions(where, options, this.#options), called) as Future<never>[]
   }

@@ -63,6 +63,7 @@ export type {
   GatherOptions,
   ReplicateOptions,
   ScatterOptions,
+  StreamOptions,
   WaitForWorkersOptions,
 } from './client.js'
 export { connect } from './connect.js'

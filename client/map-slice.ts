@@ -22,6 +22,8 @@ export interface Items {
   readonly values: readonly unknown[]
   /** `item`: each is the first argument. `arguments`: each is a list of arguments. */
   readonly are: 'item' | 'arguments'
+  /** How many came before these. */
+  readonly first?: number
 }
 
 /** Told of a task that fails here. */
@@ -91,7 +93,7 @@ export function addItem(tasks: EncodedArguments, items: Items, place: number, si
     tasks.add([value], sink, 'items')
   } catch (error) {
     if (!(error instanceof NotSerializableError) || !error.path.startsWith('items[0]')) throw error
-    const path = `items[${place}]${error.path.slice('items[0]'.length)}`
+    const path = `items[${(items.first ?? 0) + place}]${error.path.slice('items[0]'.length)}`
     throw new NotSerializableError(
       path,
       error.message.replace(error.path, () => path),

@@ -30,6 +30,7 @@ import { Leases } from './leases.js'
 import { Limits } from './limits.js'
 import { LocatedValues } from './located-values.js'
 import type { Items } from './map-slice.js'
+import { MapStream } from './map-stream.js'
 import { checkTimeout } from './options.js'
 import { Outgoing } from './outgoing.js'
 import type { TaskParent } from './parent.js'
@@ -272,6 +273,26 @@ export class Session implements FutureOwner {
     const made = this.#submitter.map(fn, items, options, called)
     this.#cancelWith(options.signal, made)
     return made
+  }
+
+  /** The futures of items that come one after another. */
+  mapStream(
+    fn: TaskFunction,
+    source: AsyncIterable<unknown>,
+    options: ResolvedMapOptions,
+    inFlight: number,
+    called: TaskFunction,
+  ): MapStream {
+    this.checkOpen()
+    const { signal, rules, parent } = options
+    const { make, close } = this.#submitter.mapOneByOne(fn, options, called)
+    const submit = (item: unknown): TaskFuture<unknown> => {
+      this.checkOpen()
+      const made = make(item)
+      this.#cancelWith(signal, [made])
+      return made as TaskFuture<unknown> // Tasks with several outputs are not made so.
+    }
+    return new MapStream(source, { submit, close, inFlight, signal, maxFailures: rules.maxFailures, parent })
   }
 
   /** A future for each call. */

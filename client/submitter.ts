@@ -37,6 +37,12 @@ export interface SubmitterOptions {
 /** What one task gives: its future, or, if it has outputs, those of its outputs. */
 export type Made = Future<unknown> | Future<unknown>[]
 
+/** A `map` whose items come one at a time. */
+export interface OneByOne {
+  readonly make: (item: unknown) => Made
+  readonly close: () => void
+}
+
 /** A `map` on its way to its tasks. */
 interface Mapping {
   readonly template: Template
@@ -85,6 +91,27 @@ export class Submitter {
     const made = this.#futuresAt(array, index, template)
     if (failure !== undefined) this.#outgoing.refuseTask(array, index, template, failure)
     return made
+  }
+
+  /** Makes the tasks of one `map` one at a time, as their items come; `close` when no more do. */
+  mapOneByOne(fn: TaskFunction, options: ResolvedMapOptions, called: TaskFunction): OneByOne {
+    const constants = this.#encodeConstants(options.args)
+    const isShared = constants === NO_CONSTANTS && options.rules.maxFailures === 0
+    const own = isShared ? undefined : this.#templates.forOneMap(fn, options, constants)
+    const keyOf = options.key === undefined ? undefined : keyMaker(options.key)
+    const site = this.#sites.take(called, own ?? this.#templates.of(fn, options), this.#outgoing.turn)
+    let count = 0
+    const make = (item: unknown): Made => {
+      const keys = keyOf === undefined ? undefined : [keyOf(item, count)]
+      // One that others use too may have been given up since the last item.
+      const template = own ?? this.#templates.of(fn, options)
+      const items: Items = { values: [item], are: 'item', first: count }
+      const mapping: Mapping = { template, items, keys, site, parent: options.parent, futures: [] }
+      this.#mapAtOnce(mapping)
+      count += 1
+      return mapping.futures[0]!
+    }
+    return { make, close: () => own !== undefined && this.#templates.close(own) }
   }
 
   map(fn: TaskFunction, items: Items, options: ResolvedMapOptions, called: TaskFunction): Made[] {

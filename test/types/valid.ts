@@ -379,6 +379,31 @@ exactly<Future<number>>()(client.submit<number>('tasks.sum', [1, three]), true)
 exactly<Future<unknown>>()(client.submit('tasks.sum', [1]), true)
 exactly<Future<string>[]>()(client.map<string>('tasks.name', [1, three], { args: [2] }), true)
 
+// A map over an async iterable gives futures one after another.
+async function* lines(): AsyncGenerator<string> {
+  yield await Promise.resolve('a')
+}
+const lengths = client.map((line: string) => line.length, lines(), { inFlight: 10 })
+exactly<FutureStream<number>>()(lengths, true)
+for await (const length of lengths) {
+  const each: Future<number> = length
+  const value: number = await each
+  void value
+}
+exactly<FutureStream<number>>()(
+  client.map((line: string, more: number) => line.length + more, lines(), { args: [1] }),
+  true,
+)
+exactly<FutureStream<string>>()(
+  client.map((n: number) => String(n), lengths),
+  true,
+)
+exactly<FutureStream<string>>()(client.map<string>('tasks.name', lines()), true)
+exactly<Future<number>[]>()(
+  client.map((line: string) => line.length, ['a']),
+  true,
+)
+
 // What a task reports.
 exactly<AsyncIterable<TaskProgress>>()(three.progress, true)
 
