@@ -19,6 +19,7 @@ import { checkOptionNames, describe, invalidOption } from './options.js'
 import type { PreloadedName } from './preloaded.js'
 import type { RawFutures, RawGraph } from './raw-graph.js'
 import { remoteModule, type RemoteModule } from './remote-module.js'
+import { profile, type Profile, type ProfileOptions } from './profile.js'
 import * as reports from './reports.js'
 import type { LogLine, Trace } from './reports.js'
 import { runOnWorkers, type RunOnWorkersOptions } from './run-on-workers.js'
@@ -764,6 +765,25 @@ export class Client implements AsyncDisposable {
   async timeline(path?: string): Promise<Trace> {
     this.#notForTasks('client.timeline()')
     return await reports.timeline(this.#session, path)
+  }
+
+  /**
+   * Samples what the threads of workers do, for a while, and tells where their time went, by function: a tree for a flame
+   * graph and a list, and a file if there is a `path`, which Chrome's developer tools and speedscope open. Threads are
+   * sampled whatever they run, an endless loop too, which slows them down by a few percent. Only one that native code holds
+   * can't be asked: it is listed as missing. One profile at a time can be taken of a worker.
+   *
+   * @throws {HeddleError} `ERR_HEDDLE_INVALID_OPTION` for an unknown worker, or more than 100,000 samples of a thread.
+   * @example
+   * ```ts
+   * const { functions, threads } = await client.profile({ durationMs: 500, path: 'cluster.cpuprofile' })
+   * for (const { name, selfMs } of functions.slice(0, 10)) console.log(`${Math.round(selfMs)} ms in ${name}`)
+   * console.log(`${threads.length} threads`)
+   * ```
+   */
+  async profile(options: ProfileOptions = {}): Promise<Profile> {
+    this.#notForTasks('client.profile()')
+    return await profile(this.#session, options)
   }
 
   /**

@@ -76,6 +76,15 @@ export const RUN_ON_WORKERS_WAIT_MS = 60_000
 /** Lines of its log that a worker keeps for whoever asks, and their characters. */
 export const MAX_LOG_LINES = 1_000
 export const MAX_LOG_BYTES = 256 * KIB
+/** How long the threads of workers are sampled for one profile, and at which interval at least. */
+export const MAX_PROFILE_MS = 60_000
+export const MIN_PROFILE_INTERVAL_US = 100
+/** How many samples of one thread a profile has. */
+export const MAX_PROFILE_SAMPLES = 100_000
+/** How many calls are told apart in a profile, of one worker and of all. */
+export const MAX_PROFILE_NODES = 10_000
+/** How long a thread may take to begin with its samples, or to give them. */
+export const PROFILE_ANSWER_MS = 5_000
 /** What a worker keeps of the tasks that it ran, for whoever asks: entries of one task, or of short ones in a row. */
 export const MAX_KEPT_RUNS = 10_000
 /** Relays that are open at once. Further ones wait for a place. */

@@ -29,6 +29,7 @@ export class InlinePool implements ThreadPool {
   /** Code that runs in this thread cannot be stopped from this thread. */
   readonly canTerminate = false
   readonly io: IoPool
+  readonly threads = 'this'
   readonly #options: InlinePoolOptions
   /** Slots whose tasks have taken their signals. */
   readonly #listening = new Set<number>()

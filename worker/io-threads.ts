@@ -39,6 +39,11 @@ export class IoThreads implements IoPool {
     this.#takenChannel = takenChannel
   }
 
+  /** Node's numbers of the threads that there are. */
+  get threadIds(): readonly number[] {
+    return [...this.#live].map((thread) => thread.threadId)
+  }
+
   async run(request: BatchRequest): Promise<IoEnd> {
     if (this.#isClosed) return { type: 'exited', exitCode: 0, reason: 'its worker was closed', isCulprit: true }
     const thread = (this.#current ??= this.#start())
@@ -117,6 +122,10 @@ class IoThread {
         resolve()
       })
     })
+  }
+
+  get threadId(): number {
+    return this.#worker.threadId
   }
 
   run(request: BatchRequest): Promise<IoEnd> {

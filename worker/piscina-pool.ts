@@ -8,7 +8,7 @@ import { requirePackage } from '../common/node/require-package.js'
 import { within } from '../common/node/within.js'
 import { DISPOSE_TIMEOUT_MS } from '../protocol/limits.js'
 import { IoThreads } from './io-threads.js'
-import type { BatchEnd, PoolHost, ThreadPool } from './thread-pool.js'
+import type { BatchEnd, PoolHost, PoolThreads, ThreadPool } from './thread-pool.js'
 import type { BatchReply, BatchRequest } from './thread/batch.js'
 import { collectGarbage, CollectionCount } from './thread/garbage.js'
 import type { TakenCall } from './thread/stream.js'
@@ -94,6 +94,11 @@ export class PiscinaPool implements ThreadPool {
       else onMessage(message)
     })
     this.#piscina.on('error', (error: unknown) => onError(error, this.#piscina.threads.length))
+  }
+
+  get threads(): PoolThreads {
+    const ours = this.#piscina.threads.map(({ threadId }, i) => ({ name: `thread ${i + 1}`, threadId }))
+    return [...ours, ...this.io.threadIds.map((threadId, i) => ({ name: `io thread ${i + 1}`, threadId }))]
   }
 
   async run(batch: BatchRequest): Promise<BatchEnd> {

@@ -36,7 +36,11 @@ export interface IoPool {
   tellToStop(slot: number, cause: StopCause): boolean
 }
 
+/** Threads that tasks run in; or `this`, the one that the pool was made in. */
+export type PoolThreads = readonly { readonly name: string; readonly threadId: number }[] | 'this'
+
 export interface ThreadPool {
+  readonly threads: PoolThreads
   readonly io: IoPool
   /** Runs a batch in the slot that it names, which must be free. Never rejects. Its memory belongs to the pool now. */
   run(batch: BatchRequest): Promise<BatchEnd>

@@ -13,6 +13,7 @@ import { attempt, codeHash, type CodeHash, type WorkerId } from '../protocol/ids
 import { HEARTBEAT_INTERVAL_MS, KILL_AFTER_MS, MAX_FETCH_BYTES, MAX_LENT_BYTES } from '../protocol/limits.js'
 import type { DefineCode } from '../protocol/messages/common.js'
 import { isFromSwitch } from '../protocol/messages/relay.js'
+import type { TakeProfile } from '../protocol/messages/profile.js'
 import type { Subject } from '../protocol/messages/report.js'
 import type { Join, SchedulerToWorker } from '../protocol/messages/worker.js'
 import type { CloseReason } from '../protocol/transport/connection.js'
@@ -25,6 +26,7 @@ import type { BatchTask, WorkerInstruction } from './core/instructions.js'
 import { createWorkerMachine } from './core/machine.js'
 import { IoSlots } from './io-slots.js'
 import { keepingLog, LogRing } from './log-ring.js'
+import { takeProfile } from './profiler.js'
 import { RunHistory } from './run-history.js'
 import { RunWatch } from './run-watch.js'
 import { webSocketNetwork, type Listener, type Network } from './network.js'
@@ -145,6 +147,8 @@ class Worker implements RunningWorker {
   #heartbeat: NodeJS.Timeout | undefined
   #closing: Promise<void> | undefined
   #isToRestart = false
+  /** How many schedulers it has lost. */
+  #schedulers = 0
 
   constructor({ options, parts, network, createPool, scratch, codes }: WorkerBelongings) {
     const { name, threads, ioTasks, memoryLimitBytes, diskLimitBytes, maxPauseMs } = options
@@ -344,6 +348,9 @@ class Worker implements RunningWorker {
       case 'tell':
         this.#link.send({ type: 'told', question: instruction.question, report: this.#reportOn(instruction.subject) })
         break
+      case 'take-profile':
+        void this.#takeProfile(instruction)
+        break
       case 'restart':
         void this.#restart()
         break
@@ -439,6 +446,7 @@ class Worker implements RunningWorker {
   #onSchedulerLost({ message }: CloseReason): void {
     this.#relays.close('The connection to the scheduler is gone.')
     this.#runWatch.stop()
+    this.#schedulers += 1
     if (this.#stopped.signal.aborted) return
     this.#submit({ type: 'scheduler-lost' })
     this.#log.warn({}, `the scheduler is gone, dialling again: ${message}`)
@@ -530,6 +538,14 @@ class Worker implements RunningWorker {
       default:
         return unreachable(subject)
     }
+  }
+
+  async #takeProfile({ question, durationMs, intervalMicros }: TakeProfile): Promise<void> {
+    const asked = this.#schedulers
+    const profile = await takeProfile({ durationMs, intervalMicros }, this.#pool.threads)
+    // Another scheduler has other questions under the same numbers.
+    if (asked !== this.#schedulers || this.#stopped.signal.aborted) return
+    this.#link.send({ type: 'told', question, report: Buffer.from(JSON.stringify(profile)) })
   }
 
   /** A thread that native code holds does not keep it. */

@@ -38,6 +38,7 @@ const KEPT: Readonly<Record<ClientToScheduler['type'], boolean>> = {
   rebalance: false,
   'retire-workers': false,
   'ask-workers': false,
+  'ask-profile': false,
   'ask-dump': false,
   'ask-explanation': false,
   'open-relay': false,

@@ -1,5 +1,6 @@
 /** What clients ask workers, or the scheduler, for people who look into what a cluster does. */
 import { bytes, integer, list, message, oneOf, packed, text, type Infer } from '../schema.js'
+import { askProfile } from './profile.js'
 
 /** `logs`: the last lines of the worker's log. `runs`: the last tasks that it ran. */
 const subject = oneOf('logs', 'runs')
@@ -11,10 +12,10 @@ export const askWorkers = message('ask-workers', { request: integer, subject, wo
 export const askDump = message('ask-dump', { request: integer })
 
 /** What clients say. */
-export const reportCalls = [askWorkers, askDump] as const
+export const reportCalls = [askWorkers, askProfile, askDump] as const
 export type ReportCall = Infer<(typeof reportCalls)[number]>
 
-/** What each worker told, under its name, as JSON. `unknown` are names that no worker has: then nobody was asked. */
+/** What each worker told, under its name, as JSON, to `ask-workers` or `ask-profile`. `unknown` are names that no worker has: then nobody was asked. */
 export const workersTold = message('workers-told', {
   request: integer,
   unknown: list(text),

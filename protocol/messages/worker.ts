@@ -18,6 +18,7 @@ import {
 import { array, attemptNumber, defineCode, hash, stopper, task, template, worker } from './common.js'
 import { amounts } from './needs.js'
 import { fromSwitch, toSwitch } from './relay.js'
+import { takeProfile } from './profile.js'
 import { tell, told } from './report.js'
 import { runs, watchRuns } from './runs.js'
 
@@ -296,6 +297,7 @@ export const schedulerToWorker = union([
   leave,
   restart,
   tell,
+  takeProfile,
   watchRuns,
   ...fromSwitch,
 ])

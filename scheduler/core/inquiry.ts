@@ -1,6 +1,8 @@
 /** Questions that the scheduler passes on to workers. It does not read what they answer. */
 import { ownBytes, Packer } from '../../common/packed.js'
-import type { ReportCall, Told } from '../../protocol/messages/report.js'
+import { MAX_PROFILE_MS, MAX_PROFILE_SAMPLES, MIN_PROFILE_INTERVAL_US } from '../../protocol/limits.js'
+import type { AskProfile, TakeProfile } from '../../protocol/messages/profile.js'
+import type { ReportCall, Tell, Told } from '../../protocol/messages/report.js'
 import type { ClientRecord } from './client-record.js'
 import { outboxOf, workerOutboxOf, type SchedulerState } from './state.js'
 import type { WorkerRecord } from './worker-record.js'
@@ -16,7 +18,29 @@ export interface Inquiry {
 export function onAskWorkers(
   state: SchedulerState,
   client: ClientRecord,
-  { request, subject, workers: names }: Extract<ReportCall, { readonly type: 'ask-workers' }>,
+  { request, subject, workers }: Extract<ReportCall, { readonly type: 'ask-workers' }>,
+): void {
+  ask(state, client, { request, workers }, (question) => ({ type: 'tell', question, subject }))
+}
+
+/** Returns what is wrong with the message, or `undefined` when it was passed on. */
+export function onAskProfile(
+  state: SchedulerState,
+  client: ClientRecord,
+  { request, workers, durationMs, intervalMicros }: AskProfile,
+): string | undefined {
+  if (durationMs > MAX_PROFILE_MS || intervalMicros < MIN_PROFILE_INTERVAL_US) return 'its profile takes too much'
+  if (durationMs * 1_000 > intervalMicros * MAX_PROFILE_SAMPLES) return 'its profile has too many samples'
+  const order = { durationMs, intervalMicros }
+  ask(state, client, { request, workers }, (question) => ({ type: 'take-profile', question, ...order }))
+  return undefined
+}
+
+function ask(
+  state: SchedulerState,
+  client: ClientRecord,
+  { request, workers: names }: { readonly request: number; readonly workers: readonly string[] },
+  messageOf: (question: number) => Tell | TakeProfile,
 ): void {
   const unknown = names.filter((name) => !state.workersByName.has(name))
   const asked = names.length === 0 ? [...state.workers.values()] : names.map((name) => state.workersByName.get(name))
@@ -28,7 +52,7 @@ export function onAskWorkers(
   }
   const question = state.nextInquiry++
   state.inquiries.set(question, { client, request, open, reports: [] })
-  for (const worker of open) workerOutboxOf(state, worker).add({ type: 'tell', question, subject })
+  for (const worker of open) workerOutboxOf(state, worker).add(messageOf(question))
 }
 
 export function onTold(state: SchedulerState, worker: WorkerRecord, { question, report }: Told): void {

@@ -10,7 +10,7 @@ import type { ClientRecord, Newcomer } from './client-record.js'
 import { dumpOf } from './dump.js'
 import type { HeardFromClient } from './events.js'
 import { explain } from './explain.js'
-import { forgetInquiries, onAskWorkers } from './inquiry.js'
+import { forgetInquiries, onAskProfile, onAskWorkers } from './inquiry.js'
 import { leaveLimits, onDeclareLimit, onReturnUnit, onTakeUnit } from './limits.js'
 import { isTooEarly } from './nesting.js'
 import { onAttach } from './on-attach.js'
@@ -224,6 +224,11 @@ export function onClientMessage(state: SchedulerState, client: ClientRecord, mes
     case 'ask-workers':
       onAskWorkers(state, client, message)
       break
+    case 'ask-profile': {
+      const fault = onAskProfile(state, client, message)
+      if (fault !== undefined) refuse(state, client, fault)
+      break
+    }
     case 'ask-dump':
       outboxOf(state, client).add({ type: 'dump', request: message.request, state: dumpOf(state) })
       break

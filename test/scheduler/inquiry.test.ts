@@ -55,3 +55,19 @@ test('a dump tells what waits for what, and neither values nor secrets', () => {
   assert.equal(y?.state, 'waiting')
   assert.match(y?.inputs[0] ?? '', /^f-.*: processing$/)
 })
+
+test('a profile is taken of the workers that are asked for, within limits', () => {
+  const scheduler = new SchedulerHarness()
+  const a = scheduler.worker({ name: 'a' })
+  scheduler.worker({ name: 'b' })
+  const client = scheduler.client()
+  const order = { durationMs: 500, intervalMicros: 1_000 }
+  client.send({ type: 'ask-profile', request: 7, workers: ['a'], ...order })
+  const { question, ...asked } = a.take('take-profile')
+  assert.deepEqual(asked, { type: 'take-profile', ...order })
+  a.send({ type: 'told', question, report: Uint8Array.of(1) })
+  const { request, workers } = client.take('workers-told')
+  assert.deepEqual([request, workers], [7, ['a']])
+  client.send({ type: 'ask-profile', request: 8, workers: [], durationMs: 60_000, intervalMicros: 100 })
+  assert.equal(scheduler.takeClosing().type, 'close-client')
+})

@@ -279,6 +279,7 @@ export class SimulatedWorker {
         this.#connection?.send(instruction.message)
         break
       case 'tell':
+      case 'take-profile':
         throw new Error('nobody asks for reports here')
       case 'store-code': {
         const { code } = instruction.define

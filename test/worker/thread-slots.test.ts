@@ -27,6 +27,7 @@ suite('a slot', () => {
       canTerminate: false,
       tellToStop: () => undefined,
       tellTaken: () => undefined,
+      threads: 'this' as const,
       terminate: () => undefined,
       terminateThread: () => undefined,
       collect: () => undefined,

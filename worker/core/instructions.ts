@@ -3,6 +3,7 @@ import type { Packed } from '../../common/packed.js'
 import type { Attempt, TaskId, WorkerId } from '../../protocol/ids.js'
 import type { StopCause } from './stopping.js'
 import type { DefineCode } from '../../protocol/messages/common.js'
+import type { TakeProfile } from '../../protocol/messages/profile.js'
 import type { Tell } from '../../protocol/messages/report.js'
 import type { WorkerToScheduler, WorkerTemplate } from '../../protocol/messages/worker.js'
 
@@ -88,6 +89,8 @@ export type WorkerInstruction =
   | { readonly type: 'hang-up'; readonly reason: string }
   /** Tell the scheduler, by `told`, what somebody wants to know. */
   | Tell
+  /** Answered by `told`, when the samples are taken. */
+  | TakeProfile
   /** End this process, whatever its threads do: somebody starts it again. */
   | { readonly type: 'restart' }
   /** Everything is done and said: close; for want of memory, if there is a reason. */

@@ -55,6 +55,7 @@ export function onSchedulerMessage(state: WorkerState, message: Heard, nowMs: nu
       onRestart(state, out)
       break
     case 'tell':
+    case 'take-profile':
       out.push(message)
       break
     case 'stream-taken':
