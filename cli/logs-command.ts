@@ -24,6 +24,7 @@ export async function printLogs(
     name: `heddle logs on ${hostname()}`,
     token,
     tls: await readTls(tls),
+    role: 'viewer',
     timeoutMs: timeout,
     question: { type: 'ask-workers', request: 1, subject: 'logs', workers },
     answer: 'workers-told',

@@ -131,6 +131,12 @@ export const MAX_LIMITS_OF_TASK = 16
 export const DEFAULT_IO_TASKS = 256
 /** Inputs, and workers, that an explanation of a task names. */
 export const MAX_EXPLAINED = 20
+/** Tasks that are looked through for those which need the one that somebody looks at. */
+export const MAX_LOOKED_THROUGH = 10_000
+/** Questions to workers that those who only look have open at once, all together. */
+export const MAX_LOOKERS_QUESTIONS = 100
+/** Tasks of the latest messages by which a worker knows when it got one, and when it had its inputs. */
+export const MAX_KEPT_ARRIVALS = 20_000
 /** What a client has said that must not be lost, and the scheduler has not acknowledged: past this it says no more. */
 export const MAX_UNACKNOWLEDGED_BYTES = 64 * MIB
 /** How long what a client held is kept after it lost its connection, by a scheduler that keeps its state. */

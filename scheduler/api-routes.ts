@@ -1,14 +1,15 @@
 /** Answers `/api/v1`. Who may ask has been checked by then. */
 import type * as Fastify from 'fastify'
-import type { ErrorCode } from '../protocol/errors.js'
-import { METRICS_PATH, OPENAPI_PATH, TASK_ACTIONS, TASK_VIEW, VIEWS, type Views } from './api.js'
+import { HeddleError, type ErrorCode } from '../protocol/errors.js'
+import { METRICS_PATH, OPENAPI_PATH, TASK_ACTIONS, TASK_HISTORY, TASK_VIEW, VIEWS, type Views } from './api.js'
 import type { Metrics } from './metrics.js'
 import { describeApi } from './openapi.js'
 import type { Sessions } from './sessions.js'
+import { historyOf } from './task-history.js'
 
 export interface ApiOptions {
   readonly machine: Views
-  readonly sessions: Pick<Sessions, 'nowMs' | 'operate' | 'connections' | 'relayedBytes'>
+  readonly sessions: Pick<Sessions, 'nowMs' | 'operate' | 'askWorkers' | 'connections' | 'relayedBytes'>
 }
 
 interface OfTask {
@@ -23,12 +24,23 @@ export function addApi(app: Fastify.FastifyInstance, { machine, sessions }: ApiO
     if (details === undefined) answerUnknown(reply, key)
     else reply.send(details)
   })
+  app.get<OfTask>(TASK_HISTORY.path, async ({ params: { key } }, reply) => {
+    if (machine.detailsOf(sessions.nowMs, key) === undefined) return answerUnknown(reply, key)
+    try {
+      const answer = await sessions.askWorkers({ about: 'task', key })
+      if (answer === undefined) answerStopped(reply)
+      else await reply.send(historyOf(key, answer))
+    } catch (error) {
+      if (!(error instanceof HeddleError)) throw error
+      answerError(reply, 503, error.code, error.message)
+    }
+  })
   for (const { path, action } of TASK_ACTIONS) {
     app.post<OfTask>(path, async ({ params: { key } }, reply) => {
       const outcome = await sessions.operate(action, key)
       if (outcome === 'unknown') return answerUnknown(reply, key)
       if (outcome !== undefined) return await reply.send({ key, outcome })
-      answerError(reply, 503, 'ERR_HEDDLE_CLOSED', 'The scheduler stops; ask the one that takes its place.')
+      answerStopped(reply)
     })
   }
 
@@ -55,6 +67,10 @@ async function loadMetrics({ machine, sessions }: ApiOptions): Promise<Metrics> 
       return sessions.relayedBytes
     },
   })
+}
+
+function answerStopped(reply: Fastify.FastifyReply): void {
+  answerError(reply, 503, 'ERR_HEDDLE_CLOSED', 'The scheduler stops; ask the one that takes its place.')
 }
 
 function answerUnknown(reply: Fastify.FastifyReply, key: string): void {

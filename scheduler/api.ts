@@ -6,6 +6,7 @@ import {
   functionList,
   health,
   taskDetails,
+  taskHistory,
   workerList,
 } from '../protocol/messages/api.js'
 import { clusterStatus } from '../protocol/messages/status.js'
@@ -73,6 +74,12 @@ export const TASK_VIEW = {
   path: '/api/v1/tasks/:key',
   summary: 'One task: its state, why it does not run, inputs, attempts, timings, and its error with the stack.',
   answer: taskDetails,
+} as const
+
+export const TASK_HISTORY = {
+  path: '/api/v1/tasks/:key/history',
+  summary: 'What workers remember of one task: its runs, with what they waited for, and what it printed.',
+  answer: taskHistory,
 } as const
 
 export const TASK_ACTIONS: readonly TaskAction[] = [

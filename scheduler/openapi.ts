@@ -2,7 +2,7 @@
 import { packageVersion } from '../common/node/package-version.js'
 import { apiError } from '../protocol/messages/api.js'
 import type { Field, Shape } from '../protocol/schema.js'
-import { ACTION_ANSWER, METRICS_PATH, OPENAPI_PATH, TASK_ACTIONS, TASK_VIEW, VIEWS } from './api.js'
+import { ACTION_ANSWER, METRICS_PATH, OPENAPI_PATH, TASK_ACTIONS, TASK_HISTORY, TASK_VIEW, VIEWS } from './api.js'
 
 const ERROR = { $ref: '#/components/schemas/Error' }
 const UNAUTHORIZED = answer('No token, a wrong one, or one that has expired.', ERROR)
@@ -30,6 +30,14 @@ export function describeApi(): Shape {
   paths[templateOf(TASK_VIEW.path)] = {
     parameters: [KEY],
     get: operation(TASK_VIEW.summary, { 200: fieldAnswer(TASK_VIEW.answer), 404: UNKNOWN }),
+  }
+  paths[templateOf(TASK_HISTORY.path)] = {
+    parameters: [KEY],
+    get: operation(TASK_HISTORY.summary, {
+      200: fieldAnswer(TASK_HISTORY.answer),
+      404: UNKNOWN,
+      503: answer('Too many such questions are open, or the scheduler stops.', ERROR),
+    }),
   }
   for (const { path, summary } of TASK_ACTIONS) {
     const responses = { 200: fieldAnswer(ACTION_ANSWER), 404: UNKNOWN, 503: answer('The scheduler stops.', ERROR) }

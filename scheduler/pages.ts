@@ -9,7 +9,7 @@ import type * as Fastify from 'fastify'
 import { requirePackage } from '../common/node/require-package.js'
 import { MAX_HELLO_BYTES } from '../protocol/limits.js'
 import type { Access, AddressRefusal } from './access.js'
-import { METRICS_PATH, OPENAPI_PATH, TASK_ACTIONS, TASK_VIEW, VIEWS, type Views } from './api.js'
+import { METRICS_PATH, OPENAPI_PATH, TASK_ACTIONS, TASK_HISTORY, TASK_VIEW, VIEWS, type Views } from './api.js'
 import { addApi, answerError, type ApiOptions } from './api-routes.js'
 
 const { fastify } = requirePackage('fastify') as typeof Fastify
@@ -51,7 +51,9 @@ const REFUSALS: Readonly<Record<Refusal, { readonly statusCode: number; readonly
 
 /** Every route there is; a test compares. */
 export const ROUTES: readonly { readonly method: 'GET' | 'POST'; readonly url: string }[] = [
-  ...['/health', '/', '/status.js', '/status.css', METRICS_PATH, OPENAPI_PATH, TASK_VIEW.path].map(get),
+  ...['/health', '/', '/status.js', '/status.css', METRICS_PATH, OPENAPI_PATH, TASK_VIEW.path, TASK_HISTORY.path].map(
+    get,
+  ),
   ...VIEWS.map(({ path }) => get(path)),
   ...[...TASK_ACTIONS.map(({ path }) => path), '/'].map((url) => ({ method: 'POST', url }) as const),
 ]

@@ -7,7 +7,7 @@ import { EventLoop } from '../common/node/event-loop.js'
 import type { Log } from '../common/node/log.js'
 import { AuthenticationError, HeddleError, ProtocolError, VersionMismatchError } from '../protocol/errors.js'
 import { clientId, workerId, type ClientId, type WorkerId } from '../protocol/ids.js'
-import { CLIENT_SILENCE_MS, HANDSHAKE_TIMEOUT_MS, MAX_CONNECTIONS } from '../protocol/limits.js'
+import { CLIENT_SILENCE_MS, HANDSHAKE_TIMEOUT_MS, MAX_CONNECTIONS, MAX_LOOKERS_QUESTIONS } from '../protocol/limits.js'
 import { clientToScheduler, schedulerToClient } from '../protocol/messages/client.js'
 import type { ClientToScheduler, SchedulerToClient } from '../protocol/messages/client.js'
 import type { ActionOutcome } from '../protocol/messages/api.js'
@@ -23,10 +23,12 @@ import type { Socket } from '../protocol/transport/socket.js'
 import { isSameNodeMajor, nodeMajor } from '../protocol/version.js'
 import type { Newcomer } from './core/client-record.js'
 import type { SchedulerEvent } from './core/events.js'
+import type { Answer, LookersQuestion } from './core/inquiry.js'
 import type { JournalRecord } from './core/journal-record.js'
 import type { SchedulerMachine } from './core/machine.js'
 import type { OperatorAction } from './core/on-operator.js'
 import type { MemberId, SchedulerInstruction } from './core/instructions.js'
+import { OpenQuestions } from './open-questions.js'
 import type { Grant, TokenRole } from './role-token.js'
 import { refuseLargePayload, RelaySwitch, strayPayload, type RelayEnd } from './relay-switch.js'
 import { answerViewer } from './viewers.js'
@@ -65,8 +67,9 @@ export class Sessions {
   #onRuns: ((worker: string, message: Runs) => void) | undefined
   readonly #keep: NonNullable<SessionsOptions['keep']>
   /** Who waits for an answer: each has it by the end of the turn. */
-  readonly #operators = new Map<number, (outcome: ActionOutcome['outcome'] | undefined) => void>()
-  #lastOperator = 0
+  readonly #operators = new OpenQuestions<ActionOutcome['outcome']>()
+  /** Who only looks waits for what workers tell. */
+  readonly #lookers = new OpenQuestions<Answer>()
   #lastClient: number
   #lastWorker: number
   #isClosed = false
@@ -134,12 +137,25 @@ export class Sessions {
   /** Does what somebody asks for who looks after the cluster; `undefined` when the scheduler stops instead. */
   async operate(action: OperatorAction, key: string): Promise<ActionOutcome['outcome'] | undefined> {
     if (this.#isClosed) return undefined
-    const request = ++this.#lastOperator
-    const outcome = new Promise<ActionOutcome['outcome'] | undefined>((resolve) =>
-      this.#operators.set(request, resolve),
-    )
+    const { request, answer: outcome } = this.#operators.ask()
     this.#submit({ type: 'operator-asked', request, action, key, nowMs: this.nowMs })
     return await outcome
+  }
+
+  /**
+   * Asks workers for somebody who only looks; `undefined` when the scheduler stops first.
+   *
+   * @throws {HeddleError} `ERR_HEDDLE_QUEUE_FULL` when too many such questions are open.
+   */
+  async askWorkers(question: LookersQuestion): Promise<Answer | undefined> {
+    if (this.#isClosed) return undefined
+    if (this.#lookers.size >= MAX_LOOKERS_QUESTIONS) {
+      const message = `Workers have ${MAX_LOOKERS_QUESTIONS} questions to answer already; ask again in a moment.`
+      throw new HeddleError('ERR_HEDDLE_QUEUE_FULL', message, { retryable: true })
+    }
+    const { request, answer: told } = this.#lookers.ask()
+    this.#submit({ type: 'looker-asked', request, question, nowMs: this.nowMs })
+    return await told
   }
 
   /** Closes every connection, telling why. */
@@ -147,8 +163,8 @@ export class Sessions {
     this.#isClosed = true
     this.#loop.stop()
     for (const connection of this.#open) connection.close(STOPPED)
-    for (const tell of this.#operators.values()) tell(undefined)
-    this.#operators.clear()
+    this.#operators.close()
+    this.#lookers.close()
   }
 
   #admit(hello: Hello, grant: Grant): Admission {
@@ -215,7 +231,7 @@ export class Sessions {
         allocate: allocateFrame,
         onPayload: (_message, payload) => connection.close(strayPayload(payload.length)),
         onMessages: (messages) => {
-          for (const message of messages) answerViewer(this.#machine, this.nowMs, connection, message)
+          for (const message of messages) answerViewer(this.#machine, this, connection, message)
         },
         onClose: () => this.#open.delete(connection),
       }
@@ -332,8 +348,10 @@ export class Sessions {
         break
       }
       case 'answer-operator':
-        this.#operators.get(instruction.request)?.(instruction.outcome)
-        this.#operators.delete(instruction.request)
+        this.#operators.settle(instruction.request, instruction.outcome)
+        break
+      case 'answer-looker':
+        this.#lookers.settle(instruction.request, instruction.answer)
         break
       case 'cut-relay':
         this.#switch.cut(instruction.relay)

@@ -2,11 +2,14 @@
 import type { Log, LogFields, LogLevel } from '../common/node/log.js'
 import { MAX_LOG_BYTES, MAX_LOG_LINES } from '../protocol/limits.js'
 
+/** What only developers read is not kept. */
+type KeptLevel = Exclude<LogLevel, 'debug'>
+
 /** One line, as it goes to clients in JSON. */
 export interface KeptLine {
   /** Milliseconds since 1970. */
   readonly atMs: number
-  readonly level: LogLevel
+  readonly level: KeptLevel
   readonly text: string
   /** The key of the task that printed it. */
   readonly task?: string
@@ -38,7 +41,7 @@ export class LogRing {
 
 /** A log that writes what `log` writes, and keeps it too, but for what only developers read. */
 export function keepingLog(log: Log, ring: LogRing, nowMs: () => number = Date.now): Log {
-  const keep = (level: LogLevel, fields: LogFields, text: string): void => {
+  const keep = (level: KeptLevel, fields: LogFields, text: string): void => {
     const { task, err, ...others } = fields
     const details = Object.entries(others).map(([name, value]) => `${name}=${String(value)}`)
     if (err instanceof Error) details.push(`${err.name}: ${err.message}`)

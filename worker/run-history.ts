@@ -102,13 +102,21 @@ export class RunHistory {
     })
   }
 
+  /** Runs that began with this task, the oldest first. */
+  of(task: TaskId): readonly Entry[] {
+    return this.#inOrder.filter((entry) => entry.task === task)
+  }
+
   /** As they go to clients in JSON, the oldest first. */
   get entries(): readonly object[] {
-    const inOrder = [...this.#entries.slice(this.#next), ...this.#entries.slice(0, this.#next)]
-    return inOrder.map(({ name, task, explicitKey, thread, atMs, count, durationUs, failed }) => {
+    return this.#inOrder.map(({ name, task, explicitKey, thread, atMs, count, durationUs, failed }) => {
       const key = explicitKey ?? generatedKey(name, task)
       return { name, key, count, thread, atMs, durationMs: durationUs / 1_000, failed }
     })
+  }
+
+  get #inOrder(): Entry[] {
+    return [...this.#entries.slice(this.#next), ...this.#entries.slice(0, this.#next)]
   }
 
   #push(entry: Entry): Entry {

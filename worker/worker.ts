@@ -11,6 +11,7 @@ import { ScratchFolder } from '../common/node/scratch-folder.js'
 import { HeddleError, OutOfMemoryError } from '../protocol/errors.js'
 import { attempt, codeHash, type CodeHash, type WorkerId } from '../protocol/ids.js'
 import { HEARTBEAT_INTERVAL_MS, KILL_AFTER_MS, MAX_FETCH_BYTES, MAX_LENT_BYTES } from '../protocol/limits.js'
+import { taskReport } from '../protocol/messages/api.js'
 import type { DefineCode } from '../protocol/messages/common.js'
 import { isFromSwitch } from '../protocol/messages/relay.js'
 import type { TakeProfile } from '../protocol/messages/profile.js'
@@ -34,6 +35,7 @@ import type { WorkerOptions } from './options.js'
 import { RelayPort } from '../protocol/transport/relay.js'
 import { SchedulerLink } from './scheduler-link.js'
 import type { PoolHost, ThreadPool } from './thread-pool.js'
+import { TaskHistory } from './task-history.js'
 import { Spiller } from './spiller.js'
 import { ThreadSlots, type UntimedEvent } from './thread-slots.js'
 import { ArrayIds } from './thread/array-ids.js'
@@ -127,6 +129,7 @@ class Worker implements RunningWorker {
   readonly #kept = new LogRing()
   readonly #runs = new RunHistory()
   readonly #runWatch: RunWatch
+  readonly #history = new TaskHistory(this.#runs, this.#kept)
   readonly #scratch: ScratchFolder
   readonly #codes: CodeCache
   readonly #store = new ValueStore()
@@ -315,9 +318,11 @@ class Worker implements RunningWorker {
         void this.#abort(instruction.reason)
         break
       case 'fetch':
+        this.#history.asked(instruction.tasks)
         this.#exchange.fetch(instruction.holder, instruction.address, instruction.tasks)
         break
       case 'fetch-by-relay':
+        this.#history.asked(instruction.tasks)
         this.#exchange.fetchByRelay(instruction.holder, instruction.tasks)
         break
       case 'drop':
@@ -374,7 +379,8 @@ class Worker implements RunningWorker {
         this.#runs.end(event.thread)
         break
       case 'values-fetched': {
-        const { sizes } = event
+        const { sizes, tasks } = event
+        this.#history.fetched(tasks)
         if (this.#runWatch.isOn)
           this.#runWatch.noteMove(
             'fetched',
@@ -435,6 +441,12 @@ class Worker implements RunningWorker {
       else this.#runWatch.stop()
       return
     }
+    if (message.type === 'tell-of-task') {
+      const report = Buffer.from(JSON.stringify(taskReport.toWire(this.#history.of(message))))
+      this.#link.send({ type: 'told', question: message.question, report })
+      return
+    }
+    if (message.type === 'run-tasks') this.#history.received(message.tasks)
     if (message.type === 'joined') {
       this.#relays.open()
       this.#exchange.useSecret(message.peerSecret)

@@ -179,6 +179,7 @@ export class SimulatedCluster {
       case 'cut-relay':
         assert.fail('nobody asked for a relay')
         break
+      case 'answer-looker':
       case 'answer-operator':
       case 'keep':
         assert.fail('nobody looks after it, and it keeps no journal')

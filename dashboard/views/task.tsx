@@ -5,6 +5,7 @@ import type { TaskDetails } from '../../protocol/messages/api.js'
 import { withoutOurFrames } from '../model/stack.js'
 import { whole } from '../model/words.js'
 import { Table } from '../parts/table.js'
+import { History } from '../parts/task-history.js'
 import { TaskActions } from '../parts/task-actions.js'
 import { FindTask, TaskLink } from '../parts/task-link.js'
 import { Tiles } from '../parts/tiles.js'
@@ -41,7 +42,7 @@ function Told({ task }: { readonly task: TaskDetails | null }): JSX.Element {
       {error !== undefined && <Failure error={error} task={key} />}
       <Tiles
         tiles={[
-          { name: 'Function', figure: functionName, detail: `submitted by ${client}` },
+          { name: 'Function', figure: functionName, detail: `priority ${task.priority}` },
           { name: 'Attempt', figure: whole(attempt), detail: lost(failures, workersLost) },
           { name: 'Running for', figure: timings.runningForMs === 0 ? '–' : formatDuration(timings.runningForMs) },
           {
@@ -54,29 +55,13 @@ function Told({ task }: { readonly task: TaskDetails | null }): JSX.Element {
             figure: task.sizeBytes === 0 ? '–' : formatBytes(task.sizeBytes),
             detail: task.holders.join(', '),
           },
-          { name: 'Needed by', figure: whole(task.dependantCount), detail: 'tasks' },
+          {
+            name: 'Submitted',
+            figure: ago(timings.submittedForMs),
+            detail: task.isDetached ? `by ${client}, detached` : `by ${client}`,
+          },
         ]}
       />
-      <section aria-labelledby="inputs">
-        <h2 id="inputs">Inputs</h2>
-        <Table
-          caption="Inputs"
-          noun="input"
-          rows={task.inputs}
-          keyOf={(input) => input.key}
-          empty="It needs no other task."
-          columns={[
-            { title: 'Task', cell: (input) => <TaskLink task={input.key} /> },
-            { title: 'State', cell: (input) => input.state },
-            {
-              title: 'Size',
-              cell: ({ sizeBytes }) => (sizeBytes === 0 ? '–' : formatBytes(sizeBytes)),
-              isFigure: true,
-            },
-          ]}
-        />
-        {task.inputCount > task.inputs.length && <p class="quiet">The first of {whole(task.inputCount)}.</p>}
-      </section>
       {task.workers.length > 0 && (
         <section aria-labelledby="refusals">
           <h2 id="refusals">Why no worker takes it now</h2>
@@ -89,7 +74,73 @@ function Told({ task }: { readonly task: TaskDetails | null }): JSX.Element {
           </ul>
         </section>
       )}
+      <History task={key} version={`${attempt} ${state}`} />
+      <div class="columns">
+        <Neighbours
+          title="Inputs"
+          noun="input"
+          tasks={task.inputs}
+          count={task.inputCount}
+          empty="It needs no other task."
+        />
+        <Neighbours
+          title="Needed by"
+          noun="dependant"
+          tasks={task.dependants}
+          count={task.dependantCount}
+          empty={
+            task.dependantCount === 0
+              ? 'No other task needs it.'
+              : 'They were submitted much later; this page does not look so far.'
+          }
+        />
+      </div>
     </>
+  )
+}
+
+interface Neighbour {
+  readonly key: string
+  readonly state: string
+  readonly sizeBytes?: number
+}
+
+/** Tasks that it needs, or that need it. */
+function Neighbours({
+  title,
+  noun,
+  tasks,
+  count,
+  empty,
+}: {
+  readonly title: string
+  readonly noun: string
+  readonly tasks: readonly Neighbour[]
+  readonly count: number
+  readonly empty: string
+}): JSX.Element {
+  const id = title.toLowerCase().replace(' ', '-')
+  const hasSizes = tasks.some(({ sizeBytes }) => sizeBytes !== undefined)
+  const size = ({ sizeBytes = 0 }: Neighbour): string => (sizeBytes === 0 ? '–' : formatBytes(sizeBytes))
+  return (
+    <section aria-labelledby={id}>
+      <h2 id={id}>
+        {title} {count > 0 && <small>{whole(count)}</small>}
+      </h2>
+      <Table
+        caption={title}
+        noun={noun}
+        rows={tasks}
+        keyOf={(each) => each.key}
+        empty={empty}
+        columns={[
+          { title: 'Task', cell: (each) => <TaskLink task={each.key} /> },
+          { title: 'State', cell: (each) => each.state },
+          ...(hasSizes ? [{ title: 'Size', cell: size, isFigure: true }] : []),
+        ]}
+      />
+      {tasks.length > 0 && count > tasks.length && <p class="quiet">The first of {whole(count)}.</p>}
+    </section>
   )
 }
 
@@ -120,6 +171,11 @@ function Failure({
 
 function lost(failures: number, workersLost: number): string {
   return `${whole(failures)} failed, ${whole(workersLost)} lost with a worker`
+}
+
+/** `just now`, `3s ago`. */
+function ago(ms: number): string {
+  return ms < 1_000 ? 'just now' : `${formatDuration(Math.floor(ms / 1_000) * 1_000)} ago`
 }
 
 function decoded(text: string): string {

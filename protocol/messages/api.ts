@@ -89,6 +89,7 @@ export const taskDetails = record({
   inputCount: integer,
   inputs: about('The first of them.', list(record({ key: text, state: text, sizeBytes: integer }))),
   dependantCount: about('Tasks that need its value.', integer),
+  dependants: about('The first of them that were found.', list(record({ key: text, state: text }))),
   attempt: about('Its latest start; 0 before the first.', integer),
   failures: about('Runs that failed by its own doing since it last had a value.', integer),
   workersLost: about('Workers that died while it may have been running.', integer),
@@ -96,6 +97,7 @@ export const taskDetails = record({
   holders: about('Workers that hold its value; the first of them.', list(text)),
   sizeBytes: about('Of its value, encoded; 0 when there is none.', integer),
   timings: record({
+    submittedForMs: about('Since it was submitted, or this scheduler began.', integer),
     runningForMs: about('0 when it does not run, or its worker has not said so yet.', integer),
     delayedForMs: about('Until it is tried again; 0 when it is not delayed.', integer),
     meanMs: about('Of recent runs of the same function; 0 before the first.', real),
@@ -103,6 +105,31 @@ export const taskDetails = record({
   error: optional(about('Of a failed task.', failure)),
 })
 export type TaskDetails = Infer<typeof taskDetails>
+
+const runOfTask = {
+  thread: integer,
+  receivedAtMs: about('When the worker got it: since 1970, by its clock. 0 when that is forgotten.', real),
+  startedAtMs: about('When it began: since 1970, by that clock.', real),
+  fetchMs: about('Between these, how long inputs were on their way from other workers.', real),
+  durationMs: about('To take its inputs apart, to run, and to encode its result.', real),
+  hasEnded: flag,
+  hasFailed: flag,
+}
+const lineOfTask = { atMs: real, level: oneOf('info', 'warn', 'error'), text }
+
+/** What one worker tells of a task. */
+export const taskReport = record({ runs: list(record(runOfTask)), lines: list(record(lineOfTask)) })
+export type TaskReport = Infer<typeof taskReport>
+
+export const taskHistory = record({
+  key: text,
+  runs: about(
+    'Those that workers remember, the oldest first. Short ones that followed each other are remembered as one, by the first.',
+    list(record({ worker: text, ...runOfTask })),
+  ),
+  lines: about('What it printed, as far as workers keep it.', list(record({ worker: text, ...lineOfTask }))),
+})
+export type TaskHistory = Infer<typeof taskHistory>
 
 export const actionOutcome = record({
   key: text,

@@ -1,5 +1,6 @@
 /** What clients ask workers, or the scheduler, for people who look into what a cluster does. */
-import { bytes, integer, list, message, oneOf, packed, text, type Infer } from '../schema.js'
+import { bytes, integer, list, message, oneOf, packed, taskIds, text, type Infer } from '../schema.js'
+import { task } from './common.js'
 import { askProfile } from './profile.js'
 
 /** `logs`: the last lines of the worker's log. `runs`: the last tasks that it ran. */
@@ -31,6 +32,9 @@ export const reportAnswers = [workersTold, dump] as const
 /** The scheduler asks a worker. Answered by `told`. */
 export const tell = message('tell', { question: integer, subject })
 export type Tell = Infer<typeof tell>
+/** The same about one task, which had these inputs: when the worker had it, what it ran of it, what that printed. */
+export const tellOfTask = message('tell-of-task', { question: integer, task, key: text, inputs: taskIds })
+export type TellOfTask = Infer<typeof tellOfTask>
 /** A worker answers, as JSON. */
 export const told = message('told', { question: integer, report: bytes })
 export type Told = Infer<typeof told>

@@ -19,7 +19,7 @@ import { array, attemptNumber, defineCode, hash, stopper, task, template, worker
 import { amounts } from './needs.js'
 import { fromSwitch, toSwitch } from './relay.js'
 import { takeProfile } from './profile.js'
-import { tell, told } from './report.js'
+import { tell, tellOfTask, told } from './report.js'
 import { runs, watchRuns } from './runs.js'
 
 /** The worker's first message. `address` is where its peers and clients fetch values; empty when it does not listen. */
@@ -298,6 +298,7 @@ export const schedulerToWorker = union([
   restart,
   tell,
   takeProfile,
+  tellOfTask,
   watchRuns,
   ...fromSwitch,
 ])

@@ -3,9 +3,11 @@ import { taskId } from '../../protocol/ids.js'
 import { MAX_EXPLAINED } from '../../protocol/limits.js'
 import type { TaskDetails } from '../../protocol/messages/api.js'
 import { priorityOf } from '../../protocol/urgency.js'
+import { dependantsOf } from './dependants.js'
 import { readableText } from './error-groups.js'
 import { explain, findByKey } from './explain.js'
 import type { SchedulerState } from './state.js'
+import { segmentOf } from './task-array.js'
 import { keyOf, NO_INPUTS, startNumber, type Task } from './task.js'
 
 /** `undefined` when there is no task of this key. */
@@ -30,6 +32,8 @@ export function detailsOf(state: SchedulerState, key: string): TaskDetails | und
       sizeBytes: input.state.type === 'in-memory' ? input.state.sizeBytes : 0,
     })),
     dependantCount: task?.dependants ?? 0,
+    dependants:
+      task === undefined ? [] : dependantsOf(task).map((each) => ({ key: keyOf(each), state: each.state.type })),
     attempt: task === undefined ? 0 : startNumber(task),
     failures: task?.failures ?? 0,
     workersLost: task?.deaths ?? 0,
@@ -37,6 +41,7 @@ export function detailsOf(state: SchedulerState, key: string): TaskDetails | und
     holders: at?.type === 'in-memory' ? at.holders.slice(0, MAX_EXPLAINED).map(({ join }) => join.name) : [],
     sizeBytes: at?.type === 'in-memory' ? at.sizeBytes : 0,
     timings: {
+      submittedForMs: Math.max(0, Math.round(state.nowMs - segmentOf(array, index).submittedAtMs)),
       runningForMs: task === undefined ? 0 : runningForMs(state, task),
       delayedForMs: at?.type === 'delayed' ? Math.max(0, Math.round(at.dueMs - state.nowMs)) : 0,
       meanMs: (template.statistics.meanUs ?? 0) / 1_000,

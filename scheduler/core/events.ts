@@ -2,6 +2,7 @@
 import type { ClientId, WorkerId } from '../../protocol/ids.js'
 import type { ClientToScheduler } from '../../protocol/messages/client.js'
 import type { Join, WorkerToScheduler } from '../../protocol/messages/worker.js'
+import type { LookersQuestion } from './inquiry.js'
 import type { OperatorAction } from './on-operator.js'
 
 /** What goes through a relay, and what is for people who look, is passed on by the shell and never gets here. */
@@ -32,6 +33,8 @@ export type SchedulerEvent = { readonly nowMs: number } &
         readonly action: OperatorAction
         readonly key: string
       }
+    /** Somebody who only looks asks workers; answered by `answer-looker` with the same number, once they have answered. */
+    | { readonly type: 'looker-asked'; readonly request: number; readonly question: LookersQuestion }
     /** The worker's connection is gone, by itself or because the core asked for it. */
     | { readonly type: 'worker-left'; readonly worker: WorkerId; readonly reason: string }
     /** What must be kept can't be, for want of room; or it can again. */

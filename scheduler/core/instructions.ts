@@ -4,6 +4,7 @@ import type { ClientId, WorkerId } from '../../protocol/ids.js'
 import type { ActionOutcome } from '../../protocol/messages/api.js'
 import type { SchedulerToClient } from '../../protocol/messages/client.js'
 import type { SchedulerToWorker } from '../../protocol/messages/worker.js'
+import type { Answer } from './inquiry.js'
 import type { JournalRecord } from './journal-record.js'
 
 /** Who is at one end of a relay. */
@@ -29,4 +30,5 @@ export type SchedulerInstruction =
   /** Ready tasks wait for what there isn't: a worker, or a limit. Told once. */
   | { readonly type: 'tell-blocked'; readonly reason: string }
   | { readonly type: 'answer-operator'; readonly request: number; readonly outcome: ActionOutcome['outcome'] }
+  | { readonly type: 'answer-looker'; readonly request: number; readonly answer: Answer }
   | { readonly type: 'close-worker'; readonly worker: WorkerId; readonly code: ErrorCode; readonly reason: string }

@@ -521,7 +521,8 @@ function checkLeaving(state: SchedulerState): void {
   assert(areThere(state.leaving), 'a worker that is gone is leaving')
   for (const { client, open } of state.inquiries.values()) {
     assert(open.size > 0 && areThere(open), 'a worker that is gone is to answer')
-    assert(state.clients.get(client.id) === client, 'a client that is gone is to be answered')
+    const isThere = client === undefined || state.clients.get(client.id) === client
+    assert(isThere, 'a client that is gone is to be answered')
   }
   for (const { workers } of state.retirements) {
     assert(workers.size > 0 && areThere(workers), 'workers that are gone are waited for')

@@ -12,6 +12,7 @@ import { nextAbsenceMs, nextOverdue } from './absence.js'
 import type { SchedulerEvent } from './events.js'
 import { detailsOf } from './details.js'
 import { explain } from './explain.js'
+import { onLookerAsked } from './inquiry.js'
 import type { SchedulerInstruction } from './instructions.js'
 import type { JournalPage } from './journal-page.js'
 import type { JournalRecord } from './journal-record.js'
@@ -74,6 +75,9 @@ export function handleEvent(state: SchedulerState, event: SchedulerEvent): reado
         request: event.request,
         outcome: onOperator(state, event.action, event.key),
       })
+      break
+    case 'looker-asked':
+      onLookerAsked(state, event.request, event.question)
       break
     case 'worker-left':
       onWorkerLeft(state, event.worker, event.reason)

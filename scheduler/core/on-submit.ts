@@ -48,6 +48,7 @@ export function onSubmit(state: SchedulerState, client: ClientRecord, message: S
     live: count,
     runs,
     priority,
+    submittedAtMs: state.nowMs,
     cursor: 0,
     run: 0,
     deadlines: undefined,

@@ -115,7 +115,7 @@ export interface SchedulerState {
   readonly retirements: Set<Retirement>
   /** Clients wait until worker processes are there that were started again. */
   readonly restarts: Set<Restart>
-  /** Questions that workers have not answered all, by number. */
+  /** Questions of clients and lookers that workers have not answered all, by number. */
   readonly inquiries: Map<number, Inquiry>
   nextInquiry: number
   /** Values move until workers hold equally much. */

@@ -31,6 +31,8 @@ export interface Segment {
   /** `[template, count, …]` in turn. */
   readonly runs: readonly { readonly template: Template; readonly end: number }[]
   readonly priority: number
+  /** When its tasks came; for those that were replayed, when that was. */
+  readonly submittedAtMs: number
   /** Up to here the ready queue has taken the tasks; relative to `first`. */
   cursor: number
   /** The run that the cursor is in. */
@@ -76,6 +78,7 @@ export function addArrayOfOne(
     live: 1,
     runs: [{ template, end: 1 }],
     priority: 0,
+    submittedAtMs: state.nowMs,
     cursor: 1,
     run: 0,
     deadlines: undefined,
@@ -101,7 +104,7 @@ export function addHole(state: SchedulerState, client: ClientRecord, id: ArrayId
   const first = array.flags.length
   const order = state.nextSegment++
   const hole = { array, first, count, order, args: NO_BYTES, live: 0, runs: [], priority: 0, cursor: count, run: 0 }
-  array.segments.push({ ...hole, deadlines: undefined })
+  array.segments.push({ ...hole, submittedAtMs: state.nowMs, deadlines: undefined })
   array.flags = grown(array.flags, count)
   if (known !== undefined) return
   state.arrays.set(id, array)
@@ -384,7 +387,7 @@ export function leavePlace(array: TaskArray, index: number): Segment {
   return segment
 }
 
-function segmentOf(array: TaskArray, index: number): Segment {
+export function segmentOf(array: TaskArray, index: number): Segment {
   for (const segment of array.segments) {
     if (index >= segment.first && index < segment.first + segment.count) return segment
   }

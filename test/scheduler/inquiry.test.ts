@@ -40,6 +40,39 @@ test('one worker is asked by its name, an unknown one is said, and nobody is bot
   assert.equal(scheduler.state.inquiries.size, 0)
 })
 
+test('who only looks asks all workers, or those of a name, and is told once they have answered or gone', () => {
+  const scheduler = new SchedulerHarness()
+  const [a, b] = [scheduler.worker({ name: 'a' }), scheduler.worker({ name: 'b' })]
+  scheduler.turn({ type: 'looker-asked', request: 3, question: { about: 'logs', workers: [] } })
+  const { question } = a.take('tell')
+  b.take('tell')
+  a.send({ type: 'told', question, report: Uint8Array.of(7) })
+  b.leave()
+  const { request, answer } = scheduler.takeOrder('answer-looker')
+  assert.deepEqual([request, answer.workers, [...answer.reports.bytes]], [3, ['a'], [7]])
+  scheduler.turn({ type: 'looker-asked', request: 4, question: { about: 'runs', workers: ['z', 'a'] } })
+  assert.deepEqual(scheduler.takeOrder('answer-looker').answer.unknown, ['z'])
+  assert.equal(scheduler.state.inquiries.size, 0)
+})
+
+test('every worker is asked about a task, with the inputs that it had; about none, nobody is', () => {
+  const scheduler = new SchedulerHarness()
+  const [a, b] = [scheduler.worker(), scheduler.worker()]
+  const client = scheduler.client()
+  const f = client.define('f')
+  const [x] = client.map(f, 1)
+  const [y] = client.submit(f, [{ inputs: [x!], key: 'y' }])
+  scheduler.skip()
+  scheduler.turn({ type: 'looker-asked', request: 1, question: { about: 'task', key: 'y' } })
+  const asked = a.take('tell-of-task')
+  assert.deepEqual([asked.task, asked.key, asked.inputs], [y, 'y', [x]])
+  const { question } = b.take('tell-of-task')
+  for (const worker of [a, b]) worker.send({ type: 'told', question, report: Uint8Array.of(1) })
+  assert.equal(scheduler.takeOrder('answer-looker').answer.workers.length, 2)
+  scheduler.turn({ type: 'looker-asked', request: 2, question: { about: 'task', key: 'absent' } })
+  assert.deepEqual(scheduler.takeOrder('answer-looker').answer.workers, [])
+})
+
 test('a dump tells what waits for what, and neither values nor secrets', () => {
   const scheduler = new SchedulerHarness({ peerSecret: 'the-secret' })
   scheduler.worker({ name: 'a' })

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import type { TaskId } from '../../protocol/ids.js'
-import { MAX_ERROR_GROUPS } from '../../protocol/limits.js'
+import { MAX_ERROR_GROUPS, MAX_LOOKED_THROUGH } from '../../protocol/limits.js'
 import { NO_RETRIES } from '../../protocol/messages/rules.js'
 import { attempt } from '../../protocol/ids.js'
 import { withText } from '../../protocol/error-text.js'
@@ -106,6 +106,10 @@ test('one task is told in full, whatever it is at', () => {
   )
   assert.deepEqual(waiting.inputs, [{ key: 'in', state: 'ready', sizeBytes: 0 }])
   assert.equal(detailsOf(scheduler.state, 'in')!.dependantCount, 1)
+  assert.deepEqual(detailsOf(scheduler.state, 'in')!.dependants, [{ key: 'out', state: 'waiting' }])
+  scheduler.nowMs += 30
+  scheduler.turn()
+  assert.equal(detailsOf(scheduler.state, 'in')!.timings.submittedForMs, 30)
   assert.match(waiting.reason, /waits for 1 input/)
 
   const worker = scheduler.worker({ name: 'w' })
@@ -139,6 +143,28 @@ test('one task is told in full, whatever it is at', () => {
   assert.deepEqual(
     [finished.state, finished.holders, finished.sizeBytes, finished.error],
     ['in-memory', ['w'], 5_000, undefined],
+  )
+})
+
+test('tasks that need one are found when they wait no more, too, as far as anybody looks', () => {
+  const scheduler = new SchedulerHarness()
+  const client = scheduler.client()
+  const worker = scheduler.worker({ threads: 4 })
+  const template = client.define('f')
+  const [input] = client.submit(template, [{ key: 'in' }])
+  worker.takeTasks()
+  worker.finish([input!])
+  const between = (part: number): object[] => Array.from({ length: 1_000 }, (_, n) => ({ key: `${part} ${n}` }))
+  for (let part = 0; part < MAX_LOOKED_THROUGH / 1_000; part++) client.submit(template, between(part))
+  const users = client.submit(template, [{ key: 'a', inputs: [input!] }])
+  assert.deepEqual(detailsOf(scheduler.state, 'in')!.dependants, [], 'ten thousand tasks are between them')
+  const [other] = client.submit(template, [{ key: 'other' }])
+  client.submit(template, [{ key: 'near', inputs: [other!] }])
+  client.submit(template, [{ key: 'far', inputs: [other!] }])
+  client.release(...users)
+  assert.deepEqual(
+    detailsOf(scheduler.state, 'other')!.dependants.map(({ key }) => key),
+    ['near', 'far'],
   )
 })
 

@@ -210,6 +210,9 @@ export class SimulatedScheduler {
       case 'answer-operator':
         assert(this.#operations.delete(instruction.request), 'an operator is answered once')
         break
+      case 'answer-looker':
+        assert.fail('nobody only looks')
+        break
       case 'connect-relay':
       case 'cut-relay':
         break // What goes through relays is told by word of mouth here.

@@ -6,6 +6,8 @@ import { NO_LOG } from '../../common/node/log.js'
 import { taskId, arrayId } from '../../protocol/ids.js'
 import { MAX_KEPT_RUNS, MAX_LOG_BYTES, MAX_LOG_LINES } from '../../protocol/limits.js'
 import type { BatchTask } from '../../worker/core/instructions.js'
+import { RecentIds } from '../../worker/recent-ids.js'
+import { TaskHistory } from '../../worker/task-history.js'
 import { keepingLog, LogRing } from '../../worker/log-ring.js'
 import { RunHistory } from '../../worker/run-history.js'
 
@@ -102,4 +104,47 @@ test('the last lines are kept, with their task and what else they say, and no mo
   assert.equal(ring.lines.at(-1)?.text, `line ${3 * MAX_LOG_LINES - 1}`)
   for (let i = 0; i < 100; i++) log.info({}, 'x'.repeat(8_000))
   assert.ok(ring.lines.length <= MAX_LOG_BYTES / 8_000)
+})
+
+test('when something last happened to a task is known as far back as the bound allows', () => {
+  const recent = new RecentIds(4)
+  const [a, b, c] = [0, 1, 2].map((index) => taskId(arrayId(1), index))
+  recent.note([a!, b!], 10)
+  recent.note([a!], 20)
+  assert.deepEqual([recent.lastOf(a!, 30), recent.lastOf(a!, 15), recent.lastOf(b!, 30)], [20, 10, 10])
+  recent.note([c!, c!], 30)
+  assert.deepEqual([recent.lastOf(b!, 40), recent.lastOf(a!, 40)], [undefined, 20])
+  for (let n = 0; n < 100; n++) recent.note([b!], 40 + n)
+  assert.deepEqual([recent.lastOf(b!, 200), recent.lastOf(c!, 200)], [139, undefined])
+  recent.note([a!, a!, a!, a!, a!], 300)
+  assert.equal(recent.lastOf(a!, 300), undefined, 'more at once than may be kept')
+})
+
+test('a worker tells of one task when it came, how long its inputs took, how it ran, and what it printed', () => {
+  let nowMs = 1_000
+  const clock = (): number => nowMs
+  const runs = new RunHistory(clock)
+  const ring = new LogRing()
+  const history = new TaskHistory(runs, ring, clock)
+  const slow = taskOf(3, 'slow')
+  const input = taskId(arrayId(9), 0)
+  const question = { type: 'tell-of-task', question: 1, task: slow.task, key: 'slow-3', inputs: [input] } as const
+  history.received([slow.task])
+  nowMs = 1_010
+  history.asked([input])
+  nowMs = 1_050
+  history.fetched([input])
+  nowMs = 1_060
+  runs.begin(0, [slow])
+  nowMs = 1_070
+  const about = { thread: 0, receivedAtMs: 1_000, startedAtMs: 1_060, fetchMs: 40 }
+  assert.deepEqual(history.of(question).runs, [{ ...about, durationMs: 10, hasEnded: false, hasFailed: false }])
+  runs.add(0, outcomesOf([0], [20_000], [0]))
+  runs.end(0)
+  ring.add({ atMs: 1_065, level: 'warn', text: 'hm', task: 'slow-3' })
+  ring.add({ atMs: 1_066, level: 'info', text: 'of another', task: 'slow-4' })
+  assert.deepEqual(history.of(question), {
+    runs: [{ ...about, durationMs: 20, hasEnded: true, hasFailed: true }],
+    lines: [{ atMs: 1_065, level: 'warn', text: 'hm' }],
+  })
 })

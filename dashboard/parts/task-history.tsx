@@ -1,0 +1,80 @@
+/** What a task went through, and what it printed: workers are asked for it, again when the task has moved on. */
+import type { JSX } from 'preact'
+import { useEffect, useState } from 'preact/hooks'
+import { formatDuration } from '../../common/units.js'
+import type { TaskHistory } from '../../protocol/messages/api.js'
+import { LogLines } from './log-lines.js'
+import { Table } from './table.js'
+
+type Run = TaskHistory['runs'][number]
+
+/** @param version - Changes when there is something new to ask for. */
+export function History({ task, version }: { readonly task: string; readonly version: string }): JSX.Element {
+  const [told, setTold] = useState<TaskHistory | string>('Asking the workers …')
+  useEffect(() => {
+    const stopped = new AbortController()
+    ask(task, stopped.signal).then(setTold, (error: unknown) => {
+      if (!stopped.signal.aborted) setTold(String(error))
+    })
+    return () => stopped.abort()
+  }, [task, version])
+  if (typeof told === 'string') return <p class="empty">{told}</p>
+  const { runs, lines } = told
+  return (
+    <>
+      <section aria-labelledby="runs">
+        <h2 id="runs">Runs</h2>
+        <Table
+          caption="Runs"
+          noun="run"
+          rows={runs.toReversed()}
+          keyOf={({ worker, startedAtMs }) => `${worker} ${startedAtMs}`}
+          empty="No worker remembers one. Runs of less than a millisecond are not told apart from those before them."
+          columns={[
+            { title: 'Where', cell: ({ worker, thread }) => `${worker}, thread ${thread + 1}` },
+            { title: 'Received', cell: ({ receivedAtMs }) => clock(receivedAtMs), isFigure: true },
+            { title: 'In its queue', cell: (run) => inQueue(run), isFigure: true },
+            {
+              title: 'Fetching inputs',
+              cell: (run) => (run.receivedAtMs === 0 ? '–' : inWords(run.fetchMs)),
+              isFigure: true,
+            },
+            { title: 'Began', cell: ({ startedAtMs }) => clock(startedAtMs), isFigure: true },
+            { title: 'Ran for', cell: ({ durationMs }) => inWords(durationMs), isFigure: true },
+            { title: 'Outcome', cell: outcome },
+          ]}
+        />
+      </section>
+      {lines.length > 0 && (
+        <section aria-labelledby="printed">
+          <h2 id="printed">What it printed</h2>
+          <LogLines lines={lines} />
+        </section>
+      )}
+    </>
+  )
+}
+
+async function ask(task: string, signal: AbortSignal): Promise<TaskHistory | string> {
+  const response = await fetch(`/api/v1/tasks/${encodeURIComponent(task)}/history`, { signal })
+  const answer = (await response.json()) as TaskHistory & { readonly message?: string }
+  return answer.message ?? answer
+}
+
+function inQueue({ receivedAtMs, startedAtMs, fetchMs }: Run): string {
+  return receivedAtMs === 0 ? '–' : inWords(startedAtMs - receivedAtMs - fetchMs)
+}
+
+function inWords(ms: number): string {
+  return formatDuration(Math.max(0, ms))
+}
+
+function outcome({ hasEnded, hasFailed }: Run): JSX.Element {
+  if (!hasEnded) return <>running</>
+  return hasFailed ? <span class="bad">failed</span> : <>ended</>
+}
+
+/** Of the worker's clock, which is told in the reader's own time. */
+function clock(atMs: number): string {
+  return atMs === 0 ? 'forgotten' : new Date(atMs).toLocaleTimeString('en-GB')
+}
