@@ -28,6 +28,10 @@ export class ScatteredValues {
     return index
   }
 
+  get tasks(): Iterable<TaskId> {
+    return this.#values.keys()
+  }
+
   get(task: TaskId): Pieces | undefined {
     return this.#values.get(task)
   }

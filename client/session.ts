@@ -76,6 +76,8 @@ export interface OpenOptions extends SessionOptions {
   redial(signal: AbortSignal): Promise<Socket>
 }
 
+/** Workers have higher numbers. */
+const NO_WORKER = 0
 const DATASET_TEMPLATE = nameOnly('dataset')
 /** One question cancels so many tasks. */
 const ENOUGH_TO_CANCEL = 8_192
@@ -666,8 +668,18 @@ export class Session implements FutureOwner {
         )
       } else if (message !== undefined) this.#connection.send(message)
     }
+    this.#askWhatToKeep()
     this.#outgoing.askAgain()
     this.#outgoing.flushSoon()
+  }
+
+  /** That a value need not be kept may have been said on the old connection. What waits to be sent is kept in any case. */
+  #askWhatToKeep(): void {
+    for (const task of this.#scattered.tasks) {
+      const array = this.#find(task)
+      if (array === undefined || array.sentCount > 0)
+        this.#connection.send({ type: 'not-scattered', task, worker: NO_WORKER })
+    }
   }
 
   onBlocked(listener: (blocked: BlockedTasks) => void, isOn: boolean): void {

@@ -110,8 +110,8 @@ export function endRetirements(state: SchedulerState): void {
 export function seeOffWorkers(state: SchedulerState): boolean {
   let hasMoves = false
   for (const worker of state.leaving) {
-    const { evacuation, processing, stopping, isDismissed } = worker
-    if (isDismissed || evacuation === undefined || evacuation.moves.size > 0) continue
+    const { evacuation, processing, stopping, isDismissed, isAttached } = worker
+    if (isDismissed || !isAttached || evacuation === undefined || evacuation.moves.size > 0) continue
     const isBusy = processing.size > 0 || stopping.size > 0
     if (worker.hasEvacuated && isBusy) continue // What it still makes moves when it is done.
     worker.hasEvacuated = true

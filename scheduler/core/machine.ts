@@ -155,7 +155,7 @@ function keep(state: SchedulerState, journal: JournalPage, out: SchedulerInstruc
   const tell = state.whenKept.map(({ client, message }) => ({ client: client.id, message }))
   state.heardClients.clear()
   state.whenKept.length = 0
-  if (records.length > 0) out.push({ type: 'keep', records, tell })
+  if (records.length + tell.length > 0) out.push({ type: 'keep', records, tell })
 }
 
 /** When a turn is due even if nothing happens; `undefined` for never. */

@@ -18,7 +18,7 @@ import { forgetDataCalls, onDataCall } from './on-data.js'
 import { onSubmit } from './on-submit.js'
 import { onMissing } from './on-task.js'
 import { answerWaits } from './on-worker.js'
-import { wantValue } from './outcome.js'
+import { mayComeBack, wantValue } from './outcome.js'
 import { remake } from './recovery.js'
 import { endRelaysOf, noRelays, onRelayMessage } from './relays.js'
 import { forgetReplications, onReplicate } from './replication.js'
@@ -246,13 +246,14 @@ function want(state: SchedulerState, client: ClientRecord, id: TaskId): void {
   const array = state.arrays.get(arrayOf(id))
   const index = indexOf(id)
   if (array?.client !== client || (array.flags[index]! & HELD) === 0) {
-    const reason = 'This future was released; hold it until its value has arrived.'
+    const reason = 'This future was released, or there was nothing under its key; hold it until its value has arrived.'
     const failure = { error: new Uint8Array(0), code: 'ERR_HEDDLE_RELEASED', reason } as const
     outboxOf(state, client).addFailed(id, { ...failure, worker: '', attempt: 0, culpritKey: '' })
     return
   }
   const value = array.tasks[index]?.state
-  if (value?.type === 'in-memory' && value.holders.length === 0 && value.page?.bytes === undefined) {
+  const isGone = value?.type === 'in-memory' && value.holders.length === 0 && value.page?.bytes === undefined
+  if (isGone && !mayComeBack(state, value)) {
     remake(state, array.tasks[index]!) // Its holders are gone, and now the scheduler's own copy is too.
   }
   wantValue(state, array, index)

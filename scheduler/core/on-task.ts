@@ -88,6 +88,11 @@ export function onWorkerMessage(state: SchedulerState, worker: WorkerRecord, mes
         state.totals.movedBytes += message.sizes[i] ?? 0
         addCopy(state, worker, message.tasks[i]!, message.sizes[i] ?? 0)
       }
+      // A worker that is back told of runs first, and of some as of runs that are of no account.
+      worker.outbox.spare((id) => {
+        const found = recordOf(state, id)?.state
+        return found?.type === 'in-memory' && isHolder(found, worker)
+      })
       break
     case 'values-lost':
       for (const id of message.tasks) onValueLost(state, worker, id)

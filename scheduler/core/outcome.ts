@@ -160,10 +160,22 @@ export function tellOne(state: SchedulerState, task: Task, array: TaskArray, ind
     array.flags[index] = HELD
     outboxOf(state, array.client).addFailed(id, task.state.failure)
   } else if (task.state.type === 'in-memory') {
+    if (isWanted && mayComeBack(state, task.state)) return
     array.flags[index] = HELD
     if (isWanted) tellValue(state, array, id, task, task.state)
     else outboxOf(state, array.client).addFinished(id)
   }
+}
+
+/** Answers those who asked for the value while workers might still come back with it. */
+export function tellWanted(state: SchedulerState, task: Task): void {
+  const places = [task, ...(task.aliases ?? [])]
+  for (const { array, index } of places) if ((array.flags[index]! & WANTED) !== 0) tellOne(state, task, array, index)
+}
+
+/** Nobody has the value now, and not all workers are back that may have it: see reattach.ts. */
+export function mayComeBack({ reattachUntilMs }: SchedulerState, { holders, page }: InMemory): boolean {
+  return reattachUntilMs !== undefined && holders.length === 0 && page?.bytes === undefined
 }
 
 /** The value itself if the scheduler has it, else where it is. */

@@ -8,6 +8,7 @@ import { REATTACH_MS } from '../../protocol/limits.js'
 import { adopt } from './assignment.js'
 import { mayAdopt } from './demand.js'
 import { hasUnits } from './limits.js'
+import { tellWanted } from './outcome.js'
 import { remake } from './recovery.js'
 import { freeUnlessHeld } from './retention.js'
 import { retryScatters } from './scatter.js'
@@ -54,9 +55,10 @@ export function endReattaching(state: SchedulerState): void {
   awaitedWorkers.clear()
   for (const array of [...state.arrays.values()]) {
     for (const task of [...array.tasks]) {
-      if (task?.state.type !== 'in-memory' || task.array !== array || task.state.holders.length > 0) continue
-      const { page } = task.state
-      if (page?.bytes === undefined || task.pendingDependants > 0) remake(state, task)
+      if (task?.state.type !== 'in-memory' || task.array !== array) continue
+      const { holders, page } = task.state
+      if (holders.length > 0) tellWanted(state, task)
+      else if (page?.bytes === undefined || task.pendingDependants > 0) remake(state, task)
     }
   }
   retryScatters(state)

@@ -63,7 +63,8 @@ export function loseCopy(state: SchedulerState, task: Task, holder: WorkerRecord
   if (holders.length > 0) return
   // The scheduler's own copy answers clients, but workers can't fetch it: it is enough while no task needs the value.
   if (page?.bytes !== undefined && task.pendingDependants === 0) return
-  remake(state, task)
+  // Who is not back yet may have one too: see reattach.ts.
+  if (state.reattachUntilMs === undefined) remake(state, task)
 }
 
 /** Gives up a value that can't be had any more, and has it made again if somebody needs it. */

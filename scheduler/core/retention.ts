@@ -178,7 +178,10 @@ export function endScatter(state: SchedulerState, task: Task): void {
   scatter.target?.scatters.delete(scatter)
   scatter.spread.scatter = undefined
   noteChange(state, task.id)
-  outboxOf(state, task.array.client).addScattered(task.id)
+  const { client } = task.array
+  // The client is the last to have the value, and is heard again, where what it said or what came of it may be lost.
+  if (state.journal !== undefined) state.whenKept.push({ client, message: { type: 'scattered', tasks: [task.id] } })
+  else outboxOf(state, client).addScattered(task.id)
 }
 
 /** The task waits no more. Its entries in its inputs' lists of waiters are swept when they are half of a list. */

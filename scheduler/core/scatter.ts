@@ -103,9 +103,13 @@ export function finishScatter(state: SchedulerState, { task, sizeBytes, holders 
   finishTask(state, task, { type: 'in-memory', holders, sizeBytes, page: undefined, start: 0 })
 }
 
-/** The client did not reach the worker: another is chosen, if there is another. */
+/**
+ * The client did not reach the worker: another is chosen, if there is another. One that is back on another connection says so
+ * of each value that it keeps, of no worker: it may not have heard that it need not.
+ */
 export function onNotScattered(state: SchedulerState, client: ClientRecord, id: TaskId, worker: number): void {
   const scatter = state.scatters.get(id)
+  if (scatter === undefined) outboxOf(state, client).addScattered(id)
   if (scatter === undefined || state.arrays.get(arrayOf(id))?.client !== client || indexOf(id) !== 0) return
   const { target } = scatter
   if (target?.id !== worker) return
@@ -136,17 +140,15 @@ export function loseScattered(state: SchedulerState, scatter: Scatter, worker: W
   noteChange(state, scatter.task.id)
 }
 
-/** The client is back, and may have heard nothing of where to bring its values, or that it need not keep them. */
+/** The client is back, and may have heard nothing of where to bring its values. */
 export function resumeScatters(state: SchedulerState, client: ClientRecord): void {
   for (const { tasks } of client.arrays) {
     const [task] = tasks
     if (task?.template.isScattered !== true) continue
     const scatter = state.scatters.get(task.id)
-    if (scatter === undefined) outboxOf(state, client).addScattered(task.id)
-    else {
-      leaveTarget(scatter)
-      state.scattersToPlace.add(scatter)
-    }
+    if (scatter === undefined) continue
+    leaveTarget(scatter)
+    state.scattersToPlace.add(scatter)
   }
 }
 

@@ -151,6 +151,11 @@ function* submission(
 ): Generator<JournalRecord> {
   const { array, first, count, runs, args } = segment
   const { client, id } = array
+  if (runs.length === 0) {
+    // The snapshot that this scheduler began with had a hole here.
+    yield { type: 'emptied', array: id, client: client.id, count }
+    return
+  }
   const task = array.tasks[first]
   if (count === 1 && task?.template.isScattered === true && task.array === array) {
     yield say(client, scatterOf(state, task))
@@ -228,7 +233,9 @@ class Stretch {
       this.#inputCounts.push(inputs.length)
       this.#inputs.push(...inputs)
     }
-    if (task?.explicitKey !== undefined) this.#keys.push({ place: place - this.#start, key: task.explicitKey })
+    // After a restart of the cluster a key may stand for a task that came later.
+    if (task?.explicitKey !== undefined && this.#state.keys.get(task.explicitKey) === task)
+      this.#keys.push({ place: place - this.#start, key: task.explicitKey })
   }
 
   toRecord(): JournalRecord {

@@ -25,6 +25,11 @@ export class WorkerOutbox {
     if (this.#free.length >= ENOUGH_IDS) this.#closeFree()
   }
 
+  /** Of what this turn has it free, what `isCountedOn` is kept after all: it turned out to be there. */
+  spare(isCountedOn: (id: TaskId) => boolean): void {
+    if (this.#free.length > 0) this.#free = this.#free.filter((id) => !isCountedOn(id))
+  }
+
   /** The task is sent when the turn ends, with what it needs and the worker has not got. */
   addTask(task: Task): void {
     this.#tasks.push(task)

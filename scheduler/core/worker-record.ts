@@ -18,7 +18,7 @@ export interface WorkerRecord extends HeapItem {
   readonly join: Join
   /** A list of this worker alone, for the many values that only it holds. */
   readonly alone: readonly WorkerRecord[]
-  /** It has said what it has of the time before. */
+  /** It has said what it has of the time before; until then it may hold what only it knows of. */
   isAttached: boolean
   /** Tasks sent to it whose outcome is not known, in the order they were sent. */
   readonly processing: Set<Task>

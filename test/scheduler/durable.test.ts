@@ -259,3 +259,103 @@ for (const way of WAYS) {
     assert.deepEqual(worker.takeTasks(), [taskId(firstArray, 0)])
   })
 }
+
+test('a value of a run that is of no account is kept where it is the only one', () => {
+  const before = new SchedulerHarness({ keepsState: true })
+  const client = before.client()
+  const first = before.worker()
+  const [x] = client.map(client.define('f'), 1) as [TaskId]
+  first.takeTasks()
+  const cluster = before.successor()
+  const { client: id } = back(cluster)
+  const worker = cluster.worker(first.join)
+  worker.send(
+    { type: 'tasks-held', tasks: [x], attempts: [1] },
+    worker.finished([x], { sizeBytes: 1_000_000, attempts: [7] }),
+    { type: 'copies-held', tasks: [x], sizes: [1_000_000] },
+    { type: 'attached' },
+  )
+  want(cluster, id, x)
+  assert.deepEqual(cluster.takeFor(id, 'located').workers, [worker.id])
+  const freed = worker.unread.includes('free-tasks') ? worker.take('free-tasks').tasks : []
+  assert.deepEqual(freed, [])
+})
+
+test('places that nothing stands for stay taken through any number of snapshots', () => {
+  const before = new SchedulerHarness({ keepsState: true })
+  const client = before.client()
+  const f = client.define('f')
+  const ids = client.submit(f, [{}, {}, {}, {}])
+  client.release(ids[1]!, ids[2]!)
+  const first = before.successor('snapshot')
+  const second = first.successor('snapshot')
+  const third = second.successor('snapshot')
+  for (const cluster of [first, second, third]) assert.equal(cluster.tasks.ready, 2)
+  const { client: id } = back(third)
+  want(third, id, ids[0]!, ids[3]!)
+  const worker = third.worker({ threads: 2 })
+  assert.deepEqual(worker.takeTasks(), [ids[0], ids[3]])
+})
+
+test('a value that workers may come back with is not given up because somebody asks for it, or one of them goes', () => {
+  const before = new SchedulerHarness({ keepsState: true })
+  const client = before.client()
+  const [first, second] = [before.worker(), before.worker()]
+  client.send(scatterOf(client))
+  const { task, worker } = client.take('scatter-to')
+  const holder = [first, second].find(({ id }) => id === worker)!
+  holder.send({ type: 'copies-held', tasks: [task], sizes: [1_000_000] })
+
+  const cluster = before.successor()
+  const { client: id } = back(cluster)
+  want(cluster, id, task)
+  const other = again(cluster, first === holder ? second : first)
+  assert.deepEqual(
+    cluster.unreadTypes(id, 'to-client').filter((type) => type !== 'finished'),
+    [],
+  )
+  const found = again(cluster, holder, [task])
+  assert.deepEqual(cluster.takeFor(id, 'located').workers, [found.id])
+  other.leave()
+})
+
+test('a client hears that it need not keep a scattered value with what must be kept, and again if it asks', () => {
+  const cluster = new SchedulerHarness({ keepsState: true })
+  const client = cluster.client()
+  const worker = cluster.worker()
+  client.send(scatterOf(client))
+  const { task } = client.take('scatter-to')
+  worker.send({ type: 'copies-held', tasks: [task], sizes: [1_000_000] })
+  assert.deepEqual(client.take('scattered').tasks, [task])
+  client.release(task)
+  cluster.turn({ type: 'client-left', client: client.id, isFinal: false })
+  const { client: id } = back(cluster)
+  cluster.turn({ type: 'client-message', client: id, message: { type: 'not-scattered', task, worker: 0 } })
+  assert.deepEqual(cluster.takeFor(id, 'scattered').tasks, [task])
+})
+
+test('a worker that is retired as soon as it is back goes when it has said what it has, and others have that', () => {
+  const before = new SchedulerHarness({ keepsState: true })
+  const client = before.client()
+  const [holder, other] = [before.worker(), before.worker()]
+  const [x] = client.map(client.define('f'), 1) as [TaskId]
+  const first = [holder, other].find(({ unread }) => unread.includes('run-tasks'))!
+  first.finish([x], { sizeBytes: 1_000_000 })
+
+  const cluster = before.successor()
+  const { client: id } = back(cluster)
+  again(cluster, first === holder ? other : holder)
+  const worker = cluster.worker(first.join)
+  const retire = { type: 'retire-workers' as const, request: 1, workers: [first.join.name], deadlineMs: 0 }
+  cluster.turn({ type: 'client-message', client: id, message: retire })
+  worker.take('leave')
+  assert.ok(!worker.unread.includes('farewell'))
+  worker.send({ type: 'copies-held', tasks: [x], sizes: [1_000_000] }, { type: 'attached' })
+  assert.ok(!worker.unread.includes('farewell'))
+})
+
+function scatterOf(client: TestClient) {
+  const { message } = client.submission(0, [{}])
+  assert.ok(message.type === 'submit')
+  return { type: 'scatter' as const, array: message.array, sizeBytes: 1_000_000, copies: 'one' as const, workers: [] }
+}

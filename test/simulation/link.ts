@@ -12,6 +12,8 @@ export interface LinkOptions<M> {
   readonly rng: Rng
   readonly field: Field<M>
   readonly deliver: (messages: readonly M[]) => void
+  /** A bug on purpose: frames do not keep their order. */
+  readonly overtakes: boolean
 }
 
 export class Link<M> {
@@ -20,13 +22,15 @@ export class Link<M> {
   readonly #field: Field<M>
   readonly #frame: Field<readonly M[]>
   readonly #deliver: (messages: readonly M[]) => void
+  readonly #overtakes: boolean
   readonly #latencyMs: number
   readonly #jitterMs: number
   #queued: M[] = []
   #lastArrivalMs = 0
   #isCut = false
 
-  constructor({ agenda, rng, field, deliver }: LinkOptions<M>) {
+  constructor({ agenda, rng, field, deliver, overtakes }: LinkOptions<M>) {
+    this.#overtakes = overtakes
     this.#agenda = agenda
     this.#rng = rng
     this.#field = field
@@ -46,7 +50,7 @@ export class Link<M> {
     const bytes = encode(this.#frame, this.#queued, 0)
     this.#queued = []
     const arrivalMs = this.#agenda.nowMs + this.#latencyMs + this.#rng.between(0, this.#jitterMs)
-    this.#lastArrivalMs = Math.max(this.#lastArrivalMs, arrivalMs)
+    this.#lastArrivalMs = this.#overtakes ? arrivalMs : Math.max(this.#lastArrivalMs, arrivalMs)
     this.#agenda.in(this.#lastArrivalMs - this.#agenda.nowMs, () => {
       if (!this.#isCut) this.#deliver(decodeList(this.#field, bytes))
     })

@@ -42,6 +42,11 @@ export class Loop<E extends { readonly nowMs: number }, I> {
     this.#schedule()
   }
 
+  /** A turn is due, though nothing happened. */
+  wake(): void {
+    this.#schedule()
+  }
+
   /** The process is gone. */
   stop(): void {
     this.#isStopped = true
@@ -67,7 +72,10 @@ export class Loop<E extends { readonly nowMs: number }, I> {
       this.#check()
     }
     if (this.#isStopped) return
-    for (const instruction of core.endTurn(agenda.nowMs)) perform(instruction)
+    for (const instruction of core.endTurn(agenda.nowMs)) {
+      if (this.#isStopped) return // It died as it carried out what came before.
+      perform(instruction)
+    }
     this.#check()
     flush()
     this.#armTimer()

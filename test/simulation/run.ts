@@ -1,6 +1,6 @@
 /**
  * Runs simulations from the command line, and prints the seeds of those that fail:
- * `node dist/test/simulation/run.js [--seeds 1000] [--first 1] [--seed N] [--faults]`.
+ * `node dist/test/simulation/run.js [--seeds 1000] [--first 1] [--seed N] [--faults] [--crashes]`.
  */
 import { parseArgs } from 'node:util'
 import { simulate } from './simulation.js'
@@ -12,8 +12,11 @@ const { values } = parseArgs({
     first: { type: 'string', default: '1' },
     seed: { type: 'string' },
     faults: { type: 'boolean', default: false },
+    crashes: { type: 'boolean', default: false },
   },
 })
+const { faults, crashes } = values
+const flags = `${faults ? ' --faults' : ''}${crashes ? ' --crashes' : ''}`
 const first = Number(values.seed ?? values.first)
 const count = values.seed === undefined ? Number(values.seeds) : 1
 
@@ -21,19 +24,25 @@ const startedAtMs = performance.now()
 const total = noCounts()
 const failed: number[] = []
 let steps = 0
+let virtualMs = 0
 for (let seed = first; seed < first + count; seed++) {
   try {
-    const report = simulate({ seed, faults: values.faults })
+    const report = simulate({ seed, faults, crashes })
     steps += report.steps
+    virtualMs += report.virtualMs
     addCounts(total, report.counts)
   } catch (error) {
     failed.push(seed)
     const { message, stack } = error as Error
-    console.error(`--seed ${seed}${values.faults ? ' --faults' : ''}: ${values.seed === undefined ? message : stack}`)
+    console.error(`--seed ${seed}${flags}: ${values.seed === undefined ? message : stack}`)
   }
 }
 const seconds = (performance.now() - startedAtMs) / 1_000
 console.log(`${count} seeds, ${steps} steps in ${seconds.toFixed(1)} s, ${failed.length} failed`)
+const virtualHours = virtualMs / 3_600_000
+console.log(
+  `${((1_000 * seconds) / count).toFixed(1)} ms a seed, ${((60 * virtualHours) / seconds).toFixed(1)} virtual hours a minute`,
+)
 console.log(
   Object.entries(total)
     .map(([name, value]) => `${name} ${value}`)

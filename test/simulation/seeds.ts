@@ -5,20 +5,26 @@ import { addCounts, noCounts, type Counts } from './world.js'
 /** `HEDDLE_SEEDS` says how many clusters are simulated. */
 export const SEEDS = Number(process.env['HEDDLE_SEEDS'] ?? 1_000)
 
+export interface Profile {
+  readonly faults?: boolean
+  readonly crashes?: boolean
+}
+
 /** @throws An error that says how to repeat the seed. */
-export function runSeed(seed: number, faults: boolean, found = ''): Counts {
+export function runSeed(seed: number, { faults = false, crashes = false }: Profile, found = ''): Counts {
   try {
-    return simulate({ seed, faults }).counts
+    return simulate({ seed, faults, crashes }).counts
   } catch (cause) {
-    const again = `node dist/test/simulation/run.js --seed ${seed}${faults ? ' --faults' : ''}`
+    const flags = `${faults ? ' --faults' : ''}${crashes ? ' --crashes' : ''}`
+    const again = `node dist/test/simulation/run.js --seed ${seed}${flags}`
     const history = found === '' ? '' : ` (it once found: ${found})`
     throw new Error(`seed ${seed} fails${history}; repeat it with: ${again}`, { cause })
   }
 }
 
 /** Runs the seeds from `first` to `last`, and counts what happened in all of them. */
-export function runSeeds(first: number, last: number, faults: boolean): Counts {
+export function runSeeds(first: number, last: number, profile: Profile): Counts {
   const total = noCounts()
-  for (let seed = first; seed <= last; seed++) addCounts(total, runSeed(seed, faults))
+  for (let seed = first; seed <= last; seed++) addCounts(total, runSeed(seed, profile))
   return total
 }

@@ -35,13 +35,17 @@ import {
   type Operation,
   type Pace,
 } from './expression.js'
+import { LastingLink } from './lasting-link.js'
 import { SimulatedRelays } from './simulated-relays.js'
-import type { Connection } from './simulated-scheduler.js'
 import type { StoredValue } from './simulated-thread.js'
 import { canReach, useUnits, type World } from './world.js'
 
 type Failed = SchedulerToClient & { readonly type: 'failed' }
 type ScatterTo = SchedulerToClient & { readonly type: 'scatter-to' }
+type Question = Extract<
+  ClientToScheduler,
+  { readonly type: Exclude<DataCall['type'], 'open-dataset'> | 'cancel' | 'replicate' }
+>
 type Located = SchedulerToClient & { readonly type: 'located' }
 
 interface SimulatedTemplate {
@@ -125,7 +129,7 @@ export class SimulatedClient {
   readonly #rng: Rng
   readonly #temper: Temper
   readonly #name: string
-  readonly #connection: Connection<ClientToScheduler>
+  readonly #connection: LastingLink
   readonly #relays = new SimulatedRelays((message) => {
     this.#connection.send(message)
     this.#connection.flush()
@@ -137,17 +141,12 @@ export class SimulatedClient {
   #recent: Future[] = []
   #lease: { next: ArrayId; readonly end: number } | undefined
   #lastArray: { readonly id: ArrayId; count: number } | undefined
-  /** Questions to cancel that were not answered: how many tasks each is about. */
-  readonly #cancellations = new Map<number, number>()
-  #lastCancellation = 0
   /** Units of limits that it waits for or has. */
   readonly #unitRequests = new Map<number, { readonly limit: LimitDeclaration; isTaken: boolean }>()
   #lastUnitRequest = 0
-  /** Other questions that were not answered, by number. */
-  readonly #questions = new Map<number, DataCall['type']>()
+  /** Questions that were not answered, by number. */
+  readonly #questions = new Map<number, Question>()
   #lastRequest = 0
-  /** Questions for copies that were not answered. */
-  #replications = 0
   /** Work that goes on though its futures were let go: it must have run in the end. */
   readonly #detached: Future[] = []
   /** What it brings to workers, until the scheduler says that it need not be kept. */
@@ -159,9 +158,13 @@ export class SimulatedClient {
     this.#rng = world.rng.fork()
     this.#temper = temper
     this.#name = name
-    this.#connection = world.scheduler.connectClient(name, {
-      receive: (messages) => messages.forEach((message) => this.#receive(message)),
-      connectionLost: () => assert(this.#hasLeft, 'a client lost its connection'),
+    this.#connection = new LastingLink({
+      world,
+      rng: world.crashRng,
+      name,
+      onMessage: (message) => this.#receive(message),
+      onLost: () => this.#onLost(),
+      onReturned: () => this.#onReturned(),
     })
   }
 
@@ -189,7 +192,32 @@ export class SimulatedClient {
     for (const { limit, isTaken } of this.#unitRequests.values()) {
       if (isTaken) useUnits(this.#world, [{ name: limit.name, units: 1 }], -1)
     }
-    this.#connection.cut()
+    this.#connection.end()
+  }
+
+  /** Its connection breaks, and is had again. */
+  disconnect(): void {
+    if (!this.#hasLeft) this.#connection.disconnect()
+  }
+
+  #onLost(): void {
+    assert(this.#world.hasCrashes, 'a client lost its connection')
+    this.#relays.reset()
+  }
+
+  /** As client/session.ts: what was under way is asked again. What must not be lost has been said. */
+  #onReturned(): void {
+    for (const [request, message] of this.#questions) {
+      // It has begun, or will: to say it again could cancel what was submitted since.
+      if (message.type === 'restart') this.#questions.delete(request)
+      else this.#connection.send(message)
+    }
+    for (const [request, { limit, isTaken }] of this.#unitRequests) {
+      if (!isTaken) this.#connection.send({ type: 'take-unit', request, limit })
+    }
+    for (const task of this.#scattered.keys()) this.#connection.send({ type: 'not-scattered', task, worker: 0 })
+    const wanted = [...this.#futures.values()].filter(({ isWanted }) => isWanted)
+    if (wanted.length > 0) this.#connection.send({ type: 'want', tasks: wanted.map(({ id }) => id) })
   }
 
   /** Everything it asked for was answered. */
@@ -202,12 +230,10 @@ export class SimulatedClient {
       [],
       'wanted futures never settled',
     )
-    assert.equal(this.#replications, 0, 'copies were never made')
     // With deaths, as many workers as were restarted may never be there again.
     const isSure = !this.#world.hasDeaths
-    const open = [...this.#questions].filter(([, type]) => isSure || type !== 'restart').map(([, type]) => type)
+    const open = [...this.#questions.values()].map(({ type }) => type).filter((type) => isSure || type !== 'restart')
     assert.deepEqual(open, [], 'questions were never answered')
-    assert.equal(this.#cancellations.size, 0, 'cancelled tasks never stopped')
     assert.equal(this.#unitRequests.size, 0, 'units of limits never came')
   }
 
@@ -259,9 +285,6 @@ export class SimulatedClient {
       case 'retirement-waits':
         this.#world.counts.stayed++
         break
-      case 'replicated':
-        this.#replications--
-        break
       case 'progressed':
         assert.equal(message.fraction, 1 / (1 + message.attempt), 'a report of another run')
         for (const task of message.tasks) this.#checkReport(task)
@@ -273,6 +296,7 @@ export class SimulatedClient {
         this.#world.counts.moved += message.values
         this.#questions.delete(message.request)
         break
+      case 'replicated':
       case 'published':
       case 'held-by':
       case 'unpublished':
@@ -286,8 +310,7 @@ export class SimulatedClient {
       case 'stream-chunk':
         throw new Error(`${message.type} answers a question that was not asked`)
       case 'cancelled':
-        assert.equal(message.stoppedBy.length, this.#cancellations.get(message.request), 'not every task has an answer')
-        this.#cancellations.delete(message.request)
+        this.#onCancelled(message.request, message.stoppedBy.length)
         break
       case 'unit-taken':
         this.#onUnitTaken(message.request)
@@ -532,8 +555,7 @@ export class SimulatedClient {
     const tasks = Array.from({ length: Math.min(held.length, rng.integer(1, 5)) }, () => rng.pick(held)!)
     if (tasks.length === 0) return
     this.#world.counts.replicated += tasks.length
-    this.#replications++
-    this.#connection.send({ type: 'replicate', request: 1, tasks, copies: rng.integer(1, 9) })
+    this.#ask({ type: 'replicate', request: ++this.#lastRequest, tasks, copies: rng.integer(1, 9) })
   }
 
   /** It waits for a unit of a limit, has it for a while, and gives it back; now and then it gives up before. */
@@ -549,7 +571,7 @@ export class SimulatedClient {
   #onUnitTaken(request: number): void {
     const { needsRng: rng, agenda, counts } = this.#world
     const asked = this.#unitRequests.get(request)
-    if (asked === undefined) return // It gave up meanwhile.
+    if (asked === undefined || asked.isTaken) return // It gave up meanwhile, or was told before its connection broke.
     counts.unitsTaken++
     asked.isTaken = true
     useUnits(this.#world, [{ name: asked.limit.name, units: 1 }], 1)
@@ -569,28 +591,28 @@ export class SimulatedClient {
     const { dataRng: rng, publishing, rebalancing, retiring, restarting, workers, counts } = this.#world
     if (rng.chance(publishing)) this.#publish()
     if (rng.chance(publishing)) this.#openDataset()
-    if (rng.chance(publishing / 3)) this.#ask('unpublish', { name: rng.pick(NAMES)! })
+    if (rng.chance(publishing / 3))
+      this.#ask({ type: 'unpublish', request: ++this.#lastRequest, name: rng.pick(NAMES)! })
     if (rng.chance(rebalancing)) {
       counts.rebalanced++
-      this.#ask('rebalance', {})
+      this.#ask({ type: 'rebalance', request: ++this.#lastRequest })
     }
     // The first worker stays, so that whatever waits can run.
     const others = [...workers.values()].filter(({ name }) => name !== 'worker-0')
     const leaver = rng.chance(retiring) ? rng.pick(others) : undefined
     if (leaver !== undefined) {
       counts.retired++
-      this.#ask('retire-workers', { workers: [leaver.name], deadlineMs: 0 })
+      this.#ask({ type: 'retire-workers', request: ++this.#lastRequest, workers: [leaver.name], deadlineMs: 0 })
     }
     if (rng.chance(restarting)) {
       counts.restarts++
-      this.#ask('restart', { timeoutMs: 60_000 })
+      this.#ask({ type: 'restart', request: ++this.#lastRequest, timeoutMs: 60_000 })
     }
   }
 
-  #ask<T extends DataCall['type']>(type: T, call: Omit<Extract<DataCall, { type: T }>, 'type' | 'request'>): void {
-    const request = ++this.#lastRequest
-    this.#questions.set(request, type)
-    this.#connection.send({ type, request, ...call } as unknown as ClientToScheduler)
+  #ask(question: Question): void {
+    this.#questions.set(question.request, question)
+    this.#connection.send(question)
   }
 
   /** What it can become is noted at once: another client may get it before this one hears that it is published. */
@@ -603,7 +625,7 @@ export class SimulatedClient {
     const known = published.get(name)
     if (known === undefined) published.set(name, [future.description])
     else known.push(future.description)
-    this.#ask('publish', { name, task: future.id })
+    this.#ask({ type: 'publish', request: ++this.#lastRequest, name, task: future.id })
   }
 
   #openDataset(): void {
@@ -631,11 +653,9 @@ export class SimulatedClient {
     if (futures.length === 0) return
     this.#world.counts.cancelled += futures.length
     for (const { key } of futures) this.#world.cancelledKeys.add(key)
-    const request = ++this.#lastCancellation
-    this.#cancellations.set(request, futures.length)
     const graceMs = rng.pick([0, 10, 500])!
     const tasks = futures.map(({ id }) => id)
-    this.#connection.send({ type: 'cancel', request, tasks, graceMs, error: CANCELLED })
+    this.#ask({ type: 'cancel', request: ++this.#lastRequest, tasks, graceMs, error: CANCELLED })
     this.#release(futures)
   }
 
@@ -661,6 +681,14 @@ export class SimulatedClient {
       counts.operated++
       cancelledKeys.add(culprit)
     })
+  }
+
+  #onCancelled(request: number, answers: number): void {
+    const question = this.#questions.get(request)
+    // It may have been asked again before the first answer came.
+    if (question === undefined && this.#world.hasCrashes) return
+    assert.equal(question?.type === 'cancel' && question.tasks.length, answers, 'not every task has an answer')
+    this.#questions.delete(request)
   }
 
   #noteRetried(future: Future | undefined): void {
@@ -714,7 +742,7 @@ export class SimulatedClient {
   #fetch({ task, heldAs, holders, workers: ids }: Located): void {
     const { agenda, counts, workers, fetchFailure, scheduler } = this.#world
     const future = this.#futures.get(task)
-    assert(future?.isWanted !== false || future.wasRetried, `${task} is located though nobody asked`)
+    assert(future?.isWanted !== false || this.#mayHearAgain(future), `${task} is located though nobody asked`)
     counts.located++
     const place = this.#rng.integer(0, holders.length - 1)
     const holder = holders[place] ?? ''
@@ -772,10 +800,15 @@ export class SimulatedClient {
   #settle(task: TaskId, number: number): void {
     const future = this.#futures.get(task)
     if (future === undefined) return // Let go while the answer was under way.
-    assert(future.isWanted || future.wasRetried, `${task} has a value though nobody asked`)
+    assert(future.isWanted || this.#mayHearAgain(future), `${task} has a value though nobody asked`)
     future.isWanted = false
     this.#world.counts.values++
     this.#checkValue(task, number)
+  }
+
+  /** News of runs cross; and who comes back asks again for what the scheduler may be about to tell. */
+  #mayHearAgain({ wasRetried }: Future): boolean {
+    return wasRetried === true || this.#world.hasCrashes
   }
 
   #checkValue(task: TaskId, number: number | undefined): void {
@@ -813,7 +846,7 @@ export class SimulatedClient {
     const candidates = this.#world.published.get(name) ?? []
     assert(
       candidates.some(({ outcome }) => outcome.type === 'failure'),
-      `"${name}" failed, and so did nothing that was published`,
+      `"${name}" failed by ${code}, and so did nothing that was published`,
     )
   }
 
@@ -824,7 +857,9 @@ export class SimulatedClient {
     future.isFailed = true
     future.isOver = true
     this.#world.counts.failures++
-    if (future.isAttached && code === 'ERR_HEDDLE_UNKNOWN_KEY') {
+    // That it stands for nothing may have been told on a connection that broke.
+    const isUnknown = code === 'ERR_HEDDLE_UNKNOWN_KEY' || (this.#world.hasCrashes && code === 'ERR_HEDDLE_RELEASED')
+    if (future.isAttached && isUnknown) {
       this.#futures.delete(task)
       return
     }

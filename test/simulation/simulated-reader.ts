@@ -44,7 +44,7 @@ export class SimulatedReader {
   constructor(world: World, spanMs: number) {
     this.#world = world
     this.#spanMs = spanMs
-    this.#connection = world.scheduler.connectClient('reader', {
+    this.#connection = world.scheduler.connectClient('reader', 'session of the reader', {
       receive: (messages) => messages.forEach((message) => this.#receive(message)),
       connectionLost: () => assert(this.#hasLeft, 'a reader lost its connection'),
     })

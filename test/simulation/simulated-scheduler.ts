@@ -14,8 +14,8 @@ import {
   type SchedulerToWorker,
   type WorkerToScheduler,
 } from '../../protocol/messages/worker.js'
-import type { Field } from '../../protocol/schema.js'
-import { decode, encode } from '../../protocol/transport/codec.js'
+import { list, type Field } from '../../protocol/schema.js'
+import { decodeList, encode } from '../../protocol/transport/codec.js'
 import type { SchedulerEvent } from '../../scheduler/core/events.js'
 import type { SchedulerInstruction } from '../../scheduler/core/instructions.js'
 import { findByKey } from '../../scheduler/core/explain.js'
@@ -25,18 +25,35 @@ import type { OperatorAction } from '../../scheduler/core/on-operator.js'
 import { keyOf } from '../../scheduler/core/task.js'
 import { journalRecord } from '../../scheduler/core/journal-record.js'
 import { endReplay, replay } from '../../scheduler/core/replay.js'
+import { snapshotOf } from '../../scheduler/core/snapshot.js'
 import { createState, type SchedulerState } from '../../scheduler/core/state.js'
 import { HELD } from '../../scheduler/core/task-array.js'
 import type { Agenda } from './agenda.js'
 import { Link } from './link.js'
 import { Loop } from './loop.js'
+import { SimulatedJournal, type KeptBy } from './simulated-journal.js'
+import type { Bug } from './simulation.js'
+import type { Counts } from './world.js'
+
+const records = list(journalRecord)
+const CONFIG = {
+  peerSecret: 'secret',
+  seed: 1,
+  firstArray: arrayId(1),
+  startedAtMs: 0,
+  packageVersion: '0',
+  nodeVersion: '0',
+}
 
 /** What a client or a worker sees of its connection. */
 export interface Connection<Outgoing> {
   send(message: Outgoing): void
   flush(): void
-  /** Ends the connection; what is under way is lost. Both sides learn of it, each in its time. */
-  cut(): void
+  /**
+   * Ends the connection; what is under way is lost. Both sides learn of it, each in its time. `broken`: who was there may come
+   * back.
+   */
+  cut(reason?: 'closed' | 'broken'): void
 }
 
 export interface Peer<Incoming> {
@@ -47,6 +64,8 @@ export interface Peer<Incoming> {
 interface Session<Outgoing> {
   readonly down: Link<Outgoing>
   cut(): void
+  /** The scheduler is dead. */
+  end(): void
 }
 
 /** The two ends of a new connection: `down` goes from the scheduler to its peer, `up` the other way. */
@@ -57,63 +76,196 @@ interface Ends<Down, Up, Id> {
   readonly receive: (message: Up) => void
   readonly sessions: Map<Id, Session<Down>>
   readonly id: Id
-  readonly onLost: () => void
+  readonly onLost: (reason: 'closed' | 'broken') => void
 }
 
+export interface SimulatedSchedulerOptions {
+  readonly agenda: Agenda
+  readonly rng: Rng
+  readonly maxInlineCacheBytes: number
+  /** If it keeps its state: when that counts as kept. */
+  readonly keptBy: KeptBy | undefined
+  /** For its deaths, and what comes after them, alone. */
+  readonly crashRng: Rng
+  readonly counts: Counts
+  readonly bug: Bug | undefined
+}
+
+/** How it dies. */
+export interface Death {
+  /** At once; or as it writes its journal, or sends what a turn led to, the next time that it does so. */
+  readonly at: 'once' | 'keep' | 'flush'
+  /** With all that the disk was not told to keep. */
+  readonly isPowerCut: boolean
+  /** After so long there is another one. */
+  readonly downMs: number
+}
+
+type SchedulerLoop = Loop<SchedulerEvent, SchedulerInstruction>
+
 export class SimulatedScheduler {
-  readonly state: SchedulerState
+  readonly #options: SimulatedSchedulerOptions
   readonly #agenda: Agenda
   readonly #rng: Rng
-  readonly #loop: Loop<SchedulerEvent, SchedulerInstruction>
+  readonly #journal: SimulatedJournal
+  #state: SchedulerState
+  #loop: SchedulerLoop
+  #isUp = true
+  #nextDeath: Death | undefined
+  /** From this size on, another file takes the place of the journal's. */
+  #replaceAtBytes = Infinity
   readonly #workers = new Map<WorkerId, Session<SchedulerToWorker>>()
   readonly #clients = new Map<ClientId, Session<SchedulerToClient>>()
   readonly #operations = new Map<number, (key: string) => void>()
   #nextId = 1
 
-  /** What the journal has, as bytes, if the scheduler keeps its state. */
-  readonly #kept: Uint8Array[] = []
-
-  constructor(agenda: Agenda, rng: Rng, maxInlineCacheBytes: number, keepsState: boolean) {
+  constructor(options: SimulatedSchedulerOptions) {
+    const { agenda, rng, maxInlineCacheBytes, keptBy, crashRng } = options
+    this.#options = options
     this.#agenda = agenda
     this.#rng = rng
-    this.state = createState({
-      peerSecret: 'secret',
-      seed: 1,
-      firstArray: arrayId(1),
-      startedAtMs: 0,
-      packageVersion: '0',
-      nodeVersion: '0',
-      maxInlineCacheBytes,
-      keepsState,
-    })
-    this.#loop = new Loop({
-      agenda,
-      rng: rng.fork(),
+    this.#state = createState({ ...CONFIG, maxInlineCacheBytes, keepsState: keptBy !== undefined })
+    this.#loop = this.#newLoop(rng.fork())
+    this.#journal = new SimulatedJournal({ agenda, rng: crashRng, keptBy: keptBy ?? 'system' })
+    this.#journal.replaceBy(this.#snapshot())
+  }
+
+  get state(): SchedulerState {
+    return this.#state
+  }
+
+  get isKeptByDisk(): boolean {
+    return this.#options.keptBy === 'disk'
+  }
+
+  get #keepsState(): boolean {
+    return this.#options.keptBy !== undefined
+  }
+
+  #newLoop(rng: Rng): SchedulerLoop {
+    const state = this.#state
+    return new Loop({
+      agenda: this.#agenda,
+      rng,
       core: {
         handleEvent: (event: SchedulerEvent) => {
           this.#noteOperation(event)
-          return handleEvent(this.state, event)
+          return handleEvent(state, event)
         },
-        endTurn: (nowMs) => endTurn(this.state, nowMs),
-        nextDeadlineMs: () => nextDeadlineMs(this.state),
-        checkInvariants: () => checkInvariants(this.state),
-        costOfCheck: () => costOfCheck(this.state),
+        endTurn: (nowMs) => endTurn(state, nowMs),
+        nextDeadlineMs: () => nextDeadlineMs(state),
+        checkInvariants: () => checkInvariants(state),
+        costOfCheck: () => costOfCheck(state),
       },
       perform: (instruction) => this.#perform(instruction),
-      flush: () => {
-        for (const { down } of this.#workers.values()) down.flush()
-        for (const { down } of this.#clients.values()) down.flush()
-      },
+      flush: () => this.#flush(),
     })
+  }
+
+  /** It dies, sooner or later. */
+  die(death: Death): void {
+    if (!this.#isUp) return
+    if (death.at === 'once') this.#end(death)
+    else this.#nextDeath = death
+  }
+
+  /** If it has not died by now as it was to, it does not. */
+  spare(): void {
+    this.#nextDeath = undefined
+  }
+
+  #end({ isPowerCut, downMs }: Death): void {
+    this.#options.counts.crashes++
+    this.#isUp = false
+    this.#nextDeath = undefined
+    this.#loop.stop()
+    this.#operations.clear()
+    this.#journal.endWriter({ isPowerCut })
+    const sessions = [...this.#workers.values(), ...this.#clients.values()]
+    this.#workers.clear()
+    this.#clients.clear()
+    for (const session of sessions) session.end()
+    this.#agenda.in(downMs, () => this.#beginAgain())
+  }
+
+  /** As scheduler/journal/kept-state.ts does it. */
+  #beginAgain(): void {
+    const { state, lastMember } = this.#replayed()
+    endReplay(state, this.#agenda.nowMs)
+    checkInvariants(state)
+    this.#state = state
+    this.#nextId = lastMember + 1
+    this.#isUp = true
+    this.#loop = this.#newLoop(this.#options.crashRng.fork())
+    this.#journal.replaceBy(this.#snapshot())
+    this.#replaceAtBytes = this.#journal.sizeBytes * this.#options.crashRng.pick([1, 2, 100])!
+    this.#loop.wake()
+  }
+
+  #replayed(): { readonly state: SchedulerState; readonly lastMember: number } {
+    let state = createState(this.#state.config)
+    let lastMember = 0
+    const payloads = this.#journal.read()
+    if (this.#options.bug === 'leaves-out-the-last-frame') payloads.pop()
+    for (const payload of payloads) {
+      for (const record of decodeList(journalRecord, payload)) {
+        if (record.type === 'begun') {
+          const { peerSecret, nextArray } = record
+          state = createState({ ...state.config, peerSecret, firstArray: arrayId(nextArray) })
+        }
+        if (record.type === 'client-came') lastMember = Math.max(lastMember, record.client)
+        if (record.type === 'worker-came') lastMember = Math.max(lastMember, record.worker)
+        replay(state, record)
+      }
+    }
+    return { state, lastMember }
+  }
+
+  *#snapshot(): Generator<Uint8Array> {
+    for (const record of snapshotOf(this.#state)) yield encode(records, [record], 0)
+  }
+
+  #keep({ records: added, tell }: SchedulerInstruction & { readonly type: 'keep' }): void {
+    const payload = encode(records, added, 0)
+    const say = (): void => {
+      for (const { client, message } of tell) this.#clients.get(client)?.down.send(message)
+      if (this.isKeptByDisk) for (const { client } of tell) this.#clients.get(client)?.down.flush()
+    }
+    if (this.#options.bug === 'tells-before-it-keeps') {
+      say()
+      for (const { client } of tell) this.#clients.get(client)?.down.flush()
+    }
+    if (this.#nextDeath?.at === 'keep') {
+      this.#journal.tear(payload)
+      this.#end(this.#nextDeath)
+      return
+    }
+    this.#journal.append(payload, () => {
+      if (this.#options.bug !== 'tells-before-it-keeps') say()
+    })
+    if (this.#journal.sizeBytes < this.#replaceAtBytes) return
+    this.#journal.replaceBy(this.#snapshot())
+    this.#replaceAtBytes = 2 * this.#journal.sizeBytes
+  }
+
+  /** What the turn led to leaves; of one that dies as it sends it, only some. */
+  #flush(): void {
+    const death = this.#nextDeath?.at === 'flush' ? this.#nextDeath : undefined
+    const leaves = (): boolean => death === undefined || this.#options.crashRng.chance(0.5)
+    for (const { down } of this.#workers.values()) if (leaves()) down.flush()
+    for (const { down } of this.#clients.values()) if (leaves()) down.flush()
+    if (death !== undefined) this.#end(death)
   }
 
   /** A worker dials; its first message must be `join`. */
   connectWorker(peer: Peer<SchedulerToWorker>): Connection<WorkerToScheduler> {
+    if (!this.#isUp) return this.#refuse(peer)
     const worker = workerId(this.#nextId++)
+    const loop = this.#loop
     const receive = (message: WorkerToScheduler): void => {
       if (message.type === 'relay-frame' || message.type === 'relay-taken' || message.type === 'runs') return
-      if (message.type === 'join') this.#loop.submit({ type: 'worker-joined', worker, join: message })
-      else this.#loop.submit({ type: 'worker-message', worker, message })
+      if (message.type === 'join') loop.submit({ type: 'worker-joined', worker, join: message })
+      else loop.submit({ type: 'worker-message', worker, message })
     }
     return this.#connect({
       downField: schedulerToWorker,
@@ -122,32 +274,39 @@ export class SimulatedScheduler {
       receive,
       sessions: this.#workers,
       id: worker,
-      onLost: () => this.#loop.submit({ type: 'worker-left', worker, reason: 'connection cut' }),
+      onLost: () => loop.submit({ type: 'worker-left', worker, reason: 'connection cut' }),
     })
   }
 
-  connectClient(name: string, peer: Peer<SchedulerToClient>, tasksOf?: string): Connection<ClientToScheduler> {
+  /** `session` is what the client shows if it comes back; `tasksOf` is the worker whose tasks speak. */
+  connectClient(
+    name: string,
+    session: string,
+    peer: Peer<SchedulerToClient>,
+    tasksOf?: string,
+  ): Connection<ClientToScheduler> {
+    if (!this.#isUp) return this.#refuse(peer)
     const client = clientId(this.#nextId++)
+    const loop = this.#loop
     const connection = this.#connect({
       downField: schedulerToClient,
       upField: clientToScheduler,
       peer,
       receive: (message: ClientToScheduler) => {
         if (message.type === 'relay-frame' || message.type === 'relay-taken') return
-        this.#loop.submit({ type: 'client-message', client, message })
+        loop.submit({ type: 'client-message', client, message })
       },
       sessions: this.#clients,
       id: client,
-      onLost: () => this.#loop.submit({ type: 'client-left', client }),
+      onLost: (reason) => loop.submit({ type: 'client-left', client, isFinal: reason === 'closed' }),
     })
-    const isLasting = this.state.config.keepsState === true && tasksOf === undefined
-    const session = isLasting ? `session of ${client}` : ''
-    this.#loop.submit({ type: 'client-joined', client, name, session, tasksOf })
+    loop.submit({ type: 'client-joined', client, name, session: this.#keepsState ? session : '', tasksOf })
     return connection
   }
 
   /** Somebody who looks after the cluster asks; told of the key that is cancelled or run again, before it is. */
   operate(action: OperatorAction, key: string, onKey: (key: string) => void): void {
+    if (!this.#isUp) return
     const request = this.#nextId++
     this.#operations.set(request, onKey)
     this.#loop.submit({ type: 'operator-asked', request, action, key })
@@ -164,6 +323,12 @@ export class SimulatedScheduler {
     return `ws://${this.state.workers.get(worker)?.join.name ?? ''}`
   }
 
+  /** There is nobody. */
+  #refuse<Up>(peer: Peer<never>): Connection<Up> {
+    this.#agenda.in(this.#options.crashRng.between(0.1, 20), () => peer.connectionLost())
+    return { send: () => undefined, flush: () => undefined, cut: () => undefined }
+  }
+
   #connect<Down, Up, Id>({
     downField,
     upField,
@@ -175,17 +340,39 @@ export class SimulatedScheduler {
   }: Ends<Down, Up, Id>): Connection<Up> {
     const agenda = this.#agenda
     const rng = this.#rng.fork()
-    const down = new Link<Down>({ agenda, rng, field: downField, deliver: (messages) => peer.receive(messages) })
-    const up = new Link<Up>({ agenda, rng, field: upField, deliver: (messages) => messages.forEach(receive) })
-    const cut = (): void => {
+    const overtakes = this.#options.bug === 'overtakes'
+    const down = new Link<Down>({
+      agenda,
+      rng,
+      field: downField,
+      deliver: (messages) => peer.receive(messages),
+      overtakes,
+    })
+    const up = new Link<Up>({
+      agenda,
+      rng,
+      field: upField,
+      deliver: (messages) => messages.forEach(receive),
+      overtakes,
+    })
+    const cut = (reason: 'closed' | 'broken' = 'closed'): void => {
       if (sessions.get(id) !== session) return
       sessions.delete(id)
       down.cut()
       up.cut()
-      agenda.in(rng.between(0, 20), onLost)
+      agenda.in(rng.between(0, 20), () => onLost(reason))
       agenda.in(rng.between(0, 20), () => peer.connectionLost())
     }
-    const session: Session<Down> = { down, cut }
+    const end = (): void => {
+      up.cut()
+      // What the system had taken may still arrive.
+      if (rng.chance(0.5)) down.cut()
+      agenda.in(rng.between(0, 20), () => {
+        down.cut()
+        peer.connectionLost()
+      })
+    }
+    const session: Session<Down> = { down, cut, end }
     sessions.set(id, session)
     return { send: (message) => up.send(message), flush: () => up.flush(), cut }
   }
@@ -193,8 +380,7 @@ export class SimulatedScheduler {
   #perform(instruction: SchedulerInstruction): void {
     switch (instruction.type) {
       case 'keep':
-        for (const record of instruction.records) this.#kept.push(encode(journalRecord, record, 0))
-        for (const { client, message } of instruction.tell) this.#clients.get(client)?.down.send(message)
+        this.#keep(instruction)
         break
       case 'to-client':
         this.#clients.get(instruction.client)?.down.send(instruction.message)
@@ -217,9 +403,11 @@ export class SimulatedScheduler {
       case 'cut-relay':
         break // What goes through relays is told by word of mouth here.
       case 'close-client':
-        // A task of a worker that is gone, which will know of that soon.
+        // A task of a worker that is gone, which will know of that soon; or who came back before its old connection was
+        // seen to end.
         assert.equal(instruction.code, 'ERR_HEDDLE_CONNECTION_LOST', `a client was refused: ${instruction.reason}`)
         this.#clients.get(instruction.client)?.cut()
+        break
     }
   }
 
@@ -233,17 +421,12 @@ export class SimulatedScheduler {
    * workers have.
    */
   checkSuccessor(): void {
-    if (this.state.config.keepsState !== true) return
+    if (!this.#keepsState) return
     const known = digestOf(this.state)
-    assert.deepEqual(digestOf(this.#successor(this.#kept)), known, 'by its journal')
-  }
-
-  #successor(kept: readonly Uint8Array[]): SchedulerState {
-    const state = createState(this.state.config)
-    for (const bytes of kept) replay(state, decode(journalRecord, bytes))
+    const { state } = this.#replayed()
     endReplay(state, this.state.nowMs)
     checkInvariants(state)
-    return state
+    assert.deepEqual(digestOf(state), known, 'by its journal')
   }
 
   /** Nothing is left of any task. */

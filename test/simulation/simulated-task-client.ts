@@ -45,6 +45,7 @@ export class SimulatedTaskClient {
     this.#nextArray = firstArray
     this.#connection = world.scheduler.connectClient(
       `tasks of ${name}`,
+      '',
       {
         receive: (messages) => {
           for (const message of messages) this.#receive(message)

@@ -1,6 +1,6 @@
 /**
  * Whole clusters on virtual time, each by a seed. A failing one is repeated by
- * `node dist/test/simulation/run.js --seed N`, with `--faults` if it had them, and joins seeds.json with the fix.
+ * `node dist/test/simulation/run.js --seed N`, with `--faults` or `--crashes` if it had them, and joins seeds.json with the fix.
  */
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
@@ -16,16 +16,19 @@ const PARTS = 4
 interface FoundSeed {
   readonly seed: number
   readonly faults: boolean
+  readonly crashes?: boolean
   readonly found: string
 }
 
 test('seeds that found a bug once find none any more', () => {
   const text = readFileSync(path.join(PROJECT, 'test/simulation/seeds.json'), 'utf8')
-  for (const { seed, faults, found } of JSON.parse(text) as FoundSeed[]) runSeed(seed, faults, found)
+  for (const { found, ...profile } of JSON.parse(text) as FoundSeed[]) runSeed(profile.seed, profile, found)
 })
 
 test('the same seed is the same simulation', () => {
   for (const faults of [false, true]) assert.deepEqual(simulate({ seed: 1, faults }), simulate({ seed: 1, faults }))
+  const crashing = { seed: 1, faults: false, crashes: true }
+  assert.deepEqual(simulate(crashing), simulate(crashing))
 })
 
 const counts = noCounts()
@@ -33,7 +36,7 @@ for (let part = 0; part < PARTS; part++) {
   const first = 1 + Math.floor((part * SEEDS) / PARTS)
   const last = Math.floor(((part + 1) * SEEDS) / PARTS)
   test(`every result is right, everything settles and nothing is left: seeds ${first} to ${last}`, () => {
-    addCounts(counts, runSeeds(first, last, false))
+    addCounts(counts, runSeeds(first, last, {}))
   })
 }
 
@@ -41,7 +44,7 @@ test('simulations go where they are meant to', { skip: SEEDS < 500 }, () => {
   // What only faults lead to; and a file that is given up while it is read may be missed or not.
   // A task that is retried may need a scattered value that was let go. Seldom is a retired worker the only one for now.
   const { workersLost, lostTasks: _lost, stayed: _stayed, spillFailures, recycled, unreadable: _, ...rest } = counts
-  const { brokenStreams: _broken, ...expected } = rest
+  const { brokenStreams: _broken, crashes, cuts, resumed, ...expected } = rest
   for (const [name, count] of Object.entries(expected)) assert.ok(count > 0, `no simulation had any ${name}`)
-  assert.deepEqual([workersLost, spillFailures, recycled], [0, 0, 0])
+  assert.deepEqual([workersLost, spillFailures, recycled, crashes, cuts, resumed], [0, 0, 0, 0, 0, 0])
 })

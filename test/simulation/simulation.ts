@@ -18,7 +18,17 @@ export interface SimulationOptions {
   readonly seed: number
   /** Shall workers die, leave and lose their connections, and values be out of reach? */
   readonly faults: boolean
+  /** Shall the scheduler die and come back, and clients lose their connections? */
+  readonly crashes?: boolean
+  /** A bug on purpose: see injected-bugs.test.ts. */
+  readonly bug?: Bug
 }
+
+/**
+ * What a shell could do wrong: clients hear that something is kept before it is; whoever reads a journal leaves out its last
+ * frame; frames of a connection overtake each other.
+ */
+export type Bug = 'tells-before-it-keeps' | 'leaves-out-the-last-frame' | 'overtakes'
 
 export interface SimulationReport {
   readonly counts: Counts
@@ -37,7 +47,7 @@ const MAX_PULSES = 200
 const ROUGH_PULSES = 20
 
 /** Runs one simulation. @throws When a promise of the cluster is broken. */
-export function simulate({ seed, faults }: SimulationOptions): SimulationReport {
+export function simulate({ seed, faults, crashes = false, bug }: SimulationOptions): SimulationReport {
   const rng = new Rng(seed)
   const separationRng = new Rng(seed + SEPARATION_SEEDS)
   const pauseRng = new Rng(seed + PAUSE_SEEDS)
@@ -55,14 +65,26 @@ export function simulate({ seed, faults }: SimulationOptions): SimulationReport 
   const streamRng = new Rng(seed + 8_000_000_011)
   const operatorRng = new Rng(seed + 7_000_000_003)
   const agenda = new Agenda()
-  const scheduler = new SimulatedScheduler(agenda, rng.fork(), rng.pick([0, 100, 2_000, 2 ** 28])!, seed % 2 === 1)
+  const crashRng = new Rng(seed + 9_000_000_011)
+  const counts = noCounts()
+  const scheduler = new SimulatedScheduler({
+    agenda,
+    rng: rng.fork(),
+    maxInlineCacheBytes: rng.pick([0, 100, 2_000, 2 ** 28])!,
+    keptBy: crashes ? crashRng.pick(['system', 'disk'])! : seed % 2 === 1 ? 'system' : undefined,
+    crashRng,
+    counts,
+    bug,
+  })
   const operating = operatorRng.pick([0, 0, 0, 0.3])!
   const world: World = {
     agenda,
     rng,
     scheduler,
     workers: new Map(),
-    counts: noCounts(),
+    counts,
+    crashRng,
+    hasCrashes: crashes,
     fetchFailure: faults ? rng.pick([0, 0.02, 0.1])! : 0,
     separation: separationRng.pick([0, 0, 0.2, 1])!,
     separationRng,
@@ -88,7 +110,7 @@ export function simulate({ seed, faults }: SimulationOptions): SimulationReport 
     streamRng,
     published: new Map(),
     // What is retried may have ended after it was given up, and so may its inputs.
-    finishedOnce: faults || restarting > 0 || retrying + operating > 0 ? undefined : new Set(),
+    finishedOnce: faults || crashes || restarting > 0 || retrying + operating > 0 ? undefined : new Set(),
     letGo: new Set(),
     memoryRng,
     memoryLimits: memoryRng.pick([[2 ** 20], [2 ** 20, 4], [3, 6, 20], [1, 2]])!,
@@ -96,7 +118,8 @@ export function simulate({ seed, faults }: SimulationOptions): SimulationReport 
     pauseRng,
     maxPauseMs: faults ? pauseRng.pick([MAX_PAUSE_MS, MAX_PAUSE_MS, 500])! : MAX_PAUSE_MS,
     spillFailure: faults ? memoryRng.pick([0, 0.05, 0.3])! : 0,
-    nesting: nestingRng.pick([0, 0, 0.3, 1])!,
+    // What tasks submit goes with the connection of their worker, and they begin again: that is not simulated with crashes.
+    nesting: crashes ? 0 : nestingRng.pick([0, 0, 0.3, 1])!,
     nestingRng,
     needsRng,
     needing,
@@ -118,10 +141,13 @@ export function simulate({ seed, faults }: SimulationOptions): SimulationReport 
     (_, i) => new SimulatedClient(world, `client-${i}`, temperOf(rng, spanMs)),
   )
   if (clients.length > 1 && rng.chance(0.3)) agenda.in(rng.between(0, spanMs), () => clients[0]!.leave())
-  const reader = streamRng.chance(0.5) ? new SimulatedReader(world, spanMs) : undefined
+  // A stream ends with the connection of its reader.
+  const reader = streamRng.chance(0.5) && !crashes ? new SimulatedReader(world, spanMs) : undefined
   if (streamRng.chance(0.1)) agenda.in(streamRng.between(0, spanMs * 2), () => reader?.leave())
   if (faults) plagueWorkers(world, spanMs)
+  if (crashes) plagueScheduler(world, clients, spanMs)
   settle(world)
+  scheduler.spare()
 
   for (const client of clients) if (!client.hasLeft) client.wantAll()
   settle(world)
@@ -161,7 +187,7 @@ function settle(world: World): void {
   const { agenda, scheduler, workers } = world
   agenda.runToEnd(MAX_STEPS)
   // Workers that die take values along, of which a journal says nothing.
-  if (!world.hasDeaths) scheduler.checkSuccessor()
+  if (!world.hasDeaths && !world.hasCrashes) scheduler.checkSuccessor()
   const areAwaited = (): boolean => scheduler.awaitsPulses || [...workers.values()].some((worker) => worker.awaitsPulse)
   for (let rounds = 0; areAwaited(); rounds++) {
     assert.ok(rounds < MAX_PULSES, 'signs of life are awaited for ever')
@@ -204,6 +230,24 @@ function plagueWorkers(world: World, spanMs: number): void {
   }
   for (let i = 0; i <= strikesAtRun.size; i++)
     agenda.in(spanMs * 2, () => new SimulatedWorker(world, `last-worker-${i}`, 1))
+}
+
+/** It dies at any time and amid work, soon after it was back too; and connections of clients break. */
+function plagueScheduler(world: World, clients: readonly SimulatedClient[], spanMs: number): void {
+  const { crashRng: rng, agenda, scheduler } = world
+  for (let crashes = rng.integer(1, 4); crashes > 0; crashes--) {
+    agenda.in(rng.between(0, 2 * spanMs), () => {
+      const downMs = rng.pick([0, 1, 50, 1_000, 20_000])!
+      scheduler.die({
+        at: rng.pick(['once', 'keep', 'flush'])!,
+        isPowerCut: scheduler.isKeptByDisk && rng.chance(0.7),
+        downMs,
+      })
+    })
+  }
+  for (let cuts = rng.integer(0, 3); cuts > 0; cuts--) {
+    agenda.in(rng.between(0, 2 * spanMs), () => rng.pick(clients)!.disconnect())
+  }
 }
 
 function temperOf(rng: Rng, spanMs: number): Temper {

@@ -64,6 +64,10 @@ export interface World {
   readonly maxFetchBytes: number
   /** Pairs that were drawn, by both names: can the first reach the second? */
   readonly reach: Map<string, boolean>
+  /** For deaths of the scheduler, and connections of clients that break. */
+  readonly crashRng: Rng
+  /** Does either happen? Then something may be said twice, and what was under way be asked again. */
+  readonly hasCrashes: boolean
   /** For memory and disks: their troubles leave the other parts' random numbers as they are. */
   readonly memoryRng: Rng
   /** Memory and disk of a worker, counted in large values. */
@@ -174,6 +178,10 @@ export interface Counts {
   reports: number
   workersLost: number
   lostTasks: number
+  /** Deaths of the scheduler, connections that clients lost, and those that they came back on. */
+  crashes: number
+  cuts: number
+  resumed: number
 }
 
 export function noCounts(): Counts {
@@ -231,6 +239,9 @@ export function noCounts(): Counts {
     reports: 0,
     workersLost: 0,
     lostTasks: 0,
+    crashes: 0,
+    cuts: 0,
+    resumed: 0,
   }
 }
 

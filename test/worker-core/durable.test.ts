@@ -113,3 +113,32 @@ test('a scheduler that knows nothing of it has it freed', () => {
   worker.finish(0)
   assert.deepEqual(worker.takeInstruction('drop').tasks, tasks(1))
 })
+
+test('a scheduler that dies before it says a word changes nothing', () => {
+  const worker = workerOfOneThatKeeps()
+  worker.hold(task(100))
+  worker.send({ type: 'scheduler-lost' })
+  worker.send({ type: 'scheduler-lost' })
+  worker.endTurn()
+  worker.expectSilence()
+  worker.join(true)
+  assert.deepEqual(worker.takeMessage('copies-held').tasks, [task(100)])
+})
+
+test('a worker that is retired stays with what it has when the scheduler is lost, and one that was stopped goes', () => {
+  const worker = workerOfOneThatKeeps()
+  worker.hold(task(100))
+  worker.tell({ type: 'leave' })
+  worker.takeMessage('leaving')
+  worker.send({ type: 'scheduler-lost' })
+  worker.expectSilence()
+  worker.join(true)
+  assert.deepEqual(worker.takeMessage('copies-held').tasks, [task(100)])
+  worker.takeMessage('attached')
+
+  worker.tell({ type: 'leave' })
+  worker.takeMessage('leaving')
+  worker.send({ type: 'leave' })
+  worker.send({ type: 'scheduler-lost' })
+  assert.equal(worker.takeInstruction('close').reason, undefined)
+})

@@ -46,14 +46,18 @@ export function holdBack(state: WorkerState, out: readonly WorkerInstruction[]):
 
 /**
  * Nobody is there to take results. If another scheduler will go on with this one's work, what runs and what is held stays for
- * it; what has not started is its to send again. Else the next one knows nothing of these tasks: they are stopped.
+ * it; what has not started is its to send again. Else the next one knows nothing of these tasks: they are stopped. Who was to
+ * go by order of the lost one stays with what it has: the client that asked for it asks again.
  */
 export function onSchedulerLost(state: WorkerState, nowMs: number, out: WorkerInstruction[]): void {
-  if (state.link.type === 'leaving') {
+  const { link } = state
+  // A scheduler may die before it says a word: then the worker waits on.
+  const keepsWork =
+    link.type === 'absent' ? link.keepsWork : (link.type === 'joined' || link.type === 'leaving') && link.keepsState
+  if (link.type === 'leaving' && !(keepsWork && link.isRetired)) {
     close(state, out)
     return
   }
-  const keepsWork = state.link.type === 'joined' && state.link.keepsState
   state.link = { type: 'absent', keepsWork }
   forgetStops(state)
   if (keepsWork) for (const task of state.tasks.values()) forgetUnlessKept(state, task, nowMs, out)
@@ -72,10 +76,16 @@ function forgetUnlessKept(state: WorkerState, task: Task, nowMs: number, out: Wo
  * The worker was asked to go. It may once nothing that it runs is awaited and others have what only it holds: then the
  * scheduler says farewell.
  */
-export function onLeave(state: WorkerState, out: WorkerInstruction[], reason?: string): void {
-  if (state.link.type === 'absent') close(state, out)
-  if (state.link.type !== 'joined') return
-  state.link = { type: 'leaving', worker: state.link.worker, reason }
+export function onLeave(
+  state: WorkerState,
+  out: WorkerInstruction[],
+  { reason, isRetired = false }: { readonly reason?: string; readonly isRetired?: boolean } = {},
+): void {
+  const { link } = state
+  if (link.type === 'absent') close(state, out)
+  if (link.type === 'leaving' && !isRetired) state.link = { ...link, isRetired }
+  if (link.type !== 'joined') return
+  state.link = { ...link, type: 'leaving', isRetired, reason }
   out.push({ type: 'send', message: { type: 'leaving' } })
   returnUnstarted(state)
 }

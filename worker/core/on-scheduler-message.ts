@@ -49,7 +49,7 @@ export function onSchedulerMessage(state: WorkerState, message: Heard, nowMs: nu
       onStopTasks(state, message, nowMs, out)
       break
     case 'leave':
-      onLeave(state, out)
+      onLeave(state, out, { isRetired: true })
       break
     case 'restart':
       onRestart(state, out)

@@ -38,7 +38,9 @@ export function measureMemory(
     endDrain(pause)
     if (state.held.hasBrought) return // Slow is better than lost.
     returnAwaiting(state)
-    onLeave(state, out, `for ${maxPauseMs(state) / 1_000} s it was full of what tasks left behind in their process`)
+    onLeave(state, out, {
+      reason: `for ${maxPauseMs(state) / 1_000} s it was full of what tasks left behind in their process`,
+    })
   }
 }
 

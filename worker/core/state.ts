@@ -38,8 +38,17 @@ export type Link =
   | { readonly type: 'absent'; readonly keepsWork: boolean }
   /** `keepsState`: if this scheduler is lost, another one will know what it knew. */
   | { readonly type: 'joined'; readonly worker: WorkerId; readonly keepsState: boolean }
-  /** It wants to go, because it was asked to or for a `reason`: what runs may end, and nothing starts. */
-  | { readonly type: 'leaving'; readonly worker: WorkerId; readonly reason: string | undefined }
+  /**
+   * It wants to go, because it was asked to or for a `reason`: what runs may end, and nothing starts. `isRetired`: the
+   * scheduler asked, and not who started it.
+   */
+  | {
+      readonly type: 'leaving'
+      readonly worker: WorkerId
+      readonly keepsState: boolean
+      readonly isRetired: boolean
+      readonly reason: string | undefined
+    }
   /** The shell was told to close; nothing matters any more. */
   | { readonly type: 'closed' }
 

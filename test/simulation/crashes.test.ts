@@ -1,0 +1,11 @@
+/** Whole clusters on virtual time whose scheduler dies and comes back with its journal, and whose clients lose connections. */
+import assert from 'node:assert/strict'
+import test from 'node:test'
+import { runSeeds, SEEDS } from './seeds.js'
+
+const COUNT = Math.ceil(SEEDS / 4)
+
+test(`whatever the scheduler forgets when it dies, nothing is lost: ${COUNT} seeds`, () => {
+  const { crashes, cuts, resumed } = runSeeds(1, COUNT, { crashes: true })
+  if (SEEDS >= 500) assert.ok(crashes > COUNT && cuts > COUNT && resumed > COUNT, 'hardly anything broke')
+})
