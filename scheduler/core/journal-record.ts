@@ -4,7 +4,7 @@
  * themselves when they come back.
  */
 import { clientId } from '../../protocol/ids.js'
-import { array, client, worker } from '../../protocol/messages/common.js'
+import { array, client, task, worker } from '../../protocol/messages/common.js'
 import { clientToScheduler } from '../../protocol/messages/client.js'
 import { bytes, integer, integers, message, packed, taskIds, text, union, type Infer } from '../../protocol/schema.js'
 
@@ -38,6 +38,8 @@ export const failed = message('failed', {
   attempt: integer,
   culpritKey: text,
 })
+/** A task is tried again: so often it has failed by its own doing, so many workers died with it, so often it was started. */
+export const tried = message('tried', { task, failures: integer, deaths: integer, attempt: integer })
 /** A worker is there: it will come back, if it lives, to whoever reads this. */
 export const workerCame = message('worker-came', { worker, incarnation: text })
 /** It is gone, or went. */
@@ -57,6 +59,7 @@ export const journalRecord = union([
   emptied,
   finished,
   failed,
+  tried,
   ranAgain,
   workerCame,
   workerWent,
@@ -64,3 +67,4 @@ export const journalRecord = union([
 export type JournalRecord = Infer<typeof journalRecord>
 export type FinishedRecord = Infer<typeof finished>
 export type FailedRecord = Infer<typeof failed>
+export type TriedRecord = Infer<typeof tried>

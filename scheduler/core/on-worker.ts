@@ -13,6 +13,7 @@ import { failTask } from './outcome.js'
 import { loseCopy, startOver } from './recovery.js'
 import { endRelaysOf, noRelays } from './relays.js'
 import { answerRestarts } from './restart.js'
+import { keepTries } from './retries.js'
 import { loseScatterTarget, retryScatters } from './scatter.js'
 import { endCopyingOf, noCopies, noteWorkers } from './spread.js'
 import { outboxOf, workerOutboxOf, type SchedulerState } from './state.js'
@@ -148,6 +149,7 @@ export function onWorkerLeft(state: SchedulerState, id: WorkerId, reason: string
   for (const task of suspects) {
     task.deaths++
     noteStarted(task)
+    keepTries(state, task)
   }
   for (const task of worker.processing) {
     if (!suspects.has(task) && !worker.suspended.has(task) && !worker.isLeaving) task.unstarted++

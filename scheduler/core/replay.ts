@@ -6,10 +6,16 @@
 import { ownBytes, startOf } from '../../common/packed.js'
 import { unreachable } from '../../common/assert.js'
 import type { ErrorCode } from '../../protocol/errors.js'
-import { ARRAY_LEASE, clientId, type ClientId } from '../../protocol/ids.js'
+import { attempt, ARRAY_LEASE, clientId, type ClientId } from '../../protocol/ids.js'
 import { addLease, awaitReturn, setLeases } from './absence.js'
 import { notePastLease, type ClientRecord } from './client-record.js'
-import { TASKS_OF_A_WORKER, type FailedRecord, type FinishedRecord, type JournalRecord } from './journal-record.js'
+import {
+  TASKS_OF_A_WORKER,
+  type FailedRecord,
+  type FinishedRecord,
+  type JournalRecord,
+  type TriedRecord,
+} from './journal-record.js'
 import { addClient, onClientMessage, removeClient } from './on-client.js'
 import { onOperator } from './on-operator.js'
 import { isProducer } from './on-outputs.js'
@@ -74,6 +80,9 @@ function apply(state: SchedulerState, record: JournalRecord): void {
       break
     case 'failed':
       onFailed(state, record)
+      break
+    case 'tried':
+      onTried(state, record)
       break
     case 'ran-again':
       onOperator(state, 'retry', record.key)
@@ -159,6 +168,15 @@ function onFailed(state: SchedulerState, { tasks, ...record }: FailedRecord): vo
     if (task.state.type === 'in-memory') giveUpValue(state, task)
     if (isPending(task) || task.state.type === 'released') fail(state, task, known)
   }
+}
+
+/** It may have ended since, by another record. */
+function onTried(state: SchedulerState, { task: id, failures, deaths, attempt: starts }: TriedRecord): void {
+  const task = findTask(state, id)
+  if (task === undefined || !isPending(task)) return
+  task.failures = failures
+  task.deaths = deaths
+  task.attempt = attempt(starts)
 }
 
 /** What failed for one reason is tried again together: so a failure that several turns speak of is one object again. */

@@ -25,6 +25,7 @@ export function endRun(state: SchedulerState, task: Task, failure: Failure, end:
   }
   task.failures++
   noteStarted(task)
+  keepTries(state, task)
   state.totals.retried++
   state.errors.note(task, failure, state.nowMs, true)
   const delayMs = delayOf(retries, task.failures, state.rng)
@@ -36,6 +37,11 @@ export function endRun(state: SchedulerState, task: Task, failure: Failure, end:
   const delayed: Delayed = { type: 'delayed', task, dueMs: state.nowMs + delayMs, heapPlace: -1 }
   moveTo(task, delayed)
   state.delayed.push(delayed)
+}
+
+/** How often the task was tried outlives the scheduler. */
+export function keepTries({ journal }: SchedulerState, { id, failures, deaths, attempt }: Task): void {
+  journal?.add({ type: 'tried', task: id, failures, deaths, attempt })
 }
 
 /** Those whose delay is over go on. */

@@ -268,6 +268,10 @@ function ownInputs(state: SchedulerState, { inputs }: Task, { constantInputs }: 
   return inputs.slice(0, count).map(({ id }) => id)
 }
 
+function triesOf({ id, failures, deaths, attempt }: Task): JournalRecord {
+  return { type: 'tried', task: id, failures, deaths, attempt }
+}
+
 /** What became of all tasks; those that finished first, for what failed takes along what waits for it. */
 function* outcomes(clients: readonly ClientRecord[]): Generator<JournalRecord> {
   const finished = new JournalPage()
@@ -278,6 +282,7 @@ function* outcomes(clients: readonly ClientRecord[]): Generator<JournalRecord> {
         if (task?.array !== array || task.index !== index) return
         if (task.state.type === 'in-memory') finished.addFinished(task.id, task.state)
         else if (task.state.type === 'failed') failed.addFailed(task.id, task.state.failure)
+        else if (task.failures + task.deaths > 0) failed.add(triesOf(task))
       })
     }
     yield* finished.take()

@@ -3,7 +3,9 @@ import assert from 'node:assert/strict'
 import test from 'node:test'
 import { arrayOf, attempt, clientId, outputOf, taskId, type TaskId } from '../../protocol/ids.js'
 import { CLIENT_GRACE_MS, REATTACH_MS } from '../../protocol/limits.js'
+import { NO_RETRIES } from '../../protocol/messages/rules.js'
 import { explain } from '../../scheduler/core/explain.js'
+import { recordOf } from '../../scheduler/core/task-array.js'
 import { SchedulerHarness, type TestClient, type TestWorker } from '../support/scheduler-harness.js'
 
 const WAYS = ['journal', 'snapshot'] as const
@@ -257,6 +259,32 @@ for (const way of WAYS) {
     const { message } = inTask.submission(inTask.define('child'), [{}])
     inTask.send({ type: 'submit-under', parent, attempt: attempt(1), call: 0 }, { ...message, array: firstArray })
     assert.deepEqual(worker.takeTasks(), [taskId(firstArray, 0)])
+  })
+}
+
+for (const way of WAYS) {
+  test(`how often a task was tried is known to the next scheduler: ${way}`, () => {
+    const before = new SchedulerHarness({ keepsState: true })
+    const client = before.client()
+    const first = before.worker({ threads: 2 })
+    const f = client.define('f', { rules: { retries: { ...NO_RETRIES, count: 1 }, allowedFailures: 2 } })
+    const [failing, deadly] = client.map(f, 2) as [TaskId, TaskId]
+    first.takeTasks()
+    first.fail(failing)
+    first.takeTasks()
+    first.leave()
+
+    const cluster = before.successor(way)
+    const { client: id } = back(cluster)
+    const second = cluster.worker({ threads: 2 })
+    assert.deepEqual(second.takeTasks().toSorted(), [failing, deadly])
+    assert.deepEqual(
+      [failing, deadly].map((task) => recordOf(cluster.state, task)!.deaths),
+      [1, 1],
+    )
+    assert.equal(recordOf(cluster.state, failing)!.failures, 1)
+    second.leave()
+    for (const task of [failing, deadly]) assert.deepEqual(cluster.takeFor(id, 'failed').tasks, [task])
   })
 }
 
