@@ -11,7 +11,7 @@ import type { WorkerToScheduler } from '../../protocol/messages/worker.js'
 import { reorder } from './assignment.js'
 import type { ClientRecord } from './client-record.js'
 import { outboxOf, type SchedulerState } from './state.js'
-import { expand, HELD, WANTED, type TaskArray } from './task-array.js'
+import { expand, findTask, HELD, WANTED, type TaskArray } from './task-array.js'
 import { takesThread, type Failure, type Task } from './task.js'
 import type { WorkerRecord } from './worker-record.js'
 
@@ -59,7 +59,10 @@ export function isTooEarly(state: SchedulerState, { tasksOf, under }: ClientReco
   if (tasksOf === undefined || under === undefined) return false
   const worker = state.workersByName.get(tasksOf)
   if (worker === undefined) return true
-  return !worker.isAttached && runningOn(state, worker, under.parent, under.attempt) === undefined
+  if (worker.isAttached || runningOn(state, worker, under.parent, under.attempt) !== undefined) return false
+  // Of an attempt that this scheduler made it is known that it is over.
+  const parent = findTask(state, under.parent)
+  return parent !== undefined && parent.attempt < under.attempt
 }
 
 /** Did an earlier attempt submit anything? Then this one may find it. */
