@@ -1,0 +1,111 @@
+/**
+ * What must not be mistaken for a death, and what a death costs. `HEDDLE_ENDURANCE` says how many seconds endless loops go on,
+ * and how often something is killed, stopped or cut amid an exchange of all with all.
+ */
+import assert from 'node:assert/strict'
+import test from 'node:test'
+import { connect, LocalCluster, type Client } from '../../client/index.js'
+import { HEARTBEAT_TIMEOUT_MS } from '../../protocol/limits.js'
+import { eventually } from '../support/eventually.js'
+
+const ENDURANCE = Number(process.env['HEDDLE_ENDURANCE'] ?? 0)
+const LAYER = 200
+const SIDE = ENDURANCE === 0 ? 16 : 64
+const BLOWS = ENDURANCE === 0 ? 3 : 50
+
+async function twoLayers(client: Client, amid: () => Promise<void> = () => Promise.resolve()): Promise<number> {
+  const startedAtMs = performance.now()
+  const nap = async (x: number): Promise<number> => {
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    return x + 1
+  }
+  const first = client.map(
+    nap,
+    Array.from({ length: LAYER }, (_, i) => i),
+  )
+  const second = client.map(nap, first)
+  await amid()
+  const values = await client.gather(second)
+  assert.deepEqual(
+    values,
+    values.map((_, i) => i + 2),
+  )
+  assert.equal(values.length, LAYER)
+  return performance.now() - startedAtMs
+}
+
+test('a worker that is killed amid two layers of tasks changes no answer', { timeout: 120_000 }, async (t) => {
+  await using cluster = await LocalCluster.start({ workers: 2, threadsPerWorker: 4, logLevel: 'error' })
+  await using client = await connect(cluster)
+  await twoLayers(client)
+  const before = (await client.info()).totals.finished
+  const undisturbedMs = await twoLayers(client)
+  const killedMs = await twoLayers(client, async () => {
+    await eventually('half of the first layer is done', async () => {
+      return (await client.info()).totals.finished >= before + 2 * LAYER + LAYER / 2
+    })
+    process.kill((await client.info()).workers[0]!.pid, 'SIGKILL')
+  })
+  t.diagnostic(`${undisturbedMs.toFixed(0)} ms, and with a kill ${killedMs.toFixed(0)} ms`)
+})
+
+test(`${BLOWS} kills and stops amid an exchange of all with all`, { timeout: 600_000 }, async () => {
+  await using cluster = await LocalCluster.start({ workers: 3, threadsPerWorker: 1, logLevel: 'error' })
+  await using client = await connect(cluster)
+  for (let blow = 0; blow < BLOWS; blow++) {
+    const parts = client.with({ outputs: SIDE, allowedFailures: 100 }).map(
+      (from: number, side: number) => Array.from({ length: side }, (_, to) => from * side + to),
+      Array.from({ length: SIDE }, (_, i) => i),
+      { args: [SIDE] },
+    ) as unknown as Awaited<number>[][]
+    const sums = Array.from({ length: SIDE }, (_, to) =>
+      client.with({ allowedFailures: 100 }).submit(
+        (column: number[]) => column.reduce((a, b) => a + b, 0),
+        parts.map((row) => row[to]!),
+      ),
+    )
+    await client.waitForWorkers(1)
+    const { workers } = await client.info()
+    const pid = workers[blow % workers.length]?.pid
+    if (pid !== undefined) process.kill(pid, blow % 2 === 0 ? 'SIGKILL' : 'SIGTERM')
+    const expected = Array.from({ length: SIDE }, (_, to) => (SIDE * SIDE * (SIDE - 1)) / 2 + SIDE * to)
+    assert.deepEqual(await client.gather(sums), expected)
+  }
+})
+
+test('eight endless loops on eight threads are no death, and leave eight threads', { timeout: 300_000 }, async () => {
+  await using cluster = await LocalCluster.start({ workers: 1, threadsPerWorker: 8, logLevel: 'error' })
+  await using client = await connect(cluster)
+  const { pid } = (await client.info()).workers[0]!
+  const loops = client.map(() => {
+    for (;;);
+  }, new Array<undefined>(8).fill(undefined))
+  const errors = loops.map((loop) => loop.error())
+  const silences: number[] = []
+  let cpuSeconds = 0
+  // So much time of a processor passes only while the loops go on; heartbeats bring the figure.
+  const enough = Math.max(ENDURANCE, 3)
+  const look = async (): Promise<boolean> => {
+    const [worker] = (await client.info()).workers
+    assert.equal(worker?.pid, pid, 'the worker was taken for dead')
+    silences.push(worker.silentForMs)
+    cpuSeconds = worker.cpuSeconds
+    return cpuSeconds >= enough
+  }
+  await eventually('the loops go on', look, { timeoutMs: 240_000 })
+  assert.ok(Math.max(...silences) < HEARTBEAT_TIMEOUT_MS)
+  for (const { stoppedBy } of await client.cancel(loops)) assert.ok(stoppedBy === 'thread' || stoppedBy === 'queue')
+  await Promise.all(errors)
+  const naps = client.map(
+    async (x: number) => {
+      await new Promise((resolve) => setTimeout(resolve, 10))
+      return x
+    },
+    [1, 2, 3, 4, 5, 6, 7, 8],
+  )
+  assert.deepEqual(await client.gather(naps), [1, 2, 3, 4, 5, 6, 7, 8])
+  assert.deepEqual(
+    (await client.info()).workers.map(({ pid: same, processing }) => [same, processing]),
+    [[pid, 0]],
+  )
+})
