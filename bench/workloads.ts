@@ -2,6 +2,7 @@
 import { core } from './core/core.js'
 import type { Workload } from './workload.js'
 import { cpuScaling } from './workloads/cpu-scaling.js'
+import { download } from './workloads/download.js'
 import { memoryPressure } from './workloads/memory-pressure.js'
 import { merge } from './workloads/merge.js'
 import { metg } from './workloads/metg.js'
@@ -28,6 +29,7 @@ export const WORKLOADS: readonly Workload[] = [
   scatterGather,
   metg,
   cpuScaling,
+  download,
   spill,
   startup,
   memoryPressure,

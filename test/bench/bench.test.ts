@@ -53,6 +53,12 @@ const TINY: readonly Tiny[] = [
     unit: 'efficiency',
     figures: ['aloneMs', 'wallMs', 'efficiency'],
   },
+  {
+    args: ['download', '--pages', '4', '--ms', '2'],
+    params: { pages: 4, ms: 2 },
+    unit: 's',
+    figures: ['plainSeconds', 'clusterSeconds', 'timesPlain', 'politeSeconds', 'idealSeconds', 'timesIdeal'],
+  },
 ]
 
 for (const { args, params, unit, figures = [] } of TINY) {
