@@ -38,8 +38,17 @@ export const failed = message('failed', {
   attempt: integer,
   culpritKey: text,
 })
-/** A task is tried again: so often it has failed by its own doing, so many workers died with it, so often it was started. */
-export const tried = message('tried', { task, failures: integer, deaths: integer, attempt: integer })
+/**
+ * A task is tried again: so often it has failed by its own doing, so many workers died with it, so often it was sent to one,
+ * and so often it came back from there without having started.
+ */
+export const tried = message('tried', {
+  task,
+  failures: integer,
+  deaths: integer,
+  attempt: integer,
+  unstarted: integer,
+})
 /** A worker is there: it will come back, if it lives, to whoever reads this. */
 export const workerCame = message('worker-came', { worker, incarnation: text })
 /** It is gone, or went. */

@@ -7,7 +7,7 @@ import type { TaskProgressed } from '../../protocol/messages/worker.js'
 import type { ClientRecord } from './client-record.js'
 import { outboxOf, type SchedulerState } from './state.js'
 import { HELD, recordOf, type TaskArray } from './task-array.js'
-import { outputCountOf, type Task } from './task.js'
+import { outputCountOf, startNumber, type Task } from './task.js'
 import type { WorkerRecord } from './worker-record.js'
 
 export interface Progress {
@@ -22,7 +22,7 @@ export function onTaskProgressed(state: SchedulerState, worker: WorkerRecord, me
   if (task?.state.type !== 'processing' || task.state.worker !== worker || task.attempt !== attempt) return
   state.progress.set(task, { fraction, note })
   for (const [client, tasks] of holdersOf(state, task)) {
-    outboxOf(state, client).add({ type: 'progressed', tasks, attempt, fraction, note })
+    outboxOf(state, client).add({ type: 'progressed', tasks, attempt: startNumber(task), fraction, note })
   }
 }
 
@@ -31,7 +31,7 @@ export function tellProgress(state: SchedulerState, task: Task, array: TaskArray
   const progress = state.progress.get(task)
   if (progress === undefined) return
   const tasks = [taskId(array.id, index)]
-  outboxOf(state, array.client).add({ type: 'progressed', tasks, attempt: task.attempt, ...progress })
+  outboxOf(state, array.client).add({ type: 'progressed', tasks, attempt: startNumber(task), ...progress })
 }
 
 /** The task does not run any more, or begins again. */

@@ -171,12 +171,13 @@ function onFailed(state: SchedulerState, { tasks, ...record }: FailedRecord): vo
 }
 
 /** It may have ended since, by another record. */
-function onTried(state: SchedulerState, { task: id, failures, deaths, attempt: starts }: TriedRecord): void {
+function onTried(state: SchedulerState, { task: id, failures, deaths, attempt: sent, unstarted }: TriedRecord): void {
   const task = findTask(state, id)
   if (task === undefined || !isPending(task)) return
   task.failures = failures
   task.deaths = deaths
-  task.attempt = attempt(starts)
+  task.attempt = attempt(sent)
+  task.unstarted = unstarted
 }
 
 /** What failed for one reason is tried again together: so a failure that several turns speak of is one object again. */

@@ -40,8 +40,8 @@ export function endRun(state: SchedulerState, task: Task, failure: Failure, end:
 }
 
 /** How often the task was tried outlives the scheduler. */
-export function keepTries({ journal }: SchedulerState, { id, failures, deaths, attempt }: Task): void {
-  journal?.add({ type: 'tried', task: id, failures, deaths, attempt })
+export function keepTries({ journal }: SchedulerState, { id, failures, deaths, attempt, unstarted }: Task): void {
+  journal?.add({ type: 'tried', task: id, failures, deaths, attempt, unstarted })
 }
 
 /** Those whose delay is over go on. */

@@ -268,8 +268,8 @@ function ownInputs(state: SchedulerState, { inputs }: Task, { constantInputs }: 
   return inputs.slice(0, count).map(({ id }) => id)
 }
 
-function triesOf({ id, failures, deaths, attempt }: Task): JournalRecord {
-  return { type: 'tried', task: id, failures, deaths, attempt }
+function triesOf({ id, failures, deaths, attempt, unstarted }: Task): JournalRecord {
+  return { type: 'tried', task: id, failures, deaths, attempt, unstarted }
 }
 
 /** What became of all tasks; those that finished first, for what failed takes along what waits for it. */

@@ -215,8 +215,8 @@ export class SimulatedThread {
     const place = this.#running
     agenda.in(rng.between(0, durationMs), () => {
       if (this.#isStopped || this.#run !== run || this.#running !== place || place === undefined) return
-      const { task, attempt } = this.#jobs[place]!.task
-      submit({ type: 'task-reported', task, attempt, fraction: 1 / (1 + attempt), note: '' })
+      const { task, attempt, start } = this.#jobs[place]!.task
+      submit({ type: 'task-reported', task, attempt, fraction: 1 / (1 + start), note: '' })
     })
   }
 
