@@ -84,6 +84,9 @@ test('a lost connection has parents begin again before they hear of it; the next
   clients.clientOf(later)
   assert.equal(opened.length, 2)
   assert.equal(later.orphanedAt, undefined)
+  const second = await opened[1]!
+  second.close({ code: 'closed', message: 'The test is over.' })
+  await second.closed
 })
 
 test('what the scheduler refuses is for the task to hear: it would be refused again', async () => {
