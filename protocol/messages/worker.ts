@@ -82,8 +82,11 @@ export type TaskFailed = Infer<typeof taskFailed>
 /** A task died with its thread: `reason` is for people, `exitCode` the thread's. */
 export const taskExited = message('task-exited', { task, attempt: attemptNumber, exitCode: integer, reason: text })
 export type TaskExited = Infer<typeof taskExited>
-/** Tasks come back unstarted: recalled, or the worker is leaving; or they were freed, and their template `isCounted`. */
-export const tasksReturned = message('tasks-returned', { tasks: taskIds, attempts: integers })
+/**
+ * Tasks come back with no outcome: recalled, or the worker is leaving; or they were freed, and their template `isCounted`.
+ * Those in `begun` had started, and lost what they ran in to no fault of theirs.
+ */
+export const tasksReturned = message('tasks-returned', { tasks: taskIds, attempts: integers, begun: taskIds })
 /** Tasks that `recall` named have started, and stay. */
 export const tasksKept = message('tasks-kept', { tasks: taskIds })
 /** A task comes back unstarted: its inputs could not be had from `holder`. */

@@ -69,7 +69,10 @@ export function onWorkerMessage(state: SchedulerState, worker: WorkerRecord, mes
       onTaskExited(state, worker, message)
       break
     case 'tasks-returned':
-      for (let i = 0; i < message.tasks.length; i++) giveBack(state, worker, message.tasks[i]!, message.attempts[i])
+      for (let i = 0; i < message.tasks.length; i++) {
+        const id = message.tasks[i]!
+        giveBack(state, worker, id, message.attempts[i], message.begun.includes(id))
+      }
       break
     case 'tasks-kept':
       onTasksKept(state, worker, message.tasks)
@@ -261,11 +264,11 @@ function onTasksTimedOut(state: SchedulerState, worker: WorkerRecord, { tasks, a
   }
 }
 
-/** The worker does not have it any more, and did not start it, unless it had lent its thread and can't go on. */
-function giveBack(state: SchedulerState, worker: WorkerRecord, id: TaskId, attempt = 1): void {
+/** The worker does not have it any more. */
+function giveBack(state: SchedulerState, worker: WorkerRecord, id: TaskId, attempt = 1, hasBegun = false): void {
   const task = currentTask(state, worker, id, attempt)
   if (task === undefined) return
-  if (!worker.suspended.has(task)) task.unstarted++
+  if (!hasBegun) task.unstarted++
   unassign(state, task, worker)
   startOver(state, task)
 }

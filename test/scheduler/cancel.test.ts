@@ -129,7 +129,7 @@ test('with a worker, what it was to stop is gone', () => {
 
 test('a worker that leaves is dismissed once what it was to stop has stopped', () => {
   const { scheduler, client, worker, sent } = twoOnOneWorker()
-  worker.send({ type: 'leaving' }, { type: 'tasks-returned', tasks: sent.slice(1), attempts: [] })
+  worker.send({ type: 'leaving' }, { type: 'tasks-returned', tasks: sent.slice(1), attempts: [], begun: [] })
   cancel(client, [sent[0]!])
   assert.equal(worker.unread.includes('farewell'), false)
   worker.send({ type: 'tasks-stopped', tasks: [sent[0]!], stoppedBy: ['thread'] })

@@ -234,7 +234,7 @@ for (const way of WAYS) {
     const worker = again(cluster, first, [done], [parent, running])
     assert.deepEqual(worker.take('free-tasks').tasks.toSorted(), [done, running].toSorted())
     assert.equal(cluster.tasks.processing, 1)
-    worker.send({ type: 'tasks-returned', tasks: [parent], attempts: [1] })
+    worker.send({ type: 'tasks-returned', tasks: [parent], attempts: [1], begun: [] })
     assert.deepEqual(worker.takeTasks(), [parent])
     const inTaskAgain = cluster.clientOfTasks('w1')
     const { lease } = cluster.state.workers.get(worker.id)!

@@ -26,7 +26,7 @@ test('a time-out of an older attempt changes nothing', () => {
   const worker = scheduler.worker()
   const [task] = client.submit(client.define(), [{}])
   worker.takeTasks()
-  worker.send({ type: 'tasks-returned', tasks: [task!], attempts: [1] })
+  worker.send({ type: 'tasks-returned', tasks: [task!], attempts: [1], begun: [] })
   assert.deepEqual(worker.takeTasks(), [task])
   worker.send({ type: 'tasks-timed-out', tasks: [task!], attempts: [1], goOn: [] })
   assert.equal(scheduler.tasks.processing, 1)

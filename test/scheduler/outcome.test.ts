@@ -102,7 +102,7 @@ test('a report of an older attempt changes nothing', () => {
   const [a] = [scheduler.worker()]
   const client = scheduler.client()
   const [x] = client.map(client.define(), 1)
-  a.send({ type: 'tasks-returned', tasks: [x!], attempts: [1] })
+  a.send({ type: 'tasks-returned', tasks: [x!], attempts: [1], begun: [] })
   assert.equal(scheduler.tasks.processing, 1)
   scheduler.skip()
 

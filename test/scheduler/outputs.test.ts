@@ -227,7 +227,7 @@ test('a copy that turns up makes the second run needless', () => {
 test('a report of an older attempt changes nothing', () => {
   const { scheduler, client, worker, split } = start()
   const { producer, outputs } = client.split(split, 3)
-  worker.send({ type: 'tasks-returned', tasks: [producer], attempts: [] })
+  worker.send({ type: 'tasks-returned', tasks: [producer], attempts: [], begun: [] })
   scheduler.skip()
 
   worker.finishOutputs([producer], 3)

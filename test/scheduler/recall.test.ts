@@ -37,7 +37,7 @@ test('a task that has not started is asked back when a thread would be idle, and
 
   const idle = scheduler.worker()
   assert.deepEqual(worker.take('recall').tasks, [ids[1]])
-  worker.send({ type: 'tasks-returned', tasks: [ids[1]!], attempts: [] })
+  worker.send({ type: 'tasks-returned', tasks: [ids[1]!], attempts: [], begun: [] })
 
   const run = idle.take('run-tasks')
   assert.deepEqual([run.tasks, run.attempts, run.unstarted], [[ids[1]], [2], [{ place: 0, count: 1 }]])
@@ -73,7 +73,7 @@ test('the question ends with the task, the future and the worker', () => {
     if (end === 'finish') worker.finish(ids)
     else if (end === 'release') client.release(...ids)
     else if (end === 'leave') worker.leave()
-    else worker.send({ type: 'leaving' }, { type: 'tasks-returned', tasks: [ids[1]!], attempts: [] })
+    else worker.send({ type: 'leaving' }, { type: 'tasks-returned', tasks: [ids[1]!], attempts: [], begun: [] })
     assert.equal(scheduler.state.recallsUnderWay, 0)
   }
 })
@@ -101,7 +101,7 @@ test('a task that came from elsewhere is not asked back by the worker that gave 
   const { worker, ids } = busyWorker(scheduler)
   const idle = scheduler.worker()
   worker.take('recall')
-  worker.send({ type: 'tasks-returned', tasks: [ids[1]!], attempts: [] })
+  worker.send({ type: 'tasks-returned', tasks: [ids[1]!], attempts: [], begun: [] })
   assert.deepEqual(idle.takeTasks(), [ids[1]])
 
   worker.finish([ids[0]!], { template: 1, us: LONG_US })
@@ -160,7 +160,7 @@ test('what waits behind a task that takes long is asked back, however short, and
 
   const idle = scheduler.worker()
   assert.deepEqual(new Set(worker.take('recall').tasks), new Set(ids.slice(1)))
-  worker.send({ type: 'tasks-returned', tasks: ids.slice(1), attempts: [] })
+  worker.send({ type: 'tasks-returned', tasks: ids.slice(1), attempts: [], begun: [] })
   assert.deepEqual(idle.takeTasks(), ids.slice(1))
   client.map(f, 5)
   assert.equal(idle.takeTasks().length, 5)
@@ -183,4 +183,18 @@ test('short tasks are not asked back', () => {
   scheduler.worker()
 
   assert.deepEqual(worker.unread, [])
+})
+
+test('the number of a start counts what had begun, and not what only came back', () => {
+  for (const [begun, unstarted] of [
+    [false, [{ place: 0, count: 1 }]],
+    [true, []],
+  ] as const) {
+    const scheduler = new SchedulerHarness()
+    const { worker, ids } = busyWorker(scheduler)
+    const idle = scheduler.worker()
+    worker.send({ type: 'tasks-returned', tasks: [ids[1]!], attempts: [], begun: begun ? [ids[1]!] : [] })
+    const run = idle.take('run-tasks')
+    assert.deepEqual([run.attempts, run.unstarted], [[2], unstarted])
+  }
 })

@@ -118,7 +118,7 @@ test('a copy that its own worker was told to make again is known, and freed in t
 
   b.send({ type: 'copies-held', tasks: [x!], sizes: [100_000] })
   assert.equal(scheduler.tasks['in-memory'], 1)
-  b.send({ type: 'tasks-returned', tasks: [x!], attempts: [2] })
+  b.send({ type: 'tasks-returned', tasks: [x!], attempts: [2], begun: [] })
   assert.deepEqual(b.unread.includes('free-tasks'), false)
 
   client.release(x!)
@@ -165,7 +165,7 @@ test('a worker that leaves as it was asked to is nobody’s fault', () => {
   for (let attempt = 1; attempt <= 5; attempt++) {
     const worker = scheduler.worker()
     assert.deepEqual(worker.takeTasks(), [x])
-    worker.send({ type: 'leaving' }, { type: 'tasks-returned', tasks: [x!], attempts: [attempt] })
+    worker.send({ type: 'leaving' }, { type: 'tasks-returned', tasks: [x!], attempts: [attempt], begun: [] })
     worker.take('farewell')
     worker.leave('it left')
   }

@@ -151,7 +151,7 @@ test('everything comes back: when a task ends, fails, is given back, or its work
   worker.fail(failed!)
   assert.deepEqual(spareOf(scheduler, worker), taken)
   const other = scheduler.worker({ ...options, threads: 2 })
-  worker.send({ type: 'tasks-returned', tasks: [returned!], attempts: [1] })
+  worker.send({ type: 'tasks-returned', tasks: [returned!], attempts: [1], begun: [] })
   assert.equal(spareOf(scheduler, other).extraSlots, 1)
   worker.leave()
   other.finish([returned!], { attempts: [2] })
@@ -171,7 +171,7 @@ test('what a dropped task takes is free once its worker is done with it, and not
   assert.equal(spareOf(scheduler, worker).lingering, 1)
   assert.deepEqual(worker.takeTasks(), [])
 
-  worker.send({ type: 'tasks-returned', tasks: [dropped!], attempts: [1] })
+  worker.send({ type: 'tasks-returned', tasks: [dropped!], attempts: [1], begun: [] })
   assert.deepEqual(worker.takeTasks(), [next])
   worker.finish([next!])
   client.release(next!)

@@ -80,7 +80,7 @@ test('a time-out and a thread that ended are failures of the task', () => {
 
 test('what goes wrong around a task is none of its failures', () => {
   const { scheduler, client, worker, task } = oneTask({ count: 1 })
-  worker.send({ type: 'tasks-returned', tasks: [task], attempts: [1] })
+  worker.send({ type: 'tasks-returned', tasks: [task], attempts: [1], begun: [] })
   assert.deepEqual(worker.takeTasks(), [task])
   worker.leave()
   const other = scheduler.worker()

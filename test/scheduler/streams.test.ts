@@ -81,7 +81,7 @@ suite('streams', () => {
   test('that come back from a thread that is gone fail, too', () => {
     const { worker, client, stream } = streaming()
     give(worker, stream, 0)
-    worker.send({ type: 'tasks-returned', tasks: [stream], attempts: [1] })
+    worker.send({ type: 'tasks-returned', tasks: [stream], attempts: [1], begun: [] })
     assert.equal(client.take('failed').code, 'ERR_HEDDLE_WORKER_LOST')
   })
 

@@ -70,7 +70,7 @@ test('a leaving worker gets nothing more, and may go when nothing of it is await
   worker.send({ type: 'leaving' })
   assert(!worker.unread.includes('farewell'))
 
-  worker.send({ type: 'tasks-returned', tasks: [y!], attempts: [1] })
+  worker.send({ type: 'tasks-returned', tasks: [y!], attempts: [1], begun: [] })
   worker.finish([x!])
 
   assert.equal(worker.take('farewell').type, 'farewell')

@@ -109,7 +109,7 @@ suite('a task that waits for others', () => {
       worker.send({ type: 'lent-lost', tasks: lost, hasCulprit, exitCode: -1, reason: 'gone' })
       worker.endTurn()
       if (hasCulprit) assert.equal(worker.takeMessage('task-exited').exitCode, 255)
-      else assert.deepEqual(worker.takeMessage('tasks-returned').tasks, [task(0)])
+      else assert.deepEqual(worker.takeMessage('tasks-returned').begun, [task(0)])
       worker.expectSilence()
     }
   })

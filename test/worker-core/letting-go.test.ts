@@ -53,7 +53,7 @@ test('recalled tasks come back if they have not started', () => {
   worker.tell({ type: 'recall', tasks: [task(1), task(2)] })
   worker.endTurn()
   const message = worker.takeMessage('tasks-returned')
-  assert.deepEqual(message, { type: 'tasks-returned', tasks: [task(1), task(2)], attempts: [2, 1] })
+  assert.deepEqual(message, { type: 'tasks-returned', tasks: [task(1), task(2)], attempts: [2, 1], begun: [] })
   worker.expectSilence()
 })
 

@@ -80,7 +80,7 @@ test('a worker that leaves takes no new tasks', () => {
   worker.takeMessage('leaving')
   worker.run([task(0)], { attempt: 2 })
   const message = worker.takeMessage('tasks-returned')
-  assert.deepEqual(message, { type: 'tasks-returned', tasks: [task(0)], attempts: [2] })
+  assert.deepEqual(message, { type: 'tasks-returned', tasks: [task(0)], attempts: [2], begun: [] })
   worker.expectSilence()
 })
 

@@ -133,7 +133,7 @@ export function onLentLost(state: WorkerState, event: Event<'lent-lost'>, out: W
     const task = findLent(state, id, attempt)
     if (task === undefined || !close(state, task, 'thread')) return
     if (i > 0 || !event.hasCulprit) {
-      state.report.addReturned(task)
+      state.report.addReturned(task, true)
       return
     }
     const exitCode = event.exitCode & 0xff

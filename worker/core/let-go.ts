@@ -43,10 +43,11 @@ export function isRunning({ state }: Task): boolean {
   return state.type === 'batched' || state.type === 'lent'
 }
 
-/** Gives a task that waits or is ready back to the scheduler. */
+/** Gives a task back to the scheduler: one that waits or is ready, or one that has begun and can't go on. */
 export function returnTask(state: WorkerState, task: Task): void {
+  const hasBegun = isRunning(task)
   forgetTask(state, task)
-  state.report.addReturned(task)
+  state.report.addReturned(task, hasBegun)
 }
 
 /** Gives back all that no thread has started, and has threads give back what they were given and have not started. */

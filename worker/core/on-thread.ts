@@ -140,7 +140,7 @@ function cut(state: WorkerState, batch: Batch, first: number): void {
     // One that ran among others begins anew, and that is for the scheduler to count.
     const isOver = task.state.type === 'abandoned' || task.template.isIo
     if (isOver || startsNothing || batch.recalled?.has(task) === true) {
-      if (close(state, batch, task, 'queue')) state.report.addReturned(task)
+      if (close(state, batch, task, 'queue')) state.report.addReturned(task, task.template.isIo)
       continue
     }
     batch.open--

@@ -19,6 +19,7 @@ export class TurnReport {
   readonly #values = new Packer()
   readonly #timings = new Timings()
   #returned = new Attempts()
+  #begun: TaskId[] = []
   #kept: TaskId[] = []
   #copies: { readonly task: TaskId; readonly sizeBytes: number; readonly isOrdered: boolean }[] = []
   #missingCopies: TaskId[] = []
@@ -42,9 +43,10 @@ export class TurnReport {
     this.#outputs.add(task, outcomes, first, durationUs)
   }
 
-  /** The task goes back unstarted. */
-  addReturned(task: Task): void {
+  /** The task goes back: unstarted, or having begun in vain. */
+  addReturned(task: Task, hasBegun = false): void {
     this.#returned.add(task)
+    if (hasBegun) this.#begun.push(task.task)
   }
 
   /** The scheduler wanted the task back, and it has started. */
@@ -145,8 +147,10 @@ export class TurnReport {
 
   #takeReturned(): WorkerInstruction {
     const { tasks, attempts } = this.#returned
+    const begun = this.#begun
     this.#returned = new Attempts()
-    return { type: 'send', message: { type: 'tasks-returned', tasks, attempts } }
+    this.#begun = []
+    return { type: 'send', message: { type: 'tasks-returned', tasks, attempts, begun } }
   }
 
   #takeStopped(): WorkerInstruction {
