@@ -261,7 +261,8 @@ export function fits(demand: Demand, worker: WorkerRecord): boolean {
 
 /** A worker has a task that another scheduler sent there: is that as if this one had? */
 export function mayAdopt({ demand }: Template, worker: WorkerRecord, hasUnitsOf: (demand: Demand) => boolean): boolean {
-  if (demand === undefined) return true
+  // Beside a task that takes several threads nothing is sent ahead.
+  if (demand === undefined) return worker.extraSlots === 0 || slotsOf(worker) < worker.join.threads
   const { needs } = demand
   if (!isCapable(demand, worker) || !hasUnitsOf(demand) || needs.memoryBytes > worker.free.memoryBytes) return false
   if (needs.threads === 0 ? worker.free.ioTasks <= 0 : needs.threads > 1 && slotsOf(worker) > 0) return false
