@@ -824,10 +824,10 @@ export class SimulatedClient {
 
   /** Only what runs says how far it is; a value that was lost is made again. */
   #checkReport(task: TaskId): void {
-    const { counts, hasDeaths, retrying, operating } = this.#world
+    const { counts, hasDeaths, hasCrashes, retrying, operating } = this.#world
     counts.reports++
     const future = this.#futures.get(task)
-    const mayRunAgain = hasDeaths || counts.restarts > 0 || retrying + operating > 0
+    const mayRunAgain = hasDeaths || hasCrashes || counts.restarts > 0 || retrying + operating > 0
     assert(future?.isOver !== true || mayRunAgain, `${task} says how far it is, and is over`)
   }
 
