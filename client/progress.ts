@@ -42,7 +42,7 @@ const DEFAULT_COLUMNS = 80
  * @example
  * ```ts
  * const pages = client.map((n: number) => n * n, [1, 2, 3])
- * await progress(pages)                     // square ━━━━━━━━━━━━────────  61/100  212/s  0.2 s left
+ * await progress(pages)                     // square ━━━━━━━━━━━━────────  61/100  12/s  3s left
  * console.log(await client.gather(pages))   // => [ 1, 4, 9 ]
  * ```
  */

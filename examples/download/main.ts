@@ -1,11 +1,14 @@
 /**
- * Downloads 160 pages of two slow sites: as fast as they come, in tasks that take no thread, and politely, with limits for
- * each site that hold for the whole cluster. What it prints is at the end of the file.
+ * Downloads pages of two slow sites: some in a plain loop, some in the threads of one machine, and then 160 of them as fast
+ * as they come, in tasks that take no thread, and politely, with limits for each site that hold for the whole cluster. What
+ * it prints is at the end of the file, and how long each took goes to the standard error.
  */
 import { connect, LocalCluster, type Client } from 'heddle'
 import { Site } from './sites.js'
 
 const PAGES_PER_SITE = 80
+/** A few are enough to see how slow that is. */
+const FEW = 16
 const AT_ONCE = 4
 const PER_SECOND = 20
 
@@ -23,12 +26,29 @@ const download = async (url: string): Promise<number> => {
   return (await response.text()).length
 }
 
+const loopSeconds = await seconds(async () => {
+  let count = 0
+  for (const url of first.pages(FEW)) count += (await (await fetch(url)).text()) === '' ? 0 : 1
+  console.log(`${count} pages, in a plain loop`)
+})
+console.error(`${FEW} in a plain loop: ${loopSeconds.toFixed(1)} s`)
+console.log(`one at a time: ${first.mostAtOnce === 1}`)
+
+for (const site of sites) site.forget()
+const threadsSeconds = await seconds(async () => {
+  const sizes = await client.gather(client.map(download, first.pages(FEW)))
+  console.log(`${sizes.length} pages, in the threads of one machine`)
+})
+console.error(`${FEW} in two threads: ${threadsSeconds.toFixed(1)} s`)
+console.log(`as many at once as there are threads: ${first.mostAtOnce === 2}`)
+
+for (const site of sites) site.forget()
 const quickSeconds = await seconds(async () => {
   const pages = sites.flatMap((site) => site.pages(PAGES_PER_SITE))
   const sizes = await client.gather(client.map(download, pages, { resources: { threads: 0 } }))
   console.log(`${sizes.length} pages, as fast as they come`)
 })
-console.error(`one after another in two threads they would take 8 s; this took ${quickSeconds.toFixed(1)} s`)
+console.error(`160 as fast as they come: ${quickSeconds.toFixed(1)} s`)
 console.log(`more at once than there are threads: ${sites.every(({ mostAtOnce }) => mostAtOnce > 4)}`)
 
 for (const site of sites) site.forget()
@@ -36,6 +56,7 @@ const politeSeconds = await seconds(async () => {
   const sizes = await Promise.all(sites.map((site) => downloadPolitely(client, site)))
   console.log(`${sizes.flat().length} pages, politely`)
 })
+console.error(`160 politely: ${politeSeconds.toFixed(1)} s`)
 console.log(
   `never more than ${AT_ONCE} at once from one site: ${sites.every(({ mostAtOnce }) => mostAtOnce <= AT_ONCE)}`,
 )
@@ -57,6 +78,10 @@ async function seconds(work: () => Promise<void>): Promise<number> {
   return (performance.now() - startedAtMs) / 1_000
 }
 
+// => 16 pages, in a plain loop
+// => one at a time: true
+// => 16 pages, in the threads of one machine
+// => as many at once as there are threads: true
 // => 160 pages, as fast as they come
 // => more at once than there are threads: true
 // => 160 pages, politely

@@ -67,6 +67,7 @@ test('a value that crosses with its cancellation is dropped', async () => {
   const cancelled = future.cancel()
   scheduler.values([[id!, 2]])
   const [message] = await scheduler.until('cancel')
+  assert.equal(message!.graceMs, 500, 'the grace of whoever says nothing of it')
   scheduler.send({ type: 'cancelled', request: message!.request, stoppedBy: ['none'] })
   assert.deepEqual(await cancelled, { stoppedBy: 'none' })
   await awaited

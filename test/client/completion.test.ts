@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import test from 'node:test'
 import { asCompleted } from '../../client/as-completed.js'
 import { delayed } from '../../client/delayed.js'
@@ -8,6 +10,9 @@ import type { TaskId } from '../../protocol/ids.js'
 import { encodeValue } from '../../protocol/values/encode.js'
 import { eventually } from '../support/eventually.js'
 import { FakeScheduler } from './fake-scheduler.js'
+
+setFlagsFromString('--expose-gc')
+const collectGarbage = runInNewContext('gc') as () => void
 
 const double = (x: number): number => x * 2
 
@@ -230,6 +235,28 @@ test('a listener hears each change of the status, once of what is over, and noth
   assert.deepEqual(heard, ['a finished', 'late error'])
   // @ts-expect-error No function.
   assert.throws(() => a!.onStatus('a'), { code: 'ERR_HEDDLE_INVALID_OPTION' })
+})
+
+test('wait, asCompleted and reports hold their futures until they are over', async () => {
+  await using scheduler = await FakeScheduler.start()
+  const { client } = scheduler
+  const waits = (() => {
+    const [a, b, c] = [0, 1, 2].map((x) => client.submit(double, x))
+    const reports = c!.progress[Symbol.asyncIterator]()
+    return [wait([a!]), asCompleted([b!]).next(), reports.next()] as const
+  })()
+  const lost = new WeakRef((() => client.submit(double, 3))())
+  const ids = await scheduler.untilSubmitted(4)
+  await eventually('the end of a future that nobody waits for', () => {
+    collectGarbage()
+    return lost.deref() === undefined && scheduler.released.length > 0
+  })
+  assert.deepEqual(scheduler.released, [ids[3]])
+  scheduler.send({ type: 'finished', tasks: ids.slice(0, 3) })
+  const [waited, next, reported] = await Promise.all(waits)
+  assert.equal(waited.done.length, 1)
+  assert.equal(next.done, false)
+  assert.equal(reported.done, true)
 })
 
 test('futuresOf finds futures wherever a task would find them, each once', async () => {

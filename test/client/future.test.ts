@@ -50,6 +50,22 @@ test('futures awaited in one turn are asked for in one message', async () => {
   assert.equal(scheduler.all('want').length, 1)
 })
 
+test('allSettled and any take futures as they take promises', async () => {
+  await using scheduler = await FakeScheduler.start()
+  const futures = scheduler.client.map(double, [1, 2])
+  const ids = await scheduler.untilSubmitted(2)
+  const both = Promise.allSettled(futures)
+  const any = Promise.any(futures)
+  await scheduler.until('want')
+  const bad = new RangeError('no')
+  scheduler.threw([ids[0]!], bad)
+  scheduler.values([[ids[1]!, 4]])
+  assert.equal(await any, 4)
+  const [first, second] = await both
+  assert.ok(first!.status === 'rejected' && (first!.reason as Error).message === 'no')
+  assert.deepEqual(second, { status: 'fulfilled', value: 4 })
+})
+
 test('the status of a future tells what became known without awaiting it', async () => {
   await using scheduler = await FakeScheduler.start()
   const [a, b, c, d] = scheduler.client.map(double, [1, 2, 3, 4])

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import { LastingConnection } from '../../client/lasting-connection.js'
+import { SchedulerUnreachableError } from '../../protocol/errors.js'
 import { arrayId, taskId } from '../../protocol/ids.js'
 import { MAX_UNACKNOWLEDGED_BYTES } from '../../protocol/limits.js'
 import {
@@ -146,6 +147,22 @@ test('where nothing is kept, a connection that breaks is the end', async () => {
   scheduler.cut(0)
   await scheduler.until('end')
   assert.equal(scheduler.heard.length, 1)
+})
+
+test('a scheduler that does not come back within its grace is given up, with what was wrong last', async () => {
+  const scheduler = await Scheduler.start({ graceMs: 300 })
+  const { client } = scheduler
+  client.send(numbered(1))
+  await scheduler.numbers(0, 1)
+  scheduler.gate = Promise.reject(new SchedulerUnreachableError('Nobody answers.', { retryable: true }))
+  scheduler.gate.catch(() => undefined) // It is dialled a little later.
+  scheduler.cut(0)
+  await scheduler.until('end')
+  assert.match(scheduler.events.at(-1)!, /It did not come back: Nobody answers\. Check that it runs, and connect again/)
+  // Whoever waits for it goes on, and nothing is dialled any more.
+  await client.whenAcknowledged()
+  await client.whenDrained()
+  assert.deepEqual(scheduler.events.slice(0, -1), ['lost'])
 })
 
 test('so much that is not acknowledged keeps the client from saying more', async () => {

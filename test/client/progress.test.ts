@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import { progress } from '../../client/progress.js'
+import { ProgressGroup } from '../../client/progress-group.js'
 import { FakeScheduler } from './fake-scheduler.js'
 
 const double = (x: number): number => x * 2
@@ -27,6 +28,16 @@ test('a terminal has a bar for each function, drawn over itself, and failures do
   assert.ok(last.every((line) => line.length <= 100))
   // Nothing was asked for but outcomes.
   assert.deepEqual(scheduler.wanted, [])
+})
+
+test('a bar says how fast tasks end, and how long the rest takes at that pace', () => {
+  const group = new ProgressGroup('load', 1_000)
+  group.total = 100
+  for (let task = 0; task < 50; task++) group.end(task, 'well', 1_000 + (task + 1) * 40)
+  assert.equal(group.line(), 'load: 50/100, 25/s, 2s left')
+  assert.match(group.bar(80), /^load {17}(━+)─+ {2}50\/100 {2}25\/s {2}2s left$/)
+  for (let task = 50; task < 100; task++) group.end(task, 'well', 5_000)
+  assert.equal(group.line(), 'load: 100/100, 25/s')
 })
 
 test('elsewhere nothing is written, unless lines are asked for: one for each tenth at most', async () => {

@@ -287,6 +287,18 @@ test('a map over more than 1,000 items is encoded between other work', async () 
   assert.ok(turns >= 14, `${turns} turns of the event loop`)
 })
 
+test('a large map copies the list, and not the items', async () => {
+  await using scheduler = await FakeScheduler.start()
+  const items = Array.from({ length: 2_000 }, (_, i) => ({ number: i }))
+  const last = items.at(-1)!
+  const futures = scheduler.client.map(({ number }: { number: number }) => number, items)
+  items.length = 0
+  last.number = -1
+  assert.equal((await scheduler.untilSubmitted(2_000)).length, futures.length)
+  const sent = scheduler.all('submit').flatMap(argumentsIn)
+  assert.deepEqual([sent[0], sent.at(-1)], [[{ number: 0 }], [{ number: -1 }]])
+})
+
 test('in a large map, an item that cannot be sent rejects its own future, and what needs it', async () => {
   await using scheduler = await FakeScheduler.start()
   const { client } = scheduler

@@ -6,7 +6,7 @@ import test from 'node:test'
 import { PROJECT } from '../support/project.js'
 import { runProgram } from '../support/run-program.js'
 
-test('160 pages come at once without threads, and politely with limits', async () => {
+test('pages come one by one, in threads, all at once without threads, and politely with limits', async () => {
   const source = readFileSync(path.join(PROJECT, 'examples/download/main.ts'), 'utf8')
   const expected = [...source.matchAll(/^\/\/ => (.*)$/gm)].map(([, line]) => line)
   const printed = await runProgram(process.execPath, ['dist/examples/download/main.js'], { cwd: PROJECT })

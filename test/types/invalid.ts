@@ -44,7 +44,7 @@ client.map((x: number) => x, [text])
 client.map((x: number, unit: string) => x + unit, [1])
 // @ts-expect-error `args` of the wrong type.
 client.map((x: number, unit: string) => x + unit, [1], { args: [3] })
-// @ts-expect-error An option of later versions.
+// @ts-expect-error An option of maps over async iterables only.
 client.map((x: number) => x, [1], { inFlight: 3 })
 // @ts-expect-error A number is no list.
 client.map((x: number) => x, 3)
