@@ -222,6 +222,18 @@ test('a task under an explicit key lives until the last of its futures is releas
   scheduler.expectEmpty()
 })
 
+test('an explicit key with other code is refused', () => {
+  const scheduler = new SchedulerHarness()
+  scheduler.worker()
+  const [one, two] = [scheduler.client(), scheduler.client()]
+  one.submit(one.define('load'), [{ key: 'model', arg: 1 }])
+
+  const [other] = two.submit(two.define('store'), [{ key: 'model', arg: 1 }])
+
+  const failed = two.take('failed')
+  assert.deepEqual([failed.tasks, failed.code], [[other], 'ERR_HEDDLE_KEY_CONFLICT'])
+})
+
 test('an explicit key with other arguments is refused', () => {
   const scheduler = new SchedulerHarness()
   scheduler.worker()
