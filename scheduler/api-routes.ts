@@ -1,7 +1,17 @@
 /** Answers `/api/v1`. Who may ask has been checked by then. */
 import type * as Fastify from 'fastify'
 import { HeddleError, type ErrorCode } from '../protocol/errors.js'
-import { METRICS_PATH, OPENAPI_PATH, TASK_ACTIONS, TASK_HISTORY, TASK_VIEW, VIEWS, type Views } from './api.js'
+import {
+  ACTIONS,
+  METRICS_PATH,
+  OPENAPI_PATH,
+  TASK_HISTORY,
+  TASK_VIEW,
+  UNKNOWN,
+  VIEWS,
+  type Action,
+  type Views,
+} from './api.js'
 import type { Metrics } from './metrics.js'
 import { describeApi } from './openapi.js'
 import type { Sessions } from './sessions.js'
@@ -10,6 +20,12 @@ import { historyOf } from './task-history.js'
 export interface ApiOptions {
   readonly machine: Views
   readonly sessions: Pick<Sessions, 'nowMs' | 'operate' | 'askWorkers' | 'connections' | 'relayedBytes'>
+}
+
+const UNKNOWN_CODES: Readonly<Record<Action['parameter'], ErrorCode>> = {
+  key: 'ERR_HEDDLE_UNKNOWN_KEY',
+  fingerprint: 'ERR_HEDDLE_INVALID_OPTION',
+  name: 'ERR_HEDDLE_INVALID_OPTION',
 }
 
 interface OfTask {
@@ -35,12 +51,18 @@ export function addApi(app: Fastify.FastifyInstance, { machine, sessions }: ApiO
       answerError(reply, 503, error.code, error.message)
     }
   })
-  for (const { path, action } of TASK_ACTIONS) {
-    app.post<OfTask>(path, async ({ params: { key } }, reply) => {
-      const outcome = await sessions.operate(action, key)
-      if (outcome === 'unknown') return answerUnknown(reply, key)
-      if (outcome !== undefined) return await reply.send({ key, outcome })
-      answerStopped(reply)
+  for (const { path, action, parameter } of ACTIONS) {
+    app.post<{ readonly Params: Readonly<Record<string, string>> }>(path, async ({ params }, reply) => {
+      const target = params[parameter] ?? ''
+      const answer = await sessions.operate(action, target)
+      if (answer === undefined) return answerStopped(reply)
+      const { outcome, count } = answer
+      if (outcome === 'unknown') return answerError(reply, 404, UNKNOWN_CODES[parameter], UNKNOWN[parameter](target))
+      if (outcome === 'unwatched') {
+        const message = `Worker ${target} has no nanny, so nobody would start it again; drain it, and start another.`
+        return answerError(reply, 409, 'ERR_HEDDLE_INVALID_OPTION', message)
+      }
+      return await reply.send({ [parameter]: target, outcome, count })
     })
   }
 
@@ -74,8 +96,7 @@ function answerStopped(reply: Fastify.FastifyReply): void {
 }
 
 function answerUnknown(reply: Fastify.FastifyReply, key: string): void {
-  const message = `There is no task ${key}: it was never submitted, or nobody needs it any more.`
-  answerError(reply, 404, 'ERR_HEDDLE_UNKNOWN_KEY', message)
+  answerError(reply, 404, UNKNOWN_CODES.key, UNKNOWN.key(key))
 }
 
 export function answerError(reply: Fastify.FastifyReply, statusCode: number, code: ErrorCode, message: string): void {

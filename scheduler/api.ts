@@ -1,12 +1,14 @@
 /** The routes of `/api/v1`: what each is, for the server that answers them and for the description that people read. */
 import {
-  actionOutcome,
   clusterOverview,
   errorList,
   functionList,
   health,
+  kindActionOutcome,
+  taskActionOutcome,
   taskDetails,
   taskHistory,
+  workerActionOutcome,
   workerList,
 } from '../protocol/messages/api.js'
 import { clusterStatus } from '../protocol/messages/status.js'
@@ -24,11 +26,13 @@ export interface View {
   read(machine: Views, nowMs: number): unknown
 }
 
-/** A route about one task, named by its key. */
-export interface TaskAction {
+/** A route that changes something about what its parameter names. */
+export interface Action {
   readonly path: string
+  readonly parameter: 'key' | 'fingerprint' | 'name'
   readonly summary: string
   readonly action: OperatorAction
+  readonly answer: Field<unknown>
 }
 
 export const VIEWS: readonly View[] = [
@@ -82,19 +86,50 @@ export const TASK_HISTORY = {
   answer: taskHistory,
 } as const
 
-export const TASK_ACTIONS: readonly TaskAction[] = [
+const OF_TASK = { parameter: 'key', answer: taskActionOutcome } as const
+const OF_WORKER = { parameter: 'name', answer: workerActionOutcome } as const
+
+export const ACTIONS: readonly Action[] = [
   {
+    ...OF_TASK,
     path: '/api/v1/tasks/:key/cancel',
     summary: 'Cancels a task for everybody: it fails with ERR_HEDDLE_TASK_CANCELLED, and so does what needs it.',
     action: 'cancel',
   },
   {
+    ...OF_TASK,
     path: '/api/v1/tasks/:key/retry',
     summary: 'Runs a failed task again, with the inputs that it failed for, and with what failed for the same reason.',
     action: 'retry',
   },
+  {
+    parameter: 'fingerprint',
+    answer: kindActionOutcome,
+    path: '/api/v1/errors/:fingerprint/retry',
+    summary: 'Runs all tasks again that are failed now because of one kind of error.',
+    action: 'retry-kind',
+  },
+  {
+    ...OF_WORKER,
+    path: '/api/v1/workers/:name/drain',
+    summary: 'Lets a worker go: it gets nothing new, what it runs ends, its values move to others.',
+    action: 'drain',
+  },
+  {
+    ...OF_WORKER,
+    path: '/api/v1/workers/:name/restart',
+    summary: 'As drain; but then its process is started again, by its nanny.',
+    action: 'restart',
+  },
 ]
-export const ACTION_ANSWER = actionOutcome
+
+/** What there is not, when a parameter names none. */
+export const UNKNOWN: Readonly<Record<Action['parameter'], (target: string) => string>> = {
+  key: (key) => `There is no task ${key}: it was never submitted, or nobody needs it any more.`,
+  fingerprint: (fingerprint) =>
+    `There is no kind of error ${fingerprint}, or it was forgotten; /api/v1/errors has them.`,
+  name: (name) => `There is no worker ${name}; /api/v1/workers has them.`,
+}
 
 export const OPENAPI_PATH = '/api/v1/openapi.json'
 export const METRICS_PATH = '/metrics'

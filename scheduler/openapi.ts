@@ -2,18 +2,18 @@
 import { packageVersion } from '../common/node/package-version.js'
 import { apiError } from '../protocol/messages/api.js'
 import type { Field, Shape } from '../protocol/schema.js'
-import { ACTION_ANSWER, METRICS_PATH, OPENAPI_PATH, TASK_ACTIONS, TASK_HISTORY, TASK_VIEW, VIEWS } from './api.js'
+import { ACTIONS, METRICS_PATH, OPENAPI_PATH, TASK_HISTORY, TASK_VIEW, VIEWS, type Action } from './api.js'
 
 const ERROR = { $ref: '#/components/schemas/Error' }
 const UNAUTHORIZED = answer('No token, a wrong one, or one that has expired.', ERROR)
 const FORBIDDEN = answer('A token for something else, or a page of another site.', ERROR)
 const UNKNOWN = answer('There is no such task: it was never submitted, or nobody needs it any more.', ERROR)
-const KEY = {
-  name: 'key',
-  in: 'path',
-  required: true,
-  description: 'As future.key and the log have it, URL-encoded.',
-  schema: { type: 'string' },
+const KEY = parameterOf('key', 'As future.key and the log have it, URL-encoded.')
+
+const PARAMETERS: Readonly<Record<Action['parameter'], Shape>> = {
+  key: KEY,
+  fingerprint: parameterOf('fingerprint', 'As /api/v1/errors has it.'),
+  name: parameterOf('name', 'Of a worker, as /api/v1/workers has it, URL-encoded.'),
 }
 
 export function describeApi(): Shape {
@@ -39,10 +39,15 @@ export function describeApi(): Shape {
       503: answer('Too many such questions are open, or the scheduler stops.', ERROR),
     }),
   }
-  for (const { path, summary } of TASK_ACTIONS) {
-    const responses = { 200: fieldAnswer(ACTION_ANSWER), 404: UNKNOWN, 503: answer('The scheduler stops.', ERROR) }
+  for (const { path, summary, parameter, action, answer: shape } of ACTIONS) {
+    const responses = {
+      200: fieldAnswer(shape),
+      404: parameter === 'key' ? UNKNOWN : answer('There is no such thing.', ERROR),
+      ...(action === 'restart' && { 409: answer('The worker has no nanny, so nobody would start it again.', ERROR) }),
+      503: answer('The scheduler stops.', ERROR),
+    }
     paths[templateOf(path)] = {
-      parameters: [KEY],
+      parameters: [PARAMETERS[parameter]],
       post: { ...operation(summary, responses), description: 'Takes the token of a client.' },
     }
   }
@@ -77,6 +82,10 @@ export function describeApi(): Shape {
       },
     },
   }
+}
+
+function parameterOf(name: string, description: string): Shape {
+  return { name, in: 'path', required: true, description, schema: { type: 'string' } }
 }
 
 function operation(summary: string, responses: Readonly<Record<number, Shape>>): Shape {

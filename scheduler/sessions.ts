@@ -10,7 +10,6 @@ import { clientId, workerId, type ClientId, type WorkerId } from '../protocol/id
 import { CLIENT_SILENCE_MS, HANDSHAKE_TIMEOUT_MS, MAX_CONNECTIONS, MAX_LOOKERS_QUESTIONS } from '../protocol/limits.js'
 import { clientToScheduler, schedulerToClient } from '../protocol/messages/client.js'
 import type { ClientToScheduler, SchedulerToClient } from '../protocol/messages/client.js'
-import type { ActionOutcome } from '../protocol/messages/api.js'
 import type { Hello, Role } from '../protocol/messages/handshake.js'
 import type { Runs } from '../protocol/messages/runs.js'
 import { schedulerToWorker, workerToScheduler } from '../protocol/messages/worker.js'
@@ -26,7 +25,7 @@ import type { SchedulerEvent } from './core/events.js'
 import type { Answer, LookersQuestion } from './core/inquiry.js'
 import type { JournalRecord } from './core/journal-record.js'
 import type { SchedulerMachine } from './core/machine.js'
-import type { OperatorAction } from './core/on-operator.js'
+import type { OperatorAction, OperatorAnswer } from './core/on-operator.js'
 import type { MemberId, SchedulerInstruction } from './core/instructions.js'
 import { OpenQuestions } from './open-questions.js'
 import type { Grant, TokenRole } from './role-token.js'
@@ -67,7 +66,7 @@ export class Sessions {
   #onRuns: ((worker: string, message: Runs) => void) | undefined
   readonly #keep: NonNullable<SessionsOptions['keep']>
   /** Who waits for an answer: each has it by the end of the turn. */
-  readonly #operators = new OpenQuestions<ActionOutcome['outcome']>()
+  readonly #operators = new OpenQuestions<OperatorAnswer>()
   /** Who only looks waits for what workers tell. */
   readonly #lookers = new OpenQuestions<Answer>()
   #lastClient: number
@@ -135,11 +134,11 @@ export class Sessions {
   }
 
   /** Does what somebody asks for who looks after the cluster; `undefined` when the scheduler stops instead. */
-  async operate(action: OperatorAction, key: string): Promise<ActionOutcome['outcome'] | undefined> {
+  async operate(action: OperatorAction, target: string): Promise<OperatorAnswer | undefined> {
     if (this.#isClosed) return undefined
-    const { request, answer: outcome } = this.#operators.ask()
-    this.#submit({ type: 'operator-asked', request, action, key, nowMs: this.nowMs })
-    return await outcome
+    const { request, answer: told } = this.#operators.ask()
+    this.#submit({ type: 'operator-asked', request, action, target, nowMs: this.nowMs })
+    return await told
   }
 
   /**
@@ -348,7 +347,7 @@ export class Sessions {
         break
       }
       case 'answer-operator':
-        this.#operators.settle(instruction.request, instruction.outcome)
+        this.#operators.settle(instruction.request, instruction.answer)
         break
       case 'answer-looker':
         this.#lookers.settle(instruction.request, instruction.answer)

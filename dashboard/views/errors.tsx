@@ -4,6 +4,7 @@ import { formatDuration } from '../../common/units.js'
 import type { ErrorGroup } from '../../protocol/messages/api.js'
 import { withoutOurFrames } from '../model/stack.js'
 import { counted, whole } from '../model/words.js'
+import { Actions } from '../parts/actions.js'
 import { FindTask, TaskLink } from '../parts/task-link.js'
 import { useLook, useReading } from '../store.js'
 
@@ -30,7 +31,19 @@ export function Errors(): JSX.Element {
 }
 
 function Group({ group }: { readonly group: ErrorGroup }): JSX.Element {
-  const { functionName, code, text, count, retried, firstSecondsAgo, lastSecondsAgo, lastKey, lastWorker } = group
+  const {
+    fingerprint,
+    failedNow,
+    functionName,
+    code,
+    text,
+    count,
+    retried,
+    firstSecondsAgo,
+    lastSecondsAgo,
+    lastKey,
+    lastWorker,
+  } = group
   const [message = '', ...stack] = withoutOurFrames(text).split('\n')
   return (
     <article class="error">
@@ -46,6 +59,19 @@ function Group({ group }: { readonly group: ErrorGroup }): JSX.Element {
         The last was <TaskLink task={lastKey} />
         {lastWorker !== '' && ` on ${lastWorker}`}.
       </p>
+      {failedNow > 0 && (
+        <Actions
+          path={`errors/${fingerprint}`}
+          actions={[
+            {
+              name: 'retry',
+              label: `Run ${counted(failedNow, 'task')} again`,
+              done: 'They run again.',
+              ended: 'None of them is failed any more.',
+            },
+          ]}
+        />
+      )}
       {stack.length > 0 && (
         <details>
           <summary>Stack</summary>

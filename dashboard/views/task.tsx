@@ -6,10 +6,18 @@ import { withoutOurFrames } from '../model/stack.js'
 import { whole } from '../model/words.js'
 import { Table } from '../parts/table.js'
 import { History } from '../parts/task-history.js'
-import { TaskActions } from '../parts/task-actions.js'
+import { Actions, type Action } from '../parts/actions.js'
 import { FindTask, TaskLink } from '../parts/task-link.js'
 import { Tiles } from '../parts/tiles.js'
 import { useLook, useReading } from '../store.js'
+
+const RETRY: Action = {
+  name: 'retry',
+  label: 'Run it again',
+  done: 'It runs again.',
+  ended: 'It has not failed, so there is nothing to run again.',
+}
+const CANCEL: Action = { name: 'cancel', label: 'Cancel it', done: 'It is cancelled.', ended: 'It had ended already.' }
 
 export function Task(): JSX.Element {
   const key = decoded(location.hash.split('/').slice(2).join('/'))
@@ -38,7 +46,11 @@ function Told({ task }: { readonly task: TaskDetails | null }): JSX.Element {
       {details.map((detail) => (
         <p key={detail}>{detail}</p>
       ))}
-      <TaskActions key={key} task={key} actions={state === 'failed' ? ['retry'] : isOver ? [] : ['cancel']} />
+      <Actions
+        key={key}
+        path={`tasks/${encodeURIComponent(key)}`}
+        actions={state === 'failed' ? [RETRY] : isOver ? [] : [CANCEL]}
+      />
       {error !== undefined && <Failure error={error} task={key} />}
       <Tiles
         tiles={[

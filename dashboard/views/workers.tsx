@@ -3,6 +3,7 @@ import type { JSX } from 'preact'
 import { formatBytes, formatDuration } from '../../common/units.js'
 import type { RunningView, Watched, WorkerView } from '../../protocol/messages/watch.js'
 import { percent, whole } from '../model/words.js'
+import { Actions, type Action } from '../parts/actions.js'
 import { Legend } from '../parts/bar.js'
 import { MemoryBar, MEMORY_KINDS } from '../parts/memory.js'
 import { Table } from '../parts/table.js'
@@ -80,11 +81,31 @@ export function Workers({ watched: { cluster, nowMs } }: { readonly watched: Wat
             isFigure: true,
           },
           { title: 'State', cell: stateOf, order: ({ worker }) => nowMs - worker.heardAtMs },
+          { title: 'What to do', cell: (row) => <WorkerActions row={row} /> },
         ]}
       />
       {rows.length > 0 && <Legend parts={MEMORY_KINDS} />}
     </>
   )
+}
+
+const DRAIN: Action = {
+  name: 'drain',
+  label: 'Drain',
+  warning: 'It gets nothing new, ends what it runs, gives its values to others, and goes.',
+  done: 'It goes.',
+  ended: 'It is going already.',
+}
+const RESTART: Action = {
+  name: 'restart',
+  label: 'Restart',
+  warning: 'It ends what it runs, gives its values to others, and its process is started again.',
+  done: 'It starts afresh.',
+  ended: 'It is going already.',
+}
+
+function WorkerActions({ row: { name, worker } }: { readonly row: Row }): JSX.Element {
+  return <Actions path={`workers/${encodeURIComponent(name)}`} actions={worker.isLeaving ? [] : [DRAIN, RESTART]} />
 }
 
 function nameOf({ name, worker }: Row): JSX.Element {

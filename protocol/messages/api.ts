@@ -55,6 +55,7 @@ export const errorGroup = record({
   lastSecondsAgo: real,
   lastKey: about('Of the task that failed last.', text),
   lastWorker: about('Where that was; empty when it did not run.', text),
+  failedNow: about('Tasks that are failed now because of it: those that can be run again.', integer),
 })
 export type ErrorGroup = Infer<typeof errorGroup>
 export const errorList = record({
@@ -131,10 +132,13 @@ export const taskHistory = record({
 })
 export type TaskHistory = Infer<typeof taskHistory>
 
-export const actionOutcome = record({
-  key: text,
-  outcome: about('done, or ended: there was nothing left to do it to.', oneOf('done', 'ended', 'unknown')),
-})
-export type ActionOutcome = Infer<typeof actionOutcome>
+const actionOutcome = {
+  outcome: about('done, or ended: there was nothing left to do it to.', oneOf('done', 'ended')),
+  count: about('How many tasks, or workers, it was done to.', integer),
+}
+/** Of what is done to a task, to the failed tasks of one kind of error, and to a worker. */
+export const taskActionOutcome = record({ key: text, ...actionOutcome })
+export const kindActionOutcome = record({ fingerprint: text, ...actionOutcome })
+export const workerActionOutcome = record({ name: text, ...actionOutcome })
 
 export const apiError = record({ code: about('One of the codes in docs/errors.md.', text), message: text })

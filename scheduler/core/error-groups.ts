@@ -18,11 +18,15 @@ interface Group {
   lastAtMs: number
   lastKey: string
   lastWorker: string
+  /** Tasks that are failed now because a run of theirs ended so. */
+  failedNow: number
 }
 
 export class ErrorGroups {
   /** By fingerprint; the one that was not seen for longest is the first. */
   readonly #groups = new Map<string, Group>()
+  /** Tasks that are failed now, each with the group of its last run; one that is forgotten may be among these. */
+  readonly #failed = new Map<Task, Group>()
   #total = 0
 
   get size(): number {
@@ -48,15 +52,39 @@ export class ErrorGroups {
         lastAtMs: nowMs,
         lastKey: '',
         lastWorker: '',
+        failedNow: 0,
       }
     } else this.#groups.delete(fingerprint)
     group.count++
     if (isRetried) group.retried++
+    else {
+      group.failedNow++
+      this.#failed.set(task, group)
+    }
     group.lastAtMs = nowMs
     group.lastKey = keyOf(task)
     group.lastWorker = failure.worker
     this.#groups.set(fingerprint, group)
     if (this.#groups.size > MAX_ERROR_GROUPS) this.#groups.delete(this.#groups.keys().next().value!)
+  }
+
+  /** The task is failed no more. */
+  leave(task: Task): void {
+    const group = this.#failed.get(task)
+    if (group === undefined) return
+    group.failedNow--
+    this.#failed.delete(task)
+  }
+
+  /** The tasks that are failed now; `undefined` when there is no group of this fingerprint. */
+  failedOf(fingerprint: string): Task[] | undefined {
+    const group = this.#groups.get(fingerprint)
+    return group && [...this.#failed].flatMap(([task, its]) => (its === group ? [task] : []))
+  }
+
+  /** Each with the number that its group counts, for the check of invariants. */
+  get failed(): ReadonlyMap<Task, { readonly failedNow: number }> {
+    return this.#failed
   }
 
   list(nowMs: number): ErrorList {

@@ -31,7 +31,7 @@ export type SchedulerEvent = { readonly nowMs: number } &
         readonly type: 'operator-asked'
         readonly request: number
         readonly action: OperatorAction
-        readonly key: string
+        readonly target: string
       }
     /** Somebody who only looks asks workers; answered by `answer-looker` with the same number, once they have answered. */
     | { readonly type: 'looker-asked'; readonly request: number; readonly question: LookersQuestion }

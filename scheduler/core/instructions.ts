@@ -1,11 +1,11 @@
 /** What the scheduler's core asks its shell to do. The shell obeys with one `switch` and decides nothing. */
 import type { ErrorCode } from '../../protocol/errors.js'
 import type { ClientId, WorkerId } from '../../protocol/ids.js'
-import type { ActionOutcome } from '../../protocol/messages/api.js'
 import type { SchedulerToClient } from '../../protocol/messages/client.js'
 import type { SchedulerToWorker } from '../../protocol/messages/worker.js'
 import type { Answer } from './inquiry.js'
 import type { JournalRecord } from './journal-record.js'
+import type { OperatorAnswer } from './on-operator.js'
 
 /** Who is at one end of a relay. */
 export type MemberId =
@@ -29,6 +29,6 @@ export type SchedulerInstruction =
   | { readonly type: 'cut-relay'; readonly relay: number }
   /** Ready tasks wait for what there isn't: a worker, or a limit. Told once. */
   | { readonly type: 'tell-blocked'; readonly reason: string }
-  | { readonly type: 'answer-operator'; readonly request: number; readonly outcome: ActionOutcome['outcome'] }
+  | { readonly type: 'answer-operator'; readonly request: number; readonly answer: OperatorAnswer }
   | { readonly type: 'answer-looker'; readonly request: number; readonly answer: Answer }
   | { readonly type: 'close-worker'; readonly worker: WorkerId; readonly code: ErrorCode; readonly reason: string }

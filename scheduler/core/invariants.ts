@@ -18,6 +18,7 @@ export function checkInvariants(state: SchedulerState): void {
   const tasks = allTasks(state)
   checkTasks(state, tasks)
   checkVictims(state, tasks)
+  checkErrors(state, tasks)
   checkLinks(tasks)
   checkWorkers(state, tasks)
   checkDemands(state)
@@ -139,6 +140,18 @@ function checkProducer({ id, state: at, inputs, producer, template, array, index
 }
 
 /** Every failed task with inputs is known as a victim of its failure, and nothing else is. */
+function checkErrors({ errors }: SchedulerState, tasks: ReadonlySet<Task>): void {
+  const counts = new Map<{ readonly failedNow: number }, number>()
+  for (const [task, group] of errors.failed) {
+    assert(
+      task.state.type === 'failed' && tasks.has(task),
+      `task ${task.id} is said to be failed, and is ${task.state.type}`,
+    )
+    counts.set(group, (counts.get(group) ?? 0) + 1)
+  }
+  for (const [group, count] of counts) assert(group.failedNow === count, 'a kind of error counts other failed tasks')
+}
+
 function checkVictims({ victims }: SchedulerState, tasks: ReadonlySet<Task>): void {
   let known = 0
   for (const [failure, failed] of victims) {

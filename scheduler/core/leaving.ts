@@ -63,11 +63,20 @@ export function onRetireWorkers(
   }
   const dueMs = deadlineMs === 0 ? Infinity : state.nowMs + deadlineMs
   state.retirements.add({ client, request, workers, dueMs, moved: { values: 0, sizeBytes: 0 }, cutShort: [] })
-  for (const worker of workers) {
-    if (worker.isLeaving) continue
-    workerOutboxOf(state, worker).add({ type: 'leave' })
-    onLeaving(state, worker)
-  }
+  for (const worker of workers) if (!worker.isLeaving) retire(state, worker)
+}
+
+/** Somebody wants it to go, and it has not said so itself. */
+export function retire(state: SchedulerState, worker: WorkerRecord): void {
+  workerOutboxOf(state, worker).add({ type: 'leave' })
+  onLeaving(state, worker)
+}
+
+/** Who looks after the cluster wants it to go, or, with `isToRestart`, its process to end and be started again. */
+export function sendAway(state: SchedulerState, worker: WorkerRecord, isToRestart: boolean): void {
+  worker.isSentAway = true
+  worker.isToRestart = isToRestart
+  retire(state, worker)
 }
 
 /** The worker is gone. */
@@ -144,8 +153,9 @@ function mustStay(state: SchedulerState, worker: WorkerRecord, { lost }: Relocat
   return false
 }
 
-/** Does a client wait for it to go? */
+/** Does somebody else want it to go: a client that waits for that, or who looks after the cluster? */
 function isRetired({ retirements }: SchedulerState, worker: WorkerRecord): boolean {
+  if (worker.isSentAway) return true
   for (const { workers } of retirements) if (workers.has(worker)) return true
   return false
 }
@@ -178,7 +188,7 @@ function tellKept(state: SchedulerState, worker: WorkerRecord): void {
 function dismiss(state: SchedulerState, worker: WorkerRecord): void {
   worker.isDismissed = true
   worker.keeps = undefined
-  workerOutboxOf(state, worker).add({ type: 'farewell' })
+  workerOutboxOf(state, worker).add({ type: worker.isToRestart ? 'restart' : 'farewell' })
 }
 
 /**

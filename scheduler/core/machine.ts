@@ -73,7 +73,7 @@ export function handleEvent(state: SchedulerState, event: SchedulerEvent): reado
       state.orders.push({
         type: 'answer-operator',
         request: event.request,
-        outcome: onOperator(state, event.action, event.key),
+        answer: onOperator(state, event.action, event.target),
       })
       break
     case 'looker-asked':

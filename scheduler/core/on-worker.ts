@@ -73,6 +73,8 @@ export function onWorkerJoined(state: SchedulerState, id: WorkerId, join: Join):
     stopping: new Map(),
     isLeaving: false,
     isDismissed: false,
+    isToRestart: false,
+    isSentAway: false,
     isCutShort: false,
     evacuation: undefined,
     hasEvacuated: false,

@@ -145,6 +145,7 @@ function dropOutcome(state: SchedulerState, task: Task, work: Task[]): void {
 
 /** The task is not failed any more. */
 export function leaveFailure(state: SchedulerState, task: Task, failure: Failure): void {
+  state.errors.leave(task)
   const victims = state.victims.get(failure)
   if (victims?.delete(task) === true && victims.size === 0) state.victims.delete(failure)
 }

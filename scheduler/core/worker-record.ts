@@ -66,6 +66,10 @@ export interface WorkerRecord extends HeapItem {
   isLeaving: boolean
   /** Nothing is expected of it any more, and it has been told. */
   isDismissed: boolean
+  /** Then it is to start afresh, and not to stay away. */
+  isToRestart: boolean
+  /** Who looks after the cluster wants it to go. */
+  isSentAway: boolean
   /** It had more to do then. */
   isCutShort: boolean
   /** What only it holds, on its way to others; from when it wants to go. */

@@ -14,7 +14,7 @@ import { ROUTES } from '../../scheduler/pages.js'
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'PROPFIND', 'PURGE'] as const
 /** What is there, and what somebody might hope to find. */
 const PATHS = [
-  ...ROUTES.map(({ url }) => url.replace(':key', 'f-1')),
+  ...ROUTES.map(({ url }) => url.replace(/:\w+/, 'f-1')),
   '/metrics/',
   '/api',
   '/api/v2/cluster',
@@ -122,7 +122,7 @@ test('with a viewer’s token everything can be read, and nothing changes', asyn
   const byCookie = { Cookie: entered.headers['set-cookie']![0]!.split(';')[0]! }
   for (const headers of [byHeader, byCookie]) {
     for (const { url, method } of ROUTES) {
-      const path = url.replace(':key', encodeURIComponent(future.key))
+      const path = url.replace(/:\w+/, encodeURIComponent(future.key))
       const isPost = method === 'POST'
       const question: HttpQuestion = {
         ...{ host, port, path, method },

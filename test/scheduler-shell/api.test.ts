@@ -68,7 +68,7 @@ test('every route is in the description, and the other way round', async () => {
   assert.deepEqual(routes.filter((route) => !route.startsWith('HEAD ')).sort(), [...listed].sort())
   const described = Object.entries(description.paths).flatMap(([url, item]) =>
     Object.keys(item).flatMap((method) =>
-      method === 'parameters' ? [] : [`${method.toUpperCase()} ${url.replace('{key}', ':key')}`],
+      method === 'parameters' ? [] : [`${method.toUpperCase()} ${url.replace(/{(\w+)}/, ':$1')}`],
     ),
   )
   const isPage = (route: string): boolean => /^\w+ \/(status\.\w+)?$/.test(route)
@@ -149,14 +149,30 @@ test('routes answer as described, before there is anything and while there is wo
     assertDescribed(`/api/v1/tasks/{key}/${action}`, 'post', answer)
     return answer
   }
-  assert.deepEqual(JSON.parse((await act('held', 'cancel')).body), { key: 'held', outcome: 'done' })
+  assert.deepEqual(JSON.parse((await act('held', 'cancel')).body), { key: 'held', outcome: 'done', count: 1 })
   await assert.rejects(async () => await held, { name: 'AbortError', code: 'ERR_HEDDLE_TASK_CANCELLED' })
-  assert.deepEqual(JSON.parse((await act('held', 'cancel')).body), { key: 'held', outcome: 'ended' })
-  assert.deepEqual(JSON.parse((await act('bad', 'retry')).body), { key: 'bad', outcome: 'done' })
+  assert.deepEqual(JSON.parse((await act('held', 'cancel')).body), { key: 'held', outcome: 'ended', count: 0 })
+  assert.deepEqual(JSON.parse((await act('bad', 'retry')).body), { key: 'bad', outcome: 'done', count: 1 })
   await eventually('it failed again', async () => (await taskOf('bad')).error?.attempt === 2)
   assert.equal((await act('nothing', 'cancel')).statusCode, 404)
   assert.equal((await act('nothing', 'retry')).statusCode, 404)
-  worker.leave()
+  const [kind] = (JSON.parse((await ask({ port, path: '/api/v1/errors' })).body) as ErrorList).groups
+  const post = async (template: string, target: string): Promise<HttpAnswer> => {
+    const path = template.replace(/{\w+}/, encodeURIComponent(target))
+    const answer = await ask({ port, method: 'POST', path })
+    assertDescribed(template, 'post', answer)
+    return answer
+  }
+  const again = await post('/api/v1/errors/{fingerprint}/retry', kind!.fingerprint)
+  assert.deepEqual(JSON.parse(again.body), { fingerprint: kind!.fingerprint, outcome: 'done', count: 1 })
+  await eventually('it failed once more', async () => (await taskOf('bad')).error?.attempt === 3)
+  assert.equal((await post('/api/v1/errors/{fingerprint}/retry', 'none')).statusCode, 404)
+  assert.equal((await post('/api/v1/workers/{name}/restart', 'anna')).statusCode, 409, 'it has no nanny')
+  assert.equal((await post('/api/v1/workers/{name}/drain', 'nobody')).statusCode, 404)
+  good.release()
+  bad.release()
+  const drained = await post('/api/v1/workers/{name}/drain', 'anna')
+  assert.deepEqual(JSON.parse(drained.body), { name: 'anna', outcome: 'done', count: 1 })
   await worker.closed
 })
 

@@ -8,6 +8,7 @@ import { attempt } from '../../protocol/ids.js'
 import { withText } from '../../protocol/error-text.js'
 import { detailsOf } from '../../scheduler/core/details.js'
 import { functionsOf, healthOf, overviewOf } from '../../scheduler/core/overview.js'
+import type { OperatorAction } from '../../scheduler/core/on-operator.js'
 import { statusOf } from '../../scheduler/core/status.js'
 import { findTask } from '../../scheduler/core/task-array.js'
 import { keyOf } from '../../scheduler/core/task.js'
@@ -19,11 +20,11 @@ function keyFor(scheduler: SchedulerHarness, id: TaskId): string {
   return keyOf(findTask(scheduler.state, id)!)
 }
 
-function operate(scheduler: SchedulerHarness, action: 'cancel' | 'retry', key: string): string {
-  scheduler.turn({ type: 'operator-asked', request: 5, action, key })
-  const { request, outcome } = scheduler.takeOrder('answer-operator')
+function operate(scheduler: SchedulerHarness, action: OperatorAction, target: string): string {
+  scheduler.turn({ type: 'operator-asked', request: 5, action, target })
+  const { request, answer } = scheduler.takeOrder('answer-operator')
   assert.equal(request, 5)
-  return outcome
+  return answer.outcome
 }
 
 function failWith(worker: TestWorker, task: TaskId, text: string, number = 1): void {
@@ -91,6 +92,43 @@ test('a failed task runs again, for whoever holds it', () => {
   assert.equal(operate(scheduler, 'retry', 'a'), 'done')
   assert.deepEqual(client.take('retried').tasks, [task])
   assert.deepEqual(worker.takeTasks(), [task])
+})
+
+test('all that failed in one way runs again at once, and what failed in another does not', () => {
+  const scheduler = new SchedulerHarness()
+  const client = scheduler.client()
+  const worker = scheduler.worker({ threads: 4 })
+  const [a, b, c] = client.submit(client.define('f'), [{ key: 'a' }, { key: 'b' }, { key: 'c' }])
+  client.want(a!, b!, c!)
+  worker.takeTasks()
+  failWith(worker, a!, 'Error: row 1')
+  failWith(worker, b!, 'Error: row 2')
+  failWith(worker, c!, 'Error: no table')
+  const [other, rows] = scheduler.state.errors.list(scheduler.nowMs).groups
+  assert.deepEqual([rows!.failedNow, other!.failedNow], [2, 1])
+  assert.equal(operate(scheduler, 'retry-kind', rows!.fingerprint), 'done')
+  assert.deepEqual(client.take('retried').tasks, [a, b])
+  assert.deepEqual(worker.takeTasks().sort(), [a, b])
+  assert.equal(operate(scheduler, 'retry-kind', rows!.fingerprint), 'ended')
+  assert.equal(operate(scheduler, 'retry-kind', 'none'), 'unknown')
+  client.release(c!)
+  assert.equal(scheduler.state.errors.failed.size, 0, 'who is gone is failed no more')
+})
+
+test('a worker is let go when somebody asks for it, and starts afresh only where it has a nanny', () => {
+  const scheduler = new SchedulerHarness()
+  const [a, b, c] = ['a', 'b', 'c'].map((name) => scheduler.worker({ name, isWatched: name !== 'c' }))
+  scheduler.skip()
+  assert.equal(operate(scheduler, 'drain', 'a'), 'done')
+  a!.take('leave')
+  a!.take('farewell')
+  assert.equal(operate(scheduler, 'restart', 'a'), 'ended')
+  assert.equal(operate(scheduler, 'restart', 'b'), 'done')
+  b!.take('leave')
+  b!.take('restart')
+  assert.equal(operate(scheduler, 'restart', 'c'), 'unwatched')
+  assert.deepEqual(c!.unread, [])
+  assert.equal(operate(scheduler, 'drain', 'z'), 'unknown')
 })
 
 test('one task is told in full, whatever it is at', () => {

@@ -671,9 +671,26 @@ export class SimulatedClient {
     this.#want([...futures])
   }
 
-  /** Somebody cancels a task of its, or has one run again, without a word to it. */
+  /**
+   * Somebody cancels a task of its, has one run again, or all that failed in one way, without a word to it; or has a worker
+   * leave, or start afresh, where workers may.
+   */
   #askOperator(): void {
-    const { operatorRng: rng, scheduler, cancelledKeys, counts } = this.#world
+    const { operatorRng: rng, scheduler, cancelledKeys, counts, retiring, workers } = this.#world
+    const others = [...workers.values()].filter(({ name }) => name !== 'worker-0')
+    const leaver = retiring > 0 && rng.chance(0.2) ? rng.pick(others) : undefined
+    if (leaver !== undefined) {
+      counts.operated++
+      scheduler.operate(rng.pick(['drain', 'restart', 'restart'] as const)!, leaver.name, () => undefined)
+    }
+    const kinds = rng.chance(0.2) ? scheduler.state.errors.list(0).groups : []
+    const kind = rng.pick(kinds)
+    if (kind !== undefined) {
+      scheduler.operate('retry-kind', kind.fingerprint, (culprit) => {
+        counts.operated++
+        cancelledKeys.add(culprit)
+      })
+    }
     const held = [...this.#futures.values()]
     if (held.length === 0) return
     const { key, isFailed } = rng.pick(held)!

@@ -304,18 +304,22 @@ export class SimulatedScheduler {
     return connection
   }
 
-  /** Somebody who looks after the cluster asks; told of the key that is cancelled or run again, before it is. */
-  operate(action: OperatorAction, key: string, onKey: (key: string) => void): void {
+  /** Somebody who looks after the cluster asks; told of each key that is cancelled or run again, before it is. */
+  operate(action: OperatorAction, target: string, onKey: (key: string) => void): void {
     if (!this.#isUp) return
     const request = this.#nextId++
     this.#operations.set(request, onKey)
-    this.#loop.submit({ type: 'operator-asked', request, action, key })
+    this.#loop.submit({ type: 'operator-asked', request, action, target })
   }
 
   #noteOperation(event: SchedulerEvent): void {
     if (event.type !== 'operator-asked') return
-    const task = findByKey(this.state, event.key)?.task
-    this.#operations.get(event.request)?.(task === undefined ? event.key : keyOf(task.producer ?? task))
+    const { action, target, request } = event
+    const onKey = this.#operations.get(request)!
+    if (action === 'retry-kind') for (const task of this.state.errors.failedOf(target) ?? []) onKey(keyOf(task))
+    if (action !== 'cancel' && action !== 'retry') return
+    const task = findByKey(this.state, target)?.task
+    onKey(task === undefined ? target : keyOf(task.producer ?? task))
   }
 
   /** Where the values of a worker are, whether it listens there or not. */
