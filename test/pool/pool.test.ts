@@ -85,6 +85,25 @@ suite('a pool on a cluster of two threads', () => {
     assert.equal(await piscina.run({ a: 1, b: 6 }, { filename: resolve('worker.ts'), name: 'scaled' }), 70)
   })
 
+  test('runs on a client that was given, which stays open, and else on the cluster that connect() finds', async () => {
+    await using client = await connect(cluster)
+    const given = new Pool<{ a: number; b: number }, number>({ filename: resolve('worker.js'), client })
+    assert.equal(await given.run({ a: 1, b: 2 }), 3)
+    await given.destroy()
+    assert.equal(await client.submit(() => 4), 4)
+
+    const before = process.env['HEDDLE_ADDRESS']
+    process.env['HEDDLE_ADDRESS'] = cluster.address
+    try {
+      await using found = new Pool<{ a: number; b: number }, number>({ filename: resolve('worker.js') })
+      assert.equal(await found.run({ a: 3, b: 2 }), 5)
+      assert.equal((await client.info()).clients, 2)
+    } finally {
+      if (before === undefined) delete process.env['HEDDLE_ADDRESS']
+      else process.env['HEDDLE_ADDRESS'] = before
+    }
+  })
+
   test('runs one of several named functions', async () => {
     await using piscina = poolOf('several.js')
     const both = await Promise.all([
