@@ -161,6 +161,32 @@ test('each task knows itself, whatever runs between its steps', { timeout: 120_0
   for (const names of await client.gather(all)) assert.ok(!names.includes('lost itself') && names[0] === 'top')
 })
 
+test('a task takes units of a limit as any client does, and gives them back', { timeout: 120_000 }, async () => {
+  await using cluster = await LocalCluster.start({ workers: 1, threadsPerWorker: 2 })
+  await using client = await connect(cluster)
+  const held = await client.semaphore('db', 1).acquire()
+  const late = client.submit(async () => {
+    const { task } = await import('heddle/task')
+    return await task
+      .client()
+      .semaphore('db', 1)
+      .acquire({ timeoutMs: 5 })
+      .then(String, (error: Error) => error.name)
+  })
+  assert.equal(await late, 'TimeoutError')
+  const asks = client.map(
+    async (n: number) => {
+      const { task } = await import('heddle/task')
+      const unit = await task.client().semaphore('db', 1).acquire({ timeoutMs: 60_000 })
+      await unit[Symbol.asyncDispose]()
+      return n
+    },
+    [1, 2],
+  )
+  await held[Symbol.asyncDispose]()
+  assert.deepEqual(await client.gather(asks), [1, 2])
+})
+
 test('what concerns the cluster as a whole, or outlives the task, is refused', { timeout: 120_000 }, async () => {
   await using client = await connect('inline:')
   const codes = await client.submit(async () => {
