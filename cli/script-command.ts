@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process'
 import { access } from 'node:fs/promises'
 import { constants } from 'node:os'
+import { TUNABLES_VARIABLE, withHugePages } from '../common/node/huge-pages.js'
 import { onShutdown } from '../common/node/shutdown.js'
 import { LocalCluster } from '../deploy/local-cluster.js'
 import { HeddleError } from '../protocol/errors.js'
@@ -34,6 +35,7 @@ export async function runScript(script: string, args: readonly string[], given: 
     process.exitCode = await runNode([script, ...args], {
       HEDDLE_ADDRESS: cluster?.address ?? address,
       HEDDLE_TOKEN: cluster === undefined ? token : undefined,
+      [TUNABLES_VARIABLE]: withHugePages(process.env[TUNABLES_VARIABLE]),
     })
   } finally {
     await cluster?.close()

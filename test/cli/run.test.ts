@@ -24,6 +24,7 @@ before(async () => {
   await symlink(PROJECT, file('node_modules/heddle'))
   await writeFile(file('double.mjs'), SCRIPT)
   await writeFile(file('fails.mjs'), 'process.exitCode = 3')
+  await writeFile(file('pages.mjs'), 'console.log(process.env.GLIBC_TUNABLES)')
   await writeFile(file('typed.ts'), 'const n: number = 1')
 })
 after(() => folder[Symbol.asyncDispose]())
@@ -44,6 +45,12 @@ test('a script finds the cluster at an address, which stays', async () => {
 test('it ends as the script does', async () => {
   await using cluster = await LocalCluster.start({ workers: 1, threadsPerWorker: 1 })
   assert.equal((await run(['run', '--address', cluster.address, file('fails.mjs')])).code, 3)
+})
+
+test('it has huge pages for large values', async () => {
+  await using cluster = await LocalCluster.start({ workers: 1, threadsPerWorker: 1 })
+  const { stdout } = await run(['run', '--address', cluster.address, file('pages.mjs')])
+  assert.match(stdout, /glibc\.malloc\.hugetlb=1/)
 })
 
 test('what cannot run is told before anything starts', async () => {
