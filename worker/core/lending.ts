@@ -116,6 +116,11 @@ export function onLentOrphaned(
   stopLent(task, { cause: 'dropped', graceMs: STOP_GRACE_MS }, nowMs, out)
 }
 
+/** Does anything go on here of which nobody wants the outcome, or may it? */
+export function hasUnwantedRuns({ lent, batches }: WorkerState): boolean {
+  return lent.size > 0 || batches.some((batch) => batch !== undefined && batch.abandoned > 0)
+}
+
 /** Does an earlier run under the same number go on here, of which nobody wants the outcome? The two can't be told apart. */
 export function hasUnwantedRun({ lent, batches }: WorkerState, { task: id, attempt }: Task): boolean {
   if (lent.size > 0 && lent.has(labelOf(id, attempt))) return true

@@ -7,7 +7,7 @@ import type { RunTasks } from '../../protocol/messages/worker.js'
 import type { Template } from './estimates.js'
 import { OWN_DISK, type Source } from './fetch-plan.js'
 import type { WorkerInstruction } from './instructions.js'
-import { hasUnwantedRun } from './lending.js'
+import { hasUnwantedRun, hasUnwantedRuns } from './lending.js'
 import { giveBackWithoutInputs } from './let-go.js'
 import { ownId, readyQueueOf, type WorkerState } from './state.js'
 import { dropTask } from './stopping.js'
@@ -29,6 +29,8 @@ export function onRunTasks(state: WorkerState, message: RunTasks, nowMs: number,
   const { tasks, attempts, runs, priority, args, inputCounts, inputs } = message
   const sources = sourcesOf(message)
   const keys = message.keys.length === 0 ? undefined : new Map(message.keys.map(({ place, key }) => [place, key]))
+  // Once for all tasks of the message: to look at every slot would cost each of them.
+  const mayBeMistaken = hasUnwantedRuns(state)
   const unstarted = new Map(message.unstarted.map(({ place, count }) => [place, count]))
   let place = 0
   let firstInput = 0
@@ -52,7 +54,7 @@ export function onRunTasks(state: WorkerState, message: RunTasks, nowMs: number,
         priority,
         state: missing === undefined ? READY : { type: 'waiting', missing },
       }
-      if (!mayBegin(state, task, nowMs, out)) continue
+      if (!mayBegin(state, task, mayBeMistaken, nowMs, out)) continue
       state.tasks.set(task.task, task)
       for (const input of taskInputs) if (missing?.has(input) !== true) state.spills.pin(task, input)
       if (missing === undefined) readyQueueOf(state, template).push(task)
@@ -70,13 +72,19 @@ export function missingInputs(state: WorkerState, inputs: readonly TaskId[]): Se
 }
 
 /** Refuses a task that is old news, comes too late, or needs code that can't be kept. */
-function mayBegin(state: WorkerState, task: Task, nowMs: number, out: WorkerInstruction[]): boolean {
+function mayBegin(
+  state: WorkerState,
+  task: Task,
+  mayBeMistaken: boolean,
+  nowMs: number,
+  out: WorkerInstruction[],
+): boolean {
   const known = state.tasks.get(task.task)
   if (known !== undefined) {
     if (known.attempt >= task.attempt) return false
     dropTask(state, known, nowMs, out)
   }
-  if (state.link.type === 'leaving' || hasUnwantedRun(state, task)) {
+  if (state.link.type === 'leaving' || (mayBeMistaken && hasUnwantedRun(state, task))) {
     state.report.addReturned(task)
     return false
   }
