@@ -87,6 +87,7 @@ export type TaskExited = Infer<typeof taskExited>
  * Those in `begun` had started, and lost what they ran in to no fault of theirs.
  */
 export const tasksReturned = message('tasks-returned', { tasks: taskIds, attempts: integers, begun: taskIds })
+export type TasksReturned = Infer<typeof tasksReturned>
 /** Tasks that `recall` named have started, and stay. */
 export const tasksKept = message('tasks-kept', { tasks: taskIds })
 /** A task comes back unstarted: its inputs could not be had from `holder`. */

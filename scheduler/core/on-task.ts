@@ -11,6 +11,7 @@ import type {
   TaskExited,
   TaskFailed,
   TasksFinished,
+  TasksReturned,
   TasksTimedOut,
 } from '../../protocol/messages/worker.js'
 import type { HeardFromWorker } from './events.js'
@@ -69,10 +70,7 @@ export function onWorkerMessage(state: SchedulerState, worker: WorkerRecord, mes
       onTaskExited(state, worker, message)
       break
     case 'tasks-returned':
-      for (let i = 0; i < message.tasks.length; i++) {
-        const id = message.tasks[i]!
-        giveBack(state, worker, id, message.attempts[i], message.begun.includes(id))
-      }
+      onTasksReturned(state, worker, message)
       break
     case 'tasks-kept':
       onTasksKept(state, worker, message.tasks)
@@ -262,6 +260,11 @@ function onTasksTimedOut(state: SchedulerState, worker: WorkerRecord, { tasks, a
       'and was stopped; give it more time, or less to do.'
     endRun(state, task, { ...failureOf(task, worker), error: NO_ERROR, code, reason })
   }
+}
+
+function onTasksReturned(state: SchedulerState, worker: WorkerRecord, message: TasksReturned): void {
+  const begun = new Set(message.begun)
+  message.tasks.forEach((id, i) => giveBack(state, worker, id, message.attempts[i], begun.has(id)))
 }
 
 /** The worker does not have it any more. */
