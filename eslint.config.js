@@ -76,7 +76,7 @@ export default tseslint.config(
     rules: { 'no-restricted-syntax': ['error', ...MODULES, ...PURE, ...MOVES] },
   },
   {
-    files: ['scheduler/core/task.ts', 'worker/core/task.ts'],
+    files: ['scheduler/core/tasks/task.ts', 'worker/core/task.ts'],
     rules: { 'no-restricted-syntax': ['error', ...MODULES, ...PURE] },
   },
   {

@@ -14,7 +14,7 @@ import {
 import { clusterStatus } from '../protocol/messages/status.js'
 import type { Field } from '../protocol/schema.js'
 import type { SchedulerMachine } from './core/machine.js'
-import type { OperatorAction } from './core/on-operator.js'
+import type { OperatorAction } from './core/views/on-operator.js'
 
 export type Views = Omit<SchedulerMachine, 'handleEvent' | 'endTurn' | 'nextDeadlineMs' | 'checkInvariants'>
 

@@ -1,7 +1,7 @@
 /** What workers remember of one task, put together of what each told. */
 import { entryOf } from '../common/packed.js'
 import { taskReport, type TaskHistory } from '../protocol/messages/api.js'
-import type { Answer } from './core/inquiry.js'
+import type { Answer } from './core/views/inquiry.js'
 
 export function historyOf(key: string, { workers, reports }: Answer): TaskHistory {
   const told = workers.map((worker, place) => {

@@ -2,8 +2,8 @@
 import type { ClientId, WorkerId } from '../../protocol/ids.js'
 import type { ClientToScheduler } from '../../protocol/messages/client.js'
 import type { Join, WorkerToScheduler } from '../../protocol/messages/worker.js'
-import type { LookersQuestion } from './inquiry.js'
-import type { OperatorAction } from './on-operator.js'
+import type { LookersQuestion } from './views/inquiry.js'
+import type { OperatorAction } from './views/on-operator.js'
 
 /** What goes through a relay, and what is for people who look, is passed on by the shell and never gets here. */
 type Passed = 'relay-frame' | 'relay-taken' | 'runs'

@@ -3,9 +3,9 @@ import type { ErrorCode } from '../../protocol/errors.js'
 import type { ClientId, WorkerId } from '../../protocol/ids.js'
 import type { SchedulerToClient } from '../../protocol/messages/client.js'
 import type { SchedulerToWorker } from '../../protocol/messages/worker.js'
-import type { Answer } from './inquiry.js'
-import type { JournalRecord } from './journal-record.js'
-import type { OperatorAnswer } from './on-operator.js'
+import type { Answer } from './views/inquiry.js'
+import type { JournalRecord } from './durable/journal-record.js'
+import type { OperatorAnswer } from './views/on-operator.js'
 
 /** Who is at one end of a relay. */
 export type MemberId =

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import { Rng } from '../../common/rng.js'
-import { planBalance } from '../../scheduler/core/balance.js'
+import { planBalance } from '../../scheduler/core/data/balance.js'
 import { SchedulerHarness } from '../support/scheduler-harness.js'
 
 const LARGE_BYTES = 10_000_000

@@ -4,8 +4,8 @@ import test from 'node:test'
 import { arrayOf, attempt, clientId, outputOf, taskId, type TaskId } from '../../protocol/ids.js'
 import { CLIENT_GRACE_MS, REATTACH_MS } from '../../protocol/limits.js'
 import { NO_RETRIES } from '../../protocol/messages/rules.js'
-import { explain } from '../../scheduler/core/explain.js'
-import { recordOf } from '../../scheduler/core/task-array.js'
+import { explain } from '../../scheduler/core/views/explain.js'
+import { recordOf } from '../../scheduler/core/tasks/task-array.js'
 import { SchedulerHarness, type TestClient, type TestWorker } from '../support/scheduler-harness.js'
 
 const WAYS = ['journal', 'snapshot'] as const

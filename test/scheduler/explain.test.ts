@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import test from 'node:test'
 import type { TaskId } from '../../protocol/ids.js'
 import { NO_NEEDS, type Needs } from '../../protocol/messages/needs.js'
-import { explain } from '../../scheduler/core/explain.js'
+import { explain } from '../../scheduler/core/views/explain.js'
 import { SchedulerHarness, type TestClient } from '../support/scheduler-harness.js'
 
 const GIB = 2 ** 30

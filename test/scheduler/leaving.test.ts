@@ -3,8 +3,8 @@ import assert from 'node:assert/strict'
 import test from 'node:test'
 import { SchedulerHarness, type TestClient, type TestWorker } from '../support/scheduler-harness.js'
 import type { TaskId } from '../../protocol/ids.js'
-import { statusOf } from '../../scheduler/core/status.js'
-import { recordOf } from '../../scheduler/core/task-array.js'
+import { statusOf } from '../../scheduler/core/views/status.js'
+import { recordOf } from '../../scheduler/core/tasks/task-array.js'
 
 const LARGE_BYTES = 10_000_000
 

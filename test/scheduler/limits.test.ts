@@ -4,7 +4,7 @@ import test from 'node:test'
 import type { LimitDeclaration } from '../../protocol/messages/limit.js'
 import { NO_NEEDS, type Needs } from '../../protocol/messages/needs.js'
 import { nextDeadlineMs } from '../../scheduler/core/machine.js'
-import { statusOf } from '../../scheduler/core/status.js'
+import { statusOf } from '../../scheduler/core/views/status.js'
 import { SchedulerHarness, type TestClient } from '../support/scheduler-harness.js'
 
 const semaphore = (name: string, units: number): LimitDeclaration => ({ name, kind: 'semaphore', units, perSecond: 0 })

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import type { TaskId } from '../../protocol/ids.js'
-import { statusOf } from '../../scheduler/core/status.js'
+import { statusOf } from '../../scheduler/core/views/status.js'
 import { SchedulerHarness, type TestClient, type TestWorker } from '../support/scheduler-harness.js'
 
 const LARGE = { sizeBytes: 100_000 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
-import { MAX_AHEAD_PER_THREAD } from '../../scheduler/core/admission.js'
+import { MAX_AHEAD_PER_THREAD } from '../../scheduler/core/placing/admission.js'
 import { entryOf } from '../../common/packed.js'
 import { SchedulerHarness } from '../support/scheduler-harness.js'
 

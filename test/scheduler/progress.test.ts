@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import test from 'node:test'
 import { arrayId, attempt, type TaskId } from '../../protocol/ids.js'
 import { NO_RETRIES } from '../../protocol/messages/rules.js'
-import { explain } from '../../scheduler/core/explain.js'
+import { explain } from '../../scheduler/core/views/explain.js'
 import { SchedulerHarness, type TestWorker } from '../support/scheduler-harness.js'
 
 function report(worker: TestWorker, task: TaskId, fraction: number, note = '', number = 1): void {

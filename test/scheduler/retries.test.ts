@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import test from 'node:test'
 import { Rng } from '../../common/rng.js'
 import { NO_RETRIES, type RetryRules } from '../../protocol/messages/rules.js'
-import { delayOf } from '../../scheduler/core/retries.js'
+import { delayOf } from '../../scheduler/core/tasks/retries.js'
 import { SchedulerHarness } from '../support/scheduler-harness.js'
 
 /** One worker, and one task that it was sent. */

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import test from 'node:test'
 import type { TaskId } from '../../protocol/ids.js'
 import { NO_NEEDS } from '../../protocol/messages/needs.js'
-import { AWAITED_SHARE } from '../../scheduler/core/roots.js'
+import { AWAITED_SHARE } from '../../scheduler/core/placing/roots.js'
 import { SchedulerHarness, type TestClient, type TestWorker } from '../support/scheduler-harness.js'
 
 const MB = 1_000_000

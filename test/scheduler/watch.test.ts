@@ -1,7 +1,7 @@
 /** What the status page shows of the cluster, out of what the core keeps anyway. */
 import assert from 'node:assert/strict'
 import test from 'node:test'
-import { watchedCluster } from '../../scheduler/core/watch.js'
+import { watchedCluster } from '../../scheduler/core/views/watch.js'
 import { SchedulerHarness } from '../support/scheduler-harness.js'
 
 test('workers and functions are told by name, with what each worker runs and since when', () => {

@@ -26,14 +26,14 @@ import type { Join, Pulse, SchedulerToWorker } from '../../protocol/messages/wor
 import { decode, encode } from '../../protocol/transport/codec.js'
 import type { HeardFromClient, HeardFromWorker } from '../../scheduler/core/events.js'
 import type { SchedulerInstruction } from '../../scheduler/core/instructions.js'
-import type { Newcomer } from '../../scheduler/core/client-record.js'
+import type { Newcomer } from '../../scheduler/core/clients/client-record.js'
 import { checkInvariants } from '../../scheduler/core/invariants.js'
 import { endTurn, handleEvent, nextDeadlineMs } from '../../scheduler/core/machine.js'
-import { journalRecord, type JournalRecord } from '../../scheduler/core/journal-record.js'
-import { endReplay, replay } from '../../scheduler/core/replay.js'
-import { snapshotOf } from '../../scheduler/core/snapshot.js'
+import { journalRecord, type JournalRecord } from '../../scheduler/core/durable/journal-record.js'
+import { endReplay, replay } from '../../scheduler/core/durable/replay.js'
+import { snapshotOf } from '../../scheduler/core/durable/snapshot.js'
 import { createState, type SchedulerConfig } from '../../scheduler/core/state.js'
-import { statusOf } from '../../scheduler/core/status.js'
+import { statusOf } from '../../scheduler/core/views/status.js'
 
 type Message<U extends { readonly type: string }, T extends U['type']> = Extract<U, { readonly type: T }>
 

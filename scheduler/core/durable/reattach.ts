@@ -1,0 +1,65 @@
+/**
+ * A scheduler took the place of one that died: for a while it starts nothing, and waits for the workers that its journal
+ * names. Each says what it holds and what it runs, so that nothing is done again that somebody has, and no task is sent to a
+ * second worker while the first is at it. What nobody came back with after that while is made again, as after any loss.
+ */
+import { attempt, type TaskId } from '../../../protocol/ids.js'
+import { REATTACH_MS } from '../../../protocol/limits.js'
+import { adopt } from '../placing/assignment.js'
+import { mayAdopt } from '../placing/demand.js'
+import { hasUnits } from '../placing/limits.js'
+import { tellWanted } from '../tasks/outcome.js'
+import { remake } from '../tasks/recovery.js'
+import { freeUnlessHeld } from '../tasks/retention.js'
+import { retryScatters } from '../data/scatter.js'
+import type { SchedulerState } from '../state.js'
+import { findTask } from '../tasks/task-array.js'
+import type { WorkerRecord } from '../workers/worker-record.js'
+
+/** Those that the journal names may come back from now on. */
+export function beginReattaching(state: SchedulerState, nowMs: number): void {
+  state.reattachUntilMs = state.awaitedWorkers.size > 0 ? nowMs + REATTACH_MS : nowMs
+}
+
+/** Is it too early to start anything? */
+export function isReattaching({ reattachUntilMs }: SchedulerState): boolean {
+  return reattachUntilMs !== undefined
+}
+
+/** The worker has these tasks, or has outcomes of them to tell. Those that run nowhere else are its own again. */
+export function onTasksHeld(
+  state: SchedulerState,
+  worker: WorkerRecord,
+  { tasks, attempts }: { readonly tasks: readonly TaskId[]; readonly attempts: readonly number[] },
+): void {
+  tasks.forEach((id, i) => {
+    const task = findTask(state, id)
+    if (task?.state.type === 'ready' && mayAdopt(task.template, worker, (demand) => hasUnits(state, demand))) {
+      adopt(state, task, worker, attempt(attempts[i] ?? 1))
+    } else if (task?.state.type !== 'processing' || task.state.worker !== worker) freeUnlessHeld(state, id, worker)
+  })
+}
+
+/** The worker has said all that it has. */
+export function onAttached(state: SchedulerState, worker: WorkerRecord): void {
+  worker.isAttached = true
+  state.awaitedWorkers.delete(worker.join.incarnation)
+}
+
+/** Everybody is back, or has had the time: what nobody has is made again, and work goes on. Called when a turn ends. */
+export function endReattaching(state: SchedulerState): void {
+  const { reattachUntilMs, awaitedWorkers, nowMs } = state
+  if (reattachUntilMs === undefined || (awaitedWorkers.size > 0 && nowMs < reattachUntilMs)) return
+  state.reattachUntilMs = undefined
+  for (const worker of awaitedWorkers.values()) state.journal?.add({ type: 'worker-went', worker })
+  awaitedWorkers.clear()
+  for (const array of [...state.arrays.values()]) {
+    for (const task of [...array.tasks]) {
+      if (task?.state.type !== 'in-memory' || task.array !== array) continue
+      const { holders, page } = task.state
+      if (holders.length > 0) tellWanted(state, task)
+      else if (page?.bytes === undefined || task.pendingDependants > 0) remake(state, task)
+    }
+  }
+  retryScatters(state)
+}

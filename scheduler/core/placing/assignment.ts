@@ -1,0 +1,117 @@
+/** Which worker has which task, and the load this makes: kept as tasks come and go, never counted up. */
+import { giveBack, take, touch } from './demand.js'
+import { spendUnits } from './limits.js'
+import type { SchedulerState } from '../state.js'
+import { readyQueueOf, workerOutboxOf } from '../state.js'
+import type { Attempt, TaskId } from '../../../protocol/ids.js'
+import { argumentBytesOf, moveTo, nextAttempt, type Task } from '../tasks/task.js'
+import { hoards, type WorkerRecord } from '../workers/worker-record.js'
+
+/** Sends a ready task to the worker, as a new attempt. */
+export function assign(state: SchedulerState, task: Task, worker: WorkerRecord): void {
+  nextAttempt(task)
+  give(state, task, worker)
+  const { demand } = task.template
+  if (demand !== undefined && demand.needs.limits.length > 0) spendUnits(state, demand.needs)
+  workerOutboxOf(state, worker).addTask(task)
+}
+
+/** The worker has this attempt of a ready task already: it was sent there by another scheduler. */
+export function adopt(state: SchedulerState, task: Task, worker: WorkerRecord, attempt: Attempt): void {
+  task.attempt = attempt
+  readyQueueOf(state, task.template).markStale()
+  give(state, task, worker)
+}
+
+function give(state: SchedulerState, task: Task, worker: WorkerRecord): void {
+  worker.processingState ??= Object.freeze({ type: 'processing', worker })
+  moveTo(task, worker.processingState)
+  worker.processing.add(task)
+  if (task.inputs.length > 0) state.consuming++
+  worker.argumentBytes += argumentBytesOf(task)
+  const { demand, statistics } = task.template
+  if (demand?.needs.threads === 0) worker.ioTasks++
+  else if (statistics.meanUs === undefined) worker.untimed++
+  else worker.queuedUs += statistics.meanUs
+  if (demand !== undefined) take(state, demand, worker)
+  reorder(state, worker)
+}
+
+/** The task has left the worker. The caller moves it on, and calls `reorder` once for all tasks of a message. */
+export function unassign(state: SchedulerState, task: Task, worker: WorkerRecord): void {
+  if (!worker.processing.delete(task)) return
+  if (worker.recalled.size > 0) endRecall(state, worker, task)
+  // One that waits for its children uses nothing up, and is not counted.
+  const isSuspended = worker.suspended.size > 0 && worker.suspended.delete(task)
+  if (task.inputs.length > 0 && !isSuspended) state.consuming--
+  worker.argumentBytes -= argumentBytesOf(task)
+  const { demand, statistics } = task.template
+  if (demand?.needs.threads === 0) worker.ioTasks -= isSuspended ? 0 : 1
+  else if (statistics.meanUs === undefined) worker.untimed--
+  else worker.queuedUs -= statistics.meanUs
+  if (demand !== undefined) giveBack(state, demand, worker)
+  if (worker.processing.size === 0 || worker.queuedUs < 0) recountLoad(worker)
+}
+
+/** It is not expected back any more: the worker has not got it. */
+export function endRecall(state: SchedulerState, { recalled }: WorkerRecord, task: Task): void {
+  if (recalled.get(task) === 'asked') state.recallsUnderWay--
+  recalled.delete(task)
+}
+
+/** The worker's load has changed. */
+export function reorder(state: SchedulerState, worker: WorkerRecord): void {
+  if (worker.heapPlace >= 0) state.open.update(worker)
+  touch(state, worker)
+  const isHoarding = hoards(worker)
+  if (isHoarding === worker.isHoarding) return
+  worker.isHoarding = isHoarding
+  if (isHoarding) state.hoarders.add(worker)
+  else state.hoarders.delete(worker)
+}
+
+/** Nobody wants the task any more. It takes of the worker until that says that it is done with the attempt. */
+export function abandon(state: SchedulerState, task: Task, worker: WorkerRecord): void {
+  unassign(state, task, worker)
+  const { demand } = task.template
+  if (demand !== undefined) {
+    take(state, demand, worker)
+    worker.lingering.set(attemptLabel(task.id, task.attempt), demand)
+  }
+  reorder(state, worker)
+}
+
+/** The worker is done with an attempt, which may be one that nobody wants any more. */
+export function endLingering(state: SchedulerState, worker: WorkerRecord, id: TaskId, attempt: number): void {
+  const label = attemptLabel(id, attempt)
+  const demand = worker.lingering.get(label)
+  if (demand === undefined) return
+  worker.lingering.delete(label)
+  giveBack(state, demand, worker)
+}
+
+/** The worker is gone, and all that its tasks took with it. What they had of the cluster's limits comes back. */
+export function giveBackAll(state: SchedulerState, worker: WorkerRecord): void {
+  for (const { template } of worker.processing)
+    if (template.demand !== undefined) giveBack(state, template.demand, worker)
+  for (const demand of worker.lingering.values()) giveBack(state, demand, worker)
+}
+
+function attemptLabel(id: TaskId, attempt: number): string {
+  return `${id} ${attempt}`
+}
+
+/**
+ * Counts the load afresh. The mean moves between a task's coming and its going, so the sum drifts; it is set right when
+ * that is cheap, when the mean has moved much, or when the sum is plainly wrong.
+ */
+export function recountLoad(worker: WorkerRecord): void {
+  worker.queuedUs = 0
+  worker.untimed = 0
+  for (const { template } of worker.processing) {
+    const { meanUs } = template.statistics
+    if (template.demand?.needs.threads === 0) continue
+    if (meanUs === undefined) worker.untimed++
+    else worker.queuedUs += meanUs
+  }
+}

@@ -1,0 +1,191 @@
+/** A task has an outcome: whoever waits for it is told, its dependants go on or fail, its inputs may go. */
+import { leaveWaiters, letGo, noLongerPending } from './retention.js'
+import { beginAwaiting, hurryLastInput } from '../placing/roots.js'
+import { noteChange } from '../data/spread.js'
+import { outboxOf, readyQueueOf, type SchedulerState } from '../state.js'
+import { HELD, NO_WAITERS, WANTED, type TaskArray } from './task-array.js'
+import { taskId, type TaskId } from '../../../protocol/ids.js'
+import type { ErrorCode } from '../../../protocol/errors.js'
+import {
+  isPending,
+  keyOf,
+  moveTo,
+  noteStarted,
+  READY,
+  RELEASED,
+  type Failure,
+  type InMemory,
+  type Task,
+} from './task.js'
+
+/** The value of a pending task is there. */
+export function finishTask(state: SchedulerState, task: Task, value: InMemory): void {
+  const wasWaiting = task.state.type === 'waiting'
+  if (task.state.type === 'delayed') state.delayed.remove(task.state)
+  state.journal?.addFinished(task.id, value)
+  moveTo(task, value)
+  if (task.pendingDependants > 0) beginAwaiting(state, task)
+  noteChange(state, task.id)
+  if (wasWaiting) leaveWaiters(task)
+  task.misses = 0
+  task.failures = 0
+  noteStarted(task)
+  noLongerPending(state, task)
+  const waiters = takeWaiters(task)
+  for (const waiter of waiters) {
+    if (waiter.state.type !== 'waiting') continue
+    waiter.state.missing--
+    if (waiter.state.missing === 0) makeReady(state, waiter)
+    else if (waiter.state.missing === 1) hurryLastInput(state, waiter)
+  }
+  tell(state, task)
+  task.isDetached = false
+  letGo(state, task)
+}
+
+/** The task fails, and with it every task that waits for its value, and theirs. */
+export function failTask(state: SchedulerState, task: Task, failure: Failure): void {
+  const isCancelled = failure.code === 'ERR_HEDDLE_TASK_CANCELLED'
+  if (!isCancelled && isCulprit(task, failure)) state.errors.note(task, failure, state.nowMs, false)
+  const work = [task]
+  for (let next = work.pop(); next !== undefined; next = work.pop()) {
+    if (next.state.type === 'failed') continue
+    const wasPending = isPending(next)
+    const wasWaiting = next.state.type === 'waiting'
+    if (next.state.type === 'ready') readyQueueOf(state, next.template).markStale()
+    else if (next.state.type === 'delayed') state.delayed.remove(next.state)
+    state.journal?.addFailed(next.id, failure)
+    moveTo(next, { type: 'failed', failure })
+    if (next.inputs.length > 0) joinVictims(state, next, failure)
+    noteChange(state, next.id)
+    if (wasWaiting) leaveWaiters(next)
+    // Totals count runs: the outputs of one that fails are no further failures, and what was cancelled is none.
+    if (next.producer === undefined && isCancelled) state.totals.cancelled++
+    else if (next.producer === undefined) {
+      countFailure(state, next)
+      if (next.template.rules.maxFailures > 0) countForStop(state, next)
+    }
+    for (const waiter of takeWaiters(next)) if (waiter.state.type === 'waiting') work.push(waiter)
+    tell(state, next)
+    next.isDetached = false
+    if (wasPending) noLongerPending(state, next)
+    letGo(state, next)
+  }
+}
+
+/** Others fail because it did, later too: they are no failures of their own. */
+function isCulprit(task: Task, { culpritKey }: Failure): boolean {
+  return culpritKey === '' || culpritKey === keyOf(task)
+}
+
+/** It may have failed with others, for want of an input. */
+function joinVictims(state: SchedulerState, task: Task, failure: Failure): void {
+  const victims = state.victims.get(failure)
+  if (victims === undefined) state.victims.set(failure, new Set([task]))
+  else victims.add(task)
+}
+
+/** One of the tasks of a call that stops after so many failures. */
+function countForStop(state: SchedulerState, task: Task): void {
+  const { template } = task
+  template.failures++
+  const { maxFailures } = template.rules
+  if (template.failures < maxFailures || template.stop !== undefined) return
+  const key = keyOf(task)
+  const count = maxFailures === 1 ? 'a task' : `${maxFailures} tasks`
+  const reason = `It was cancelled because ${count} of the same call failed, as its maxFailures says; the last one is ${key}.`
+  template.stop = refusal('ERR_HEDDLE_TASK_CANCELLED', reason, key)
+  state.mapsToStop.add(template)
+}
+
+export function countFailure(state: SchedulerState, task: Task): void {
+  task.template.statistics.failed++
+  state.totals.failed++
+}
+
+/** A task with several outputs ran: they have the values, and it has none. The caller finishes those that wait for it. */
+export function endProducer(state: SchedulerState, producer: Task): void {
+  producer.failures = 0
+  noteStarted(producer)
+  moveTo(producer, RELEASED)
+  noteChange(state, producer.id)
+  takeWaiters(producer)
+  noLongerPending(state, producer)
+}
+
+/** Why a task fails that was not taken. */
+export function refusal(code: ErrorCode, reason: string, key = ''): Failure {
+  return { error: new Uint8Array(0), code, reason, worker: '', attempt: 0, culpritKey: key }
+}
+
+export function inputReleased(key?: string): Failure {
+  const reason = 'A future among the arguments was released before this task was submitted; keep it until then.'
+  return refusal('ERR_HEDDLE_RELEASED', reason, key)
+}
+
+/** The task's inputs are all in memory: it enters the ready queue. */
+export function makeReady(state: SchedulerState, task: Task): void {
+  moveTo(task, READY)
+  readyQueueOf(state, task.template).addTask(task)
+}
+
+/** A client waits for this value: it is answered now, or when the task has an outcome. */
+export function wantValue(state: SchedulerState, array: TaskArray, index: number): void {
+  array.flags[index]! |= WANTED
+  const task = array.tasks[index]
+  if (task !== undefined) tellOne(state, task, array, index)
+}
+
+function takeWaiters(task: Task): readonly Task[] {
+  const { waiters } = task
+  task.waiters = NO_WAITERS
+  task.staleWaiters = 0
+  return waiters
+}
+
+/** Tells everyone who holds a future of the task. */
+function tell(state: SchedulerState, task: Task): void {
+  tellOne(state, task, task.array, task.index)
+  if (task.aliases === undefined) return
+  for (const { array, index } of task.aliases) tellOne(state, task, array, index)
+}
+
+/** Tells the client of one future, if the task has an outcome. */
+export function tellOne(state: SchedulerState, task: Task, array: TaskArray, index: number): void {
+  const flags = array.flags[index]!
+  if ((flags & HELD) === 0) return
+  const id = taskId(array.id, index)
+  const isWanted = (flags & WANTED) !== 0
+  if (task.state.type === 'failed') {
+    array.flags[index] = HELD
+    outboxOf(state, array.client).addFailed(id, task.state.failure)
+  } else if (task.state.type === 'in-memory') {
+    if (isWanted && mayComeBack(state, task.state)) return
+    array.flags[index] = HELD
+    if (isWanted) tellValue(state, array, id, task, task.state)
+    else outboxOf(state, array.client).addFinished(id)
+  }
+}
+
+/** Answers those who asked for the value while workers might still come back with it. */
+export function tellWanted(state: SchedulerState, task: Task): void {
+  const places = [task, ...(task.aliases ?? [])]
+  for (const { array, index } of places) if ((array.flags[index]! & WANTED) !== 0) tellOne(state, task, array, index)
+}
+
+/** Nobody has the value now, and not all workers are back that may have it: see reattach.ts. */
+export function mayComeBack({ reattachUntilMs }: SchedulerState, { holders, page }: InMemory): boolean {
+  return reattachUntilMs !== undefined && holders.length === 0 && page?.bytes === undefined
+}
+
+/** The value itself if the scheduler has it, else where it is. */
+function tellValue(state: SchedulerState, array: TaskArray, id: TaskId, task: Task, value: InMemory): void {
+  const outbox = outboxOf(state, array.client)
+  if (value.page?.bytes !== undefined) {
+    outbox.addValue(id, value.page.bytes, value.start, value.start + value.sizeBytes)
+    return
+  }
+  const holders = value.holders.map(({ join }) => join.address)
+  const workers = value.holders.map(({ id: worker }) => worker)
+  outbox.add({ type: 'located', task: id, heldAs: task.id, sizeBytes: value.sizeBytes, holders, workers })
+}

@@ -1,0 +1,135 @@
+/**
+ * From a released record to work under way: of a new task, or of one whose value was lost and must be made again,
+ * with whatever of its inputs is gone too. Chains may be long, so there is a work list and no recursion.
+ */
+import { failTask, makeReady } from './outcome.js'
+import { endProgress } from './progress.js'
+import { failureOfWait } from './queue-time-outs.js'
+import { isNeeded, letGo, sweepWaiters } from './retention.js'
+import { noteChange } from '../data/spread.js'
+import { beginAwaiting, endAwaiting } from '../placing/roots.js'
+import type { SchedulerState } from '../state.js'
+import { failureOfBroken, hasGiven } from './streams.js'
+import { NO_WAITERS } from './task-array.js'
+import { type Failure, isWaitOver, keyOf, moveTo, RELEASED, removeHolder, type Task } from './task.js'
+import type { WorkerRecord } from '../workers/worker-record.js'
+
+/** Sets a released task going, and those released inputs that it needs, and theirs. */
+export function wake(state: SchedulerState, task: Task): void {
+  wakeAll(state, [task])
+}
+
+/** The failure of an input that failed, if one did. */
+export function failureOfInputs(task: Task): Failure | undefined {
+  for (const { state } of task.inputs) if (state.type === 'failed') return state.failure
+  return undefined
+}
+
+/**
+ * Takes a task (processing, delayed, or ready) to where its inputs allow: ready, waiting for inputs that are being made again, or
+ * failed with one of them.
+ */
+export function startOver(state: SchedulerState, task: Task): void {
+  const failure = hasGiven(state, task) ? failureOfBroken(task) : whyNot(state, task)
+  if (failure !== undefined) {
+    failTask(state, task, failure)
+    return
+  }
+  endProgress(state, task)
+  if (task.state.type === 'delayed') state.delayed.remove(task.state)
+  const toWake: Task[] = []
+  const missing = awaitInputs(state, task, toWake)
+  if (missing > 0) moveTo(task, { type: 'waiting', missing })
+  else if (task.state.type !== 'ready') makeReady(state, task)
+  wakeAll(state, toWake)
+}
+
+function whyNot(state: SchedulerState, task: Task): Failure | undefined {
+  return failureOfInputs(task) ?? (isWaitOver(task) ? failureOfWait(state, task) : undefined)
+}
+
+/** Can workers get every input? Something may have been lost since the task became ready. */
+export function areInputsHeld(task: Task): boolean {
+  for (const input of task.inputs) if (!isHeldSomewhere(input)) return false
+  return true
+}
+
+/** A copy of the value turned out to be gone. If it was the last one, and somebody needs it, it is made again. */
+export function loseCopy(state: SchedulerState, task: Task, holder: WorkerRecord): void {
+  if (task.state.type !== 'in-memory') return
+  removeHolder(task.state, holder)
+  noteChange(state, task.id)
+  const { holders, page } = task.state
+  if (holders.length > 0) return
+  // The scheduler's own copy answers clients, but workers can't fetch it: it is enough while no task needs the value.
+  if (page?.bytes !== undefined && task.pendingDependants === 0) return
+  // Who is not back yet may have one too: see reattach.ts.
+  if (state.reattachUntilMs === undefined) remake(state, task)
+}
+
+/** Gives up a value that can't be had any more, and has it made again if somebody needs it. */
+export function remake(state: SchedulerState, task: Task): void {
+  giveUpValue(state, task)
+  if (isNeeded(task)) wake(state, task)
+  else letGo(state, task)
+}
+
+/** As `wake`, for many. The list is used up. */
+export function wakeAll(state: SchedulerState, work: Task[]): void {
+  for (let task = work.pop(); task !== undefined; task = work.pop()) {
+    // What needed it may have failed since it came onto the list, for want of another input.
+    if (task.state.type !== 'released' || !isNeeded(task)) continue
+    const failure = failureOfInputs(task)
+    if (failure !== undefined) {
+      failTask(state, task, failure)
+      continue
+    }
+    if (task.template.isScattered) {
+      failTask(state, task, failureOfLost(task))
+      continue
+    }
+    for (const input of task.inputs) if (input.pendingDependants++ === 0) beginAwaiting(state, input)
+    const missing = awaitInputs(state, task, work)
+    if (missing > 0) moveTo(task, { type: 'waiting', missing })
+    else makeReady(state, task)
+  }
+}
+
+/** Enters the task with each input that workers can't get. Returns how many; appends those that nobody works on. */
+function awaitInputs(state: SchedulerState, task: Task, toWake: Task[]): number {
+  let missing = 0
+  for (const input of task.inputs) {
+    if (isHeldSomewhere(input)) continue
+    // While workers may still come back with it, nothing is made again: see reattach.ts.
+    if (state.reattachUntilMs !== undefined && input.state.type === 'in-memory') continue
+    missing++
+    if (input.waiters === NO_WAITERS) input.waiters = []
+    else if (input.staleWaiters > 0) sweepWaiters(input)
+    input.waiters.push(task)
+    if (input.state.type === 'in-memory') giveUpValue(state, input)
+    if (input.state.type === 'released') toWake.push(input)
+  }
+  return missing
+}
+
+/** Gives up the scheduler's view of a value, and its own copy. The caller moves the task on. */
+export function giveUpValue(state: SchedulerState, task: Task): void {
+  if (task.state.type !== 'in-memory') return
+  if (task.pendingDependants > 0) endAwaiting(state, task)
+  if (task.state.page !== undefined) state.inline.drop(task.state.page)
+  moveTo(task, RELEASED)
+  noteChange(state, task.id)
+}
+
+/** A scattered value came from a client, and nothing here can make it again. */
+export function failureOfLost(task: Task): Failure {
+  const key = keyOf(task)
+  const reason =
+    `The scattered value ${key} was only on workers that are gone, or was released before it was needed again; ` +
+    'scatter it once more, or with { broadcast: true }.'
+  return { error: new Uint8Array(0), code: 'ERR_HEDDLE_WORKER_LOST', reason, worker: '', attempt: 0, culpritKey: key }
+}
+
+function isHeldSomewhere({ state }: Task): boolean {
+  return state.type === 'in-memory' && state.holders.length > 0
+}

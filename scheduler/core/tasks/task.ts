@@ -1,0 +1,214 @@
+/**
+ * A task: its place, what it needs, and the state it is in. Tasks of a `map` that nobody has looked at yet have no such
+ * record: their array holds them by index (task-array.ts), and `expand` makes the record when one is first needed.
+ */
+import { AssertionError } from '../../../common/assert.js'
+import { attempt, generatedKey, type Attempt, type TaskId } from '../../../protocol/ids.js'
+import type { ErrorCode } from '../../../protocol/errors.js'
+import { MAX_GIVEN_VALUE_BYTES } from '../../../protocol/limits.js'
+import { startOf, type Packed } from '../../../common/packed.js'
+import type { HeapItem } from '../../../common/heap.js'
+import type { InlinePage } from '../data/inline-cache.js'
+import type { TaskArray } from './task-array.js'
+import type { Template } from './template.js'
+import type { WorkerRecord } from '../workers/worker-record.js'
+
+/** Why a task failed. The scheduler never reads `error`: it is an encoded value, empty when the cluster failed the task. */
+export interface Failure {
+  readonly error: Uint8Array
+  readonly code: ErrorCode | ''
+  readonly reason: string
+  readonly worker: string
+  readonly attempt: number
+  /** The key of the task that failed first; others failed because they needed it. */
+  readonly culpritKey: string
+}
+
+/** One object for all tasks that a worker has, so that sending a task makes none. */
+export interface Processing {
+  readonly type: 'processing'
+  readonly worker: WorkerRecord
+}
+
+/** It failed, and is tried again at `dueMs`. In `state.delayed`. */
+export interface Delayed extends HeapItem {
+  readonly type: 'delayed'
+  readonly task: Task
+  readonly dueMs: number
+}
+
+/** Where a task is. Each state carries what is true only there. */
+export type TaskState =
+  /** It has a description and no value, and nobody needs one: either it was let go, or it has only just been made. */
+  | { readonly type: 'released' }
+  /** Some inputs are not in memory. `missing` counts them (twice, if it is an input twice). */
+  | { readonly type: 'waiting'; missing: number }
+  /** Every input is in memory, and the task is in the ready queue. */
+  | { readonly type: 'ready' }
+  /** Sent to a worker, and in its `processing`. */
+  | Processing
+  | Delayed
+  /** Held by `holders`, or, when they are all gone, by `page` alone (the scheduler's copy: `sizeBytes` of it from `start`). */
+  | {
+      readonly type: 'in-memory'
+      /** Nearly always one; then it is the list that all tasks of that worker share, so it is replaced and never changed. */
+      holders: readonly WorkerRecord[]
+      readonly sizeBytes: number
+      readonly page: InlinePage | undefined
+      readonly start: number
+    }
+  | { readonly type: 'failed'; readonly failure: Failure }
+
+export type InMemory = TaskState & { readonly type: 'in-memory' }
+
+/** Every legal edge, and nothing else. */
+export const TASK_TRANSITIONS = {
+  released: ['waiting', 'ready', 'failed'],
+  waiting: ['ready', 'in-memory', 'failed', 'released'],
+  ready: ['processing', 'waiting', 'in-memory', 'failed', 'released'],
+  processing: ['in-memory', 'failed', 'ready', 'waiting', 'released', 'delayed'],
+  delayed: ['ready', 'waiting', 'in-memory', 'failed', 'released'],
+  'in-memory': ['released'],
+  failed: ['released'],
+} as const satisfies Record<TaskState['type'], readonly TaskState['type'][]>
+
+const LEGAL: Readonly<Record<TaskState['type'], ReadonlySet<string>>> = {
+  released: new Set(TASK_TRANSITIONS.released),
+  waiting: new Set(TASK_TRANSITIONS.waiting),
+  ready: new Set(TASK_TRANSITIONS.ready),
+  processing: new Set(TASK_TRANSITIONS.processing),
+  delayed: new Set(TASK_TRANSITIONS.delayed),
+  'in-memory': new Set(TASK_TRANSITIONS['in-memory']),
+  failed: new Set(TASK_TRANSITIONS.failed),
+}
+
+export const RELEASED: TaskState = Object.freeze({ type: 'released' })
+export const READY: TaskState = Object.freeze({ type: 'ready' })
+
+/** A future, other than the one it was made for, that stands for the same task: somebody submitted its key again. */
+export interface Alias {
+  readonly array: TaskArray
+  readonly index: number
+}
+
+export interface Task {
+  readonly id: TaskId
+  /** Where it lives. Its own client's hold and wish are flags there. */
+  readonly array: TaskArray
+  readonly index: number
+  readonly template: Template
+  readonly args: Packed
+  /** Its entry in `args`. */
+  readonly place: number
+  /** Its own inputs, then its template's. */
+  readonly inputs: readonly Task[]
+  readonly explicitKey: string | undefined
+  /** The task that it is an output of, which is its only input: it never runs itself. See on-outputs.ts. */
+  readonly producer: Task | undefined
+  state: TaskState
+  /** Number of the latest time that it was sent to a worker; 0 before the first. */
+  attempt: Attempt
+  /** How many of those times it came back without having started. */
+  unstarted: number
+  /** How many of its runs failed by its own doing since it last had a value. */
+  failures: number
+  /** It ran at least once, or may have. Kept only for tasks with a `queueTimeoutMs`. */
+  hasStarted: boolean
+  /** It was wanted back from its worker, for it had waited too long by then. */
+  isOverdue: boolean
+  /** How many workers died while it may have been running. */
+  deaths: number
+  /** How often its value, or an input of it, was not where the scheduler believed it to be. */
+  misses: number
+  /** Under how many names the scheduler itself holds it (datasets.ts). */
+  publications: number
+  /** Tasks in state `waiting` that miss this one's value. May also hold `staleWaiters` tasks that were let go meanwhile. */
+  waiters: Task[]
+  staleWaiters: number
+  /** Dependants that have no outcome yet and are wanted: the value must stay while this is above 0. */
+  pendingDependants: number
+  /** Dependants that have a record: this record must stay while it is above 0, for they may have to run again. */
+  dependants: number
+  aliases: Alias[] | undefined
+  /** A client wants it to go on until it has an outcome, whoever holds a future of it. */
+  isDetached: boolean
+}
+
+export const NO_INPUTS: readonly Task[] = Object.freeze([])
+
+/** Does the task have neither outcome nor leave to go without one? Then its inputs must stay. */
+export function isPending(task: Task): boolean {
+  const { type } = task.state
+  return type === 'waiting' || type === 'ready' || type === 'processing' || type === 'delayed'
+}
+
+/** How many tasks stand for its outputs: none when the task has its value itself. */
+export function outputCountOf({ template, producer }: Task): number {
+  return producer === undefined ? template.outputs : 0
+}
+
+/** The task has run, or may have: its wait for that is over. */
+export function noteStarted(task: Task): void {
+  if (task.template.rules.queueTimeoutMs > 0) task.hasStarted = true
+}
+
+/** Has it waited for too long, without ever having started? */
+export function isWaitOver({ isOverdue, hasStarted }: Task): boolean {
+  return isOverdue && !hasStarted
+}
+
+/** The only place that assigns `task.state`. The counts by function follow. */
+export function moveTo(task: Task, next: TaskState): void {
+  const from = task.state.type
+  // The text is made only when it is needed: this runs several times for every task.
+  if (!LEGAL[from].has(next.type)) throw new AssertionError(`task ${task.id}: ${from} to ${next.type}`)
+  const { tasks } = task.template.statistics
+  tasks[from]--
+  tasks[next.type]++
+  task.state = next
+}
+
+/** Not one that shares a thread with others that wait. */
+export function takesThread({ template }: Task): boolean {
+  return template.demand?.needs.threads !== 0
+}
+
+export function keyOf(task: Task): string {
+  return task.explicitKey ?? generatedKey(task.template.name, task.id)
+}
+
+/** Number of its latest start, as users see it: only those attempts count that may have begun. */
+export function startNumber({ attempt, unstarted }: Task): number {
+  return attempt - unstarted
+}
+
+/** Numbers the attempt that is about to happen. */
+export function nextAttempt(task: Task): Attempt {
+  task.attempt = attempt(task.attempt + 1)
+  return task.attempt
+}
+
+/** Does the worker hold the value, as far as the scheduler knows? */
+export function isHolder(state: InMemory, worker: WorkerRecord): boolean {
+  return state.holders.includes(worker)
+}
+
+/** Does the value come from the scheduler, with the task that needs it? */
+export function isGiven({ page, sizeBytes }: InMemory): boolean {
+  return sizeBytes <= MAX_GIVEN_VALUE_BYTES && page?.bytes !== undefined
+}
+
+/** The worker has a copy too. */
+export function addHolder(state: InMemory, worker: WorkerRecord): void {
+  state.holders = state.holders.length === 0 ? worker.alone : [...state.holders, worker]
+}
+
+/** The worker has no copy any more. */
+export function removeHolder(state: InMemory, worker: WorkerRecord): void {
+  if (state.holders.includes(worker)) state.holders = state.holders.filter((holder) => holder !== worker)
+}
+
+/** The size of the task's own arguments, encoded. */
+export function argumentBytesOf({ args, place }: Task): number {
+  return args.ends[place]! - startOf(args, place)
+}

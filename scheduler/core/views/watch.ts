@@ -1,0 +1,70 @@
+/** What the status page shows of the cluster: as the status, but by name, so that what changes is little. */
+import { arrayOf, indexOf } from '../../../protocol/ids.js'
+import { MAX_RUNNING_SHOWN, MAX_FUNCTIONS_SHOWN } from '../../../protocol/limits.js'
+import type { ClusterView, FunctionView, RunningView, WorkerView } from '../../../protocol/messages/watch.js'
+import { describeAmount } from '../../../protocol/resources.js'
+import type { SchedulerState } from '../state.js'
+import { statusOf } from './status.js'
+import { keyOf, type Task } from '../tasks/task.js'
+import type { WorkerRecord } from '../workers/worker-record.js'
+
+/** Finer than that nobody looks, and what did not change need not be sent. */
+const HEARD_STEP_MS = 1_000
+
+export function watchedCluster(state: SchedulerState): ClusterView {
+  const { clients, tasks, totals, tasksPerSecond, functions, blocked } = statusOf(state)
+  const shown = functions.slice(-MAX_FUNCTIONS_SHOWN)
+  return {
+    clients,
+    tasks,
+    totals,
+    tasksPerSecond: Math.round(tasksPerSecond * 10) / 10,
+    workers: Object.fromEntries(
+      [...state.workers.values()].map((worker): [string, WorkerView] => [worker.join.name, viewOf(state, worker)]),
+    ),
+    functions: Object.fromEntries(shown.map(({ name, ...figures }): [string, FunctionView] => [name, figures])),
+    moreFunctions: functions.length - shown.length,
+    blocked,
+  }
+}
+
+function viewOf(state: SchedulerState, worker: WorkerRecord): WorkerView {
+  const { join, pulse, processing, heardAtMs, isLeaving } = worker
+  return {
+    address: join.address,
+    host: join.host,
+    pid: join.pid,
+    threads: join.threads,
+    resources: join.resources.map(describeAmount),
+    memoryBytes: pulse?.memoryBytes ?? 0,
+    memoryLimitBytes: join.memoryLimitBytes,
+    cpuSeconds: pulse?.cpuSeconds ?? 0,
+    processing: processing.size,
+    storedCount: pulse?.storedCount ?? 0,
+    storedBytes: pulse?.storedBytes ?? 0,
+    spilledBytes: pulse?.spilledBytes ?? 0,
+    pausedBy: pulse?.pausedBy ?? '',
+    isDiskFull: pulse?.isDiskFull ?? false,
+    isLeaving,
+    heardAtMs: Math.floor(heardAtMs / HEARD_STEP_MS) * HEARD_STEP_MS,
+    packageVersion: join.packageVersion,
+    nodeVersion: join.nodeVersion,
+    running: runningOn(state, worker),
+  }
+}
+
+/** What it said at its last sign of life, but for what has ended since; then what it was sent and most likely runs by now. */
+function runningOn(state: SchedulerState, worker: WorkerRecord): RunningView[] {
+  const { pulse, pulseAtMs, processing, join } = worker
+  const since = new Map<Task, number>()
+  for (let i = 0; i < (pulse?.running.length ?? 0) && since.size < MAX_RUNNING_SHOWN; i++) {
+    const id = pulse!.running[i]!
+    const task = state.arrays.get(arrayOf(id))?.tasks[indexOf(id)]
+    if (task !== undefined && processing.has(task)) since.set(task, Math.round(pulseAtMs - pulse!.runningForMs[i]!))
+  }
+  for (const task of processing) {
+    if (since.size >= Math.min(join.threads, MAX_RUNNING_SHOWN)) break
+    if (!since.has(task)) since.set(task, 0)
+  }
+  return [...since].map(([task, sinceMs]) => ({ key: keyOf(task), function: task.template.name, sinceMs }))
+}
