@@ -1,5 +1,11 @@
-/** The programs of the other pages. Two files share them all, so that neither takes too long on a busy machine. */
+/** The programs of all pages but the README. They share a cluster: to start one takes longer than most of them run. */
+import { readPages } from './markdown.js'
 import { testProgramsOf } from './page-programs.js'
+import { codeOf } from './programs.js'
 
-const PAGES = ['docs/data.md', 'docs/graphs.md', 'docs/limits-of-work.md', 'docs/nested.md', 'docs/pool.md']
-for (const page of PAGES) testProgramsOf(page)
+const pages = readPages().filter(({ name }) => name.startsWith('docs/') && !name.startsWith('docs/api/'))
+const withPrograms = pages.filter((page) => codeOf(page).programs.length > 0)
+testProgramsOf(
+  withPrograms.map(({ name }) => name),
+  { share: true },
+)
