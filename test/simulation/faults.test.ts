@@ -3,8 +3,10 @@ import assert from 'node:assert/strict'
 import test from 'node:test'
 import { runSeeds, SEEDS } from './seeds.js'
 
-test(`with faults too every result is right, everything settles and nothing is left: ${SEEDS / 2} seeds`, () => {
-  const { workersLost, returned, missing, spillFailures, unreadable } = runSeeds(1, SEEDS / 2, { faults: true })
+const COUNT = Math.ceil(SEEDS / 4)
+
+test(`with faults too every result is right, everything settles and nothing is left: ${COUNT} seeds`, () => {
+  const { workersLost, returned, missing, spillFailures, unreadable } = runSeeds(1, COUNT, { faults: true })
   if (SEEDS >= 500) assert.ok(workersLost > 0 && returned > 0 && missing > 0, 'there were no faults')
   if (SEEDS >= 500) assert.ok(spillFailures > 0 && unreadable > 0, 'no disk failed')
 })
