@@ -120,7 +120,7 @@ test('the status counts each task once and names workers and functions', () => {
   const [x, y] = client.map(f, 3)
   client.submit(f, [{ inputs: [x!] }])
   client.submit(f, [{ inputs: [y!] }])
-  worker.finish([x!], { template: 1, us: 8_000 })
+  worker.finish([x!], { template: 1, us: 16_000 })
   scheduler.skip()
 
   client.send({ type: 'ask-status', request: 1 })
@@ -139,7 +139,7 @@ test('the status counts each task once and names workers and functions', () => {
   assert.deepEqual(status.totals, { ...none, submitted: 5, finished: 1, resultBytes: 2 })
   assert.deepEqual(
     status.functions.map(({ name, meanMs }) => [name, meanMs]),
-    [['load', 8]],
+    [['load', 16]],
   )
   assert.deepEqual(
     status.workers.map(({ name, processing }) => [name, processing]),

@@ -13,9 +13,9 @@ test('a task whose function was never timed is a batch of its own', () => {
   worker.expectSilence()
 })
 
-test('a batch holds about five milliseconds of work', () => {
+test('a batch holds about ten milliseconds of work', () => {
   const worker = new WorkerHarness()
-  worker.teach({ durationUs: 500 })
+  worker.teach({ durationUs: 1_000 })
   worker.run(tasks(20))
   assert.deepEqual(worker.takeBatch(), { thread: 0, tasks: tasks(10) })
   worker.expectSilence()
@@ -123,12 +123,12 @@ test('a task that throws fails with its error, and its neighbours do not', () =>
 
 test('a batch that ended early gives its unstarted tasks back to the front', () => {
   const worker = new WorkerHarness()
-  worker.teach({ durationUs: 1_750 })
+  worker.teach({ durationUs: 3_500 })
   worker.run(tasks(4))
   assert.deepEqual(worker.takeBatch().tasks, [task(0), task(1)])
 
   // When a large value ends the batch after its first task.
-  worker.end(0, [0], { sizeBytes: MAX_INLINE_RESULT_BYTES + 1, durationUs: 1_750 })
+  worker.end(0, [0], { sizeBytes: MAX_INLINE_RESULT_BYTES + 1, durationUs: 3_500 })
   worker.send({ type: 'batch-ended', thread: 0, firstUnstarted: 1 })
   worker.endTurn()
 

@@ -7,7 +7,7 @@ import type { WorkerTemplate } from '../../protocol/messages/worker.js'
 import { MAX_INLINE_RESULT_BYTES } from '../../protocol/limits.js'
 
 /** The estimated work of one batch, in microseconds. */
-export const BATCH_US = 5_000
+export const BATCH_US = 10_000
 /** The weight of the newest run. Some ten runs outweigh the first, slow one, before the code was compiled. */
 const WEIGHT = 0.2
 

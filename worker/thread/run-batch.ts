@@ -23,10 +23,11 @@ const NO_VALUE: Uint8Array = new Uint8Array(0)
 export const RESULT = Object.freeze({ path: 'result', shared: true })
 
 /**
- * A doorbell wakes the main thread, which can cost half a millisecond where processors are virtual. So a batch rings now and
- * then; what it wrote since is seen when it ends, or when the main thread looks by itself.
+ * A doorbell wakes the main thread, which can cost half a millisecond where processors are virtual, and what that tells
+ * others costs more. So a batch rings only when it takes longer than it was estimated at; what it wrote since is seen when
+ * it ends, or when the main thread looks by itself.
  */
-const RING_INTERVAL_MS = 4
+const RING_INTERVAL_MS = 10
 
 /** Never rejects: whatever a task does is its outcome. Resolves when no task of the batch is left for this thread. */
 export async function runBatch(batch: BatchRequest, host: BatchHost): Promise<BatchReply> {

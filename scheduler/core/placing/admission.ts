@@ -6,7 +6,7 @@
 import { hasIdleThread, takesNothingAhead, type WorkerRecord } from '../workers/worker-record.js'
 
 /** What a worker holds ahead, in microseconds of each of its threads. */
-export const LOOK_AHEAD_US = 12_000
+export const LOOK_AHEAD_US = 24_000
 /** A thread may have one task ahead that is longer, up to this: beyond, what passes between two tasks is nothing beside them. */
 export const ONE_AHEAD_US = 100_000
 /** However short its tasks, a worker holds at most this many for each thread. */
