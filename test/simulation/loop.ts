@@ -13,18 +13,23 @@ interface Core<E, I> {
   costOfCheck(): number
 }
 
-export interface LoopOptions<E, I> {
+export interface LoopOptions<E, I extends { readonly type: string }> {
   readonly agenda: Agenda
   readonly rng: Rng
   readonly core: Core<E, I>
   readonly perform: (instruction: I) => void
   readonly flush: () => void
+  /** Sees every event and instruction, of a seed that is looked into. */
+  readonly trace: Trace | undefined
 }
+
+/** Hears what the core of a process is told and asks for. */
+export type Trace = (direction: '<' | '>', what: { readonly type: string }) => void
 
 /** After each event a check is due; of large states only so much of it is done. */
 const CHECK_BUDGET_US = 40
 
-export class Loop<E extends { readonly nowMs: number }, I> {
+export class Loop<E extends { readonly type: string; readonly nowMs: number }, I extends { readonly type: string }> {
   readonly #options: LoopOptions<E, I>
   #pending: E[] = []
   #isScheduled = false
@@ -63,11 +68,16 @@ export class Loop<E extends { readonly nowMs: number }, I> {
 
   #runTurn(): void {
     this.#isScheduled = false
-    const { agenda, core, perform, flush } = this.#options
+    const { agenda, core, flush, trace } = this.#options
+    const perform = (instruction: I): void => {
+      trace?.('>', instruction)
+      this.#options.perform(instruction)
+    }
     const events = this.#pending
     this.#pending = []
     for (const event of events) {
       if (this.#isStopped) return
+      trace?.('<', event)
       for (const instruction of core.handleEvent(event)) perform(instruction)
       this.#check()
     }

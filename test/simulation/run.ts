@@ -1,6 +1,7 @@
 /**
  * Runs simulations from the command line, and prints the seeds of those that fail:
- * `node dist/test/simulation/run.js [--seeds 1000] [--first 1] [--seed N] [--faults] [--crashes]`.
+ * `node dist/test/simulation/run.js [--seeds 1000] [--first 1] [--seed N] [--faults] [--crashes] [--trace]`.
+ * `--trace` prints what each core is told (<) and asks for (>), line by line.
  */
 import { parseArgs } from 'node:util'
 import { simulate } from './simulation.js'
@@ -13,9 +14,11 @@ const { values } = parseArgs({
     seed: { type: 'string' },
     faults: { type: 'boolean', default: false },
     crashes: { type: 'boolean', default: false },
+    trace: { type: 'boolean', default: false },
   },
 })
 const { faults, crashes } = values
+const trace = values.trace ? (line: string): void => console.log(line) : undefined
 const flags = `${faults ? ' --faults' : ''}${crashes ? ' --crashes' : ''}`
 const first = Number(values.seed ?? values.first)
 const count = values.seed === undefined ? Number(values.seeds) : 1
@@ -27,7 +30,7 @@ let steps = 0
 let virtualMs = 0
 for (let seed = first; seed < first + count; seed++) {
   try {
-    const report = simulate({ seed, faults, crashes })
+    const report = simulate({ seed, faults, crashes, ...(trace && { trace }) })
     steps += report.steps
     virtualMs += report.virtualMs
     addCounts(total, report.counts)

@@ -30,7 +30,7 @@ import { createState, type SchedulerState } from '../../scheduler/core/state.js'
 import { HELD } from '../../scheduler/core/tasks/task-array.js'
 import type { Agenda } from './agenda.js'
 import { Link } from './link.js'
-import { Loop } from './loop.js'
+import { Loop, type Trace } from './loop.js'
 import { SimulatedJournal, type KeptBy } from './simulated-journal.js'
 import type { Bug } from './simulation.js'
 import type { Counts } from './world.js'
@@ -89,6 +89,7 @@ export interface SimulatedSchedulerOptions {
   readonly crashRng: Rng
   readonly counts: Counts
   readonly bug: Bug | undefined
+  readonly trace: Trace | undefined
 }
 
 /** How it dies. */
@@ -159,6 +160,7 @@ export class SimulatedScheduler {
       },
       perform: (instruction) => this.#perform(instruction),
       flush: () => this.#flush(),
+      trace: this.#options.trace,
     })
   }
 

@@ -87,6 +87,7 @@ export class SimulatedWorker {
       },
       perform: (instruction) => this.#perform(instruction),
       flush: () => this.#connection?.flush(),
+      trace: world.traceOf?.(name),
     })
     this.#threads = Array.from({ length: threads }, (_, thread) => this.#newThread(thread))
     const submit = (event: Unstamped<WorkerEvent>): void => this.#loop.submit(event)

@@ -7,6 +7,7 @@ import assert from 'node:assert/strict'
 import { Rng } from '../../common/rng.js'
 import { MAX_PAUSE_MS } from '../../protocol/limits.js'
 import { Agenda } from './agenda.js'
+import type { Trace } from './loop.js'
 import { OPERATIONS, PACES, type Operation } from './expression.js'
 import { SimulatedClient, type Temper } from './simulated-client.js'
 import { SimulatedReader } from './simulated-reader.js'
@@ -22,6 +23,8 @@ export interface SimulationOptions {
   readonly crashes?: boolean
   /** A bug on purpose: see injected-bugs.test.ts. */
   readonly bug?: Bug
+  /** Sees what every core is told and asks for. */
+  readonly trace?: (line: string) => void
 }
 
 /**
@@ -47,7 +50,7 @@ const MAX_PULSES = 200
 const ROUGH_PULSES = 20
 
 /** Runs one simulation. @throws When a promise of the cluster is broken. */
-export function simulate({ seed, faults, crashes = false, bug }: SimulationOptions): SimulationReport {
+export function simulate({ seed, faults, crashes = false, bug, trace }: SimulationOptions): SimulationReport {
   const rng = new Rng(seed)
   const separationRng = new Rng(seed + SEPARATION_SEEDS)
   const pauseRng = new Rng(seed + PAUSE_SEEDS)
@@ -67,6 +70,7 @@ export function simulate({ seed, faults, crashes = false, bug }: SimulationOptio
   const agenda = new Agenda()
   const crashRng = new Rng(seed + 9_000_000_011)
   const counts = noCounts()
+  const traceOf = trace && ((name: string) => tracerOf(name, agenda, trace))
   const scheduler = new SimulatedScheduler({
     agenda,
     rng: rng.fork(),
@@ -75,6 +79,7 @@ export function simulate({ seed, faults, crashes = false, bug }: SimulationOptio
     crashRng,
     counts,
     bug,
+    trace: traceOf?.('scheduler'),
   })
   const operating = operatorRng.pick([0, 0, 0, 0.3])!
   const world: World = {
@@ -83,6 +88,7 @@ export function simulate({ seed, faults, crashes = false, bug }: SimulationOptio
     scheduler,
     workers: new Map(),
     counts,
+    traceOf,
     crashRng,
     hasCrashes: crashes,
     fetchFailure: faults ? rng.pick([0, 0.02, 0.1])! : 0,
@@ -172,6 +178,16 @@ export function simulate({ seed, faults, crashes = false, bug }: SimulationOptio
   assert.equal(world.workers.size, 0, 'workers never left')
   assert.equal(scheduler.state.workers.size, 0, 'the scheduler has workers left')
   return { counts: world.counts, steps: agenda.steps, virtualMs: agenda.nowMs }
+}
+
+function tracerOf(name: string, agenda: Agenda, trace: (line: string) => void): Trace {
+  const shorten = (key: string, value: unknown): unknown => {
+    if (value instanceof Uint8Array) return `${value.length} bytes`
+    return key === 'state' ? (value as { readonly type: string }).type : value
+  }
+  return (direction, what) => {
+    trace(`${agenda.nowMs.toFixed(3)} ${name} ${direction} ${JSON.stringify(what, shorten)}`)
+  }
 }
 
 function drawLimits(rng: Rng): World['limits'] {

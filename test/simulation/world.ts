@@ -5,6 +5,7 @@ import type { TaskId } from '../../protocol/ids.js'
 import type { LimitDeclaration } from '../../protocol/messages/limit.js'
 import type { Needs } from '../../protocol/messages/needs.js'
 import type { Agenda } from './agenda.js'
+import type { Trace } from './loop.js'
 import type { Future } from './simulated-client.js'
 import type { Description } from './expression.js'
 import type { SimulatedScheduler } from './simulated-scheduler.js'
@@ -17,6 +18,8 @@ export interface World {
   /** By the address at which its values would be fetched, if it listens; gone when it died or left. */
   readonly workers: Map<string, SimulatedWorker>
   readonly counts: Counts
+  /** Who sees what the core of a process does, by its name; of a seed that is looked into. */
+  readonly traceOf: ((name: string) => Trace) | undefined
   /** The probability that a value which is there can't be fetched. */
   readonly fetchFailure: number
   /** The probability that a worker or a client can't reach a certain worker, and that a worker does not listen at all. */
