@@ -10,7 +10,7 @@ import { isNeeded } from './tasks/retention.js'
 import { hasRoomToServe } from './data/spread.js'
 import type { SchedulerState } from './state.js'
 import { HELD } from './tasks/task-array.js'
-import { isPending, takesThread, type Task, type TaskState } from './tasks/task.js'
+import { furtherThreadsOf, isPending, takesThread, type Task, type TaskState } from './tasks/task.js'
 import type { FunctionStatistics, Template } from './tasks/template.js'
 import { hoards, slotsOf, type WorkerRecord } from './workers/worker-record.js'
 
@@ -278,6 +278,7 @@ function checkSpare(worker: WorkerRecord): void {
       free.others.set(name, (free.others.get(name) ?? 0) - thousandths)
     }
   }
+  for (const task of worker.suspended) extraSlots -= furtherThreadsOf(task)
   assert(worker.extraSlots === extraSlots, `worker ${worker.id} counts ${worker.extraSlots} further threads`)
   const withoutThread = [...worker.processing].filter(
     (task) => !takesThread(task) && !worker.suspended.has(task),

@@ -212,4 +212,29 @@ suite('tasks of tasks', () => {
       scheduler.skip()
     }
   })
+
+  test('have all threads of a parent that waits for them, on a worker that is paused too', () => {
+    const needs = { ...NO_NEEDS, threads: 2 }
+    for (const isPaused of [false, true]) {
+      const scheduler = new SchedulerHarness()
+      const worker = scheduler.worker({ threads: 2 })
+      const client = scheduler.client()
+      const [parent] = client.submit(client.define('parent', { needs }), [{}])
+      assert.deepEqual(worker.takeTasks(), [parent])
+      if (isPaused) worker.pulse({ pausedBy: 'values' })
+      const inTask = scheduler.clientOfTasks('w1')
+      for (const template of [inTask.define('child'), inTask.define('wide', { needs })]) {
+        const [child] = submitUnder(inTask, parent!, { template, tasks: [{}] })
+        suspend(worker, parent!)
+        assert.deepEqual(worker.takeTasks(), [child])
+        worker.send({ type: 'tasks-resumed', tasks: [parent!], attempts: [1] })
+        worker.finish([child!])
+      }
+      worker.finish([parent!])
+      inTask.leave()
+      client.release(parent!)
+      scheduler.skip()
+      scheduler.expectEmpty()
+    }
+  })
 })

@@ -4,7 +4,7 @@ import { spendUnits } from './limits.js'
 import type { SchedulerState } from '../state.js'
 import { readyQueueOf, workerOutboxOf } from '../state.js'
 import type { Attempt, TaskId } from '../../../protocol/ids.js'
-import { argumentBytesOf, moveTo, nextAttempt, type Task } from '../tasks/task.js'
+import { argumentBytesOf, furtherThreadsOf, moveTo, nextAttempt, type Task } from '../tasks/task.js'
 import { hoards, type WorkerRecord } from '../workers/worker-record.js'
 
 /** Sends a ready task to the worker, as a new attempt. */
@@ -49,6 +49,7 @@ export function unassign(state: SchedulerState, task: Task, worker: WorkerRecord
   if (demand?.needs.threads === 0) worker.ioTasks -= isSuspended ? 0 : 1
   else if (statistics.meanUs === undefined) worker.untimed--
   else worker.queuedUs -= statistics.meanUs
+  if (isSuspended) worker.extraSlots += furtherThreadsOf(task)
   if (demand !== undefined) giveBack(state, demand, worker)
   if (worker.processing.size === 0 || worker.queuedUs < 0) recountLoad(worker)
 }

@@ -3,7 +3,7 @@
  * that client goes, with its thread or its worker, they stay, for the parent starts again and asks for them by number.
  * When the parent has an outcome, or nobody wants it any more, they are let go of.
  *
- * A parent that waits for children lends its slot: its worker is sent other tasks meanwhile, its children before all.
+ * A parent that waits for children lends its slot, and all of them if it has several: its worker is sent other tasks meanwhile, its children before all.
  */
 import { arrayOf, indexOf, taskId, type TaskId } from '../../../protocol/ids.js'
 import type { SubmitUnder } from '../../../protocol/messages/client.js'
@@ -12,7 +12,7 @@ import { reorder } from '../placing/assignment.js'
 import type { ClientRecord } from '../clients/client-record.js'
 import { outboxOf, type SchedulerState } from '../state.js'
 import { expand, findTask, HELD, WANTED, type TaskArray } from './task-array.js'
-import { takesThread, type Failure, type Task } from './task.js'
+import { furtherThreadsOf, takesThread, type Failure, type Task } from './task.js'
 import type { WorkerRecord } from '../workers/worker-record.js'
 
 /** Children that were submitted together. */
@@ -128,7 +128,8 @@ function setSuspended(state: SchedulerState, worker: WorkerRecord, task: Task, i
   else worker.suspended.delete(task)
   const change = isSuspended ? -1 : 1
   if (isSuspended) worker.hasLent = true
-  if (!takesThread(task)) worker.ioTasks += change
+  if (takesThread(task)) worker.extraSlots += change * furtherThreadsOf(task)
+  else worker.ioTasks += change
   if (task.inputs.length > 0) state.consuming += change
   reorder(state, worker)
 }

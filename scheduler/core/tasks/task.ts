@@ -173,6 +173,11 @@ export function takesThread({ template }: Task): boolean {
   return template.demand?.needs.threads !== 0
 }
 
+/** How many threads it takes beside its first. */
+export function furtherThreadsOf({ template }: Task): number {
+  return Math.max(1, template.demand?.needs.threads ?? 1) - 1
+}
+
 export function keyOf(task: Task): string {
   return task.explicitKey ?? generatedKey(task.template.name, task.id)
 }

@@ -44,7 +44,7 @@ export interface WorkerRecord extends HeapItem {
   isHoarding: boolean
   /** How many of `processing` take no thread: they are in no other figure of its load. */
   ioTasks: number
-  /** Threads that tasks of `processing` take beyond one each. */
+  /** Threads that tasks of `processing` take beyond one each; those that wait for children take none. */
   extraSlots: number
   /**
    * What tasks that are counted have not taken: places for tasks without a thread, of its memory limit, and of what it
