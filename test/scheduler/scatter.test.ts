@@ -226,3 +226,18 @@ test('a scatter under a foreign or used array id ends the connection', () => {
     assert.equal(scheduler.takeClosing().type, 'close-client')
   }
 })
+
+test('what is published of a value that its client never brought to a worker fails when that client goes, and says why', () => {
+  const scheduler = new SchedulerHarness()
+  const [client, other] = [scheduler.client(), scheduler.client()]
+  const x = scatter(client)
+  client.send({ type: 'publish', request: 1, name: 'table', task: x })
+  scheduler.skip()
+
+  client.leave()
+  other.send({ type: 'open-dataset', array: other.firstArray, name: 'table' })
+
+  const { code, reason } = other.take('failed')
+  assert.equal(code, 'ERR_HEDDLE_WORKER_LOST')
+  assert.match(reason, /still with the client that scattered it, which is gone/)
+})

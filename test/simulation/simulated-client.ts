@@ -189,6 +189,7 @@ export class SimulatedClient {
     if (this.#hasLeft) return
     this.#hasLeft = true
     for (const id of this.#futures.keys()) this.#world.letGo.add(id)
+    for (const id of this.#scattered.keys()) this.#world.leftBehind.add(generatedKey('scatter', id))
     for (const { limit, isTaken } of this.#unitRequests.values()) {
       if (isTaken) useUnits(this.#world, [{ name: limit.name, units: 1 }], -1)
     }
@@ -880,13 +881,13 @@ export class SimulatedClient {
       this.#futures.delete(task)
       return
     }
-    // What is retried may need a scattered value that was let go.
-    if (
-      code === 'ERR_HEDDLE_WORKER_LOST' &&
-      (this.#world.hasDeaths || this.#world.retrying + this.#world.operating > 0)
-    ) {
-      this.#world.counts.lostTasks++
-      return
+    // What is retried may need a scattered value that was let go; and what others hold may need one whose client has left.
+    if (code === 'ERR_HEDDLE_WORKER_LOST') {
+      const { hasDeaths, retrying, operating, leftBehind, counts } = this.#world
+      if (hasDeaths || retrying + operating > 0 || leftBehind.has(culpritKey)) {
+        counts.lostTasks++
+        return
+      }
     }
     if (code === 'ERR_HEDDLE_QUEUE_TIMEOUT' || code === 'ERR_HEDDLE_UNSATISFIABLE') {
       assert(this.#world.hurriedKeys.has(culpritKey), `${culpritKey} had all the time it needs: ${reason}`)

@@ -118,6 +118,7 @@ export function simulate({ seed, faults, crashes = false, bug, trace }: Simulati
     // What is retried may have ended after it was given up, and so may its inputs.
     finishedOnce: faults || crashes || restarting > 0 || retrying + operating > 0 ? undefined : new Set(),
     letGo: new Set(),
+    leftBehind: new Set(),
     memoryRng,
     memoryLimits: memoryRng.pick([[2 ** 20], [2 ** 20, 4], [3, 6, 20], [1, 2]])!,
     diskLimits: memoryRng.pick([[2 ** 20], [0, 2, 2 ** 20]])!,

@@ -63,6 +63,8 @@ export interface World {
   readonly finishedOnce: Set<TaskId> | undefined
   /** Tasks that clients let go of. They may run again, for whoever comes for them by their key. */
   readonly letGo: Set<TaskId>
+  /** Keys of scattered values that their client may not have brought to a worker before it left. */
+  readonly leftBehind: Set<string>
   /** What a worker fetches at once. */
   readonly maxFetchBytes: number
   /** Pairs that were drawn, by both names: can the first reach the second? */

@@ -157,7 +157,10 @@ export function loseScatterer(state: SchedulerState, client: ClientRecord): void
   for (const { task } of state.scatters.values()) {
     if (task.array.client !== client) continue
     dropScatter(state, task)
-    failTask(state, task, failureOfLost(task))
+    const reason =
+      `The value ${keyOf(task)} was still with the client that scattered it, which is gone; ` +
+      'wait for its future before you close that client.'
+    failTask(state, task, { ...failureOfLost(task), reason })
   }
 }
 
