@@ -878,7 +878,8 @@ export class SimulatedClient {
     // That it stands for nothing may have been told on a connection that broke.
     const isUnknown = code === 'ERR_HEDDLE_UNKNOWN_KEY' || (this.#world.hasCrashes && code === 'ERR_HEDDLE_RELEASED')
     if (future.isAttached && isUnknown) {
-      this.#futures.delete(task)
+      // If the scheduler died after it said so, its successor may find the task when it is asked again, and holds it.
+      this.#release([future])
       return
     }
     // What is retried may need a scattered value that was let go; and what others hold may need one whose client has left.
