@@ -432,7 +432,10 @@ export class SimulatedScheduler {
     const { state } = this.#replayed()
     endReplay(state, this.state.nowMs)
     checkInvariants(state)
-    assert.deepEqual(digestOf(state), known, 'by its journal')
+    const found = digestOf(state)
+    const lost = [...known].filter((line) => !found.has(line))
+    const more = [...found].filter((line) => !known.has(line))
+    assert.deepEqual({ lost, more }, { lost: [], more: [] }, 'a successor would know other things')
   }
 
   /** Nothing is left of any task. */
@@ -471,12 +474,15 @@ export class SimulatedScheduler {
   }
 }
 
-/** What is known of each task, and who holds it. What tasks submitted is not kept: they submit it again. */
-function digestOf({ arrays, clients, datasets, nextArray }: SchedulerState): unknown {
-  const tasks: [number, string][] = []
-  const lasting = [...clients.values()].filter(({ session }) => session !== '')
-  const codes = new Set<string>()
-  for (const client of lasting) for (const { define } of client.codes) codes.add(define.code)
+/** What is known of each task, and who holds it, line by line. What tasks submitted is not kept: they submit it again. */
+function digestOf({ arrays, clients, datasets, nextArray }: SchedulerState): ReadonlySet<string> {
+  const lines = new Set([`the next array is ${nextArray}`])
+  for (const client of clients.values()) {
+    if (client.session === '') continue
+    lines.add(`"${client.session}" has said ${client.saidCount}`)
+    for (const { define } of client.codes) lines.add(`there is code ${define.code}`)
+  }
+  for (const name of datasets.keys()) lines.add(`"${name}" is published`)
   for (const array of arrays.values()) {
     if (array.nesting !== undefined) continue
     array.flags.forEach((flags, index) => {
@@ -485,19 +491,11 @@ function digestOf({ arrays, clients, datasets, nextArray }: SchedulerState): unk
       if (!isHeld && task === undefined) return
       const { type } = task?.state ?? { type: 'ready' }
       const what = type === 'in-memory' || type === 'failed' || type === 'released' ? type : 'pending'
-      tasks.push([
-        taskId(array.id, index),
-        `${what} ${isHeld} ${task?.isDetached ?? false} ${task?.inputs.length ?? 0}`,
-      ])
+      const whose = `${isHeld ? 'held' : 'not held'}${task?.isDetached === true ? ', detached' : ''}`
+      lines.add(`${taskId(array.id, index)} is ${what}, ${whose}, with ${task?.inputs.length ?? 0} inputs`)
     })
   }
-  return {
-    tasks: tasks.sort(([a], [b]) => a - b),
-    said: lasting.map(({ session, saidCount }) => `${session} ${saidCount}`).sort(),
-    codes: [...codes].sort(),
-    datasets: [...datasets.keys()].sort(),
-    nextArray,
-  }
+  return lines
 }
 
 function costOfCheck({ arrays, workers }: SchedulerState): number {

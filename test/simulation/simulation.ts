@@ -204,7 +204,7 @@ function settle(world: World): void {
   const { agenda, scheduler, workers } = world
   agenda.runToEnd(MAX_STEPS)
   // Workers that die take values along, of which a journal says nothing.
-  if (!world.hasDeaths && !world.hasCrashes) scheduler.checkSuccessor()
+  if (!world.hasDeaths) scheduler.checkSuccessor()
   const areAwaited = (): boolean => scheduler.awaitsPulses || [...workers.values()].some((worker) => worker.awaitsPulse)
   for (let rounds = 0; areAwaited(); rounds++) {
     assert.ok(rounds < MAX_PULSES, 'signs of life are awaited for ever')

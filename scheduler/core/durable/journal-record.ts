@@ -63,6 +63,8 @@ export const tried = message('tried', {
 export const workerCame = message('worker-came', { worker, incarnation: text })
 /** It is gone, or went. */
 export const workerWent = message('worker-went', { worker })
+/** Its task is still held, and stands for it no more: the cluster was restarted since. */
+export const keyFreed = message('key-freed', { key: text })
 
 /** Stands for no client: array ids that a worker has for the clients of its tasks, of which nothing else is kept. */
 export const TASKS_OF_A_WORKER = clientId(0)
@@ -82,6 +84,7 @@ export const journalRecord = union([
   ranAgain,
   workerCame,
   workerWent,
+  keyFreed,
 ])
 export type JournalRecord = Infer<typeof journalRecord>
 export type FinishedRecord = Infer<typeof finished>

@@ -87,6 +87,9 @@ function apply(state: SchedulerState, record: JournalRecord): void {
     case 'ran-again':
       onOperator(state, 'retry', record.key)
       break
+    case 'key-freed':
+      state.keys.delete(record.key)
+      break
     case 'worker-came':
       state.awaitedWorkers.set(record.incarnation, record.worker)
       break

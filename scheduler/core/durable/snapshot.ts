@@ -30,9 +30,12 @@ export function* snapshotOf(state: SchedulerState): Generator<JournalRecord> {
   const segments = clients.flatMap(({ arrays }) => [...arrays].flatMap((array) => array.segments))
   const numbers = new Map(clients.map((client) => [client, numbersOf(client)]))
   yield* definitions(state, segments, numbers)
+  const keys = new Map<string, Task>()
   for (const segment of segments.sort((a, b) => a.order - b.order)) {
+    yield* freeKeys(keys, segment)
     yield* submission(state, segment, (template) => numberOf(numbers, segment.array.client, template))
   }
+  for (const [key, task] of keys) if (state.keys.get(key) !== task) yield { type: 'key-freed', key }
   yield* outcomes(clients)
   yield* unitsOf(state, clients)
   for (const [name, { id, array }] of state.datasets) {
@@ -81,6 +84,7 @@ function* definitions(state: SchedulerState, segments: readonly Segment[], numbe
   const used = new Map([...numbers].map(([client, own]) => [client, new Set(own.keys())]))
   const constants = new Map<Template, readonly TaskId[]>()
   for (const segment of segments) {
+    if (isAttached(segment)) continue
     for (const { template, tasks } of liveRunsOf(segment)) {
       if (!template.isScattered) used.get(segment.array.client)?.add(template)
       if (template.constantInputs.length === 0 || constants.has(template)) continue
@@ -143,13 +147,34 @@ function isLiveAt(array: TaskArray, index: number): boolean {
   return (array.flags[index]! & HELD) !== 0 || array.tasks[index] !== undefined
 }
 
+/** Is it one future of a task that was there already? It has no arguments of its own. */
+function isAttached({ array, first, args }: Segment): boolean {
+  const task = array.tasks[first]
+  return args.ends.length === 0 && task !== undefined && task.array !== array
+}
+
+/**
+ * A key may have stood for one task and then for another, where the cluster was restarted between. `keys` is what they stand for
+ * by the records so far, and then by those of the segment.
+ */
+function* freeKeys(keys: Map<string, Task>, { array, first, count }: Segment): Generator<JournalRecord> {
+  for (let index = first; index < first + count; index++) {
+    const task = array.tasks[index]
+    const key = task?.explicitKey
+    if (task === undefined || key === undefined) continue
+    const before = keys.get(key)
+    if (before !== undefined && before !== task) yield { type: 'key-freed', key }
+    keys.set(key, task)
+  }
+}
+
 /** What made the places of this segment, as far as something is left of them. */
 function* submission(
   state: SchedulerState,
   segment: Segment,
   numberOf: (template: Template) => number,
 ): Generator<JournalRecord> {
-  const { array, first, count, runs, args } = segment
+  const { array, first, count, runs } = segment
   const { client, id } = array
   if (runs.length === 0) {
     // The snapshot that this scheduler began with had a hole here.
@@ -161,8 +186,7 @@ function* submission(
     yield say(client, scatterOf(state, task))
     return
   }
-  // A future of somebody else's task: it has no arguments of its own.
-  if (args.ends.length === 0 && task !== undefined) {
+  if (task !== undefined && isAttached(segment)) {
     yield say(client, { type: 'attach', array: id, key: keyOf(task) })
     return
   }
@@ -233,9 +257,7 @@ class Stretch {
       this.#inputCounts.push(inputs.length)
       this.#inputs.push(...inputs)
     }
-    // After a restart of the cluster a key may stand for a task that came later.
-    if (task?.explicitKey !== undefined && this.#state.keys.get(task.explicitKey) === task)
-      this.#keys.push({ place: place - this.#start, key: task.explicitKey })
+    if (task?.explicitKey !== undefined) this.#keys.push({ place: place - this.#start, key: task.explicitKey })
   }
 
   toRecord(): JournalRecord {
@@ -312,6 +334,7 @@ function* endClient(state: SchedulerState, client: ClientRecord, numbers: Number
   const closed = new Set<number>()
   for (const array of arrays) {
     for (const segment of array.segments) {
+      if (isAttached(segment)) continue
       for (const { template } of liveRunsOf(segment)) {
         const number = numberOf(numbers, client, template)
         if (number >= CLOSED_TEMPLATES && !template.isScattered) closed.add(number)
