@@ -426,7 +426,9 @@ function checkSpreads(state: SchedulerState): void {
       })
     assert(awaitsValue || isWoken, `copies of ${id} are wanted, and nothing will have them made`)
   }
-  for (const { id, replications, replicated } of state.clients.values()) {
+  for (const { id, replications, replicated, absentUntilMs, relays } of state.clients.values()) {
+    const asks = replications.size + relays.placed + relays.heldBack.size
+    assert(absentUntilMs === Infinity || asks === 0, `client ${id} asks for things, and is not there`)
     let open = 0
     for (const replication of replications) {
       open += replication.open.size

@@ -1,7 +1,7 @@
 /** Who may exchange values through the scheduler, and when. */
 import assert from 'node:assert/strict'
 import test from 'node:test'
-import { workerId } from '../../protocol/ids.js'
+import { clientId, workerId, type ClientId } from '../../protocol/ids.js'
 import { MAX_RELAYS, MAX_RELAYS_PER_MEMBER } from '../../protocol/limits.js'
 import { SchedulerHarness, type TestWorker } from '../support/scheduler-harness.js'
 
@@ -53,6 +53,35 @@ test('a client takes its relays along', () => {
   assert.equal(holder.take('relay-closed').relay, holder.take('relay-offered').relay)
   assert.equal(scheduler.state.relays.size, 0)
 })
+
+for (const isSeen of [true, false]) {
+  test(`a client that comes back has as many relays as before${isSeen ? '' : ', though its old connection was not seen to end'}`, () => {
+    const scheduler = new SchedulerHarness({ keepsState: true })
+    const holder = scheduler.worker()
+    const client = scheduler.client('client')
+    const open = (id: ClientId, request: number): void => {
+      scheduler.turn({
+        type: 'client-message',
+        client: id,
+        message: { type: 'open-relay', request, holder: holder.id },
+      })
+    }
+    for (let request = 1; request <= MAX_RELAYS_PER_MEMBER; request++) open(client.id, request)
+    for (let i = 0; i < MAX_RELAYS_PER_MEMBER; i++) holder.take('relay-offered')
+
+    if (isSeen) scheduler.turn({ type: 'client-left', client: client.id, isFinal: false })
+    const again = clientId(50)
+    scheduler.turn({ type: 'client-joined', client: again, name: 'client', session: 'session of client' })
+    for (let i = 0; i < MAX_RELAYS_PER_MEMBER; i++) holder.take('relay-closed')
+
+    for (let request = 11; request <= 10 + MAX_RELAYS_PER_MEMBER; request++) {
+      open(again, request)
+      const { relay } = holder.take('relay-offered')
+      holder.send({ type: 'accept-relay', relay })
+      assert.deepEqual(scheduler.takeFor(again, 'relay-opened'), { type: 'relay-opened', request, relay })
+    }
+  })
+}
 
 test('nobody closes or accepts the relays of others', () => {
   const scheduler = new SchedulerHarness()

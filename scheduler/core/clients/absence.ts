@@ -6,6 +6,7 @@
 import { arrayId, ARRAY_LEASE, type ArrayId, type ClientId } from '../../../protocol/ids.js'
 import { CLIENT_GRACE_MS } from '../../../protocol/limits.js'
 import type { ClientRecord } from './client-record.js'
+import { forgetQuestions } from './questions.js'
 import { tellOne } from '../tasks/outcome.js'
 import { resumeScatters } from '../data/scatter.js'
 import { outboxOf, type SchedulerState } from '../state.js'
@@ -61,6 +62,7 @@ export function awaitReturn(state: SchedulerState, client: ClientRecord): void {
 export function returnAs(state: SchedulerState, client: ClientRecord, id: ClientId): void {
   if (client.absentUntilMs === Infinity) {
     // Its old connection was not seen to end.
+    forgetQuestions(state, client)
     const reason = `Client "${client.name}" came back on another connection.`
     state.orders.push({ type: 'close-client', client: client.id, code: 'ERR_HEDDLE_CONNECTION_LOST', reason })
   }

@@ -10,21 +10,22 @@ import type { ClientRecord, Newcomer } from './client-record.js'
 import { dumpOf } from '../views/dump.js'
 import type { HeardFromClient } from '../events.js'
 import { explain } from '../views/explain.js'
-import { forgetInquiries, onAskProfile, onAskWorkers } from '../views/inquiry.js'
+import { onAskProfile, onAskWorkers } from '../views/inquiry.js'
 import { leaveLimits, onDeclareLimit, onReturnUnit, onTakeUnit } from '../placing/limits.js'
 import { isTooEarly } from '../tasks/nesting.js'
 import { onAttach } from '../tasks/on-attach.js'
-import { forgetDataCalls, onDataCall } from '../data/on-data.js'
+import { onDataCall } from '../data/on-data.js'
 import { onSubmit } from '../tasks/on-submit.js'
 import { onMissing } from '../tasks/on-task.js'
 import { answerWaits } from '../workers/on-worker.js'
 import { mayComeBack, wantValue } from '../tasks/outcome.js'
 import { remake } from '../tasks/recovery.js'
-import { endRelaysOf, noRelays, onRelayMessage } from '../data/relays.js'
-import { forgetReplications, onReplicate } from '../data/replication.js'
+import { noRelays, onRelayMessage } from '../data/relays.js'
+import { onReplicate } from '../data/replication.js'
 import { releaseAll, releaseFuture } from '../tasks/retention.js'
 import { onRetry } from '../tasks/retry.js'
 import { loseScatterer, onNotScattered, onScatter } from '../data/scatter.js'
+import { forgetQuestions } from './questions.js'
 import { onStreamTaken } from '../tasks/streams.js'
 import { outboxOf, type SchedulerState } from '../state.js'
 import { statusOf } from '../views/status.js'
@@ -78,7 +79,10 @@ export function onClientLeft(state: SchedulerState, id: ClientId, isFinal = true
   const client = state.clients.get(id)
   if (client === undefined) return
   if (isFinal || !mayReturn(state, client)) removeClient(state, client)
-  else awaitReturn(state, client)
+  else {
+    forgetQuestions(state, client)
+    awaitReturn(state, client)
+  }
 }
 
 /** What the client held goes, unless somebody else holds it too. */
@@ -87,17 +91,11 @@ export function removeClient(state: SchedulerState, client: ClientRecord): void 
   if (state.sessions.delete(client.session)) state.journal?.add({ type: 'client-went', client: client.id })
   state.absentClients.delete(client)
   state.clientsWithNews.delete(client)
-  forgetReplications(state, client)
-  endRelaysOf(state, { type: 'client', record: client }, `Client ${client.name} is gone.`)
+  forgetQuestions(state, client)
   releaseAll(state, client)
   loseScatterer(state, client)
   closeTemplates(state, client)
   leaveLimits(state, client)
-  forgetDataCalls(state, client)
-  forgetInquiries(state, client)
-  for (let i = state.workerWaits.length - 1; i >= 0; i--) {
-    if (state.workerWaits[i]!.client === client) state.workerWaits.splice(i, 1)
-  }
 }
 
 /** What a task may not ask of the cluster that runs it: a worker's token, which opens its client, is not for that. */

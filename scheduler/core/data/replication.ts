@@ -41,12 +41,13 @@ export function onReplicate(state: SchedulerState, client: ClientRecord, message
   return undefined
 }
 
-/** The client is gone. */
+/** The client's connection is gone. */
 export function forgetReplications(state: SchedulerState, client: ClientRecord): void {
   for (const replication of client.replications) {
     for (const task of replication.open) spreadOf(state, task).wishes.delete(replication)
   }
   client.replications.clear()
+  client.replicated = 0
 }
 
 /** At the end of a turn: has further copies made where there is room for them, and answers what is done. */
