@@ -111,11 +111,11 @@ export class SimulatedWorker {
         const limits = limitsOf(world, task, template)
         if (limits.length > 0) world.counts.limitedRuns++
         if (template.isIo) world.counts.ioRuns++
-        useUnits(world, limits, 1)
+        useUnits(world, limits, 1, task)
       },
       flakes: world.flakes,
       streamRng: world.streamRng,
-      onEnd: ({ task, template }) => useUnits(world, limitsOf(world, task, template), -1),
+      onEnd: ({ task, template }) => useUnits(world, limitsOf(world, task, template), -1, task),
       ...(onExit !== undefined && { onExit }),
     })
   }

@@ -132,6 +132,7 @@ export function simulate({ seed, faults, crashes = false, bug, trace }: Simulati
     needing,
     limits: needing === 0 ? [] : drawLimits(needsRng),
     limitsOfTask: new Map(),
+    limitedTasks: new Map(),
     unitsInUse: new Map(),
     leastThreads: needing === 0 ? 1 : needsRng.pick([1, 2])!,
     hurriedKeys: new Set(),

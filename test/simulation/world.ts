@@ -96,6 +96,8 @@ export interface World {
   readonly limits: readonly LimitDeclaration[]
   /** What tasks take of them. */
   readonly limitsOfTask: Map<TaskId, Needs['limits']>
+  /** Tasks that take units of limits, and how often they run now. */
+  readonly limitedTasks: Map<TaskId, number>
   /** Units of semaphores that tasks which run, and clients, have now. */
   readonly unitsInUse: Map<string, number>
   /** Each worker has so many threads or more, so that what needs as many can run. */
@@ -250,15 +252,29 @@ export function noCounts(): Counts {
   }
 }
 
-/** Somebody has (1) or has no more (-1) units of limits. While no worker dies there are never more than there are. */
-export function useUnits(world: World, limits: Needs['limits'], change: 1 | -1): void {
+/**
+ * Somebody has (1) or has no more (-1) units of limits: the task that runs, if it is one. While no worker dies there are never
+ * more than there are; nor when the scheduler does, but for what nobody wants any more when a worker is back with it.
+ */
+export function useUnits(world: World, limits: Needs['limits'], change: 1 | -1, task?: TaskId): void {
+  if (limits.length === 0) return
+  const { limitedTasks, unitsInUse } = world
+  if (task !== undefined) limitedTasks.set(task, (limitedTasks.get(task) ?? 0) + change)
+  if (task !== undefined && limitedTasks.get(task) === 0) limitedTasks.delete(task)
   for (const { name, units } of limits) {
     const limit = world.limits.find((each) => each.name === name)
     if (limit?.kind !== 'semaphore') continue
-    const inUse = (world.unitsInUse.get(name) ?? 0) + change * units
-    world.unitsInUse.set(name, inUse)
-    assert(world.hasDeaths || inUse <= limit.units, `${inUse} of ${limit.units} units of ${name} are in use`)
+    const inUse = (unitsInUse.get(name) ?? 0) + change * units
+    unitsInUse.set(name, inUse)
+    assert(inUse <= limit.units || mayExceed(world), `${inUse} of ${limit.units} units of ${name} are in use`)
   }
+}
+
+function mayExceed(world: World): boolean {
+  const { hasDeaths, hasCrashes, cancelledKeys, stoppingKeys, counts, limitedTasks, letGo } = world
+  if (hasDeaths || !hasCrashes) return hasDeaths
+  if (cancelledKeys.size + stoppingKeys.size + counts.restarts > 0) return true
+  return [...limitedTasks.keys()].some((task) => letGo.has(task))
 }
 
 /** Can one process dial another? It stays as it is. */
