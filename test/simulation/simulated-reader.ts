@@ -1,6 +1,7 @@
 /**
  * A client that reads streams: each value must come in its turn, once, and be the right one, and the count in the end must be
- * that of what came. It reads at its leisure, leaves some streams amid, and goes amid others.
+ * that of what came. It reads at its leisure, leaves some streams amid, and goes amid others. When it loses its connection,
+ * those that it reads are broken.
  */
 import assert from 'node:assert/strict'
 import { entryOf, Packer } from '../../common/packed.js'
@@ -10,10 +11,11 @@ import { PRIORITY_BASE } from '../../protocol/urgency.js'
 import { NO_NEEDS } from '../../protocol/messages/needs.js'
 import { NO_RULES } from '../../protocol/messages/rules.js'
 import { decodeNumber, encodeNumber } from './expression.js'
-import type { Connection } from './simulated-scheduler.js'
+import { LastingLink } from './lasting-link.js'
 import type { World } from './world.js'
 
 type Failed = SchedulerToClient & { readonly type: 'failed' }
+type Cancel = ClientToScheduler & { readonly type: 'cancel' }
 
 /** What a stream gives at a place. */
 export function streamedNumber(count: number, index: number): number {
@@ -33,10 +35,10 @@ interface Stream {
 
 export class SimulatedReader {
   readonly #world: World
-  readonly #connection: Connection<ClientToScheduler>
+  readonly #connection: LastingLink
   readonly #streams = new Map<TaskId, Stream>()
   readonly #left = new Set<TaskId>()
-  readonly #cancellations = new Set<number>()
+  readonly #cancellations = new Map<number, Cancel>()
   readonly #spanMs: number
   #lastCancellation = 0
   #hasLeft = false
@@ -44,17 +46,42 @@ export class SimulatedReader {
   constructor(world: World, spanMs: number) {
     this.#world = world
     this.#spanMs = spanMs
-    this.#connection = world.scheduler.connectClient('reader', 'session of the reader', {
-      receive: (messages) => messages.forEach((message) => this.#receive(message)),
-      connectionLost: () => assert(this.#hasLeft, 'a reader lost its connection'),
+    this.#connection = new LastingLink({
+      world,
+      rng: world.crashRng,
+      name: 'reader',
+      onMessage: (message) => this.#receive(message),
+      onLost: () => this.#breakStreams(),
+      onReturned: () => this.#askAgain(),
     })
+  }
+
+  /** Its connection breaks, and is had again. */
+  disconnect(): void {
+    if (!this.#hasLeft) this.#connection.disconnect()
+  }
+
+  /** As client/session.ts: what was given on the old connection is right, and what would follow is lost. */
+  #breakStreams(): void {
+    assert(this.#world.hasCrashes, 'a reader lost its connection')
+    for (const stream of [...this.#streams.values()]) {
+      if (stream.isOver) continue
+      this.#world.counts.brokenStreams++
+      this.#quit(stream)
+    }
+  }
+
+  #askAgain(): void {
+    for (const cancel of this.#cancellations.values()) this.#connection.send(cancel)
+    const tasks = [...this.#streams.values()].filter(({ isOver }) => !isOver).map(({ id }) => id)
+    if (tasks.length > 0) this.#connection.send({ type: 'want', tasks })
   }
 
   /** Goes, amid what it reads. */
   leave(): void {
     if (this.#hasLeft) return
     this.#hasLeft = true
-    this.#connection.cut()
+    this.#connection.end()
   }
 
   /** Every stream came to an end, or was left. */
@@ -85,7 +112,8 @@ export class SimulatedReader {
         for (const task of message.tasks) this.#onFailed(task, message)
         break
       case 'cancelled':
-        assert(this.#cancellations.delete(message.request), 'an answer to nothing')
+        // It may have been said again before the first answer came.
+        assert(this.#cancellations.delete(message.request) || this.#world.hasCrashes, 'an answer to nothing')
         break
       case 'finished':
       case 'accepted':
@@ -189,8 +217,9 @@ export class SimulatedReader {
     this.#left.add(id)
     if (rng.chance(0.7)) {
       const request = ++this.#lastCancellation
-      this.#cancellations.add(request)
-      this.#connection.send({ type: 'cancel', request, tasks: [id], graceMs: 500, error: encodeNumber(499) })
+      const cancel: Cancel = { type: 'cancel', request, tasks: [id], graceMs: 500, error: encodeNumber(499) }
+      this.#cancellations.set(request, cancel)
+      this.#connection.send(cancel)
     }
     this.#connection.send({ type: 'release', tasks: [id] })
     this.#connection.flush()

@@ -149,11 +149,10 @@ export function simulate({ seed, faults, crashes = false, bug, trace }: Simulati
     (_, i) => new SimulatedClient(world, `client-${i}`, temperOf(rng, spanMs)),
   )
   if (clients.length > 1 && rng.chance(0.3)) agenda.in(rng.between(0, spanMs), () => clients[0]!.leave())
-  // A stream ends with the connection of its reader.
-  const reader = streamRng.chance(0.5) && !crashes ? new SimulatedReader(world, spanMs) : undefined
+  const reader = streamRng.chance(0.5) ? new SimulatedReader(world, spanMs) : undefined
   if (streamRng.chance(0.1)) agenda.in(streamRng.between(0, spanMs * 2), () => reader?.leave())
   if (faults) plagueWorkers(world, spanMs)
-  if (crashes) plagueScheduler(world, clients, spanMs)
+  if (crashes) plagueScheduler(world, reader === undefined ? clients : [...clients, reader], spanMs)
   settle(world)
   scheduler.spare()
 
@@ -251,7 +250,7 @@ function plagueWorkers(world: World, spanMs: number): void {
 }
 
 /** It dies at any time and amid work, soon after it was back too; and connections of clients break. */
-function plagueScheduler(world: World, clients: readonly SimulatedClient[], spanMs: number): void {
+function plagueScheduler(world: World, clients: readonly (SimulatedClient | SimulatedReader)[], spanMs: number): void {
   const { crashRng: rng, agenda, scheduler } = world
   for (let crashes = rng.integer(1, 4); crashes > 0; crashes--) {
     agenda.in(rng.between(0, 2 * spanMs), () => {
