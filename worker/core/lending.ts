@@ -2,18 +2,17 @@
  * Tasks that wait for tasks which they submitted. Such a task leaves its batch, its thread runs others, and it goes on
  * beside them when what it waits for is there: its slot is free while it waits, and taken again when it goes on.
  */
-import type { Attempt, TaskId } from '../../protocol/ids.js'
+import { present } from '../../common/assert.js'
+import { entryOf, ownBytes } from '../../common/packed.js'
+import { outputOf, type Attempt, type TaskId } from '../../protocol/ids.js'
+import { STOP_GRACE_MS } from '../../protocol/limits.js'
+import type { Stopper } from '../../protocol/messages/common.js'
 import { leaveStops, openTask } from './batch.js'
 import { learn } from './estimates.js'
 import type { WorkerEvent } from './events.js'
 import type { WorkerInstruction } from './instructions.js'
 import { forgetTask, returnTask } from './let-go.js'
 import { holdValue, keepIfHeld } from './on-transfer.js'
-import { present } from '../../common/assert.js'
-import { entryOf, ownBytes } from '../../common/packed.js'
-import { outputOf } from '../../protocol/ids.js'
-import { STOP_GRACE_MS } from '../../protocol/limits.js'
-import type { Stopper } from '../../protocol/messages/common.js'
 import type { WorkerState } from './state.js'
 import type { Stop, StopCause } from './stopping.js'
 import { GONE, moveTo, type Lent, type Task } from './task.js'

@@ -3,16 +3,13 @@
  * thread. Which of them runs is known by the asynchronous context, which follows each through all that it awaits.
  */
 import type { TaskRoute } from '../../client/in-task.js'
-import { encodeValue } from '../../protocol/values/encode.js'
 import { ArgumentReader } from './argument-reader.js'
 import type { StopCause } from '../core/stopping.js'
 import type { BatchRequest, FunctionPlace, TaskOutcome } from './batch.js'
-import { explainMissingPackage, type TaskFunction } from './code.js'
+import type { TaskFunction } from './code.js'
 import { identityOf, inTask, runningTask, type TaskAmongOthers } from './current-task.js'
-import { VALUE, type OutcomeKind } from './lane.js'
 import { SharedParent } from './lending.js'
-import { encodeOutputs } from './outputs.js'
-import { failureOf, forReply, RESULT } from './run-batch.js'
+import { forReply, outcomeOf } from './outcome.js'
 import { Reporter } from './reporter.js'
 import { driveStream, type StreamHost } from './stream.js'
 import { reasonOf } from './task-signal.js'
@@ -48,21 +45,9 @@ export class IoTasks {
     const template = request.templates[0]!
     const startedAtMs = performance.now()
     const reader = new ArgumentReader(request)
-    let kind: OutcomeKind = VALUE
-    let values: readonly Uint8Array[]
-    try {
-      const run = await this.#host.loadFunction(template)
-      const result = await this.#resultOf(run, reader.argumentsOf(0), request)
-      const change = reader.takeChange()
-      if (change !== undefined) throw change
-      values = template.outputs === 0 ? [encodeValue(result, RESULT)] : encodeOutputs(result, template.outputs)
-    } catch (error) {
-      if (error === ORPHANED) return undefined
-      explainMissingPackage(error)
-      const failed = await failureOf(reader.takeChange() ?? error, template, this.#host)
-      kind = failed.kind
-      values = [failed.value]
-    }
+    const result = this.#resultOf(request, reader)
+    if ((await result.catch(() => undefined)) === ORPHANED) return undefined
+    const { kind, values } = await outcomeOf(result, { template, reader, host: this.#host })
     const durationUs = Math.round((performance.now() - startedAtMs) * 1_000)
     return { place: 0, kind, durationUs, values: values.map(forReply) }
   }
@@ -75,8 +60,10 @@ export class IoTasks {
     inTask(task, () => task.controller.abort(reasonOf(cause)))
   }
 
-  async #resultOf(run: TaskFunction, args: readonly unknown[], request: BatchRequest): Promise<unknown> {
+  async #resultOf(request: BatchRequest, reader: ArgumentReader): Promise<unknown> {
     const { thread: slot } = request
+    const run = await this.#host.loadFunction(request.templates[0]!)
+    const args = reader.argumentsOf(0)
     const controller = new AbortController()
     let isListening = false
     const signal = (): AbortSignal => {
@@ -85,8 +72,11 @@ export class IoTasks {
       return controller.signal
     }
     let fail: TaskAmongOthers['fail'] = () => undefined
-    // What a task may throw is anything.
-    const crashed = new Promise<never>((_, reject) => (fail = (error) => reject(error as Error)))
+    let orphan = (): void => undefined
+    const cut = new Promise<typeof ORPHANED>((resolve, reject) => {
+      orphan = () => resolve(ORPHANED)
+      fail = (error) => reject(error as Error) // What a task may throw is anything.
+    })
     const ourselves = { taskId: request.taskIds[0]!, attempt: request.attempts[0]!, tell: this.#host.tell }
     let made: Reporter | undefined
     const reporter = (): Reporter => (made ??= new Reporter(ourselves))
@@ -98,7 +88,7 @@ export class IoTasks {
         request,
         () => task.isOver,
         () => {
-          fail(ORPHANED)
+          orphan()
           inTask(task, () => controller.abort(reasonOf('dropped')))
         },
       ),
@@ -117,7 +107,7 @@ export class IoTasks {
           ? await driveStream(result, this.#streamHost(request, signal()))
           : await result
       })
-      return await Promise.race([called, crashed])
+      return await Promise.race([called, cut])
     } finally {
       task.isOver = true
       this.#running.delete(slot)

@@ -4,23 +4,15 @@
  */
 import { present } from '../../common/assert.js'
 import { ownBytes } from '../../common/packed.js'
-import { MAX_INLINE_RESULT_BYTES } from '../../protocol/limits.js'
-import { encodeError, encodeValue } from '../../protocol/values/encode.js'
 import { ArgumentReader } from './argument-reader.js'
 import type { BatchHost, BatchReply, BatchRequest, ThreadTemplate } from './batch.js'
-import { explainMissingPackage, type TaskFunction } from './code.js'
+import type { TaskFunction } from './code.js'
 import { callTask, enteredTask, enterTask, knownTask, leaveTask, type RunningTask } from './current-task.js'
-import { ERROR, FINAL_ERROR, LaneWriter, VALUE, type OutcomeKind } from './lane.js'
-import { isFatal, passesFilter } from './may-retry.js'
-import { encodeOutputs } from './outputs.js'
-import { onSharedMemory } from './shared-memory.js'
+import { LaneWriter, VALUE, type OutcomeKind } from './lane.js'
+import { encodeResult, failureOf, forReply, isList, listOf, outcomeOf, type Encoded } from './outcome.js'
 import { driveStream } from './stream.js'
 import { signalOf, stopListening } from './task-signal.js'
 import { leaveAwaited, settledOrLeft } from './uncaught.js'
-
-const NO_VALUE: Uint8Array = new Uint8Array(0)
-/** How results are encoded. */
-export const RESULT = Object.freeze({ path: 'result', shared: true })
 
 /**
  * A doorbell wakes the main thread, which can cost half a millisecond where processors are virtual, and what that tells
@@ -43,8 +35,7 @@ export async function runBatch(batch: BatchRequest, host: BatchHost): Promise<Ba
     if (place === undefined) break
     const template = templateOf[place]!
     let kind: OutcomeKind = VALUE
-    let value = NO_VALUE
-    let outputs: readonly Uint8Array[] | undefined
+    let encoded: Encoded
     enterTask(batch, place, lane, host)
     const isTimed = templates[template]!.timeoutMs > 0
     if (isTimed) lane.began(place)
@@ -67,16 +58,11 @@ export async function runBatch(batch: BatchRequest, host: BatchHost): Promise<Ba
           return { large: undefined }
         }
       }
-      const change = reader.takeChange()
-      if (change !== undefined) throw change
-      const { outputs: count } = templates[template]!
-      if (count === 0) value = encodeValue(result, RESULT)
-      else outputs = encodeOutputs(result, count)
+      encoded = encodeResult(result, templates[template]!, reader)
     } catch (error) {
-      explainMissingPackage(error)
-      const failed = await failureOf(reader.takeChange() ?? error, templates[template]!, host)
+      const failed = await failureOf(error, { template: templates[template]!, reader, host })
       kind = failed.kind
-      value = failed.value
+      encoded = failed.value
     }
     const known = knownTask()
     leaveTask()
@@ -85,35 +71,18 @@ export async function runBatch(batch: BatchRequest, host: BatchHost): Promise<Ba
     const endedAtMs = performance.now()
     const durationUs = Math.round((endedAtMs - startedAtMs) * 1000)
     startedAtMs = endedAtMs
-    const isWritten =
-      outputs === undefined
-        ? lane.tryWrite(place, kind, durationUs, value)
-        : lane.tryWriteOutputs(place, durationUs, outputs)
+    const isWritten = isList(encoded)
+      ? lane.tryWriteOutputs(place, durationUs, encoded)
+      : lane.tryWrite(place, kind, durationUs, encoded)
     if (!isWritten) {
       lane.ended()
-      return { large: { place, kind, durationUs, values: (outputs ?? [value]).map(forReply) } }
+      return { large: { place, kind, durationUs, values: listOf(encoded).map(forReply) } }
     }
     if (endedAtMs - rangAtMs < RING_INTERVAL_MS || place + 1 >= taskIds.length || !lane.shouldTell()) continue
     rangAtMs = endedAtMs
     host.tell({ type: 'doorbell', thread })
   }
   return { large: undefined }
-}
-
-/** What a task fails with, and whether it may be tried again. */
-export async function failureOf(
-  error: unknown,
-  { retryFilter }: ThreadTemplate,
-  { loadFunction }: Pick<BatchHost, 'loadFunction'>,
-): Promise<{ readonly kind: OutcomeKind; readonly value: Uint8Array }> {
-  if (isFatal(error)) return { kind: FINAL_ERROR, value: encodeError(error) }
-  if (retryFilter === undefined) return { kind: ERROR, value: encodeError(error) }
-  try {
-    const mayRetry = await passesFilter(error, loadFunction(retryFilter))
-    return { kind: mayRetry ? ERROR : FINAL_ERROR, value: encodeError(error) }
-  } catch (filterError) {
-    return { kind: FINAL_ERROR, value: encodeError(filterError) }
-  }
 }
 
 /** The function of a stream: its values leave as they come, and the task ends with the last of them. */
@@ -155,21 +124,8 @@ async function followLent(
 ): Promise<void> {
   const { host, batch, place } = task
   const lending = present(task.lending, 'how the task is lent')
-  const { outputs } = template
-  let kind: OutcomeKind = VALUE
-  let values: readonly Uint8Array[]
-  try {
-    const crashed = new Promise<never>((_, reject) => (task.fail = reject))
-    const result = await Promise.race([promised, crashed])
-    const change = reader.takeChange()
-    if (change !== undefined) throw change
-    values = outputs === 0 ? [encodeValue(result, RESULT)] : encodeOutputs(result, outputs)
-  } catch (error) {
-    explainMissingPackage(error)
-    const failed = await failureOf(reader.takeChange() ?? error, template, host)
-    kind = failed.kind
-    values = [failed.value]
-  }
+  const crashed = new Promise<never>((_, reject) => (task.fail = reject))
+  const { kind, values } = await outcomeOf(Promise.race([promised, crashed]), { template, reader, host })
   task.isOver = true
   task.fail = undefined
   lending.end()
@@ -187,11 +143,6 @@ async function followLent(
       values: values.map((value) => forReply(ownBytes(value))),
     },
   })
-}
-
-/** Large values go in shared memory, where they stay. */
-export function forReply(value: Uint8Array): Uint8Array {
-  return value.length > MAX_INLINE_RESULT_BYTES ? onSharedMemory(value) : value
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {
