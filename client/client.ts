@@ -6,6 +6,16 @@ import * as dataCalls from './data-calls.js'
 import type { RebalanceResult, RestartOptions, RetireOptions, RetireResult } from './data-calls.js'
 import type { FutureStream } from './as-completed.js'
 import { DelayedCall, PersistedCall, type Delayed } from './delayed.js'
+import type {
+  Tolerance,
+  TolerantClient,
+  TolerantInput,
+  TolerantInputs,
+  TolerantMapOptions,
+  TolerantOption,
+  TolerantOptions,
+  TolerantResult,
+} from './dependency-errors.js'
 import { resolveCancelOptions, type CancelOptions, type CancelResult } from './cancellation.js'
 import type { Future, Input, Inputs } from './future.js'
 import { futuresOf } from './futures-of.js'
@@ -32,6 +42,8 @@ import {
   DEFAULT_TASK_OPTIONS,
   resolveMapOptions,
   resolveTaskOptions,
+  type AnyMapOptions,
+  type AnyTaskOptions,
   type MapOptions,
   type MapOptionsWithArgs,
   type OutputOptions,
@@ -182,6 +194,11 @@ export class Client implements AsyncDisposable {
     items: Iterable<Input<T>>,
     options: MapOptionsWithArgs<NoInfer<Input<T>>, A>,
   ): Future<Awaited<R>>[]
+  map<T, A extends readonly unknown[], R, M extends Tolerance>(
+    fn: (item: T, ...args: A) => R,
+    items: Iterable<NoInfer<TolerantInput<M, T>>>,
+    options: TolerantMapOptions<M, NoInfer<TolerantInput<M, T>>, A>,
+  ): Future<TolerantResult<M, R>>[]
   map<R = unknown>(
     name: PreloadedName,
     items: Iterable<unknown>,
@@ -197,6 +214,11 @@ export class Client implements AsyncDisposable {
     items: AsyncIterable<Input<T>> | FutureStream<T>,
     options: MapOptionsWithArgs<NoInfer<Input<T>>, A> & StreamOptions,
   ): FutureStream<Awaited<R>>
+  map<T, A extends readonly unknown[], R, M extends Tolerance>(
+    fn: (item: T, ...args: A) => R,
+    items: AsyncIterable<NoInfer<TolerantInput<M, T>>> | FutureStream<NoInfer<T>>,
+    options: TolerantMapOptions<M, NoInfer<TolerantInput<M, T>>, A> & StreamOptions,
+  ): FutureStream<TolerantResult<M, R>>
   map<R = unknown>(
     name: PreloadedName,
     items: AsyncIterable<unknown>,
@@ -205,7 +227,7 @@ export class Client implements AsyncDisposable {
   map(
     fn: TaskFunction | PreloadedName,
     items: Iterable<unknown> | AsyncIterable<unknown>,
-    options: MapOptions<never> & StreamOptions = {},
+    options: AnyMapOptions & StreamOptions = {},
   ): never {
     // The overloads say what the tasks return; a name is told from a function where its template is made.
     const run = fn as TaskFunction
@@ -227,7 +249,12 @@ export class Client implements AsyncDisposable {
     argTuples: Iterable<Readonly<Inputs<A>>>,
     options?: MapOptions<NoInfer<Inputs<A>>, readonly []>,
   ): Future<Awaited<R>>[]
-  starmap(fn: TaskFunction, argTuples: Iterable<unknown>, options: MapOptions<never> = {}): Future<never>[] {
+  starmap<A extends readonly unknown[], R, M extends Tolerance>(
+    fn: (...args: A) => R,
+    argTuples: Iterable<Readonly<NoInfer<TolerantInputs<M, A>>>>,
+    options: TolerantMapOptions<M, NoInfer<TolerantInputs<M, A>>, readonly []>,
+  ): Future<TolerantResult<M, R>>[]
+  starmap(fn: TaskFunction, argTuples: Iterable<unknown>, options: AnyMapOptions = {}): Future<never>[] {
     const values = listOf('starmap', argTuples)
     const wrong = values.findIndex((value) => !Array.isArray(value))
     if (wrong >= 0) {
@@ -401,11 +428,17 @@ export class Client implements AsyncDisposable {
    * const [rest, half] = client.with({ outputs: 2 }).submit(split, 7)  // Future<number>[]
    * console.log(await half)                                            // => 3
    * ```
+   *
+   * With `onDependencyError` its tasks go on when others that they need fail: skipped, or with the error as an argument. See
+   * {@link TolerantClient}.
    */
   with(options: OutputOptions): SplittingClient
+  with<M extends Tolerance>(options: Omit<OutputOptions, 'onDependencyError'> & TolerantOption<M>): SplittingClient<M>
+  with<M extends Tolerance>(options: TolerantOptions<M>): TolerantClient<M>
   with(options: TaskOptions): Client
-  with(options: TaskOptions): Client | SplittingClient {
-    return new Client(this.#session, this.#close, resolveTaskOptions(options, this.#options))
+  with(options: AnyTaskOptions): never {
+    // The overloads say what it is for the compiler.
+    return new Client(this.#session, this.#close, resolveTaskOptions(options, this.#options)) as never
   }
 
   /**
@@ -423,6 +456,11 @@ export class Client implements AsyncDisposable {
     if (this.#options.outputs > 0) {
       throw invalidOption(
         'A client with outputs has no modules; take the functions from the client that it was made of.',
+      )
+    }
+    if (this.#options.rules.onDependencyError !== 'fail') {
+      throw invalidOption(
+        'A client with onDependencyError has no modules; take the functions from the client that it was made of.',
       )
     }
     const source = this.#session.module(location)
@@ -938,6 +976,11 @@ export class Client implements AsyncDisposable {
     if (task.key !== undefined) {
       throw invalidOption(`The key "${task.key}" is for one task, and ${where} makes many; use a client without it.`)
     }
+    if (task.rules.onDependencyError !== 'fail') {
+      throw invalidOption(
+        `onDependencyError is said of each function of a graph, as in delayed(fn, { onDependencyError: 'skip' }); use a client without it.`,
+      )
+    }
     if (task.outputs > 0)
       throw invalidOption(`A client with outputs has no graphs; use the client that it was made of.`)
     return { fuse, task }
@@ -946,7 +989,7 @@ export class Client implements AsyncDisposable {
   #mapStream(
     fn: TaskFunction,
     items: AsyncIterable<unknown>,
-    { inFlight, ...options }: MapOptions<never> & StreamOptions,
+    { inFlight, ...options }: AnyMapOptions & StreamOptions,
   ): MapStream {
     if (this.#options.outputs > 0) {
       throw invalidOption('A client with outputs maps lists only; use the client that it was made of for a stream.')
@@ -955,7 +998,7 @@ export class Client implements AsyncDisposable {
     return this.#session.mapStream(fn, items, resolved, resolveInFlight(inFlight), this.map)
   }
 
-  #map(fn: TaskFunction, items: Items, options: MapOptions<never>, called: TaskFunction): Future<never>[] {
+  #map(fn: TaskFunction, items: Items, options: AnyMapOptions, called: TaskFunction): Future<never>[] {
     const where = items.are === 'item' ? 'client.map()' : 'client.starmap()'
     if ('inFlight' in options) {
       throw invalidOption(

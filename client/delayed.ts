@@ -3,11 +3,12 @@ import { writeFileSync } from 'node:fs'
 import { FunctionNotPortableError } from '../protocol/errors.js'
 import { drawGraph, type DrawingFormat } from './graph/draw.js'
 import { findInputs, IN_CLUSTER } from './graph/scan.js'
+import type { DelayedInputsOrErrors, Tolerance, TolerantOptions } from './dependency-errors.js'
 import { checkPortable, GraphCall } from './graph-call.js'
 import type { Future, Leaf } from './future.js'
 import { describe, invalidOption } from './options.js'
 import { TaskFuture } from './task-future.js'
-import { checkTaskOptions, type TaskOptions } from './task-options.js'
+import { checkTaskOptions, type AnyTaskOptions, type TaskOptions } from './task-options.js'
 
 declare const VALUE: unique symbol
 
@@ -69,6 +70,9 @@ export type DelayedFunction<A extends readonly unknown[], R> = (...args: Delayed
 /** Options of the tasks of a delayed function. Those that it doesn't give are as the client says that computes them. */
 export type DelayedOptions = Omit<TaskOptions, 'key' | 'signal'>
 
+/** The same for functions whose calls go on when others that they need fail. */
+export type TolerantDelayedOptions<M extends Tolerance> = Omit<TolerantOptions<M>, 'key' | 'signal'>
+
 /**
  * Makes a function whose calls run nothing: each gives a {@link Delayed}, which may be an argument of others, at any depth
  * of arrays, plain objects, Maps and Sets. Arguments are encoded when the graph is computed: don't change them until then.
@@ -86,14 +90,28 @@ export type DelayedOptions = Omit<TaskOptions, 'key' | 'signal'>
  */
 export function delayed<A extends readonly unknown[], R>(
   fn: (...args: A) => R,
-  options: DelayedOptions = {},
+  options?: DelayedOptions,
+): DelayedFunction<A, R>
+/** Calls of it give `undefined`, and do not run, when a call that they need fails. */
+export function delayed<A extends readonly unknown[], R>(
+  fn: (...args: A) => R,
+  options: TolerantDelayedOptions<'skip'>,
+): (...args: DelayedInputs<A>) => Delayed<Awaited<R> | undefined>
+/** Calls of it get the error in the place of the value of a call that fails. */
+export function delayed<A extends readonly unknown[], R>(
+  fn: (...args: A) => R,
+  options: TolerantDelayedOptions<'pass-error'>,
+): (...args: DelayedInputsOrErrors<A>) => Delayed<Awaited<R>>
+export function delayed<A extends readonly unknown[], R>(
+  fn: (...args: A) => R,
+  options: Omit<AnyTaskOptions, 'key' | 'signal' | 'outputs'> = {},
 ): DelayedFunction<A, R> {
   if (typeof fn !== 'function') {
     throw new FunctionNotPortableError(`delayed() takes a function, and not ${describe(fn)}.`)
   }
   checkPortable(fn)
   checkTaskOptions('delayed()', options)
-  const own: DelayedOptions = Object.freeze({ ...options })
+  const own = Object.freeze({ ...options })
   return (...args) => {
     const { inputs, link } = findInputs(args, lookUp)
     // The signature says what the function gives.

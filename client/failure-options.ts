@@ -1,6 +1,6 @@
-/** What can be said of tasks that take too long, or fail. */
+/** What can be said of tasks that take too long, or fail, or need others that fail. */
 import { MAX_TASK_TIMEOUT_MS } from '../protocol/limits.js'
-import { NO_RULES, type Rules } from '../protocol/messages/rules.js'
+import { NO_RULES, type DependencyErrorRule, type Rules } from '../protocol/messages/rules.js'
 import type { Code } from './template.js'
 import { labelOfRetries, resolveRetries, type RetryOptions } from './retry-options.js'
 import { describe, invalidOption } from './options.js'
@@ -30,6 +30,16 @@ export interface FailureOptions {
    * {@link WorkerLostError}. Default 3: the third death fails it.
    */
   readonly allowedFailures?: number | undefined
+  /**
+   * `fail`, the default: when a task that this one needs fails, this one fails with the same error. The others, `skip` and
+   * `pass-error`, change what tasks give or get: see {@link TolerantOptions}.
+   */
+  readonly onDependencyError?: 'fail' | undefined
+}
+
+/** As given, whatever it makes of the types of results and arguments. */
+export type AnyFailureOptions = Omit<FailureOptions, 'onDependencyError'> & {
+  readonly onDependencyError?: DependencyErrorRule | undefined
 }
 
 /** The names of these options. */
@@ -38,6 +48,7 @@ export const FAILURE_OPTIONS = [
   'queueTimeoutMs',
   'retries',
   'allowedFailures',
+  'onDependencyError',
 ] as const satisfies readonly (keyof FailureOptions)[]
 
 const MAX_ALLOWED_FAILURES = 1_000
@@ -49,7 +60,7 @@ export interface ResolvedRules extends Rules {
 }
 
 /** Completes and checks these options; what they don't say is as in `base`. */
-export function resolveRules(given: FailureOptions, base: ResolvedRules): ResolvedRules {
+export function resolveRules(given: AnyFailureOptions, base: ResolvedRules): ResolvedRules {
   if (!saysRules(given)) return base
   const retries =
     given.retries === undefined ? { rules: base.retries, filterCode: base.filterCode } : resolveRetries(given.retries)
@@ -61,6 +72,8 @@ export function resolveRules(given: FailureOptions, base: ResolvedRules): Resolv
     retries: retries.rules,
     maxFailures: 0,
     isStream: false,
+    onDependencyError:
+      given.onDependencyError === undefined ? base.onDependencyError : ruleOfDependencyErrors(given.onDependencyError),
     ...(retries.filterCode !== undefined && { filterCode: retries.filterCode }),
   }
   checkAllowedFailures(rules.allowedFailures)
@@ -68,7 +81,7 @@ export function resolveRules(given: FailureOptions, base: ResolvedRules): Resolv
 }
 
 /** Do these options say any of it? */
-export function saysRules(given: FailureOptions): boolean {
+export function saysRules(given: AnyFailureOptions): boolean {
   return FAILURE_OPTIONS.some((name) => given[name] !== undefined)
 }
 
@@ -87,8 +100,10 @@ export function ofStreams(rules: ResolvedRules): ResolvedRules {
 }
 
 /** Equal for equal rules, of tasks of any number of calls. */
-export function labelOfRules({ timeoutMs, queueTimeoutMs, allowedFailures, retries, isStream }: Rules): string {
-  return `${isStream ? 'stream ' : ''}${timeoutMs} ${queueTimeoutMs} ${allowedFailures} ${labelOfRetries(retries)}`
+export function labelOfRules(rules: Rules): string {
+  const { timeoutMs, queueTimeoutMs, allowedFailures, retries, isStream, onDependencyError } = rules
+  const numbers = `${timeoutMs} ${queueTimeoutMs} ${allowedFailures}`
+  return `${isStream ? 'stream ' : ''}${onDependencyError} ${numbers} ${labelOfRetries(retries)}`
 }
 
 /** Whole milliseconds; 0 stands for no end. */
@@ -98,6 +113,14 @@ function timeOf(name: string, given: unknown): number {
   throw invalidOption(
     `${name} is ${describe(given)}; give milliseconds above 0 and up to ${MAX_TASK_TIMEOUT_MS}, or Infinity for no end.`,
   )
+}
+
+const DEPENDENCY_ERROR_RULES: readonly DependencyErrorRule[] = ['fail', 'skip', 'pass-error']
+
+function ruleOfDependencyErrors(given: unknown): DependencyErrorRule {
+  const rule = DEPENDENCY_ERROR_RULES.find((each) => each === given)
+  if (rule !== undefined) return rule
+  throw invalidOption(`onDependencyError is ${describe(given)}; give "fail", "skip" or "pass-error".`)
 }
 
 function checkAllowedFailures(given: unknown): void {

@@ -3,7 +3,7 @@ import { captureFunction } from './capture/function.js'
 import { saysRules } from './failure-options.js'
 import type { GraphNode } from './graph/node.js'
 import { remoteTargetOf } from './remote-module.js'
-import type { TaskOptions } from './task-options.js'
+import type { AnyTaskOptions } from './task-options.js'
 import type { TaskFunction } from './templates.js'
 
 interface CallParts {
@@ -12,7 +12,7 @@ interface CallParts {
   /** The calls whose results are among the arguments, each once, in the order of their first places. */
   readonly inputs: readonly GraphCall[]
   readonly link: number
-  readonly options: TaskOptions
+  readonly options: AnyTaskOptions
 }
 
 let lastSerial = 0
@@ -23,7 +23,7 @@ export class GraphCall implements GraphNode {
   readonly args: readonly unknown[]
   readonly inputs: readonly GraphCall[]
   readonly link: number
-  readonly options: TaskOptions
+  readonly options: AnyTaskOptions
 
   constructor({ fn, args, inputs, link, options }: CallParts) {
     this.fn = fn
@@ -65,8 +65,8 @@ function isSmallAndInline({ fn }: GraphCall): boolean {
   return remoteTargetOf(fn) === undefined && captureFunction(fn).source.length <= MAX_FUSED_SOURCE_BYTES
 }
 
-function areSame(one: TaskOptions, other: TaskOptions): boolean {
+function areSame(one: AnyTaskOptions, other: AnyTaskOptions): boolean {
   if (one === other) return true
-  const names = new Set([...Object.keys(one), ...Object.keys(other)]) as ReadonlySet<keyof TaskOptions>
+  const names = new Set([...Object.keys(one), ...Object.keys(other)]) as ReadonlySet<keyof AnyTaskOptions>
   return [...names].every((name) => one[name] === other[name])
 }

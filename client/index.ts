@@ -71,7 +71,27 @@ export type { Cluster, ConnectOptions } from './connect.js'
 export type { RebalanceResult, RestartOptions, RetireOptions, RetireResult } from './data-calls.js'
 export type { RunOnWorkersOptions } from './run-on-workers.js'
 export { delayed } from './delayed.js'
-export type { Delayed, DelayedFunction, DelayedInput, DelayedInputs, DelayedOptions } from './delayed.js'
+export type {
+  Delayed,
+  DelayedFunction,
+  DelayedInput,
+  DelayedInputs,
+  DelayedOptions,
+  TolerantDelayedOptions,
+} from './delayed.js'
+export type {
+  DelayedInputOrError,
+  DelayedInputsOrErrors,
+  InputOrError,
+  Tolerance,
+  TolerantClient,
+  TolerantInput,
+  TolerantInputs,
+  TolerantMapOptions,
+  TolerantOption,
+  TolerantOptions,
+  TolerantResult,
+} from './dependency-errors.js'
 export type { FailureOptions } from './failure-options.js'
 export type { Future, FutureStatus, Input, Inputs, ResultOptions, TaskProgress } from './future.js'
 export type { ErrorMode } from './gather.js'

@@ -262,7 +262,7 @@ export class Outgoing {
   #send(submission: Submission): void {
     const { array, tasks, runs } = submission
     if (this.#failures.size > 0) {
-      for (const { index, template, because } of submission.tasksNeeding(this.#failures)) {
+      for (const { index, template, because } of submission.tasksNeeding(this.#failures, dooms)) {
         this.refuseTask(array, index, template, because)
       }
     }
@@ -400,4 +400,12 @@ export class Outgoing {
 function sourceOf(entry: Submission | MapSlice): CodeSource {
   // All that waits for one source shares no array with others.
   return entry instanceof Submission ? entry.runs[0]!.template.source : entry.template.source
+}
+
+/**
+ * Does what needs a task fail here that failed here? One that was cancelled is in the cluster still, and is cancelled there when
+ * all that was submitted before has arrived: so that decides what goes on without it.
+ */
+function dooms({ type }: Failure, { rules }: Template): boolean {
+  return type !== 'cancelled' || rules.onDependencyError === 'fail'
 }

@@ -32,11 +32,13 @@ export class PureKeys {
 
   /** Gives a task its key, unless code or keys that it depends on are not known yet: then it gets it when it is sent. */
   give({ array, index, template, args, inputs }: PureTask): void {
-    const { source, pureName, exportName, constants } = template
+    const { source, pureName, exportName, constants, rules } = template
     if (pureName === undefined || source.state.type !== 'ready') return
     const needed = [...inputs, ...constants.inputs]
     if (needed.some((id) => this.#arrays.get(arrayOf(id))?.hasProvisionalKey(indexOf(id)) === true)) return
-    const head = [source.state.code.code, exportName, args.length, ...needed.map((id) => this.#keyOf(id))]
+    const head: unknown[] = [source.state.code.code, exportName, args.length, ...needed.map((id) => this.#keyOf(id))]
+    // With this, other arguments may give the same.
+    if (rules.onDependencyError !== 'fail') head.push({ onDependencyError: rules.onDependencyError })
     const hash = createHash('sha256').update(JSON.stringify(head)).update(args).update(constants.bytes).digest('hex')
     const key = `${pureName}-${hash.slice(0, HASH_DIGITS)}`
     array.setKey(index, key)

@@ -47,8 +47,11 @@ export class Submission {
     template.unsent += 1
   }
 
-  /** Which tasks, by their index in the array, need one of `given`, and what goes with that one there. */
-  *tasksNeeding<F>(given: ReadonlyMap<TaskId, F>): Iterable<Doomed<F>> {
+  /** Which tasks, by their index in the array, need one of `given`, and what goes with that one there, if `dooms` says so. */
+  *tasksNeeding<F>(
+    given: ReadonlyMap<TaskId, F>,
+    dooms: (because: F, template: Template) => boolean,
+  ): Iterable<Doomed<F>> {
     const templates = this.runs.flatMap(({ template, count }) => new Array<Template>(count).fill(template))
     let place = 0
     let end = 0
@@ -56,8 +59,12 @@ export class Submission {
       const template = templates[place]!
       if (place === end) {
         end += placesOf(template)
-        const culprit = [...inputs, ...template.constants.inputs].find((id) => given.has(id))
-        if (culprit !== undefined) yield { index: this.firstIndex + place, template, because: given.get(culprit)! }
+        for (const id of [...inputs, ...template.constants.inputs]) {
+          const because = given.get(id)
+          if (because === undefined || !dooms(because, template)) continue
+          yield { index: this.firstIndex + place, template, because }
+          break
+        }
       }
       place += 1
     }

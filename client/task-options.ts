@@ -5,6 +5,7 @@ import {
   FAILURE_OPTIONS,
   resolveRules,
   withMaxFailures,
+  type AnyFailureOptions,
   type FailureOptions,
   type ResolvedRules,
 } from './failure-options.js'
@@ -73,6 +74,12 @@ export interface MapOptions<I = unknown, A extends readonly unknown[] = readonly
 /** `MapOptions` whose `args` must be there, because the function has parameters that want them. */
 export type MapOptionsWithArgs<I, A extends readonly unknown[]> = MapOptions<I, A> & { readonly args: Inputs<A> }
 
+/** As given, whatever it makes of the types of results and arguments. */
+export type AnyTaskOptions = Omit<TaskOptions, 'onDependencyError'> & AnyFailureOptions & { readonly outputs?: number }
+
+/** The same for `map`. */
+export type AnyMapOptions = Omit<MapOptions<never>, 'onDependencyError'> & AnyFailureOptions
+
 export interface ResolvedTaskOptions {
   readonly name: string | undefined
   readonly key: string | undefined
@@ -120,25 +127,19 @@ const MAX_TEXT_LENGTH = 1_000
 const PRIORITY_LIMIT = 2 ** 31
 
 /** Completes and checks options; what they don't say is as in `base`. */
-export function resolveTaskOptions(
-  given: TaskOptions & Partial<OutputOptions>,
-  base: ResolvedTaskOptions,
-): ResolvedTaskOptions {
+export function resolveTaskOptions(given: AnyTaskOptions, base: ResolvedTaskOptions): ResolvedTaskOptions {
   checkOptionNames('client.with()', given, [...TASK_OPTIONS, 'key', 'outputs', 'signal'])
   return completeTaskOptions(given, base)
 }
 
 /** Checks the options of a function whose tasks are made later, as `where` says. */
-export function checkTaskOptions(where: string, given: Omit<TaskOptions, 'key' | 'signal'>): void {
+export function checkTaskOptions(where: string, given: Omit<AnyTaskOptions, 'key' | 'signal'>): void {
   checkOptionNames(where, given, TASK_OPTIONS)
   completeTaskOptions(given, DEFAULT_TASK_OPTIONS)
 }
 
 /** What the given options don't say is as in `base`. */
-export function completeTaskOptions(
-  given: TaskOptions & Partial<OutputOptions>,
-  base: ResolvedTaskOptions,
-): ResolvedTaskOptions {
+export function completeTaskOptions(given: AnyTaskOptions, base: ResolvedTaskOptions): ResolvedTaskOptions {
   const { name = base.name, key = base.key, priority = base.priority } = given
   const { outputs = base.outputs, signal = base.signal, pure = base.pure } = given
   if (name !== undefined) checkText('name', name)
@@ -154,11 +155,7 @@ export function completeTaskOptions(
 }
 
 /** Completes and checks the options of `map` or `starmap`, as `where` says; what they don't say is as in `base`. */
-export function resolveMapOptions(
-  where: string,
-  given: MapOptions<never>,
-  base: ResolvedTaskOptions,
-): ResolvedMapOptions {
+export function resolveMapOptions(where: string, given: AnyMapOptions, base: ResolvedTaskOptions): ResolvedMapOptions {
   checkOptionNames(where, given, [...TASK_OPTIONS, 'key', 'args', 'signal', 'maxFailures'])
   const { name = base.name, key, priority = base.priority, args = [], signal = base.signal, pure = base.pure } = given
   if (name !== undefined) checkText('name', name)

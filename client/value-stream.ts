@@ -118,7 +118,8 @@ export class ValueStream<T> implements AsyncIterableIterator<T> {
     this.#isStarted = true
     const self = new WeakRef(this)
     this.#options.future.then(
-      (count) => self.deref()?.onCount(count),
+      // A stream that was skipped has no count, and gave nothing.
+      (count) => self.deref()?.onCount(count ?? 0),
       (error: unknown) => self.deref()?.fail(error),
     )
   }

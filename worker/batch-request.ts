@@ -2,6 +2,7 @@
 import { present } from '../common/assert.js'
 import { NO_BYTES, Packer } from '../common/packed.js'
 import { codeHash, type CodeHash, type TaskId } from '../protocol/ids.js'
+import type { FailureRecord } from '../protocol/messages/common.js'
 import type { WorkerTemplate } from '../protocol/messages/worker.js'
 import type { BatchTask } from './core/instructions.js'
 import type { BatchRequest, ThreadTemplate } from './thread/batch.js'
@@ -36,7 +37,7 @@ export function createBatchRequest(options: BatchRequestOptions): BatchRequest {
     if (task.start !== task.attempt) (starts ??= new Map()).set(place, task.start)
     if (task.key !== undefined) keys.set(place, task.key)
     args.add(task.args.bytes, task.place === 0 ? 0 : task.args.ends[task.place - 1], task.args.ends[task.place])
-    for (const input of task.inputs) inputs.add(input)
+    for (const input of task.inputs) inputs.add(input, task.failures?.get(input))
   }
   return {
     thread,
@@ -121,6 +122,7 @@ class Inputs {
   readonly #inputs: number[] = []
   readonly #values = new Packer()
   readonly #shared = new Map<number, Uint8Array>()
+  #failed: Map<number, FailureRecord> | undefined
 
   constructor(valueOf: (input: TaskId) => Uint8Array | undefined) {
     this.#valueOf = valueOf
@@ -130,18 +132,28 @@ class Inputs {
     return this.#inputs.length
   }
 
-  add(input: TaskId): void {
-    this.#inputs.push(this.#places.get(input) ?? this.#addValue(input))
+  /** One that failed for one task may have a value by the time that another was sent. */
+  add(input: TaskId, failure: FailureRecord | undefined): void {
+    const place = failure === undefined ? (this.#places.get(input) ?? this.#addValue(input)) : this.#addFailure(failure)
+    this.#inputs.push(place)
   }
 
-  take(): Pick<BatchRequest, 'inputs' | 'inputValues' | 'sharedInputs'> {
+  take(): Pick<BatchRequest, 'inputs' | 'inputValues' | 'sharedInputs' | 'failedInputs'> {
     const inputValues = this.#inputs.length === 0 ? NO_BYTES : this.#values.take()
-    return { inputs: this.#inputs, inputValues, sharedInputs: this.#shared }
+    return { inputs: this.#inputs, inputValues, sharedInputs: this.#shared, failedInputs: this.#failed }
+  }
+
+  #addFailure(failure: FailureRecord): number {
+    const place = this.#values.count
+    this.#values.add(failure.error, 0, 0)
+    this.#failed ??= new Map()
+    this.#failed.set(place, failure)
+    return place
   }
 
   #addValue(input: TaskId): number {
     const value = present(this.#valueOf(input), `input ${input}`)
-    const place = this.#places.size
+    const place = this.#values.count
     this.#places.set(input, place)
     if (isShared(value)) {
       this.#shared.set(place, value)

@@ -1,5 +1,5 @@
-/** What holds for tasks that take too long, that fail, and that give their values one by one. */
-import { flag, integer, record, text, type Infer } from '../schema.js'
+/** What holds for tasks that take too long, that fail or need what failed, and that give their values one by one. */
+import { flag, integer, oneOf, record, text, type Infer } from '../schema.js'
 
 /** How often, and when, a task that failed is tried again. */
 export const retryRules = record({
@@ -18,6 +18,13 @@ export const retryRules = record({
 })
 export type RetryRules = Infer<typeof retryRules>
 
+/**
+ * What becomes of a task when a task that it needs fails. `fail`: it fails with it. `skip`: it does not run, and has the value
+ * `undefined`. `pass-error`: it runs, and is given the error in the place of the value.
+ */
+export const dependencyErrorRule = oneOf('fail', 'skip', 'pass-error')
+export type DependencyErrorRule = Infer<typeof dependencyErrorRule>
+
 export const rules = record({
   /** How long one run may take, in milliseconds; 0 for as long as it takes. */
   timeoutMs: integer,
@@ -30,6 +37,7 @@ export const rules = record({
   maxFailures: integer,
   /** Its tasks are streams: they give their values one by one, by `stream-chunk`, and then how many there were. */
   isStream: flag,
+  onDependencyError: dependencyErrorRule,
 })
 export type Rules = Infer<typeof rules>
 
@@ -50,4 +58,5 @@ export const NO_RULES: Rules = Object.freeze({
   retries: NO_RETRIES,
   maxFailures: 0,
   isStream: false,
+  onDependencyError: 'fail',
 })

@@ -15,7 +15,7 @@ import {
   union,
   type Infer,
 } from '../schema.js'
-import { array, attemptNumber, defineCode, hash, stopper, task, template, worker } from './common.js'
+import { array, attemptNumber, defineCode, failure, hash, stopper, task, template, worker } from './common.js'
 import { amounts } from './needs.js'
 import { fromSwitch, toSwitch } from './relay.js'
 import { takeProfile } from './profile.js'
@@ -249,6 +249,13 @@ export const runTasks = message('run-tasks', {
   keys: list(record({ place: integer, key: text })),
   /** How many attempts of a task ended before they started, where there were some: place in this message, and count. */
   unstarted: list(record({ place: integer, count: integer })),
+  /**
+   * Inputs that failed, of tasks that take errors in their place (`onDependencyError`): for each the place in `failures` of
+   * why. They hold for the tasks of this message.
+   */
+  failedInputs: taskIds,
+  failedBy: integers,
+  failures: list(failure),
 })
 export type RunTasks = Infer<typeof runTasks>
 /** Small values that tasks to come need, before those tasks. The worker holds them from now on. */

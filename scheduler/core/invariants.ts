@@ -1,6 +1,7 @@
 /** What must hold between records, checked after every event in tests and in the simulator. */
 import { assert } from '../../common/assert.js'
 import { MAX_RELAYS, MAX_RELAYS_PER_MEMBER, MAX_REPLICATED_VALUES } from '../../protocol/limits.js'
+import { SKIPPED } from './data/inline-cache.js'
 import { fits, isCapable, isNamed, type Demand } from './placing/demand.js'
 import { checkLimit } from './placing/limits.js'
 import type { Relocation } from './data/moves.js'
@@ -114,6 +115,8 @@ function checkTasks(state: SchedulerState, tasks: ReadonlySet<Task>): void {
     if (at.type === 'waiting') {
       assert(at.missing > 0, `${id} waits for nothing`)
     }
+    const maySkip = task.template.rules.onDependencyError === 'skip'
+    assert(maySkip || at.type !== 'in-memory' || at.page !== SKIPPED, `${id} was skipped, and should have failed`)
     if (at.type === 'in-memory') {
       for (const holder of at.holders)
         assert(state.workers.get(holder.id) === holder, `${id} is held by a worker that is gone`)
@@ -564,7 +567,7 @@ function checkInline(state: SchedulerState, tasks: ReadonlySet<Task>): void {
   const pages = new Map<unknown, number>()
   let sizeBytes = 0
   for (const { state: at } of tasks) {
-    if (at.type !== 'in-memory' || at.page === undefined) continue
+    if (at.type !== 'in-memory' || at.page === undefined || at.page === SKIPPED) continue
     if (!pages.has(at.page)) sizeBytes += at.page.bytes?.length ?? 0
     pages.set(at.page, (pages.get(at.page) ?? 0) + 1)
     assert(at.page.live >= (pages.get(at.page) ?? 0), 'a page counts fewer values than live on it')

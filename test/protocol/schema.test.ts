@@ -22,6 +22,9 @@ const runTasks: RunTasks = {
   remoteSizes: [],
   keys: [{ place: 0, key: 'k' }],
   unstarted: [],
+  failedInputs: [3 as TaskId],
+  failedBy: [0],
+  failures: [{ error: Uint8Array.of(4), code: '', reason: '', worker: 'a', attempt: 1, culpritKey: 'k' }],
 }
 
 test('a message comes back from the wire as it went', () => {

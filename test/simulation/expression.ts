@@ -3,8 +3,23 @@
  * task should give before they submit it; threads work it out from the bytes that reach them.
  */
 import type { ErrorCode } from '../../protocol/errors.js'
+import type { FailureRecord } from '../../protocol/messages/common.js'
+import type { DependencyErrorRule } from '../../protocol/messages/rules.js'
+import { SKIPPED_VALUE } from '../../protocol/skipped.js'
 
 const MODULUS = 1_000_003
+
+/** What a task gives that was skipped: not a number. */
+export const NOTHING = 2_000_001
+/** What is made of nothing, or of an error that nobody could foresee: an input was cancelled, say, or lost. */
+export const UNFORESEEN = 2_000_003
+/** Stands for an error that its task always throws, whatever it is, where that is an input. */
+export const FORESEEN_ERROR = 999_983
+
+/** Can no other number be made of these? */
+export function areUnforeseen(inputs: readonly number[]): boolean {
+  return inputs.some((input) => input === NOTHING || input === UNFORESEEN)
+}
 
 /**
  * What a task does. `mix` depends on the order of its inputs. `large` is a `mix` whose value counts as too large to come
@@ -38,6 +53,8 @@ export type Result =
   | { readonly type: 'endless'; readonly number: number }
 
 export function evaluate(operation: Operation, constant: number, argument: number, inputs: readonly number[]): Result {
+  // Code that no worker can keep is refused before anybody looks at its inputs.
+  if (operation !== 'refused' && areUnforeseen(inputs)) return { type: 'value', number: UNFORESEEN, isLarge: false }
   const mixed = mix(constant, argument, inputs)
   switch (operation) {
     case 'sum':
@@ -104,6 +121,7 @@ export const CHILD_LOST = 498
 
 /** The outputs of a task that has several are numbers, too; of a large one some are large. */
 export function outputNumber(number: number, output: number): number {
+  if (areUnforeseen([number])) return number
   return (number + output * 7_919) % MODULUS
 }
 
@@ -139,6 +157,7 @@ export function encodeNumber(number: number): Uint8Array {
 }
 
 export function decodeNumber(bytes: Uint8Array): number {
+  if (bytes.length === SKIPPED_VALUE.length && bytes[0] === SKIPPED_VALUE[0]) return NOTHING
   if (bytes.length !== 5 || bytes[0] !== 1) throw new Error(`no number in [${bytes.join(', ')}]`)
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.length).getUint32(1)
 }
@@ -158,13 +177,19 @@ export interface Description {
   readonly key: string
   /** Which output of the task it is, if the task has several. `key` is the task's. */
   readonly output: number | undefined
+  /** What becomes of it when inputs fail. */
+  readonly rule?: DependencyErrorRule
   readonly outcome: Outcome
 }
 
-export type Outcome =
+export type Outcome = (
   | { readonly type: 'value'; readonly number: number }
   /** Whichever of these failed first is the culprit. */
   | { readonly type: 'failure'; readonly culprits: ReadonlySet<Culprit> }
+) & {
+  /** It is `UNFORESEEN`, or `NOTHING`, if somewhere before it something failed that should not have. */
+  readonly mayDiffer: boolean
+}
 
 export interface Culprit {
   readonly key: string
@@ -179,17 +204,35 @@ export function describe(given: Omit<Description, 'outcome'>): Description {
   return { ...given, outcome: outcomeOf(given) }
 }
 
-function outcomeOf({ operation, constant, argument, inputs, key, output }: Omit<Description, 'outcome'>): Outcome {
+function outcomeOf({
+  operation,
+  constant,
+  argument,
+  inputs,
+  key,
+  output,
+  rule = 'fail',
+}: Omit<Description, 'outcome'>): Outcome {
   const numbers: number[] = []
   const culprits = new Set<Culprit>()
   for (const { outcome } of inputs) {
     if (outcome.type === 'value') numbers.push(outcome.number)
-    else for (const culprit of outcome.culprits) culprits.add(culprit)
+    else {
+      numbers.push(FORESEEN_ERROR)
+      for (const culprit of outcome.culprits) culprits.add(culprit)
+    }
   }
-  if (culprits.size > 0) return { type: 'failure', culprits }
+  const comesOfOthers = inputs.some(({ outcome }) => outcome.mayDiffer)
+  if (culprits.size > 0 && rule === 'fail') return { type: 'failure', culprits, mayDiffer: comesOfOthers }
+  if (culprits.size > 0 && rule === 'skip') return { type: 'value', number: NOTHING, mayDiffer: comesOfOthers }
+  const mayDiffer = comesOfOthers || (rule !== 'fail' && inputs.length > 0)
   const result = evaluate(operation, constant, argument, numbers)
   if (result.type === 'value') {
-    return { type: 'value', number: output === undefined ? result.number : outputNumber(result.number, output) }
+    return {
+      type: 'value',
+      number: output === undefined ? result.number : outputNumber(result.number, output),
+      mayDiffer,
+    }
   }
   const isFinal = operation === 'fatal' || operation === 'refused'
   const leastAttempt = isFinal ? 1 : 1 + retriesOf(operation, constant)
@@ -202,5 +245,14 @@ function outcomeOf({ operation, constant, argument, inputs, key, output }: Omit<
           code: result.type === 'exit' ? 'ERR_HEDDLE_TASK_EXITED' : 'ERR_HEDDLE_TASK_TIMEOUT',
           leastAttempt,
         }
-  return { type: 'failure', culprits: new Set([culprit]) }
+  return { type: 'failure', culprits: new Set([culprit]), mayDiffer }
+}
+
+/** Is this the failure of one of them? */
+export function isOneOf(
+  culprits: ReadonlySet<Culprit>,
+  { error, code, culpritKey }: FailureRecord,
+): Culprit | undefined {
+  const number = error.length === 0 ? undefined : decodeNumber(error)
+  return [...culprits].find((each) => each.key === culpritKey && each.error === number && each.code === code)
 }

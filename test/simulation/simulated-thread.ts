@@ -9,6 +9,7 @@ import type { BatchTask } from '../../worker/core/instructions.js'
 import type { Agenda } from './agenda.js'
 import {
   addUp,
+  areUnforeseen,
   CHILD_LOST,
   childrenOf,
   decodeNumber,
@@ -374,7 +375,7 @@ export class SimulatedThread {
   #taskEnded(place: number, durationMs: number): void {
     if (this.#isStopped || this.#isHanging) return
     const { task, inputs } = this.#jobs[place]!
-    if (task.template.exportName === 'nest') {
+    if (task.template.exportName === 'nest' && !areUnforeseen(numbersOf(task, inputs)[2])) {
       const children = childrenOf(mixedOf(task, inputs))
       if (!task.template.isIo) this.#lend(place, children)
       else if (this.#awaitingRun !== this.#run) this.#awaitChildren(place, children, durationMs)

@@ -2,7 +2,9 @@
 import assert from 'node:assert/strict'
 import { entryOf } from '../../common/packed.js'
 import type { Rng } from '../../common/rng.js'
+import type { ErrorCode } from '../../protocol/errors.js'
 import type { TaskId, WorkerId } from '../../protocol/ids.js'
+import type { FailureRecord } from '../../protocol/messages/common.js'
 import type { Needs } from '../../protocol/messages/needs.js'
 import type { Join, SchedulerToWorker, WorkerToScheduler } from '../../protocol/messages/worker.js'
 import type { WorkerEvent } from '../../worker/core/events.js'
@@ -10,20 +12,38 @@ import type { BatchTask, WorkerInstruction } from '../../worker/core/instruction
 import { checkInvariants } from '../../worker/core/invariants.js'
 import { isFromSwitch } from '../../protocol/messages/relay.js'
 import { createWorkerMachine, type WorkerMachine } from '../../worker/core/machine.js'
-import { encodeNumber, REFUSAL, type Child } from './expression.js'
+import {
+  CHILD_LOST,
+  decodeNumber,
+  encodeNumber,
+  FORESEEN_ERROR,
+  isOneOf,
+  REFUSAL,
+  UNFORESEEN,
+  type Child,
+} from './expression.js'
 import { Loop, type Unstamped } from './loop.js'
 import { SimulatedDisk } from './simulated-disk.js'
 import type { Connection } from './simulated-scheduler.js'
 import { SimulatedRelays } from './simulated-relays.js'
 import { SimulatedTaskClient, type Brought } from './simulated-task-client.js'
 import { LARGE_BYTES, SimulatedThread, type StoredValue } from './simulated-thread.js'
-import { canReach, useUnits, type World } from './world.js'
+import { canReach, mayFailUnforeseen, useUnits, type World } from './world.js'
 
 type Fetch = WorkerInstruction & { readonly type: 'fetch' }
 type RelayedFetch = WorkerInstruction & { readonly type: 'fetch-by-relay' }
 
 /** A process has so long to answer a dial. */
 const DIAL_TIMEOUT_MS = 30
+
+/** What tasks fail with by no doing of their own. */
+const UNFORESEEN_CODES: ReadonlySet<string> = new Set<ErrorCode>([
+  'ERR_HEDDLE_TASK_CANCELLED',
+  'ERR_HEDDLE_WORKER_LOST',
+  'ERR_HEDDLE_QUEUE_TIMEOUT',
+  'ERR_HEDDLE_UNSATISFIABLE',
+  'ERR_HEDDLE_RELEASED',
+])
 
 export class SimulatedWorker {
   readonly name: string
@@ -400,12 +420,29 @@ export class SimulatedWorker {
     }
   }
 
-  #inputsOf({ task, inputs }: BatchTask): readonly StoredValue[] {
+  #inputsOf({ task, inputs, failures }: BatchTask): readonly StoredValue[] {
     return inputs.map((input) => {
+      const failure = failures?.get(input)
+      if (failure !== undefined) return this.#errorInPlaceOf(input, failure)
       const value = this.#store.get(input)
       assert(value !== undefined, `${this.name} runs ${task} without its input ${input}`)
       return value
     })
+  }
+
+  /** One that its task always throws, or one that comes of what happened to it. */
+  #errorInPlaceOf(input: TaskId, failure: FailureRecord): StoredValue {
+    const { counts, foreseen } = this.#world
+    const { code, culpritKey, error } = failure
+    counts.passedErrors++
+    const isForeseen = isOneOf(foreseen.get(input) ?? new Set(), failure) !== undefined
+    const isOfChild = error.length > 0 && decodeNumber(error) === CHILD_LOST
+    assert(
+      isForeseen || isOfChild || (UNFORESEEN_CODES.has(code) && mayFailUnforeseen(this.#world)),
+      `${input} failed by ${culpritKey}: ${code} ${failure.reason}, and that is not why it should`,
+    )
+    const bytes = encodeNumber(isForeseen ? FORESEEN_ERROR : UNFORESEEN)
+    return { bytes, sizeBytes: bytes.length }
   }
 
   /** The question travels to the peer and the answers back, in parts and in any order. */

@@ -67,6 +67,7 @@ export function simulate({ seed, faults, crashes = false, bug, trace }: Simulati
   const attaching = futureRng.pick([0, 0, 0.3])!
   const streamRng = new Rng(seed + 8_000_000_011)
   const operatorRng = new Rng(seed + 7_000_000_003)
+  const errorRng = new Rng(seed + 6_000_000_031)
   const agenda = new Agenda()
   const crashRng = new Rng(seed + 9_000_000_011)
   const counts = noCounts()
@@ -107,6 +108,9 @@ export function simulate({ seed, faults, crashes = false, bug, trace }: Simulati
     attaching,
     futureRng,
     known: [],
+    tolerating: errorRng.pick([0, 0.2, 0.6])!,
+    errorRng,
+    foreseen: new Map(),
     ranTasks: new Set(),
     dataRng,
     publishing: dataRng.pick([0, 0.3])!,

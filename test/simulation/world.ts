@@ -7,7 +7,7 @@ import type { Needs } from '../../protocol/messages/needs.js'
 import type { Agenda } from './agenda.js'
 import type { Trace } from './loop.js'
 import type { Future } from './simulated-client.js'
-import type { Description } from './expression.js'
+import type { Culprit, Description } from './expression.js'
 import type { SimulatedScheduler } from './simulated-scheduler.js'
 import type { SimulatedWorker } from './simulated-worker.js'
 
@@ -49,6 +49,12 @@ export interface World {
   readonly known: Future[]
   /** Tasks whose code ran to its end. */
   readonly ranTasks: Set<number>
+  /** The probability that tasks of a function don't fail with those that they need. */
+  readonly tolerating: number
+  /** For that alone. */
+  readonly errorRng: Rng
+  /** Why tasks must fail that clients submitted, by their ids. */
+  readonly foreseen: Map<TaskId, ReadonlySet<Culprit>>
   /** For calls about data and workers alone, and what clients are inclined to when they act. */
   readonly dataRng: Rng
   readonly publishing: number
@@ -139,6 +145,9 @@ export interface Counts {
   retried: number
   detached: number
   attached: number
+  /** Tasks that gave nothing because an input failed, and inputs in whose place a task got the error. */
+  skipped: number
+  passedErrors: number
   /** Tasks that waited too long, and those of calls that failed too often. */
   late: number
   stopped: number
@@ -212,6 +221,8 @@ export function noCounts(): Counts {
     retried: 0,
     detached: 0,
     attached: 0,
+    skipped: 0,
+    passedErrors: 0,
     late: 0,
     stopped: 0,
     published: 0,
@@ -291,4 +302,11 @@ export function canReach({ separationRng, reach, separation }: World, from: stri
 
 export function addCounts(total: Counts, more: Counts): void {
   for (const name of Object.keys(total) as (keyof Counts)[]) total[name] += more[name]
+}
+
+/** May tasks fail that would not by themselves? */
+export function mayFailUnforeseen(world: World): boolean {
+  const { hasDeaths, hasCrashes, cancelledKeys, hurriedKeys, stoppingKeys, counts, retrying, operating } = world
+  if (hasDeaths || hasCrashes || counts.restarts > 0 || retrying + operating > 0) return true
+  return cancelledKeys.size + hurriedKeys.size + stoppingKeys.size > 0
 }

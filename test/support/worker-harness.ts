@@ -16,6 +16,7 @@ import {
   type WorkerId,
 } from '../../protocol/ids.js'
 import { MAX_INLINE_RESULT_BYTES } from '../../protocol/limits.js'
+import type { FailureRecord } from '../../protocol/messages/common.js'
 import type { RunTasks, WorkerToScheduler } from '../../protocol/messages/worker.js'
 import type { Heard, Outcomes, WorkerEvent } from '../../worker/core/events.js'
 import type { WorkerInstruction } from '../../worker/core/instructions.js'
@@ -51,6 +52,18 @@ export interface RunOptions {
   readonly remoteBytes?: number
   readonly keys?: RunTasks['keys']
   readonly unstarted?: RunTasks['unstarted']
+  /** Those inputs that failed, for `INPUT_FAILURE`. */
+  readonly failed?: readonly TaskId[]
+}
+
+/** Why inputs fail here that do. */
+export const INPUT_FAILURE: FailureRecord = {
+  error: Uint8Array.of(66),
+  code: '',
+  reason: '',
+  worker: 'elsewhere',
+  attempt: 1,
+  culpritKey: 'culprit',
 }
 
 export interface Ended {
@@ -175,6 +188,9 @@ export class WorkerHarness {
       remoteSizes: remote.map(() => options.remoteBytes ?? 8),
       keys: options.keys ?? [],
       unstarted: options.unstarted ?? [],
+      failedInputs: options.failed ?? [],
+      failedBy: (options.failed ?? []).map(() => 0),
+      failures: options.failed === undefined ? [] : [INPUT_FAILURE],
     })
   }
 

@@ -194,3 +194,31 @@ client.with({ retries: { count: 1, on: () => 'yes' } })
 client.with({ timeoutMs: '5s' })
 // @ts-expect-error It is of a call of many tasks.
 client.with({ maxFailures: 1 })
+
+// What a skipped task gives may be undefined.
+// @ts-expect-error It may have been skipped.
+const wrongSkipped: Future<number> = client.with({ onDependencyError: 'skip' }).submit((x: number) => x, three)
+// @ts-expect-error It may have been skipped, and the next function does not know that.
+client.submit(
+  (x: number) => x,
+  client.with({ onDependencyError: 'skip' }).submit((x: number) => x, three),
+)
+// @ts-expect-error The function does not take errors.
+client.with({ onDependencyError: 'pass-error' }).submit((x: number) => x, three)
+// @ts-expect-error Nor in a list.
+client.with({ onDependencyError: 'pass-error' }).submit((all: number[]) => all.length, [three, 4])
+const list = client.submit(() => [1])
+// @ts-expect-error A list that failed is no list.
+client.with({ onDependencyError: 'pass-error' }).submit((all: (number | Error)[]) => all.length, list)
+// @ts-expect-error A future of a text where a number is wanted.
+client.with({ onDependencyError: 'pass-error' }).submit((x: number | Error) => x, text)
+// @ts-expect-error There is no such rule.
+client.with({ onDependencyError: 'ignore' })
+// @ts-expect-error Graphs have it function by function.
+client.with({ onDependencyError: 'skip' }).compute(later)
+// @ts-expect-error The function of a map does not take errors.
+client.map((x: number) => x, [three], { onDependencyError: 'pass-error' })
+// @ts-expect-error Its further arguments are missing.
+client.map((x: number | Error, by: number) => [x, by], [three], { onDependencyError: 'pass-error' })
+// @ts-expect-error A delayed function that does not take errors.
+delayed((x: number) => x, { onDependencyError: 'pass-error' })(later)

@@ -20,6 +20,7 @@ import type {
   SplittingClient,
   TaskOptions,
   TaskProgress,
+  TolerantClient,
 } from 'heddle'
 import { Pool } from 'heddle/pool'
 import { withCluster } from 'heddle/testing'
@@ -418,5 +419,101 @@ exactly<AsyncIterableIterator<number>>()(
   client.stream(function* (n: number) {
     yield Promise.resolve(n)
   }, three),
+  true,
+)
+
+// Tasks that go on when others fail: they give undefined, or take errors.
+const skipper = client.with({ onDependencyError: 'skip', retries: 2 })
+exactly<TolerantClient<'skip'>>()(skipper, true)
+exactly<TolerantClient<'skip'>>()(skipper.with({ priority: 1 }), true)
+exactly<Client>()(skipper.with({ onDependencyError: 'fail' }), true)
+exactly<Client>()(client.with({ onDependencyError: 'fail' }), true)
+exactly<Future<string | undefined>>()(
+  skipper.submit((x: number) => String(x), three),
+  true,
+)
+exactly<Future<number | undefined>>()(
+  skipper.submit((x) => x * 2, three),
+  true,
+)
+exactly<Future<number | undefined>[]>()(
+  skipper.map(async (x: number, by: number) => x * by, [1, three], { args: [three] }),
+  true,
+)
+exactly<Future<number | undefined>[]>()(
+  skipper.map((x) => x * 2, [1, 2]),
+  true,
+)
+exactly<Future<string | undefined>[]>()(
+  skipper.starmap((x: number, y: string) => x + y, [[three, text]]),
+  true,
+)
+exactly<FutureStream<number | undefined>>()(
+  skipper.map(
+    (x: number) => x,
+    (async function* () {
+      yield three.key.length
+    })(),
+    { inFlight: 3 },
+  ),
+  true,
+)
+const teller = client.with({ onDependencyError: 'pass-error' })
+exactly<Future<string>>()(
+  teller.submit((x: number | Error) => String(x), three),
+  true,
+)
+exactly<Future<number>>()(
+  teller.submit((all: readonly (number | Error)[], unit: string) => all.length + unit.length, [1, three], 'km'),
+  true,
+)
+exactly<Future<number>>()(
+  teller.submit((all: { a: number | Error; b: unknown }) => Object.keys(all).length, { a: three, b: text }),
+  true,
+)
+exactly<Future<string>[]>()(
+  teller.map((x: number | Error, rest: Map<string, number | Error>) => `${String(x)} ${rest.size}`, [three, 4], {
+    args: [new Map([['a', three]])],
+  }),
+  true,
+)
+exactly<AsyncIterableIterator<number>>()(
+  teller.stream(function* (x: number | Error) {
+    if (!(x instanceof Error)) yield x
+  }, three),
+  true,
+)
+exactly<[Future<number | undefined>, Future<string | undefined>]>()(
+  client.with({ outputs: 2, onDependencyError: 'skip' }).submit((x: number): [number, string] => [x, String(x)], three),
+  true,
+)
+exactly<[Future<number>, Future<number>]>()(
+  client
+    .with({ outputs: 2 })
+    .with({ onDependencyError: 'pass-error' })
+    .submit((x: number | Error) => [Number(x), 1], three),
+  true,
+)
+// For one map only.
+exactly<Future<number | undefined>[]>()(
+  client.map((x: number) => x * 2, [1, three], { onDependencyError: 'skip', retries: 1 }),
+  true,
+)
+exactly<Future<string>[]>()(
+  client.map((x: number | Error, unit: string) => String(x) + unit, [1, three], {
+    onDependencyError: 'pass-error',
+    args: ['km'],
+  }),
+  true,
+)
+exactly<Future<number | undefined>[]>()(
+  client.starmap((x: number, y: number) => x * y, [[1, three]], { onDependencyError: 'skip' }),
+  true,
+)
+// In graphs, function by function.
+const lazily = delayed((x: number) => x)
+exactly<Delayed<number | undefined>>()(delayed((x: number) => x, { onDependencyError: 'skip' })(lazily(1)), true)
+exactly<Delayed<string>>()(
+  delayed((all: (number | Error)[]) => String(all), { onDependencyError: 'pass-error' })([lazily(1), 2, three]),
   true,
 )

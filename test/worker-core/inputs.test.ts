@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import test from 'node:test'
 import { Packer, type Packed } from '../../common/packed.js'
 import { workerId } from '../../protocol/ids.js'
-import { OTHER_PEER, OURSELVES, PEER, task, WorkerHarness } from '../support/worker-harness.js'
+import { INPUT_FAILURE, OTHER_PEER, OURSELVES, PEER, task, WorkerHarness } from '../support/worker-harness.js'
 
 const x = task(100)
 const y = task(101)
@@ -233,3 +233,17 @@ function pack(...values: number[][]): Packed {
   for (const value of values) packer.add(Uint8Array.from(value))
   return packer.take()
 }
+
+test('an input that failed is not fetched, and goes to the thread with the tasks that it is for', () => {
+  const worker = new WorkerHarness()
+  worker.run([task(0)], { inputs: [x, y], remote: [[y, PEER]], failed: [x] })
+  assert.deepEqual(worker.takeInstruction('fetch').tasks, [y])
+  worker.send({ type: 'values-fetched', holder: PEER, tasks: [y], sizes: [8] })
+  worker.endTurn()
+  const [first] = worker.takeInstruction('run-batch').tasks
+  assert.deepEqual([first?.inputs, first?.failures], [[x, y], new Map([[x, INPUT_FAILURE]])])
+  worker.takeMessage('copies-held')
+  // By then it was retried, and has a value.
+  worker.run([task(1)], { inputs: [x], remote: [[x, PEER]] })
+  assert.deepEqual(worker.takeInstruction('fetch').tasks, [x])
+})

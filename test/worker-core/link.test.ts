@@ -1,6 +1,7 @@
 /** The worker joins, loses its scheduler, leaves, and tells how it is. */
 import assert from 'node:assert/strict'
 import test from 'node:test'
+import type { TaskId } from '../../protocol/ids.js'
 import { createWorkerState } from '../../worker/core/state.js'
 import { handleEvent } from '../../worker/core/machine.js'
 import { PEER, PLAIN, task, tasks, WorkerHarness } from '../support/worker-harness.js'
@@ -163,6 +164,9 @@ test('a malformed run-tasks ends the connection and changes nothing', () => {
     remoteSizes: [],
     keys: [],
     unstarted: [],
+    failedInputs: [] as TaskId[],
+    failedBy: [] as number[],
+    failures: [],
   } as const
   const faults = [
     { ...good, runs: [77, 1] },
@@ -173,6 +177,8 @@ test('a malformed run-tasks ends the connection and changes nothing', () => {
     { ...good, inputCounts: [1] },
     { ...good, inputCounts: [0, 0] },
     { ...good, remoteHolders: [PEER] },
+    { ...good, failedInputs: [x] },
+    { ...good, failedInputs: [x], failedBy: [0] },
   ]
   for (const message of faults) {
     const worker = new WorkerHarness()

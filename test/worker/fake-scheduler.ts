@@ -126,6 +126,9 @@ export function runTasks(
     remoteSizes: [],
     keys: [],
     unstarted: [],
+    failedInputs: [],
+    failedBy: [],
+    failures: [],
     ...more,
   }
 }

@@ -6,7 +6,7 @@ import { arrayId, generatedKey, taskId } from '../../protocol/ids.js'
 import type * as TaskModule from '../../worker/thread/task.js'
 import { InlinePool } from '../../worker/inline-pool.js'
 import { decodeValue } from '../../protocol/values/decode.js'
-import { encodeValue } from '../../protocol/values/encode.js'
+import { encodeError, encodeValue } from '../../protocol/values/encode.js'
 import { registerType } from '../../protocol/values/register.js'
 import { eventually } from '../support/eventually.js'
 import { errorAt, Future, PoolHarness, task, tasksOf, valuesOf, WORKER } from './pool-harness.js'
@@ -71,6 +71,37 @@ suite('a thread', { timeout: 60_000 }, () => {
     assert.deepEqual(valuesOf(batch), [
       [[1, 2, 3], { deep: ['b'] }, ['b', 'c']],
       [[1, 2, 3], { deep: [] }, ['b', 'c']],
+    ])
+  })
+
+  test('passes the errors of inputs that failed, beside values, where a task takes errors', async () => {
+    await using threads = await PoolHarness.start()
+    const [good, bad, odd, lost] = [0, 1, 2, 3].map((index) => taskId(arrayId(9), index))
+    threads.store.put(good!, encodeValue([1, 2], { path: 'result' }))
+    const run = (...inputs: unknown[]): unknown[] =>
+      inputs.flat().map((input) => {
+        if (!(input instanceof Error)) return input
+        const { name, message, cause, worker, attempt, taskKey } = input as Error & Record<string, unknown>
+        return [name, message, cause, worker, attempt, taskKey]
+      })
+    const template = await threads.template(run)
+    const [task] = tasksOf(template, [[new Future(good!), [new Future(bad!), new Future(odd!)], new Future(lost!)]])
+    const where = { worker: 'w2', attempt: 3, culpritKey: 'f-1' }
+    const none = { code: '', reason: '' }
+    const failures = new Map([
+      [bad!, { error: encodeError(new RangeError('no ones', { cause: 7 })), ...none, ...where }],
+      [odd!, { error: encodeError('a text'), ...none, ...where }],
+      [lost!, { error: new Uint8Array(0), code: 'ERR_HEDDLE_WORKER_LOST', reason: 'it died', ...where, worker: '' }],
+    ])
+    const batch = await threads.runTasks([{ ...task!, failures }])
+    assert.deepEqual(valuesOf(batch), [
+      [
+        1,
+        2,
+        ['RangeError', 'no ones', 7, 'w2', 3, 'f-1'],
+        ['Error', 'Task f-1 threw something that is no Error; it is the cause of this one.', 'a text', 'w2', 3, 'f-1'],
+        ['WorkerLostError', 'it died', undefined, undefined, undefined, 'f-1'],
+      ],
     ])
   })
 

@@ -117,7 +117,7 @@ function takeTasks(
 
 /** An input may have been freed or spilled since it came. A task without it goes back, or waits for it again. */
 function hasInputs(state: WorkerState, task: Task, out: WorkerInstruction[]): boolean {
-  const missing = missingInputs(state, task.inputs)
+  const missing = missingInputs(state, task.inputs, task.failures)
   if (missing === undefined) return true
   moveTo(task, { type: 'waiting', missing })
   readyQueueOf(state, task.template).markStale()

@@ -2,7 +2,7 @@
 import type { Packed } from '../../common/packed.js'
 import type { Attempt, TaskId, WorkerId } from '../../protocol/ids.js'
 import type { StopCause } from './stopping.js'
-import type { DefineCode } from '../../protocol/messages/common.js'
+import type { DefineCode, FailureRecord } from '../../protocol/messages/common.js'
 import type { TakeProfile } from '../../protocol/messages/profile.js'
 import type { Tell } from '../../protocol/messages/report.js'
 import type { WorkerToScheduler, WorkerTemplate } from '../../protocol/messages/worker.js'
@@ -23,6 +23,8 @@ export interface BatchTask {
   readonly place: number
   /** Its own inputs, then those of its template's constants. */
   readonly inputs: readonly TaskId[]
+  /** Those of them that failed, of a task that takes errors in their place, if there are some. They have no value here. */
+  readonly failures?: ReadonlyMap<TaskId, FailureRecord>
 }
 
 /** A file of the worker's own numbering, and the value in it. */

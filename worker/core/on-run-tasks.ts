@@ -2,7 +2,9 @@
  * New tasks from the scheduler. This is the hot path: a task costs one record and one map entry, its arguments stay in
  * the bytes that arrived, and only tasks that miss an input cost more.
  */
+import { ownBytes } from '../../common/packed.js'
 import { attempt, codeHash, type TaskId, type WorkerId } from '../../protocol/ids.js'
+import type { FailureRecord } from '../../protocol/messages/common.js'
 import type { RunTasks } from '../../protocol/messages/worker.js'
 import type { Template } from './estimates.js'
 import { OWN_DISK, type Source } from './fetch-plan.js'
@@ -28,6 +30,7 @@ export function onRunTasks(state: WorkerState, message: RunTasks, nowMs: number,
   }
   const { tasks, attempts, runs, priority, args, inputCounts, inputs } = message
   const sources = sourcesOf(message)
+  const failures = message.failedInputs.length === 0 ? undefined : failuresOf(message)
   const keys = message.keys.length === 0 ? undefined : new Map(message.keys.map(({ place, key }) => [place, key]))
   // Once for all tasks of the message: to look at every slot would cost each of them.
   const mayBeMistaken = hasUnwantedRuns(state)
@@ -40,7 +43,8 @@ export function onRunTasks(state: WorkerState, message: RunTasks, nowMs: number,
       const inputCount = inputCounts[place] ?? 0
       const taskInputs = inputCount === 0 ? NO_INPUTS : inputs.slice(firstInput, firstInput + inputCount)
       firstInput += inputCount
-      const missing = missingInputs(state, taskInputs)
+      const failed = failures === undefined ? undefined : failuresAmong(failures, taskInputs)
+      const missing = missingInputs(state, taskInputs, failed)
       const number = attempts.length === 0 ? FIRST_ATTEMPT : attempt(attempts[place]!)
       const task: Task = {
         task: tasks[place]!,
@@ -54,21 +58,47 @@ export function onRunTasks(state: WorkerState, message: RunTasks, nowMs: number,
         priority,
         state: missing === undefined ? READY : { type: 'waiting', missing },
       }
+      if (failed !== undefined) task.failures = failed
       if (!mayBegin(state, task, mayBeMistaken, nowMs, out)) continue
       state.tasks.set(task.task, task)
-      for (const input of taskInputs) if (missing?.has(input) !== true) state.spills.pin(task, input)
+      for (const input of taskInputs) {
+        if (missing?.has(input) !== true && failed?.has(input) !== true) state.spills.pin(task, input)
+      }
       if (missing === undefined) readyQueueOf(state, template).push(task)
       else fetchInputs(state, task, { missing, sources }, out)
     }
   }
 }
 
-/** Which inputs are not in memory; `undefined` when all are. */
-export function missingInputs(state: WorkerState, inputs: readonly TaskId[]): Set<TaskId> | undefined {
+/** Which inputs are not in memory, and should be: those in `failures` should not. `undefined` when there are none. */
+export function missingInputs(
+  state: WorkerState,
+  inputs: readonly TaskId[],
+  failures: Task['failures'],
+): Set<TaskId> | undefined {
   let missing: Set<TaskId> | undefined
-  for (const input of inputs)
-    if (!state.held.has(input) || state.spills.isAway(input)) (missing ??= new Set()).add(input)
+  for (const input of inputs) {
+    if (state.held.has(input) && !state.spills.isAway(input)) continue
+    if (failures?.has(input) !== true) (missing ??= new Set()).add(input)
+  }
   return missing
+}
+
+type Failures = NonNullable<Task['failures']>
+
+function failuresOf({ failedInputs, failedBy, failures }: RunTasks): Failures {
+  // The bytes go on to threads: they must not take the whole message along.
+  const owned = failures.map((failure) => ({ ...failure, error: ownBytes(failure.error) }))
+  return new Map(failedInputs.map((input, i) => [input, owned[failedBy[i]!]!]))
+}
+
+function failuresAmong(failures: Failures, inputs: readonly TaskId[]): Failures | undefined {
+  let found: Map<TaskId, FailureRecord> | undefined
+  for (const input of inputs) {
+    const failure = failures.get(input)
+    if (failure !== undefined) (found ??= new Map()).set(input, failure)
+  }
+  return found
 }
 
 /** Refuses a task that is old news, comes too late, or needs code that can't be kept. */
@@ -147,5 +177,8 @@ function findFault(state: WorkerState, message: RunTasks): string | undefined {
   for (const each of inputCounts) inputCount += each
   if (inputCount !== inputs.length) return 'its inputs are not as many as counted'
   if (remoteHolders.length !== remoteInputs.length) return 'its holders are not one for each remote input'
+  if (message.failedBy.length !== message.failedInputs.length) return 'its failed inputs have no failures'
+  if (message.failedBy.some((place) => message.failures[place] === undefined))
+    return 'it names failures that it has not'
   return undefined
 }

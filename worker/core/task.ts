@@ -5,6 +5,7 @@
  */
 import { AssertionError } from '../../common/assert.js'
 import type { TaskId } from '../../protocol/ids.js'
+import type { FailureRecord } from '../../protocol/messages/common.js'
 import type { Batch } from './batch.js'
 import type { Stop } from './stopping.js'
 import type { Template } from './estimates.js'
@@ -72,6 +73,8 @@ export const GONE: TaskState = Object.freeze({ type: 'gone' })
 
 export interface Task extends BatchTask {
   readonly template: Template
+  /** Only those tasks have the field that need it: there are many. */
+  failures?: ReadonlyMap<TaskId, FailureRecord>
   state: TaskState
 }
 

@@ -5,6 +5,7 @@
 import { entryOf } from '../../common/packed.js'
 import type { HeddleError } from '../../protocol/errors.js'
 import { decodeValue } from '../../protocol/values/decode.js'
+import { errorInPlaceOf } from '../../protocol/values/failure.js'
 import type { BatchRequest } from './batch.js'
 import { InputCheck } from './input-check.js'
 
@@ -52,8 +53,10 @@ export class ArgumentReader {
   }
 
   #inputAt(index: number): unknown {
-    const { inputs, inputValues, sharedInputs } = this.#batch
+    const { inputs, inputValues, sharedInputs, failedInputs } = this.#batch
     const place = inputs[index]!
+    const failure = failedInputs?.get(place)
+    if (failure !== undefined) return errorInPlaceOf(failure)
     const shared = sharedInputs.get(place)
     if (shared === undefined) return decodeValue(entryOf(inputValues, place), IN_PLACE)
     this.#check?.expect(shared)

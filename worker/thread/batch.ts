@@ -2,6 +2,7 @@
 import type { Packed } from '../../common/packed.js'
 import type { TaskRoute } from '../../client/in-task.js'
 import type { CodeHash, TaskId } from '../../protocol/ids.js'
+import type { FailureRecord } from '../../protocol/messages/common.js'
 import type { TaskFunction } from './code.js'
 import type { ThreadMessage } from './thread-message.js'
 import type { OutcomeKind } from './lane.js'
@@ -73,6 +74,8 @@ export interface BatchRequest {
   readonly inputValues: Packed
   /** Large inputs in shared memory, by place in `inputValues` (where the entry is empty). */
   readonly sharedInputs: ReadonlyMap<number, Uint8Array>
+  /** Why inputs failed, of tasks that take errors in their place, by place in `inputValues` (where the entry is empty). */
+  readonly failedInputs: ReadonlyMap<number, FailureRecord> | undefined
 }
 
 /** How one task ended, where that does not go into a lane: the value, the outputs or the error, encoded. */

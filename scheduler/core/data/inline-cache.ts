@@ -4,6 +4,7 @@
  * then had from the workers that made them.
  */
 import { Fifo } from '../../../common/fifo.js'
+import { SKIPPED_VALUE } from '../../../protocol/skipped.js'
 
 export interface InlinePage {
   /** `undefined` once the page was evicted. */
@@ -11,6 +12,12 @@ export interface InlinePage {
   /** How many tasks have their value here. */
   live: number
 }
+
+/**
+ * What tasks have that were skipped: a page that never goes, and that the cache does not count. No worker made the value, and
+ * none need hold it.
+ */
+export const SKIPPED: InlinePage = { bytes: Uint8Array.from(SKIPPED_VALUE), live: Infinity }
 
 export class InlineCache {
   readonly #maxBytes: number

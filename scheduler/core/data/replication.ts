@@ -2,6 +2,7 @@
 import { MAX_REPLICATED_VALUES } from '../../../protocol/limits.js'
 import type { Replicate } from '../../../protocol/messages/client.js'
 import type { ClientRecord } from '../clients/client-record.js'
+import { SKIPPED } from './inline-cache.js'
 import { advanceMove } from './moves.js'
 import { finishScatter, type Scatter } from './scatter.js'
 import { advance, beginLook, hasRoomToServe, sendOrders, spreadOf, type Look, type Spread } from './spread.js'
@@ -105,9 +106,10 @@ function copyForClients(state: SchedulerState, spread: Spread, look: Look): void
     return
   }
   if (value.type !== 'in-memory') return
-  const { holders, sizeBytes } = value
-  if (holders.length === 0) {
-    for (const wish of wishes) settle(state, spread, wish, false)
+  const { holders, sizeBytes, page } = value
+  if (holders.length === 0 || page === SKIPPED) {
+    // That of a skipped task goes along with whatever needs it, and is never lost.
+    for (const wish of wishes) settle(state, spread, wish, page === SKIPPED)
     return
   }
   let copies = 0

@@ -14,6 +14,7 @@ import { freeUnlessHeld } from '../tasks/retention.js'
 import { retryScatters } from '../data/scatter.js'
 import type { SchedulerState } from '../state.js'
 import { findTask } from '../tasks/task-array.js'
+import { isAtHand } from '../tasks/task.js'
 import type { WorkerRecord } from '../workers/worker-record.js'
 
 /** Those that the journal names may come back from now on. */
@@ -56,8 +57,8 @@ export function endReattaching(state: SchedulerState): void {
   for (const array of [...state.arrays.values()]) {
     for (const task of [...array.tasks]) {
       if (task?.state.type !== 'in-memory' || task.array !== array) continue
-      const { holders, page } = task.state
-      if (holders.length > 0) tellWanted(state, task)
+      const { page } = task.state
+      if (isAtHand(task.state)) tellWanted(state, task)
       else if (page?.bytes === undefined || task.pendingDependants > 0) remake(state, task)
     }
   }

@@ -3,10 +3,12 @@
  * said is done once more; of what came of it the outcomes are known. Values are in memory with nobody to hold them, and no
  * task is with a worker, until workers come back and say what they have (reattach.ts).
  */
-import { ownBytes, startOf } from '../../../common/packed.js'
+import { entryOf, ownBytes, startOf } from '../../../common/packed.js'
 import { unreachable } from '../../../common/assert.js'
 import type { ErrorCode } from '../../../protocol/errors.js'
+import { SKIPPED_VALUE } from '../../../protocol/skipped.js'
 import { attempt, ARRAY_LEASE, clientId, type ClientId } from '../../../protocol/ids.js'
+import { SKIPPED } from '../data/inline-cache.js'
 import { addLease, awaitReturn, setLeases } from '../clients/absence.js'
 import { notePastLease, type ClientRecord } from '../clients/client-record.js'
 import {
@@ -25,7 +27,7 @@ import { giveUpValue } from '../tasks/recovery.js'
 import { endScatter } from '../tasks/retention.js'
 import type { SchedulerState } from '../state.js'
 import { addHole, findTask } from '../tasks/task-array.js'
-import { isPending, type Failure, type Task } from '../tasks/task.js'
+import { errorRuleOf, isPending, type Failure, type Task } from '../tasks/task.js'
 import type { HeardFromClient } from '../events.js'
 
 /** Applies one record. Nothing of what it leads to is kept again or told to anybody. */
@@ -149,8 +151,22 @@ function onFinished(state: SchedulerState, { tasks, sizes, values }: FinishedRec
     }
     if (task.template.isScattered) endScatter(state, task)
     const sizeBytes = sizes[place] ?? 0
-    finishTask(state, task, { type: 'in-memory', holders: [], sizeBytes, page: isInline ? page : undefined, start })
+    const isSkipped = errorRuleOf(task) === 'skip' && isValueOfSkipped(entryOf(values, place))
+    if (isSkipped && page !== undefined) state.inline.drop(page)
+    const own = isInline ? page : undefined
+    finishTask(state, task, {
+      type: 'in-memory',
+      holders: [],
+      sizeBytes,
+      page: isSkipped ? SKIPPED : own,
+      start: isSkipped ? 0 : start,
+    })
   }
+}
+
+/** It may have run and given the same, which is as good. */
+function isValueOfSkipped(value: Uint8Array): boolean {
+  return value.length === SKIPPED_VALUE.length && value.every((byte, i) => byte === SKIPPED_VALUE[i])
 }
 
 function onFailed(state: SchedulerState, { tasks, ...record }: FailedRecord): void {

@@ -8,7 +8,7 @@ import { hasRoom, hasRoomForGuests } from './admission.js'
 import { assign } from './assignment.js'
 import { endTurnOf, isStarter, passOver, refit, reserve, startersOf, type Demand } from './demand.js'
 import { hasUnits } from './limits.js'
-import { areInputsHeld, startOver } from '../tasks/recovery.js'
+import { areInputsReady, startOver } from '../tasks/recovery.js'
 import { mayTakeRoots } from './roots.js'
 import type { SchedulerState } from '../state.js'
 import { isGiven, isHolder, type Task } from '../tasks/task.js'
@@ -66,7 +66,7 @@ function placePlain(state: SchedulerState): boolean {
   if (idlest === undefined || !hasRoom(idlest)) return false
   const task = state.ready.next(mayTakeRoots(state))
   if (task === undefined) return false
-  if (!areInputsHeld(task))
+  if (!areInputsReady(task))
     startOver(state, task) // An input was lost since the task became ready.
   else assign(state, task, task.inputs.length === 0 ? idlest : chooseWorker(task, [idlest], mayTakeGuest))
   return true
@@ -82,7 +82,7 @@ function placeFrom(state: SchedulerState, demand: Demand): void {
   if (!mayPlace(state, demand)) return
   const task = demand.queue.next(mayTakeRoots(state))
   if (task === undefined) return
-  if (!areInputsHeld(task)) {
+  if (!areInputsReady(task)) {
     startOver(state, task)
     return
   }

@@ -9,8 +9,8 @@ import { arrayOf, indexOf, outputOf, type TaskId } from '../../../protocol/ids.j
 import type { Submit } from '../../../protocol/messages/client.js'
 import type { OutputsFinished } from '../../../protocol/messages/worker.js'
 import type { InlinePage } from '../data/inline-cache.js'
-import { countFailure, endProducer, failTask, finishTask, inputReleased } from './outcome.js'
-import { failureOfInputs, wakeAll } from './recovery.js'
+import { countFailure, endProducer, failTask, finishTask, inputReleased, skipTask } from './outcome.js'
+import { fateByInputs, wakeAll } from './recovery.js'
 import { freeUnlessHeld } from './retention.js'
 import { noteChange } from '../data/spread.js'
 import type { SchedulerState } from '../state.js'
@@ -56,13 +56,16 @@ export function openWithOutputs(
   const ofOutput = { ...plain, inputs: [producer], producer }
   const outputs: Task[] = []
   for (let i = 1; i <= count; i++) outputs.push(makeTask(segment, place + i, template, ofOutput))
-  const failure = inputs.length < found.length ? inputReleased() : failureOfInputs(producer)
-  if (failure === undefined) {
+  const fate = inputs.length < found.length ? inputReleased() : fateByInputs(producer)
+  if (fate === undefined) {
     wakeAll(state, outputs)
     return
   }
-  countFailure(state, producer)
-  for (const output of outputs) failTask(state, output, failure)
+  if (fate !== 'skip') countFailure(state, producer)
+  for (const output of outputs) {
+    if (fate === 'skip') skipTask(state, output)
+    else failTask(state, output, fate)
+  }
 }
 
 /** Has it outputs, so that it never has a value itself? */

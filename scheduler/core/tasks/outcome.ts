@@ -1,16 +1,21 @@
-/** A task has an outcome: whoever waits for it is told, its dependants go on or fail, its inputs may go. */
+/** A task has an outcome: whoever waits for it is told, its dependants go on, fail or are skipped, its inputs may go. */
 import { leaveWaiters, letGo, noLongerPending } from './retention.js'
 import { beginAwaiting, hurryLastInput } from '../placing/roots.js'
+import { SKIPPED } from '../data/inline-cache.js'
 import { noteChange } from '../data/spread.js'
+import type { WorkerRecord } from '../workers/worker-record.js'
 import { outboxOf, readyQueueOf, type SchedulerState } from '../state.js'
 import { HELD, NO_WAITERS, WANTED, type TaskArray } from './task-array.js'
 import { taskId, type TaskId } from '../../../protocol/ids.js'
 import type { ErrorCode } from '../../../protocol/errors.js'
+import { SKIPPED_VALUE } from '../../../protocol/skipped.js'
 import {
+  errorRuleOf,
   isPending,
   keyOf,
   moveTo,
   noteStarted,
+  outputCountOf,
   READY,
   RELEASED,
   type Failure,
@@ -31,19 +36,51 @@ export function finishTask(state: SchedulerState, task: Task, value: InMemory): 
   task.failures = 0
   noteStarted(task)
   noLongerPending(state, task)
-  const waiters = takeWaiters(task)
-  for (const waiter of waiters) {
-    if (waiter.state.type !== 'waiting') continue
-    waiter.state.missing--
-    if (waiter.state.missing === 0) makeReady(state, waiter)
-    else if (waiter.state.missing === 1) hurryLastInput(state, waiter)
-  }
+  for (const waiter of takeWaiters(task)) arriveAt(state, waiter)
   tell(state, task)
   task.isDetached = false
   letGo(state, task)
 }
 
-/** The task fails, and with it every task that waits for its value, and theirs. */
+/** An input of the task is there. */
+function arriveAt(state: SchedulerState, waiter: Task): void {
+  if (waiter.state.type !== 'waiting') return
+  waiter.state.missing--
+  if (waiter.state.missing === 0) makeReady(state, waiter)
+  else if (waiter.state.missing === 1) hurryLastInput(state, waiter)
+}
+
+/**
+ * An input of a task without an outcome failed, and it is not to run then: its value, or that of each of its outputs, is
+ * `undefined`. What needs it goes on.
+ */
+export function skipTask(state: SchedulerState, task: Task): void {
+  if (task.state.type === 'ready') readyQueueOf(state, task.template).markStale()
+  else if (task.state.type === 'released') {
+    for (const input of task.inputs) if (input.pendingDependants++ === 0) beginAwaiting(state, input)
+    moveTo(task, { type: 'waiting', missing: 0 })
+  }
+  const count = outputCountOf(task)
+  if (count === 0) {
+    finishTask(state, task, skipped())
+    return
+  }
+  const { array, index } = task
+  endProducer(state, task)
+  for (let i = 1; i <= count; i++) {
+    const output = array.tasks[index + i]
+    if (output?.state.type === 'waiting') finishTask(state, output, skipped())
+  }
+}
+
+/** One for each task: who was given the value is noted in it. */
+function skipped(): InMemory {
+  return { type: 'in-memory', holders: NOBODY, sizeBytes: SKIPPED_VALUE.length, page: SKIPPED, start: 0 }
+}
+
+const NOBODY: readonly WorkerRecord[] = Object.freeze([])
+
+/** The task fails, and with it every task that waits for its value, and theirs; but for those that go on without it. */
 export function failTask(state: SchedulerState, task: Task, failure: Failure): void {
   const isCancelled = failure.code === 'ERR_HEDDLE_TASK_CANCELLED'
   if (!isCancelled && isCulprit(task, failure)) state.errors.note(task, failure, state.nowMs, false)
@@ -65,10 +102,19 @@ export function failTask(state: SchedulerState, task: Task, failure: Failure): v
       countFailure(state, next)
       if (next.template.rules.maxFailures > 0) countForStop(state, next)
     }
-    for (const waiter of takeWaiters(next)) if (waiter.state.type === 'waiting') work.push(waiter)
+    const waiters = takeWaiters(next)
+    for (const waiter of waiters) {
+      if (waiter.state.type === 'waiting' && errorRuleOf(waiter) === 'fail') work.push(waiter)
+    }
     tell(state, next)
     next.isDetached = false
     if (wasPending) noLongerPending(state, next)
+    // The others go on, and may be the last that needs this failure.
+    for (const waiter of waiters) {
+      const rule = errorRuleOf(waiter)
+      if (rule === 'pass-error') arriveAt(state, waiter)
+      else if (rule === 'skip' && waiter.state.type === 'waiting') skipTask(state, waiter)
+    }
     letGo(state, next)
   }
 }
@@ -103,12 +149,18 @@ export function countFailure(state: SchedulerState, task: Task): void {
   state.totals.failed++
 }
 
-/** A task with several outputs ran: they have the values, and it has none. The caller finishes those that wait for it. */
+/**
+ * A task with several outputs ran, or was skipped: they have the values, and it has none. The caller finishes those that wait
+ * for it.
+ */
 export function endProducer(state: SchedulerState, producer: Task): void {
+  const wasWaiting = producer.state.type === 'waiting'
+  if (producer.state.type === 'delayed') state.delayed.remove(producer.state)
   producer.failures = 0
   noteStarted(producer)
   moveTo(producer, RELEASED)
   noteChange(state, producer.id)
+  if (wasWaiting) leaveWaiters(producer)
   takeWaiters(producer)
   noLongerPending(state, producer)
 }

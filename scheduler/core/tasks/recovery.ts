@@ -2,7 +2,7 @@
  * From a released record to work under way: of a new task, or of one whose value was lost and must be made again,
  * with whatever of its inputs is gone too. Chains may be long, so there is a work list and no recursion.
  */
-import { failTask, makeReady } from './outcome.js'
+import { failTask, makeReady, skipTask } from './outcome.js'
 import { endProgress } from './progress.js'
 import { failureOfWait } from './queue-time-outs.js'
 import { isNeeded, letGo, sweepWaiters } from './retention.js'
@@ -11,7 +11,18 @@ import { beginAwaiting, endAwaiting } from '../placing/roots.js'
 import type { SchedulerState } from '../state.js'
 import { failureOfBroken, hasGiven } from './streams.js'
 import { NO_WAITERS } from './task-array.js'
-import { type Failure, isWaitOver, keyOf, moveTo, RELEASED, removeHolder, type Task } from './task.js'
+import {
+  errorRuleOf,
+  isAtHand,
+  isReadyFor,
+  isWaitOver,
+  keyOf,
+  moveTo,
+  RELEASED,
+  removeHolder,
+  type Failure,
+  type Task,
+} from './task.js'
 import type { WorkerRecord } from '../workers/worker-record.js'
 
 /** Sets a released task going, and those released inputs that it needs, and theirs. */
@@ -19,22 +30,25 @@ export function wake(state: SchedulerState, task: Task): void {
   wakeAll(state, [task])
 }
 
-/** The failure of an input that failed, if one did. */
-export function failureOfInputs(task: Task): Failure | undefined {
-  for (const { state } of task.inputs) if (state.type === 'failed') return state.failure
+/** What is to become of a task with an input that failed: it fails for the same reason, or is skipped; or it goes on. */
+export function fateByInputs(task: Task): Failure | 'skip' | undefined {
+  for (const { state } of task.inputs) {
+    if (state.type !== 'failed') continue
+    const rule = errorRuleOf(task)
+    if (rule === 'pass-error') return undefined
+    return rule === 'skip' ? rule : state.failure
+  }
   return undefined
 }
 
 /**
- * Takes a task (processing, delayed, or ready) to where its inputs allow: ready, waiting for inputs that are being made again, or
- * failed with one of them.
+ * Takes a task (processing, delayed, or ready) to where its inputs allow: ready, waiting for inputs that are being made again,
+ * skipped, or failed with one of them.
  */
 export function startOver(state: SchedulerState, task: Task): void {
-  const failure = hasGiven(state, task) ? failureOfBroken(task) : whyNot(state, task)
-  if (failure !== undefined) {
-    failTask(state, task, failure)
-    return
-  }
+  const fate = hasGiven(state, task) ? failureOfBroken(task) : whyNot(state, task)
+  if (fate === 'skip') return skipTask(state, task)
+  if (fate !== undefined) return failTask(state, task, fate)
   endProgress(state, task)
   if (task.state.type === 'delayed') state.delayed.remove(task.state)
   const toWake: Task[] = []
@@ -44,13 +58,13 @@ export function startOver(state: SchedulerState, task: Task): void {
   wakeAll(state, toWake)
 }
 
-function whyNot(state: SchedulerState, task: Task): Failure | undefined {
-  return failureOfInputs(task) ?? (isWaitOver(task) ? failureOfWait(state, task) : undefined)
+function whyNot(state: SchedulerState, task: Task): Failure | 'skip' | undefined {
+  return fateByInputs(task) ?? (isWaitOver(task) ? failureOfWait(state, task) : undefined)
 }
 
-/** Can workers get every input? Something may have been lost since the task became ready. */
-export function areInputsHeld(task: Task): boolean {
-  for (const input of task.inputs) if (!isHeldSomewhere(input)) return false
+/** Is every input as the task needs it? Something may have been lost since the task became ready. */
+export function areInputsReady(task: Task): boolean {
+  for (const input of task.inputs) if (!isReadyFor(task, input)) return false
   return true
 }
 
@@ -59,8 +73,8 @@ export function loseCopy(state: SchedulerState, task: Task, holder: WorkerRecord
   if (task.state.type !== 'in-memory') return
   removeHolder(task.state, holder)
   noteChange(state, task.id)
-  const { holders, page } = task.state
-  if (holders.length > 0) return
+  if (isAtHand(task.state)) return
+  const { page } = task.state
   // The scheduler's own copy answers clients, but workers can't fetch it: it is enough while no task needs the value.
   if (page?.bytes !== undefined && task.pendingDependants === 0) return
   // Who is not back yet may have one too: see reattach.ts.
@@ -79,9 +93,10 @@ export function wakeAll(state: SchedulerState, work: Task[]): void {
   for (let task = work.pop(); task !== undefined; task = work.pop()) {
     // What needed it may have failed since it came onto the list, for want of another input.
     if (task.state.type !== 'released' || !isNeeded(task)) continue
-    const failure = failureOfInputs(task)
-    if (failure !== undefined) {
-      failTask(state, task, failure)
+    const fate = fateByInputs(task)
+    if (fate !== undefined) {
+      if (fate === 'skip') skipTask(state, task)
+      else failTask(state, task, fate)
       continue
     }
     if (task.template.isScattered) {
@@ -95,11 +110,11 @@ export function wakeAll(state: SchedulerState, work: Task[]): void {
   }
 }
 
-/** Enters the task with each input that workers can't get. Returns how many; appends those that nobody works on. */
+/** Enters the task with each input that is not as it needs it. Returns how many; appends those that nobody works on. */
 function awaitInputs(state: SchedulerState, task: Task, toWake: Task[]): number {
   let missing = 0
   for (const input of task.inputs) {
-    if (isHeldSomewhere(input)) continue
+    if (isReadyFor(task, input)) continue
     // While workers may still come back with it, nothing is made again: see reattach.ts.
     if (state.reattachUntilMs !== undefined && input.state.type === 'in-memory') continue
     missing++
@@ -128,8 +143,4 @@ export function failureOfLost(task: Task): Failure {
     `The scattered value ${key} was only on workers that are gone, or was released before it was needed again; ` +
     'scatter it once more, or with { broadcast: true }.'
   return { error: new Uint8Array(0), code: 'ERR_HEDDLE_WORKER_LOST', reason, worker: '', attempt: 0, culpritKey: key }
-}
-
-function isHeldSomewhere({ state }: Task): boolean {
-  return state.type === 'in-memory' && state.holders.length > 0
 }

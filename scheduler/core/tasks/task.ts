@@ -5,10 +5,11 @@
 import { AssertionError } from '../../../common/assert.js'
 import { attempt, generatedKey, type Attempt, type TaskId } from '../../../protocol/ids.js'
 import type { ErrorCode } from '../../../protocol/errors.js'
+import type { DependencyErrorRule } from '../../../protocol/messages/rules.js'
 import { MAX_GIVEN_VALUE_BYTES } from '../../../protocol/limits.js'
 import { startOf, type Packed } from '../../../common/packed.js'
 import type { HeapItem } from '../../../common/heap.js'
-import type { InlinePage } from '../data/inline-cache.js'
+import { SKIPPED, type InlinePage } from '../data/inline-cache.js'
 import type { TaskArray } from './task-array.js'
 import type { Template } from './template.js'
 import type { WorkerRecord } from '../workers/worker-record.js'
@@ -48,7 +49,10 @@ export type TaskState =
   /** Sent to a worker, and in its `processing`. */
   | Processing
   | Delayed
-  /** Held by `holders`, or, when they are all gone, by `page` alone (the scheduler's copy: `sizeBytes` of it from `start`). */
+  /**
+   * Held by `holders`, or, when they are all gone, by `page` alone (the scheduler's copy: `sizeBytes` of it from `start`). One
+   * that was skipped has the page `SKIPPED`, and holders as far as its value was given to some.
+   */
   | {
       readonly type: 'in-memory'
       /** Nearly always one; then it is the list that all tasks of that worker share, so it is replaced and never changed. */
@@ -135,6 +139,22 @@ export interface Task {
 }
 
 export const NO_INPUTS: readonly Task[] = Object.freeze([])
+
+/** What becomes of it when an input fails. Outputs fail with the task that makes them. */
+export function errorRuleOf({ template, producer }: Task): DependencyErrorRule {
+  return producer === undefined ? template.rules.onDependencyError : 'fail'
+}
+
+/** Is the input as the task needs it: a value that workers can get, or an error that it takes in the place of one? */
+export function isReadyFor(task: Task, { state }: Task): boolean {
+  if (state.type === 'in-memory') return isAtHand(state)
+  return state.type === 'failed' && errorRuleOf(task) === 'pass-error'
+}
+
+/** Can workers get the value? What they do not hold, but for that of skipped tasks, they can't. */
+export function isAtHand({ holders, page }: InMemory): boolean {
+  return holders.length > 0 || page === SKIPPED
+}
 
 /** Does the task have neither outcome nor leave to go without one? Then its inputs must stay. */
 export function isPending(task: Task): boolean {

@@ -12,12 +12,13 @@ import { describeAmount } from '../../../protocol/resources.js'
 import { hasRoom } from '../placing/admission.js'
 import { describeNeeds, obstacleOf, shortageOf, type Demand } from '../placing/demand.js'
 import { freeAtMs } from '../placing/limits.js'
+import { SKIPPED } from '../data/inline-cache.js'
 import type { Progress } from '../tasks/progress.js'
 import { isReattaching } from '../durable/reattach.js'
 import { mayTakeRoots } from '../placing/roots.js'
 import { readyQueueOf, type SchedulerState } from '../state.js'
 import { HELD, templateAt, type TaskArray } from '../tasks/task-array.js'
-import { isHolder, keyOf, startNumber, type InMemory, type Task } from '../tasks/task.js'
+import { isHolder, isReadyFor, keyOf, startNumber, type InMemory, type Task } from '../tasks/task.js'
 import type { Template } from '../tasks/template.js'
 import { isPaused, slotsOf, type WorkerRecord } from '../workers/worker-record.js'
 
@@ -103,14 +104,20 @@ function explainWaiting(state: SchedulerState, { key }: Place, task: Task): Expl
       : 'Its client is bringing the value to a worker.'
     return { ...NOTHING, key, state: 'waiting', reason }
   }
-  const missing = task.inputs.filter((input) => input.state.type !== 'in-memory' || input.state.holders.length === 0)
+  const missing = task.inputs.filter((input) => !isReadyFor(task, input))
   const waitsFor = missing.slice(0, MAX_EXPLAINED).map((input) => ({ key: keyOf(input), state: input.state.type }))
   if (task.producer !== undefined) {
     const reason = `It is an output of ${keyOf(task.producer)}, which has not ended.`
     return { ...NOTHING, key, state: 'waiting', reason, waitsFor }
   }
   const reason = `It waits for ${count(missing.length, 'input')} of ${task.inputs.length}.`
-  return { ...NOTHING, key, state: 'waiting', reason, waitsFor }
+  return { ...NOTHING, key, state: 'waiting', reason, waitsFor, details: errorsGiven(task) }
+}
+
+/** How many of its inputs failed, where it runs all the same. */
+function errorsGiven(task: Task): string[] {
+  const failed = task.inputs.filter(({ state }) => state.type === 'failed').length
+  return failed === 0 ? [] : [`${count(failed, 'input')} failed; it gets the error in the place of the value.`]
 }
 
 function explainReady(state: SchedulerState, place: Place): Explanation {
@@ -119,6 +126,7 @@ function explainReady(state: SchedulerState, place: Place): Explanation {
   const queue = readyQueueOf(state, template)
   const ahead = queue.countBefore(template.priority, array.client.id, task ?? taskId(array.id, place.index))
   const details = ahead === 0 ? [] : [`About ${count(ahead, 'ready task')} with the same needs come before it.`]
+  if (task !== undefined) details.push(...errorsGiven(task))
   if (demand !== undefined) details.unshift(`It needs ${describeNeeds(demand.needs)}.`)
   const refusals = [...state.workers.values()].map((worker) => ({
     name: worker.join.name,
@@ -201,6 +209,7 @@ function explainProcessing(state: SchedulerState, { key }: Place, task: Task, wo
   const silence = `it was last heard of ${Math.max(0, Math.round(state.nowMs - heardAtMs))} ms ago`
   const progress = state.progress.get(task)
   const details = progress === undefined ? [] : [describeProgress(progress)]
+  details.push(...errorsGiven(task))
   const running = pulse?.running.indexOf(task.id) ?? -1
   if (worker.isLeaving) details.push(`${join.name} is leaving, and ends what runs.`)
   if (running >= 0) {
@@ -228,6 +237,7 @@ function describeProgress({ fraction, note }: Progress): string {
 }
 
 function whereItIs({ holders, sizeBytes, page }: InMemory): string {
+  if (page === SKIPPED) return 'It was skipped, because an input of it failed; its value is undefined.'
   const names = holders.slice(0, MAX_EXPLAINED).map(({ join }) => join.name)
   const more = holders.length > names.length ? ` and ${holders.length - names.length} more` : ''
   const size = formatBytes(sizeBytes)

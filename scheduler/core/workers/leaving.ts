@@ -8,6 +8,7 @@ import { reorder } from '../placing/assignment.js'
 import type { DataCall } from '../../../protocol/messages/data.js'
 import type { ClientRecord } from '../clients/client-record.js'
 import { quitDemands } from '../placing/demand.js'
+import { SKIPPED } from '../data/inline-cache.js'
 import { ANY_WORKER, beginMove, isMoving, newRelocation, valuesOf, type Relocation } from '../data/moves.js'
 import { retryScatters } from '../data/scatter.js'
 import { noteWorkers } from '../data/spread.js'
@@ -164,7 +165,8 @@ function isRetired({ retirements }: SchedulerState, worker: WorkerRecord): boole
 function isOnlyAt(state: SchedulerState, task: Task, worker: WorkerRecord): boolean {
   if (task.state.type !== 'in-memory' || task.array.tasks[task.index] !== task) return false
   const { holders, page } = task.state
-  if (!holders.includes(worker) || (page?.bytes !== undefined && task.pendingDependants === 0)) return false
+  if (!holders.includes(worker) || page === SKIPPED) return false
+  if (page?.bytes !== undefined && task.pendingDependants === 0) return false
   return !holders.some((holder) => holder !== worker && !holder.isDismissed && isRetired(state, holder))
 }
 

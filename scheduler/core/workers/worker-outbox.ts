@@ -4,7 +4,7 @@ import { codeHash, type CodeHash, type TaskId, type WorkerId } from '../../../pr
 import { CHUNK_BYTES } from '../../../protocol/limits.js'
 import type { SchedulerToWorker } from '../../../protocol/messages/worker.js'
 import type { SchedulerState } from '../state.js'
-import { addHolder, argumentBytesOf, isGiven, isHolder, type Task } from '../tasks/task.js'
+import { addHolder, argumentBytesOf, isGiven, isHolder, type Failure, type Task } from '../tasks/task.js'
 import type { WorkerRecord } from './worker-record.js'
 
 /** With arguments of this size a message is large enough: further tasks go into the next one. */
@@ -142,7 +142,7 @@ function introduceCode(state: SchedulerState, worker: WorkerRecord, code: CodeHa
   out.push(record.define)
 }
 
-/** Collects the inputs of a message's tasks; of those that the worker does not hold, where they are, or themselves. */
+/** Collects the inputs of a message's tasks; of those that the worker does not hold, where they are, themselves, or why they failed. */
 class Inputs {
   readonly holders = new Set<WorkerId>()
   readonly #counts: number[] = []
@@ -150,6 +150,8 @@ class Inputs {
   readonly #given: TaskId[] = []
   readonly #givenValues = new Packer()
   readonly #remote = new Map<TaskId, { readonly holder: WorkerId; readonly sizeBytes: number }>()
+  /** Those that failed, of tasks that take errors, if there are some. */
+  #failed: Map<TaskId, Failure> | undefined
 
   add(task: Task, worker: WorkerRecord, place: number): void {
     if (task.inputs.length === 0 && this.#counts.length === 0) return
@@ -157,6 +159,7 @@ class Inputs {
     this.#counts.push(task.inputs.length)
     for (const input of task.inputs) {
       this.#inputs.push(input.id)
+      if (input.state.type === 'failed') (this.#failed ??= new Map()).set(input.id, input.state.failure)
       if (input.state.type !== 'in-memory' || isHolder(input.state, worker) || this.#remote.has(input.id)) continue
       const { holders, sizeBytes, page, start } = input.state
       if (page?.bytes !== undefined && isGiven(input.state)) {
@@ -185,6 +188,20 @@ class Inputs {
       remoteInputs: [...this.#remote.keys()],
       remoteHolders: remote.map(({ holder }) => holder),
       remoteSizes: remote.map(({ sizeBytes }) => sizeBytes),
+      ...(this.#failed === undefined ? NONE_FAILED : columnsOf(this.#failed)),
     }
   }
+}
+
+const NONE_FAILED = Object.freeze({ failedInputs: [], failedBy: [], failures: [] })
+
+/** Many may have failed for one reason. */
+function columnsOf(failed: ReadonlyMap<TaskId, Failure>) {
+  const places = new Map<Failure, number>()
+  const failedBy: number[] = []
+  for (const failure of failed.values()) {
+    if (!places.has(failure)) places.set(failure, places.size)
+    failedBy.push(places.get(failure)!)
+  }
+  return { failedInputs: [...failed.keys()], failedBy, failures: [...places.keys()] }
 }
