@@ -64,6 +64,11 @@ function addScheduler(program: HeddleCommand): void {
         .choices(['soon', 'always'])
         .default('soon'),
     )
+    .option(
+      '--client-grace <duration>',
+      'how long what a client held is kept after it lost its connection, such as 10m (default: 60s)',
+      duration,
+    )
     .option('--strict-versions', 'refuse clients and workers that run another major version of Node')
   addCommonOptions(command)
     .example(

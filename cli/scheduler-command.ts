@@ -12,13 +12,14 @@ export interface SchedulerArguments extends TlsArguments {
   readonly tokenFile?: string
   readonly stateDir?: string
   readonly sync: 'soon' | 'always'
+  readonly clientGrace?: number
   readonly strictVersions?: true
   readonly logLevel: LogLevel
   readonly logFormat: LogFormat
 }
 
 export async function runScheduler(given: SchedulerArguments): Promise<void> {
-  const { host, port, tokenFile, sync, strictVersions, logLevel, logFormat } = given
+  const { host, port, tokenFile, sync, clientGrace: clientGraceMs, strictVersions, logLevel, logFormat } = given
   const log = createLog({ level: logLevel, format: logFormat, name: 'scheduler' })
   const onCrash = (error: unknown): void => {
     log.error({ err: error }, 'the scheduler has a bug and cannot go on; please report this')
@@ -27,7 +28,8 @@ export async function runScheduler(given: SchedulerArguments): Promise<void> {
   const tls = await readTls(given)
   const stateDir = stateDirectoryOf(given.stateDir, port)
   const token = await readToken(tokenFile)
-  const scheduler = await startScheduler({ host, port, token, tls, stateDir, sync, strictVersions, log, onCrash })
+  const kept = { stateDir, sync, clientGraceMs }
+  const scheduler = await startScheduler({ host, port, token, tls, ...kept, strictVersions, log, onCrash })
   // Before anybody is told that it is up, and might ask it to end.
   const asked = new Promise<void>((resolve) => {
     onShutdown({ gracefully: resolve, atOnce: () => process.exit(1) })

@@ -141,6 +141,9 @@ export const MAX_KEPT_ARRIVALS = 20_000
 export const MAX_UNACKNOWLEDGED_BYTES = 64 * MIB
 /** How long what a client held is kept after it lost its connection, by a scheduler that keeps its state. */
 export const CLIENT_GRACE_MS = 60_000
+/** What `--client-grace` may make of that. */
+export const MIN_CLIENT_GRACE_MS = 1_000
+export const MAX_CLIENT_GRACE_MS = 24 * 60 * 60 * 1_000
 /** How long a scheduler that took the place of another waits for the workers of that one before it starts anything. */
 export const REATTACH_MS = 15_000
 /** How long what a scheduler wrote to its journal may stay with the operating system alone. */

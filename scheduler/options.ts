@@ -1,7 +1,9 @@
 /** What a scheduler can be told, and the one place where that is checked and completed. */
 import { isIPv6 } from 'node:net'
 import type { Log } from '../common/node/log.js'
+import { formatDuration } from '../common/units.js'
 import { HeddleError } from '../protocol/errors.js'
+import { MAX_CLIENT_GRACE_MS, MIN_CLIENT_GRACE_MS } from '../protocol/limits.js'
 import { checkTls, type TlsOptions } from '../protocol/transport/tls.js'
 import { readKeptToken } from './kept-token.js'
 import { newToken } from './role-token.js'
@@ -27,6 +29,8 @@ export interface SchedulerOptions {
   readonly stateDir?: string | undefined
   /** When what must outlive it counts as kept: `soon` (once the system has it; the disk soon has), or once the disk has it. */
   readonly sync?: 'soon' | 'always' | undefined
+  /** How long a client that lost its connection may be away, from 1,000; only with a `stateDir`. Default: 60,000. */
+  readonly clientGraceMs?: number | undefined
   /** Refuses clients and workers that run another major version of Node. */
   readonly strictVersions?: boolean | undefined
   readonly log: Log
@@ -62,10 +66,23 @@ export function resolveSchedulerOptions(given: SchedulerOptions): ResolvedSchedu
       throw new HeddleError('ERR_HEDDLE_INVALID_OPTION', message)
     }
   }
+  checkClientGrace(given)
   const wantsToken = given.token === undefined && given.tls?.ca === undefined && !isLoopback(host)
   const kept = wantsToken && given.stateDir !== undefined ? readKeptToken(given.stateDir) : undefined
   const isTokenNew = wantsToken && kept === undefined
   return Object.freeze({ ...given, host, port, isTokenNew, token: isTokenNew ? newToken() : (given.token ?? kept) })
+}
+
+function checkClientGrace({ clientGraceMs: graceMs, stateDir }: SchedulerOptions): void {
+  if (graceMs === undefined) return
+  if (stateDir === undefined) {
+    const message =
+      'A scheduler that keeps no state has nothing for clients that come back; give it a state directory, or no client grace.'
+    throw new HeddleError('ERR_HEDDLE_INVALID_OPTION', message)
+  }
+  if (graceMs >= MIN_CLIENT_GRACE_MS && graceMs <= MAX_CLIENT_GRACE_MS) return
+  const message = `A client grace of ${formatDuration(graceMs)} is none that there can be; give one from 1s to 1d.`
+  throw new HeddleError('ERR_HEDDLE_INVALID_OPTION', message)
 }
 
 /** Can nobody but this machine reach it? A name other than `localhost` may point anywhere. */

@@ -94,7 +94,7 @@ interface Interior {
 }
 
 function openInterior(options: ResolvedSchedulerOptions): Interior {
-  const { log, onCrash, stateDir, sync, strictVersions } = options
+  const { log, onCrash, stateDir, sync, clientGraceMs, strictVersions } = options
   if (stateDir === undefined) {
     const machine = createMachine()
     const sessions = new Sessions({ machine, log, onCrash, strictVersions })
@@ -105,7 +105,7 @@ function openInterior(options: ResolvedSchedulerOptions): Interior {
     directory: stateDir,
     keptBy: sync === 'always' ? 'disk' : 'system',
     log,
-    config: { ...newConfig(), keepsState: true },
+    config: { ...newConfig(), keepsState: true, ...(clientGraceMs !== undefined && { clientGraceMs }) },
     onFull: (isFull) => sessions.setJournalFull(isFull),
     onFailed: (cause) => {
       const message = `The journal in ${stateDir} cannot be written any more (${cause.message}); see to the disk, and start again.`

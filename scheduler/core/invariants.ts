@@ -2,6 +2,7 @@
 import { assert } from '../../common/assert.js'
 import { MAX_RELAYS, MAX_RELAYS_PER_MEMBER, MAX_REPLICATED_VALUES } from '../../protocol/limits.js'
 import { SKIPPED } from './data/inline-cache.js'
+import { isWithheld } from './clients/missing.js'
 import { fits, isCapable, isNamed, type Demand } from './placing/demand.js'
 import { checkLimit } from './placing/limits.js'
 import type { Relocation } from './data/moves.js'
@@ -39,12 +40,29 @@ export function checkInvariants(state: SchedulerState): void {
   checkMoves(state)
   checkLeaving(state)
   checkNestings(state)
+  checkMissing(state, tasks)
   for (const task of state.progress.keys()) {
     assert(task.state.type === 'processing', `${task.id} is kept as one that reported, and does not run`)
   }
   for (const task of state.streamed) {
     assert(task.template.rules.isStream, `${task.id} is no stream, and is kept as one`)
     assert(task.state.type === 'processing', `${task.id} is kept as a stream that gave values, and does not run`)
+  }
+}
+
+/** What somebody needs who is here is not kept from starting for want of a client. */
+function checkMissing({ clients, absentClients, missingClients }: SchedulerState, tasks: ReadonlySet<Task>): void {
+  for (const client of clients.values()) {
+    const isMissing = missingClients.has(client)
+    assert(isMissing === (client.mayStart !== undefined), `client ${client.name} is missing, and its work is not known`)
+    assert(!isMissing || absentClients.has(client), `client ${client.name} is missing, and not absent`)
+  }
+  if (missingClients.size === 0) return
+  for (const task of tasks) {
+    if (!isPending(task) || isWithheld(task.array.client, task)) continue
+    for (const input of task.inputs) {
+      assert(!isWithheld(input.array.client, input), `${task.id} may start, and its input ${input.id} may not`)
+    }
   }
 }
 

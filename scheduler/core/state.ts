@@ -42,6 +42,8 @@ export interface SchedulerConfig {
   readonly nodeVersion: string
   /** What must outlive this scheduler is kept: its instructions say what that is, and clients may come back. */
   readonly keepsState?: boolean
+  /** How long a client may be away, if not `CLIENT_GRACE_MS`. */
+  readonly clientGraceMs?: number
   /** Bound of the inline cache; tests make it small. */
   readonly maxInlineCacheBytes?: number
 }
@@ -62,6 +64,8 @@ export interface SchedulerState {
   readonly sessions: Map<string, ClientRecord>
   /** Those of them that lost their connection, the first to be given up first. */
   readonly absentClients: Set<ClientRecord>
+  /** Those of these that were never here since this scheduler took the place of another. See clients/missing.ts. */
+  readonly missingClients: Set<ClientRecord>
   readonly workers: Map<WorkerId, WorkerRecord>
   /** The same workers; no two have one name. */
   readonly workersByName: Map<string, WorkerRecord>
@@ -189,6 +193,7 @@ export function createState(config: SchedulerConfig): SchedulerState {
     clients: new Map(),
     sessions: new Map(),
     absentClients: new Set(),
+    missingClients: new Set(),
     workers: new Map(),
     workersByName: new Map(),
     stayingWorkers: 0,

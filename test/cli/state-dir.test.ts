@@ -50,3 +50,18 @@ test('what can be given for --sync is one of two words', async () => {
   assert.equal(code, 2)
   assert.match(stderr, /soon, always/)
 })
+
+test('a grace for clients that can be none is refused with a sentence', async () => {
+  await using folder = await TemporaryFolder.create('grace')
+  for (const [args, message] of [
+    [['--state-dir', folder.path, '--client-grace', '10ms'], /A client grace of 10ms .*; give one from 1s to 1d\.\n$/],
+    [
+      ['--state-dir', 'none', '--client-grace', '10s'],
+      /^heddle: A scheduler that keeps no state .*; give it a state directory/,
+    ],
+  ] as const) {
+    const { code, stderr } = await run(['scheduler', '--port', '0', ...args])
+    assert.equal(code, 2)
+    assert.match(stderr, message)
+  }
+})

@@ -1,6 +1,7 @@
 /** The scheduler is killed, with everything else left as it is: nobody but its log may notice. */
 import assert from 'node:assert/strict'
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import test from 'node:test'
@@ -150,6 +151,38 @@ test('detached work survives its client, the scheduler, and every worker', async
   await eventually('the work is done', () => existsSync(file) && readFileSync(file, 'utf8') === 'done', {
     timeoutMs: 60_000,
   })
+})
+
+test('work of a client that died with the scheduler is not started, and dropped after its grace', async () => {
+  await using folder = await TemporaryFolder.create('missing')
+  const file = path.join(folder.path, 'ran')
+  writeFileSync(file, '')
+  const script = `
+    const { connect } = await import(${JSON.stringify(new URL('../../client/index.js', import.meta.url).href)})
+    const client = await connect(process.argv[1])
+    const note = async (name, file) => (await import('node:fs')).appendFileSync(file, name + '\\n')
+    const busy = client.submit(() => new Promise((resolve) => setTimeout(resolve, 1_000)))
+    const plain = client.map(note, ['a', 'b', 'c'], { args: [process.argv[2]] })
+    client.fireAndForget(client.submit(note, 'detached', process.argv[2]))
+    await client.info()
+    process.stdout.write('ready')
+    await client.gather([busy, ...plain])`
+  await using cluster = await DurableCluster.start({ workers: 1, scheduler: ['--client-grace', '2s'] })
+  const child = spawn(process.execPath, ['--input-type=module', '-e', script, cluster.address, file])
+  await once(child.stdout, 'data')
+  await cluster.kill()
+  const gone = once(child, 'exit')
+  child.kill('SIGKILL')
+  await gone
+  await cluster.restart()
+  await using client = await connect(cluster.address)
+  assert.equal(await client.submit((x: number) => x + 1, 1), 2)
+  await eventually('what was detached is done, and the rest is gone', async () => {
+    const { tasks } = await client.info()
+    const left = tasks.ready + tasks.waiting + tasks.processing + tasks['in-memory']
+    return readFileSync(file, 'utf8') !== '' && left === 0
+  })
+  assert.equal(readFileSync(file, 'utf8'), 'detached\n')
 })
 
 test(

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import test from 'node:test'
 import { arrayOf, attempt, clientId, outputOf, taskId, type TaskId } from '../../protocol/ids.js'
 import { CLIENT_GRACE_MS, REATTACH_MS } from '../../protocol/limits.js'
+import { NO_NEEDS } from '../../protocol/messages/needs.js'
 import { NO_RETRIES } from '../../protocol/messages/rules.js'
 import { explain } from '../../scheduler/core/views/explain.js'
 import { recordOf } from '../../scheduler/core/tasks/task-array.js'
@@ -106,6 +107,7 @@ for (const way of WAYS) {
 
     const cluster = before.successor(way)
     assert.equal(cluster.tasks['in-memory'], 1)
+    back(cluster)
     const worker = again(cluster, second)
     assert.deepEqual(worker.takeTasks(), [])
     assert.equal(cluster.wakeUp(), REATTACH_MS)
@@ -132,13 +134,18 @@ for (const way of WAYS) {
     const cluster = before.successor(way)
     assert.deepEqual(cluster.tasks, before.tasks)
     const worker = cluster.worker({ threads: 8 })
-    assert.deepEqual(worker.takeTasks().sort(), [named, plain, quiet, producer].sort())
+    const { client: id } = back(cluster, 9, 'other')
+    assert.deepEqual(
+      worker.takeTasks().sort(),
+      [named, quiet].sort(),
+      'what nobody need come back for, and what is held',
+    )
+    const mine = back(cluster, 10)
+    assert.deepEqual(worker.takeTasks().sort(), [plain, producer].sort())
     worker.finish([named, plain, quiet])
     worker.finishOutputs([producer], 2)
-    const { client: id } = back(cluster, 9, 'other')
     want(cluster, id, (array.array * 1_024) as TaskId)
     assert.deepEqual(cluster.takeFor(id, 'values').tasks, [array.array * 1_024])
-    const mine = back(cluster, 10)
     want(cluster, mine.client, plain, outputOf(producer, 1))
     assert.deepEqual(cluster.takeFor(mine.client, 'values').tasks, [plain, outputs[1]])
     assert.equal(cluster.tasks['in-memory'], 3, 'nobody holds the others')
@@ -202,6 +209,7 @@ test('a worker that comes late with what runs elsewhere by now is told to free i
   const ids = client.submit(client.define('f'), [{}, {}])
   late.takeTasks()
   const cluster = before.successor()
+  back(cluster)
   const other = cluster.worker({ threads: 2 })
   cluster.wakeUp()
   assert.deepEqual(other.takeTasks(), ids)
@@ -228,6 +236,7 @@ for (const way of WAYS) {
 
     const cluster = before.successor(way)
     assert.deepEqual(cluster.tasks, { ...cluster.tasks, ready: 1, 'in-memory': 0 })
+    back(cluster, 20)
     const hasty = cluster.clientOfTasks('w1')
     hasty.send(under, { ...message, runs: [], array: arrayOf(done) })
     assert.equal(cluster.takeClosing().code, 'ERR_HEDDLE_CONNECTION_LOST', 'nobody knows yet what its worker runs')
@@ -380,6 +389,84 @@ test('a worker that is retired as soon as it is back goes when it has said what 
   assert.ok(!worker.unread.includes('farewell'))
   worker.send({ type: 'copies-held', tasks: [x], sizes: [1_000_000] }, { type: 'attached' })
   assert.ok(!worker.unread.includes('farewell'))
+})
+
+for (const way of WAYS) {
+  test(`work of a client that has not come back is not started, unless others need it: ${way}`, () => {
+    const before = new SchedulerHarness({ keepsState: true })
+    const [client, other, gone] = [before.client('client'), before.client('other'), before.client('gone')]
+    const f = client.define('f')
+    const gpu = client.define('gpu', { needs: { ...NO_NEEDS, threads: 0 } })
+    const [plain, input, key, detached] = client.submit(f, [{}, {}, { key: 'name' }, {}]) as [TaskId, ...TaskId[]]
+    const [urgent] = client.map(client.define('urgent', { priority: 9 }), 1) as [TaskId]
+    const [io] = client.map(gpu, 1) as [TaskId]
+    const [middle] = client.submit(f, [{ inputs: [input!], key: 'middle' }]) as [TaskId]
+    client.send({ type: 'detach', tasks: [detached!] })
+    const alias = other.submission(0, [{}]).message
+    assert.ok(alias.type === 'submit')
+    other.send({ type: 'attach', array: alias.array, key: 'middle' })
+    const ofOther = other.map(other.define('other'), 1)
+    const [last] = gone.map(gone.define('gone'), 1) as [TaskId]
+    gone.send({ type: 'detach', tasks: [last] })
+    before.turn({ type: 'client-left', client: gone.id, isFinal: true })
+
+    const cluster = before.successor(way)
+    const worker = cluster.worker({ threads: 16 })
+    assert.deepEqual(worker.takeTasks().toSorted(), [detached, last].toSorted(), 'only what nobody need come back for')
+    assert.match(explain(cluster.state, plain, '').reason, /its client has not come back since/)
+    back(cluster, 20, 'other')
+    assert.deepEqual(
+      worker.takeTasks().toSorted(),
+      [input!, ...ofOther].toSorted(),
+      'what it holds, and what that needs',
+    )
+    worker.finish([input!, ...ofOther])
+    assert.deepEqual(worker.takeTasks(), [middle])
+    const third = cluster.client('third')
+    const again = third.submission(0, [{}]).message
+    assert.ok(again.type === 'submit')
+    third.send({ type: 'attach', array: again.array, key: 'name' })
+    assert.deepEqual(worker.takeTasks(), [key])
+    const [late] = third.submit(third.define('late'), [{ inputs: [plain] }]) as [TaskId]
+    assert.deepEqual(worker.takeTasks(), [plain])
+    back(cluster, 21)
+    assert.deepEqual(worker.takeTasks().toSorted(), [urgent, io].toSorted(), 'each once')
+    worker.finish([plain])
+    assert.deepEqual(worker.takeTasks(), [late])
+  })
+
+  test(`what was lost is made again for a client that is here, and not for one that is missing: ${way}`, () => {
+    const before = new SchedulerHarness({ keepsState: true })
+    const [client, other] = [before.client('client'), before.client('other')]
+    const first = before.worker({ threads: 4 })
+    const [mine, shared] = client.submit(client.define('f'), [{}, { key: 'shared' }]) as [TaskId, TaskId]
+    const alias = other.submission(0, [{}]).message
+    assert.ok(alias.type === 'submit')
+    other.send({ type: 'attach', array: alias.array, key: 'shared' })
+    first.takeTasks()
+    first.finish([mine, shared], { sizeBytes: 1_000_000 })
+
+    const cluster = before.successor(way)
+    const worker = cluster.worker({ threads: 4 })
+    back(cluster, 20, 'other')
+    assert.equal(cluster.wakeUp(), REATTACH_MS)
+    assert.deepEqual(worker.takeTasks(), [shared])
+    back(cluster, 21)
+    assert.deepEqual(worker.takeTasks(), [mine])
+  })
+}
+
+test('a client is waited for as long as the scheduler was told', () => {
+  const before = new SchedulerHarness({ keepsState: true, clientGraceMs: 5_000 })
+  const client = before.client()
+  const ids = client.map(client.define('f'), 2)
+  client.send({ type: 'detach', tasks: [ids[1]!] })
+  const cluster = before.successor()
+  assert.equal(cluster.wakeUp(), 5_000)
+  const worker = cluster.worker({ threads: 4 })
+  assert.deepEqual(worker.takeTasks(), [ids[1]])
+  worker.finish([ids[1]!])
+  cluster.expectEmpty()
 })
 
 function scatterOf(client: TestClient) {

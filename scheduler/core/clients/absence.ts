@@ -7,6 +7,7 @@ import { arrayId, ARRAY_LEASE, type ArrayId, type ClientId } from '../../../prot
 import { CLIENT_GRACE_MS } from '../../../protocol/limits.js'
 import type { ClientRecord } from './client-record.js'
 import { forgetQuestions } from './questions.js'
+import { missNoMore } from './missing.js'
 import { tellOne } from '../tasks/outcome.js'
 import { resumeScatters } from '../data/scatter.js'
 import { outboxOf, type SchedulerState } from '../state.js'
@@ -36,7 +37,7 @@ export function setLeases(client: ClientRecord, firsts: readonly number[]): void
 
 function tellLease(state: SchedulerState, client: ClientRecord, first: ArrayId, isResumed = false): void {
   const { peerSecret, keepsState = false } = state.config
-  const graceMs = keepsState && client.session !== '' ? CLIENT_GRACE_MS : 0
+  const graceMs = keepsState && client.session !== '' ? graceOf(state) : 0
   const { saidCount } = client
   const message = { type: 'lease', first, count: ARRAY_LEASE, peerSecret, graceMs, isResumed, saidCount } as const
   if (state.journal === undefined) outboxOf(state, client).add(message)
@@ -51,9 +52,13 @@ export function mayReturn({ config }: SchedulerState, client: ClientRecord): boo
   return config.keepsState === true && client.session !== ''
 }
 
+function graceOf({ config }: SchedulerState): number {
+  return config.clientGraceMs ?? CLIENT_GRACE_MS
+}
+
 /** The client's connection is gone. */
 export function awaitReturn(state: SchedulerState, client: ClientRecord): void {
-  client.absentUntilMs = state.nowMs + CLIENT_GRACE_MS
+  client.absentUntilMs = state.nowMs + graceOf(state)
   state.absentClients.delete(client)
   state.absentClients.add(client)
 }
@@ -66,6 +71,7 @@ export function returnAs(state: SchedulerState, client: ClientRecord, id: Client
     const reason = `Client "${client.name}" came back on another connection.`
     state.orders.push({ type: 'close-client', client: client.id, code: 'ERR_HEDDLE_CONNECTION_LOST', reason })
   }
+  missNoMore(state, client)
   state.clients.delete(client.id)
   client.outbox.take()
   state.clientsWithNews.delete(client)

@@ -6,6 +6,7 @@ import type { UnitRequest } from '../placing/limits.js'
 import type { AskedRelays } from '../data/relays.js'
 import type { Replication } from '../data/replication.js'
 import type { SchedulerState } from '../state.js'
+import type { Task } from '../tasks/task.js'
 import type { TaskArray } from '../tasks/task-array.js'
 import type { CodeRecord, Template } from '../tasks/template.js'
 
@@ -37,6 +38,11 @@ export interface ClientRecord {
   saidCount: number
   /** It lost its connection, and is waited for until then; else `Infinity`. */
   absentUntilMs: number
+  /**
+   * It has not come back since the scheduler was started again: those of its tasks that may start all the same. Else
+   * `undefined`, and all may. See missing.ts.
+   */
+  mayStart: Set<Task> | undefined
   /** The name of the worker whose tasks use it, if tasks do. What it submits are children of these, and nothing else. */
   readonly tasksOf: string | undefined
   /** By the client's own numbers. */

@@ -7,6 +7,7 @@ import { awaitReturn, lease, mayReturn, returnAs } from './absence.js'
 import { onCancel, taskOfFuture } from '../tasks/cancel.js'
 import { ClientOutbox } from './client-outbox.js'
 import type { ClientRecord, Newcomer } from './client-record.js'
+import { missNoMore } from './missing.js'
 import { dumpOf } from '../views/dump.js'
 import type { HeardFromClient } from '../events.js'
 import { explain } from '../views/explain.js'
@@ -52,6 +53,7 @@ export function addClient(
     session,
     saidCount: 0,
     absentUntilMs: Infinity,
+    mayStart: undefined,
     tasksOf,
     templates: new Map(),
     codes: new Set(),
@@ -93,6 +95,7 @@ export function removeClient(state: SchedulerState, client: ClientRecord): void 
   state.clientsWithNews.delete(client)
   forgetQuestions(state, client)
   releaseAll(state, client)
+  missNoMore(state, client)
   loseScatterer(state, client)
   closeTemplates(state, client)
   leaveLimits(state, client)

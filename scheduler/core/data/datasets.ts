@@ -6,6 +6,7 @@ import type { ArrayId, TaskId } from '../../../protocol/ids.js'
 import { MAX_DATASETS } from '../../../protocol/limits.js'
 import type { DataAnswer } from '../../../protocol/messages/data.js'
 import { hasLease, type ClientRecord } from '../clients/client-record.js'
+import { letStart } from '../clients/missing.js'
 import { failTask, refusal, tellOne } from '../tasks/outcome.js'
 import { letGo } from '../tasks/retention.js'
 import { outboxOf, type SchedulerState } from '../state.js'
@@ -64,6 +65,7 @@ export function onOpenDataset(
     array.tasks[0] = task
     task.aliases ??= []
     task.aliases.push({ array, index: 0 })
+    letStart(state, [task])
     tellOne(state, task, array, 0)
     return undefined
   }

@@ -18,6 +18,7 @@ import {
   type JournalRecord,
   type TriedRecord,
 } from './journal-record.js'
+import { missClients } from '../clients/missing.js'
 import { addClient, onClientMessage, removeClient } from '../clients/on-client.js'
 import { onOperator } from '../views/on-operator.js'
 import { isProducer } from '../tasks/on-outputs.js'
@@ -45,6 +46,7 @@ export function endReplay(state: SchedulerState, nowMs: number): void {
   state.orders.length = 0
   state.failuresRead.clear()
   for (const client of state.clients.values()) awaitReturn(state, client)
+  missClients(state)
   beginReattaching(state, nowMs)
 }
 

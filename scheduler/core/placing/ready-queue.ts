@@ -28,6 +28,8 @@ interface Level {
   /** In turn: the first is next. Only those with something in them. */
   readonly turn: Fifo<ClientQueue>
   readonly byClient: Map<ClientId, ClientQueue>
+  /** What may not start now, of clients that are missing (see clients/missing.ts). */
+  readonly withheld: Map<ClientId, ClientQueue>
 }
 
 export class ReadyQueue {
@@ -37,7 +39,7 @@ export class ReadyQueue {
   #stale = 0
 
   addTask(task: Task): void {
-    const queue = this.#queueOf(task.template.priority, task.array.client)
+    const queue = this.#queueOf(task.template.priority, task.array.client, task)
     if (isRoot(task)) queue.roots.push(task)
     else queue.tasks.push(task)
     this.#entries++
@@ -45,7 +47,7 @@ export class ReadyQueue {
 
   /** A root that is in the queue comes before all others, which stand for it a second time. */
   hurry(root: Task): void {
-    this.#queueOf(root.template.priority, root.array.client).tasks.push(root)
+    this.#queueOf(root.template.priority, root.array.client, root).tasks.push(root)
     this.#entries++
   }
 
@@ -60,18 +62,44 @@ export class ReadyQueue {
     if (this.#stale > 1_000 && this.#stale * 2 > this.#entries) this.#sweep()
   }
 
+  /** What is in it of this client is not given out, until `resume`. */
+  withhold(client: ClientId): void {
+    for (const level of this.#levels) {
+      const queue = level.byClient.get(client)
+      if (queue === undefined) continue
+      level.byClient.delete(client)
+      level.turn.retain((other) => other !== queue)
+      level.withheld.set(client, queue)
+    }
+  }
+
+  resume(client: ClientId): void {
+    for (const level of this.#levels) {
+      const queue = level.withheld.get(client)
+      if (queue === undefined) continue
+      level.withheld.delete(client)
+      const other = level.byClient.get(client)
+      if (other === undefined) {
+        level.byClient.set(client, queue)
+        level.turn.push(queue)
+        continue
+      }
+      // Some tasks stand in both, and are skipped the second time.
+      for (const task of queue.tasks) other.tasks.push(task)
+      for (const root of queue.roots) other.roots.push(root)
+    }
+  }
+
   /** The priority of the most urgent task; nothing when there is none. It may be too high where tasks were let go. */
   topPriority(mayTakeRoots = true): number | undefined {
-    while (this.#levels[0]?.turn.length === 0) this.#levels.shift()
-    if (mayTakeRoots) return this.#levels[0]?.priority
+    while (this.#levels[0] !== undefined && isEmpty(this.#levels[0])) this.#levels.shift()
+    if (mayTakeRoots) return this.#levels.find(({ turn }) => turn.length > 0)?.priority
     return this.#levels.find(({ turn }) => [...turn].some(hasOthers))?.priority
   }
 
   /** Is a task in it that is ready? Looks for one, so this is for people who ask, and not for every decision. */
   hasTasks(): boolean {
-    return this.#levels.some(({ byClient }) =>
-      [...byClient.values()].some(({ tasks, roots }) => [...tasks, ...roots].some(isLive)),
-    )
+    return this.#levels.some((level) => queuesOf(level).some(({ tasks, roots }) => [...tasks, ...roots].some(isLive)))
   }
 
   /**
@@ -100,7 +128,7 @@ export class ReadyQueue {
         else level.byClient.delete(queue.client)
         if (task !== undefined) return task
       }
-      if (level.turn.length === 0) this.#levels.splice(place, 1)
+      if (isEmpty(level)) this.#levels.splice(place, 1)
       else place++
     }
     return undefined
@@ -125,13 +153,15 @@ export class ReadyQueue {
     return undefined
   }
 
-  #queueOf(priority: number, { id: client, tasksOf }: ClientRecord): ClientQueue {
+  #queueOf(priority: number, { id: client, tasksOf, mayStart }: ClientRecord, task?: Task): ClientQueue {
     const level = this.#levelOf(priority)
-    let queue = level.byClient.get(client)
+    const isWithheld = mayStart !== undefined && (task === undefined || !mayStart.has(task))
+    const queues = isWithheld ? level.withheld : level.byClient
+    let queue = queues.get(client)
     if (queue === undefined) {
       queue = { client, isOfTasks: tasksOf !== undefined, tasks: new Fifo(), roots: new Fifo() }
-      level.byClient.set(client, queue)
-      level.turn.push(queue)
+      queues.set(client, queue)
+      if (!isWithheld) level.turn.push(queue)
     }
     return queue
   }
@@ -141,7 +171,8 @@ export class ReadyQueue {
     while (place < this.#levels.length && this.#levels[place]!.priority > priority) place++
     const found = this.#levels[place]
     if (found?.priority === priority) return found
-    const level = { priority, turn: new Fifo<ClientQueue>(), byClient: new Map<ClientId, ClientQueue>() }
+    const byClient = new Map<ClientId, ClientQueue>()
+    const level = { priority, turn: new Fifo<ClientQueue>(), byClient, withheld: new Map<ClientId, ClientQueue>() }
     this.#levels.splice(place, 0, level)
     return level
   }
@@ -150,7 +181,7 @@ export class ReadyQueue {
     this.#entries = 0
     this.#stale = 0
     for (const level of this.#levels) {
-      for (const queue of level.byClient.values()) {
+      for (const queue of queuesOf(level)) {
         queue.tasks.retain(isLive)
         queue.roots.retain(isLive)
         this.#entries += queue.tasks.length + queue.roots.length
@@ -167,6 +198,14 @@ export function isRoot({ inputs, attempt }: Task): boolean {
 /** Is there something in it beside roots that may be held back? */
 function hasOthers({ isOfTasks, tasks, roots }: ClientQueue): boolean {
   return tasks.length > 0 || (isOfTasks && roots.length > 0)
+}
+
+function isEmpty({ turn, withheld }: Level): boolean {
+  return turn.length === 0 && withheld.size === 0
+}
+
+function queuesOf({ byClient, withheld }: Level): ClientQueue[] {
+  return [...byClient.values(), ...withheld.values()]
 }
 
 function isSegment(entry: Task | Segment): entry is Segment {

@@ -2,6 +2,7 @@
 import { arrayOf, generatedKey, indexOf, taskId, taskInKey } from '../../../protocol/ids.js'
 import type { Attach } from '../../../protocol/messages/client.js'
 import { hasLease, type ClientRecord } from '../clients/client-record.js'
+import { letStart } from '../clients/missing.js'
 import { isProducer } from './on-outputs.js'
 import { refusal, tellOne } from './outcome.js'
 import { tellProgress } from './progress.js'
@@ -26,6 +27,7 @@ export function onAttach(state: SchedulerState, client: ClientRecord, { array: i
   array.tasks[0] = task
   task.aliases ??= []
   task.aliases.push({ array, index: 0 })
+  letStart(state, [task])
   if (task.state.type === 'released') wake(state, task)
   else tellOne(state, task, array, 0)
   tellProgress(state, task, array, 0)

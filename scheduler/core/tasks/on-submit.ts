@@ -3,6 +3,7 @@ import { entryOf, ownBytes, type Packed } from '../../../common/packed.js'
 import { ARRAY_CAPACITY, templateId, type TaskId } from '../../../protocol/ids.js'
 import type { Submit, SubmitUnder } from '../../../protocol/messages/client.js'
 import { hasLease, type ClientRecord } from '../clients/client-record.js'
+import { letStart } from '../clients/missing.js'
 import { findEarlier, hasEarlier, nestingOf, type Nesting } from './nesting.js'
 import { faultOfOutputs, isProducer, openWithOutputs } from './on-outputs.js'
 import { stopLatecomers } from './max-failures.js'
@@ -160,6 +161,7 @@ function addAlias(state: SchedulerState, segment: Segment, place: number, templa
   array.tasks[index] = task
   task.aliases ??= []
   task.aliases.push({ array, index })
+  letStart(state, [task])
   template.tasks--
   if (task.state.type === 'released') wake(state, task)
   else tellOne(state, task, array, index)

@@ -3,6 +3,7 @@
  * with whatever of its inputs is gone too. Chains may be long, so there is a work list and no recursion.
  */
 import { failTask, makeReady, skipTask } from './outcome.js'
+import { isWithheld, letStart } from '../clients/missing.js'
 import { endProgress } from './progress.js'
 import { failureOfWait } from './queue-time-outs.js'
 import { isNeeded, letGo, sweepWaiters } from './retention.js'
@@ -104,6 +105,7 @@ export function wakeAll(state: SchedulerState, work: Task[]): void {
       continue
     }
     for (const input of task.inputs) if (input.pendingDependants++ === 0) beginAwaiting(state, input)
+    if (!isWithheld(task.array.client, task)) letStart(state, task.inputs)
     const missing = awaitInputs(state, task, work)
     if (missing > 0) moveTo(task, { type: 'waiting', missing })
     else makeReady(state, task)

@@ -13,6 +13,7 @@ import { hasRoom } from '../placing/admission.js'
 import { describeNeeds, obstacleOf, shortageOf, type Demand } from '../placing/demand.js'
 import { freeAtMs } from '../placing/limits.js'
 import { SKIPPED } from '../data/inline-cache.js'
+import { isWithheld } from '../clients/missing.js'
 import type { Progress } from '../tasks/progress.js'
 import { isReattaching } from '../durable/reattach.js'
 import { mayTakeRoots } from '../placing/roots.js'
@@ -138,12 +139,15 @@ function explainReady(state: SchedulerState, place: Place): Explanation {
   return { ...NOTHING, key, state: 'ready', reason, details, workers: shown, ahead }
 }
 
-function whyNotPlaced(state: SchedulerState, { template, task }: Place, refusing: number): string {
+function whyNotPlaced(state: SchedulerState, { array, template, task }: Place, refusing: number): string {
   const { demand } = template
   if (state.isJournalFull) return 'It waits: the state directory of the scheduler is full; make room there.'
   if (isReattaching(state)) {
     const missing = count(state.awaitedWorkers.size, 'worker')
     return `It waits: the scheduler was started again, and ${missing} of the time before may still come back with it.`
+  }
+  if (isWithheld(array.client, task)) {
+    return 'It waits: its client has not come back since the scheduler was started again, and nobody else needs it.'
   }
   const obstacle = demand === undefined ? undefined : obstacleOf(state, demand)
   if (obstacle !== undefined) return `It waits, and nothing that is there will let it run: it ${obstacle}.`
