@@ -33,7 +33,7 @@ export {
   VersionMismatchError,
   WorkerLostError,
 } from '../protocol/errors.js'
-export type { ErrorCode, HeddleErrorOptions } from '../protocol/errors.js'
+export type { ErrorCode, HeddleErrorOptions, PostMortem } from '../protocol/errors.js'
 export type { Explanation } from '../protocol/messages/explanation.js'
 export type {
   BlockedStatus,

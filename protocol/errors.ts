@@ -117,11 +117,51 @@ export class UnsatisfiableError extends HeddleError {
   }
 }
 
-/** The workers that ran the task died, more often than the task is allowed to be blamed for. */
-export class WorkerLostError extends HeddleError {
+/** How a worker process ended, as far as its nanny saw that. */
+export interface PostMortem {
+  /** Nothing when a signal ended it, or when nobody saw how it ended. */
+  readonly exitCode?: number
+  /** As in `SIGKILL`; nothing when none ended it, or when nobody saw how it ended. */
+  readonly signal?: string
+  /** The most memory that it was seen to take, in bytes; it is looked at once a second. Nothing when it ended before that. */
+  readonly peakMemoryBytes?: number
+  /** The last lines that it and its tasks logged, the oldest first: 20 at most, of 500 characters each. Default: none. */
+  readonly lastLogLines?: readonly string[]
+}
+
+/**
+ * The workers that ran the task died, more often than the task is allowed to be blamed for; or all copies of a value are gone
+ * that nobody can make again. It says how the last of the workers ended, as far as that is known.
+ *
+ * @example
+ * ```ts
+ * import { connect, WorkerLostError } from 'heddle'
+ *
+ * await using client = await connect()
+ * const deadly = client.with({ allowedFailures: 1 }).submit(() => process.kill(process.pid, 'SIGKILL'))
+ * const error = await deadly.error()
+ * console.log(error instanceof WorkerLostError && error.signal) // => SIGKILL
+ * ```
+ */
+export class WorkerLostError extends HeddleError implements PostMortem {
   override readonly name = 'WorkerLostError'
-  constructor(message: string, options?: HeddleErrorOptions) {
+  /** Of the last worker, unless a signal ended it or nobody saw how it ended. */
+  readonly exitCode?: number
+  /** Which signal ended it, as in `SIGKILL`. */
+  readonly signal?: string
+  /** The most memory that it was seen to take, in bytes. */
+  readonly peakMemoryBytes?: number
+  /** The last lines that it and its tasks logged, the oldest first; empty when nobody has them. */
+  readonly lastLogLines: readonly string[]
+  constructor(
+    message: string,
+    { exitCode, signal, peakMemoryBytes, lastLogLines = [], ...options }: HeddleErrorOptions & PostMortem = {},
+  ) {
     super('ERR_HEDDLE_WORKER_LOST', message, options)
+    if (exitCode !== undefined) this.exitCode = exitCode
+    if (signal !== undefined) this.signal = signal
+    if (peakMemoryBytes !== undefined) this.peakMemoryBytes = peakMemoryBytes
+    this.lastLogLines = lastLogLines
   }
 }
 

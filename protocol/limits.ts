@@ -144,6 +144,11 @@ export const CLIENT_GRACE_MS = 60_000
 /** What `--client-grace` may make of that. */
 export const MIN_CLIENT_GRACE_MS = 1_000
 export const MAX_CLIENT_GRACE_MS = 24 * 60 * 60 * 1_000
+/** How long a task that fails with its worker waits for the next process of that worker to say how the one before ended. */
+export const POST_MORTEM_MS = 5_000
+/** Of what a worker process logged, the last lines that its nanny keeps, and how much of each. */
+export const MAX_LAST_LINES = 20
+export const MAX_LAST_LINE_LENGTH = 500
 /** How long a scheduler that took the place of another waits for the workers of that one before it starts anything. */
 export const REATTACH_MS = 15_000
 /** How long what a scheduler wrote to its journal may stay with the operating system alone. */

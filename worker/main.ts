@@ -3,6 +3,7 @@ import { createLog } from '../common/node/log.js'
 import { dieWithParent, hearParent, reportToParent } from '../common/node/parent-process.js'
 import { onShutdown } from '../common/node/shutdown.js'
 import { HeddleError, OutOfMemoryError } from '../protocol/errors.js'
+import { LastLines, tellingLog } from './last-lines.js'
 import type { WorkerProcessOptions } from './nanny.js'
 import { resolveWorkerOptions, RESTART_EXIT_CODE } from './options.js'
 import { startWorker } from './worker.js'
@@ -16,9 +17,10 @@ await run(JSON.parse(encodedOptions) as WorkerProcessOptions)
 
 async function run(options: WorkerProcessOptions): Promise<void> {
   const { logLevel: level, logFormat: format, name } = options
-  const log = createLog({ level, format, name })
+  const lines = new LastLines((each) => reportToParent({ type: 'logged', lines: each }))
+  const log = tellingLog(createLog({ level, format, name }), lines)
   // What a task prints is meant to be seen, however little the worker itself is to say.
-  const taskLog = createLog({ level: 'info', format, name })
+  const taskLog = tellingLog(createLog({ level: 'info', format, name }), lines)
   const stopped = new AbortController()
   const atOnce = (): void => process.exit(1)
   let leave = (): void => stopped.abort()
@@ -29,6 +31,7 @@ async function run(options: WorkerProcessOptions): Promise<void> {
       taskLog,
       signal: stopped.signal,
       isWatched: true,
+      lastDeath: options.lastDeath,
     })
     leave = () => worker.leave()
     hearParent(({ reason }) => worker.fail(new OutOfMemoryError(reason)))

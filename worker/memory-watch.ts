@@ -21,13 +21,20 @@ export interface MemoryWatchOptions {
   readonly onExhausted: (reason: string) => void
 }
 
+export interface MemoryWatch {
+  /** The most that the child was seen to take; 0 if that was not looked at. */
+  readonly peakBytes: number
+}
+
 /** Ends `child` when it takes nearly all of its memory limit; its supervisor starts another. */
-export function watchMemory(child: Child, { memoryLimitBytes, threads, onExhausted }: MemoryWatchOptions): void {
-  if (process.platform !== 'linux') return
+export function watchMemory(child: Child, { memoryLimitBytes, threads, onExhausted }: MemoryWatchOptions): MemoryWatch {
+  const watch = { peakBytes: 0 }
+  if (process.platform !== 'linux') return watch
   const maxBytes = processBytesAt(RESTART_MARK, memoryLimitBytes, threads)
   let looksOverMark = 0
   const look = (): void => {
-    const residentBytes = residentBytesOf(child.pid)
+    const { residentBytes, peakBytes } = memoryOf(child.pid)
+    watch.peakBytes = Math.max(watch.peakBytes, peakBytes)
     looksOverMark = residentBytes > maxBytes ? looksOverMark + 1 : 0
     if (looksOverMark < LOOKS_OVER_MARK) return
     clearInterval(timer)
@@ -42,17 +49,19 @@ export function watchMemory(child: Child, { memoryLimitBytes, threads, onExhaust
   const timer = setInterval(look, MEMORY_LOOK_MS)
   timer.unref()
   void child.exited.then(() => clearInterval(timer))
+  return watch
 }
 
 /** A process that is gone takes nothing. */
-function residentBytesOf(pid: number | undefined): number {
+function memoryOf(pid: number | undefined): { readonly residentBytes: number; readonly peakBytes: number } {
   let status: string
   try {
     status = readFileSync(`/proc/${pid}/status`, 'latin1')
   } catch {
-    return 0
+    return { residentBytes: 0, peakBytes: 0 }
   }
-  // Nor has one that has just ended, and is not waited for yet, such a line.
-  const [, kib = '0'] = /^VmRSS:\s*(\d+) kB$/m.exec(status) ?? []
-  return Number(kib) * 1024
+  // Nor has one that has just ended, and is not waited for yet, such lines.
+  const [, residentKib = '0'] = /^VmRSS:\s*(\d+) kB$/m.exec(status) ?? []
+  const [, peakKib = '0'] = /^VmHWM:\s*(\d+) kB$/m.exec(status) ?? []
+  return { residentBytes: Number(residentKib) * 1024, peakBytes: Number(peakKib) * 1024 }
 }

@@ -17,6 +17,7 @@ import { isFromSwitch } from '../protocol/messages/relay.js'
 import type { TakeProfile } from '../protocol/messages/profile.js'
 import type { Subject } from '../protocol/messages/report.js'
 import type { Join, SchedulerToWorker } from '../protocol/messages/worker.js'
+import type { WorkerDeath } from '../protocol/messages/worker-death.js'
 import type { CloseReason } from '../protocol/transport/connection.js'
 import type { Socket } from '../protocol/transport/socket.js'
 import type { Lookup } from '../protocol/transport/value-server.js'
@@ -61,6 +62,8 @@ export interface WorkerParts {
   readonly signal?: AbortSignal
   /** Somebody starts this process again when it ends. Default: nobody does. */
   readonly isWatched?: boolean
+  /** How the process before this one ended. */
+  readonly lastDeath?: WorkerDeath | undefined
 }
 
 export interface RunningWorker {
@@ -125,6 +128,7 @@ class Worker implements RunningWorker {
   readonly #log: Log
   readonly #taskLog: Log
   readonly #isWatched: boolean
+  readonly #lastDeath: WorkerDeath | undefined
   /** For those who ask from afar. */
   readonly #kept = new LogRing()
   readonly #runs = new RunHistory()
@@ -161,6 +165,7 @@ class Worker implements RunningWorker {
     this.#log = keepingLog(parts.log, this.#kept)
     this.#taskLog = keepingLog(parts.taskLog, this.#kept)
     this.#isWatched = parts.isWatched ?? false
+    this.#lastDeath = parts.lastDeath
     this.#scratch = scratch
     this.#codes = codes
     const settle = { resolve: (): void => {}, reject: (_error: unknown): void => {} }
@@ -422,6 +427,7 @@ class Worker implements RunningWorker {
       ioTasks,
       tags,
       isWatched: this.#isWatched,
+      lastDeath: this.#lastDeath,
     }
   }
 

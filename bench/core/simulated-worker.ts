@@ -33,6 +33,7 @@ export class SimulatedWorker {
       ioTasks: 256,
       tags: [],
       isWatched: true,
+      lastDeath: undefined,
     }
   }
 

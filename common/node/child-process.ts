@@ -17,6 +17,8 @@ export type ChildReport =
   | { readonly type: 'ready' }
   /** It cannot do that, and trying again is no use; it exits with code 1 next. */
   | { readonly type: 'failed'; readonly code: string; readonly message: string }
+  /** It has logged these. */
+  | { readonly type: 'logged'; readonly lines: readonly string[] }
 
 /** What a parent says to its child; see `hearParent`. */
 export interface ParentMessage {
@@ -32,6 +34,8 @@ export interface ChildExit {
   /** What it reported before it ended, if it did. */
   readonly failure: { readonly code: string; readonly message: string } | undefined
   readonly wasReady: boolean
+  /** The last lines that it reported to have logged, the oldest first. */
+  readonly lastLines: readonly string[]
 }
 
 export interface ChildOptions {
@@ -41,6 +45,8 @@ export interface ChildOptions {
   readonly env: Readonly<Record<string, string | undefined>>
   /** A listening socket, which the child finds at {@link LISTENER_FD}. Ours can be closed once the child is made. */
   readonly listener?: Server
+  /** How many of the lines that it reports are kept. Default: none. */
+  readonly maxLines?: number
 }
 
 /** Where a child finds the socket that it was given, behind the standard streams and the IPC channel. */
@@ -54,7 +60,7 @@ export class Child {
   readonly ready: Promise<void>
   readonly #process: ChildProcess
 
-  constructor({ entry, env, listener }: ChildOptions) {
+  constructor({ entry, env, listener, maxLines = 0 }: ChildOptions) {
     this.#process = spawn(process.execPath, [fileURLToPath(entry)], {
       detached: true,
       env: { ...process.env, [TUNABLES_VARIABLE]: withHugePages(process.env[TUNABLES_VARIABLE]), ...env },
@@ -67,9 +73,11 @@ export class Child {
     this.ready = new Promise((resolve) => (reportReady = resolve))
     let failure: ChildExit['failure']
     let wasReady = false
+    let lastLines: readonly string[] = []
     this.#process.on('message', (message) => {
       const report = parseReport(message)
       if (report?.type === 'failed') failure = { code: report.code, message: report.message }
+      if (report?.type === 'logged') lastLines = maxLines === 0 ? [] : [...lastLines, ...report.lines].slice(-maxLines)
       if (report?.type !== 'ready') return
       wasReady = true
       reportReady()
@@ -77,11 +85,17 @@ export class Child {
     this.exited = new Promise((resolve) => {
       this.#process.on('error', (error) => {
         if (this.pid !== undefined) return // A signal or message that came too late, not a failed start.
-        resolve({ code: null, signal: null, failure: { code: 'ERR_HEDDLE_FATAL', message: error.message }, wasReady })
+        resolve({
+          code: null,
+          signal: null,
+          failure: { code: 'ERR_HEDDLE_FATAL', message: error.message },
+          wasReady,
+          lastLines,
+        })
       })
       this.#process.once('exit', (code, signal) => {
         this.kill()
-        resolve({ code, signal, failure, wasReady })
+        resolve({ code, signal, failure, wasReady, lastLines })
       })
     })
   }
@@ -154,6 +168,9 @@ function descriptorOf(listener: Server): number {
 function parseReport(message: unknown): ChildReport | undefined {
   if (typeof message !== 'object' || message === null || !('type' in message)) return undefined
   if (message.type === 'ready') return { type: 'ready' }
+  if (message.type === 'logged' && 'lines' in message && Array.isArray(message.lines)) {
+    return { type: 'logged', lines: message.lines.map(String) }
+  }
   if (message.type !== 'failed' || !('code' in message) || !('message' in message)) return undefined
   return { type: 'failed', code: String(message.code), message: String(message.message) }
 }

@@ -15,7 +15,7 @@ import {
   union,
   type Infer,
 } from '../schema.js'
-import { array, attemptNumber, defineCode, hash, stopper, task, template } from './common.js'
+import { array, attemptNumber, defineCode, failureFields, hash, stopper, task, template } from './common.js'
 import { askExplanation, explained } from './explanation.js'
 import { declareLimit, limitRefused, returnUnit, takeUnit, unitRefused, unitTaken } from './limit.js'
 import { dataAnswers, dataCalls } from './data.js'
@@ -199,15 +199,7 @@ export const located = message('located', {
  * These failed for one reason: the culprit, and the tasks that needed its result. `error` is the encoded error that the
  * culprit threw; it is empty when the cluster failed the task, and then `code` (one of `ERROR_CODES`) and `reason` say why.
  */
-export const failed = message('failed', {
-  tasks: taskIds,
-  error: bytes,
-  code: text,
-  reason: text,
-  worker: text,
-  attempt: integer,
-  culpritKey: text,
-})
+export const failed = message('failed', { tasks: taskIds, ...failureFields })
 export const status = message('status', { request: integer, status: clusterStatus })
 export const workersPresent = message('workers-present', { request: integer, count: integer })
 

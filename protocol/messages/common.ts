@@ -1,7 +1,8 @@
 /** Fields that several links use. */
 import { attempt, clientId, codeHash, arrayId, templateId, workerId, taskId, arrayOf, indexOf } from '../ids.js'
 import type { TaskId } from '../ids.js'
-import { branded, bytes, integer, message, oneOf, record, text, type Infer } from '../schema.js'
+import { branded, bytes, integer, message, oneOf, optional, record, text, type Infer } from '../schema.js'
+import { workerDeath } from './worker-death.js'
 
 export const task = branded(integer, (value): TaskId => taskId(arrayOf(value as TaskId), indexOf(value as TaskId)))
 export const array = branded(integer, arrayId)
@@ -34,12 +35,15 @@ export type DefineCode = Infer<typeof defineCode>
  * Why a task failed. `error` is the encoded error that the culprit threw; it is empty when the cluster failed the task, and
  * then `code` (one of `ERROR_CODES`) and `reason` say why. `worker` and `attempt` say where and in which start that was.
  */
-export const failure = record({
+export const failureFields = {
   error: bytes,
   code: text,
   reason: text,
   worker: text,
   attempt: integer,
   culpritKey: text,
-})
+  /** How the worker ended that the culprit failed with. */
+  death: optional(workerDeath),
+} as const
+export const failure = record(failureFields)
 export type FailureRecord = Infer<typeof failure>

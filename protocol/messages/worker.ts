@@ -7,6 +7,7 @@ import {
   list,
   message,
   oneOf,
+  optional,
   packed,
   real,
   record,
@@ -21,6 +22,7 @@ import { fromSwitch, toSwitch } from './relay.js'
 import { takeProfile } from './profile.js'
 import { tell, tellOfTask, told } from './report.js'
 import { runs, watchRuns } from './runs.js'
+import { workerDeath } from './worker-death.js'
 
 /** The worker's first message. `address` is where its peers and clients fetch values; empty when it does not listen. */
 export const join = message('join', {
@@ -42,6 +44,8 @@ export const join = message('join', {
   tags: list(text),
   /** Somebody starts its process again when that ends. */
   isWatched: flag,
+  /** How the process before it ended, if its nanny saw one end. */
+  lastDeath: optional(workerDeath),
 })
 export type Join = Infer<typeof join>
 

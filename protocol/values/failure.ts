@@ -9,13 +9,16 @@ import {
   UnsatisfiableError,
   WorkerLostError,
   type ErrorCode,
+  type PostMortem,
 } from '../errors.js'
 import type { FailureRecord } from '../messages/common.js'
+import type { WorkerDeath } from '../messages/worker-death.js'
 import { decodeError } from './decode.js'
 
 /** What the task threw, which may be anything; or the error of the cluster. A new one each time, so that each has its own. */
 export function errorOfFailure(failure: FailureRecord): unknown {
-  const error = failure.error.length > 0 ? thrownBy(failure.error) : errorOfCode(failure.code, failure.reason)
+  const error =
+    failure.error.length > 0 ? thrownBy(failure.error) : errorOfCode(failure.code, failure.reason, failure.death)
   return error instanceof Error ? withOrigin(error, failure) : error
 }
 
@@ -45,10 +48,10 @@ function thrownBy(encoded: Uint8Array): unknown {
 }
 
 /** The error that a code from the cluster stands for, in the class that callers would catch. */
-export function errorOfCode(code: string, reason: string): HeddleError {
+export function errorOfCode(code: string, reason: string, death?: WorkerDeath): HeddleError {
   switch (code) {
     case 'ERR_HEDDLE_WORKER_LOST':
-      return new WorkerLostError(reason)
+      return new WorkerLostError(reason, lastOf(death))
     case 'ERR_HEDDLE_OUT_OF_MEMORY':
       return new OutOfMemoryError(reason)
     case 'ERR_HEDDLE_TASK_CANCELLED':
@@ -66,5 +69,16 @@ export function errorOfCode(code: string, reason: string): HeddleError {
         ERROR_CODES.find((each): each is ErrorCode => each === code) ?? 'ERR_HEDDLE_PROTOCOL',
         reason,
       )
+  }
+}
+
+function lastOf(death: WorkerDeath | undefined): PostMortem {
+  if (death === undefined) return {}
+  const { exitCode, signal, peakMemoryBytes, lines } = death
+  return {
+    ...(exitCode !== undefined && { exitCode }),
+    ...(signal !== '' && { signal }),
+    ...(peakMemoryBytes > 0 && { peakMemoryBytes }),
+    lastLogLines: lines,
   }
 }

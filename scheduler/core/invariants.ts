@@ -129,6 +129,12 @@ function checkTasks(state: SchedulerState, tasks: ReadonlySet<Task>): void {
     if (at.type === 'delayed') {
       delayed++
       assert(at.task === task && at.heapPlace >= 0, `${id} is delayed, and nobody wakes it`)
+      const { condemned } = at
+      if (condemned !== undefined) {
+        const { incarnation } = condemned.worker.join
+        assert(state.condemned.get(incarnation) === condemned, `${id} is condemned, and nobody knows of it`)
+        assert(condemned.tasks.includes(at), `${id} is not among those that fail with its worker`)
+      }
     }
     if (at.type === 'waiting') {
       assert(at.missing > 0, `${id} waits for nothing`)

@@ -12,6 +12,7 @@ import type { SchedulerInstruction } from './instructions.js'
 import type { Demand } from './placing/demand.js'
 import { ErrorGroups } from './views/error-groups.js'
 import type { Inquiry } from './views/inquiry.js'
+import type { Condemned } from './workers/post-mortem.js'
 import type { Retirement } from './workers/leaving.js'
 import { JournalPage } from './durable/journal-page.js'
 import type { Limit } from './placing/limits.js'
@@ -104,6 +105,8 @@ export interface SchedulerState {
   readonly open: Heap<WorkerRecord>
   /** Tasks that will be tried again, the next one on top. */
   readonly delayed: Heap<Delayed>
+  /** Those of them that fail with a worker, by its incarnation. See workers/post-mortem.ts. */
+  readonly condemned: Map<string, Condemned>
   readonly rng: Rng
   /** When tasks will have waited too long for their start, the next one on top. */
   readonly queueDeadlines: Heap<QueueDeadline>
@@ -214,6 +217,7 @@ export function createState(config: SchedulerConfig): SchedulerState {
     touched: new Set(),
     open: new Heap(isLessLoaded),
     delayed: new Heap(isDueBefore),
+    condemned: new Map(),
     rng: new Rng(config.seed),
     queueDeadlines: new Heap((a, b) => (a.dueMs === b.dueMs ? idOf(a) < idOf(b) : a.dueMs < b.dueMs)),
     mapsToStop: new Set(),

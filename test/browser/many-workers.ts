@@ -61,6 +61,7 @@ async function joinOne(address: string, n: number): Promise<Connection<WorkerToS
     ioTasks: 256,
     tags: [],
     isWatched: true,
+    lastDeath: undefined,
   }
   connection.send(join)
   connection.send({

@@ -165,13 +165,23 @@ export class FakeScheduler implements AsyncDisposable {
   /** These failed because the task `culpritKey` threw. */
   threw(tasks: readonly TaskId[], error: unknown, culpritKey = 'culprit-1'): void {
     const encoded = encodeError(error)
-    this.send({ type: 'failed', tasks, error: encoded, code: '', reason: '', worker: 'w1', attempt: 2, culpritKey })
+    this.send({
+      type: 'failed',
+      tasks,
+      error: encoded,
+      code: '',
+      reason: '',
+      worker: 'w1',
+      attempt: 2,
+      culpritKey,
+      death: undefined,
+    })
   }
 
   /** The cluster failed these. */
   refused(tasks: readonly TaskId[], code: ErrorCode, reason: string): void {
     const error = new Uint8Array(0)
-    this.send({ type: 'failed', tasks, error, code, reason, worker: '', attempt: 0, culpritKey: '' })
+    this.send({ type: 'failed', tasks, error, code, reason, worker: '', attempt: 0, culpritKey: '', death: undefined })
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -88,6 +88,7 @@ const JOIN: Join = {
   ioTasks: 0,
   tags: [],
   isWatched: true,
+  lastDeath: undefined,
 }
 
 /** A socket to a scheduler that runs `nodeVersion` and takes any client. */

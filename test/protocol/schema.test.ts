@@ -24,7 +24,9 @@ const runTasks: RunTasks = {
   unstarted: [],
   failedInputs: [3 as TaskId],
   failedBy: [0],
-  failures: [{ error: Uint8Array.of(4), code: '', reason: '', worker: 'a', attempt: 1, culpritKey: 'k' }],
+  failures: [
+    { error: Uint8Array.of(4), code: '', reason: '', worker: 'a', attempt: 1, culpritKey: 'k', death: undefined },
+  ],
 }
 
 test('a message comes back from the wire as it went', () => {

@@ -67,6 +67,7 @@ async function joinAsHolder(sessions: Sessions, name: string): Promise<WorkerId>
     ioTasks: 256,
     tags: [],
     isWatched: true,
+    lastDeath: undefined,
   }
   connection.send({ type: 'join', ...join, ...versions })
   return await joined

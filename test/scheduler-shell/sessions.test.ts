@@ -28,6 +28,7 @@ const JOIN: Join = {
   ioTasks: 256,
   tags: [],
   isWatched: true,
+  lastDeath: undefined,
 }
 const PULSE: WorkerToScheduler = {
   type: 'pulse',

@@ -6,8 +6,8 @@ import { SchedulerHarness } from '../support/scheduler-harness.js'
 
 test('everything is cancelled, and who asked hears of it when as many workers are back', () => {
   const scheduler = new SchedulerHarness()
-  const a = scheduler.worker({ name: 'a' })
-  const b = scheduler.worker({ name: 'b' })
+  const a = scheduler.worker({ isWatched: true, name: 'a' })
+  const b = scheduler.worker({ isWatched: true, name: 'b' })
   const client = scheduler.client()
   const other = scheduler.client()
   const f = client.define()
@@ -31,9 +31,9 @@ test('everything is cancelled, and who asked hears of it when as many workers ar
 
   a.leave()
   // The new process may be there before the end of the old one is seen.
-  const again = scheduler.worker({ name: 'b', incarnation: b.join.incarnation })
+  const again = scheduler.worker({ isWatched: true, name: 'b', incarnation: b.join.incarnation })
   assert.ok(!client.unread.includes('restarted'))
-  scheduler.worker({ name: 'a', incarnation: a.join.incarnation })
+  scheduler.worker({ isWatched: true, name: 'a', incarnation: a.join.incarnation })
   assert.deepEqual(client.take('restarted'), { type: 'restarted', request: 9, unwatched: [], absent: [] })
 
   client.release(done!, ...pending, after!)
@@ -45,14 +45,14 @@ test('everything is cancelled, and who asked hears of it when as many workers ar
 
 test('a future from before the restart lets go of nothing that came after it', () => {
   const scheduler = new SchedulerHarness()
-  const worker = scheduler.worker({ name: 'a' })
+  const worker = scheduler.worker({ isWatched: true, name: 'a' })
   const client = scheduler.client()
   const f = client.define()
   const [before] = client.submit(f, [{ key: 'model', arg: 1 }])
   worker.takeTasks()
   client.send({ type: 'restart', request: 1, timeoutMs: 60_000 })
   worker.leave()
-  const again = scheduler.worker({ name: 'a', incarnation: worker.join.incarnation })
+  const again = scheduler.worker({ isWatched: true, name: 'a', incarnation: worker.join.incarnation })
   const [after] = client.submit(f, [{ key: 'model', arg: 1 }])
   assert.deepEqual(again.takeTasks(), [after])
 
@@ -66,7 +66,7 @@ test('a future from before the restart lets go of nothing that came after it', (
 
 test('where nobody would start a worker again, nothing happens', () => {
   const scheduler = new SchedulerHarness()
-  const worker = scheduler.worker({ name: 'alone', isWatched: false })
+  const worker = scheduler.worker({ name: 'alone' })
   const client = scheduler.client()
   const [x] = client.map(client.define(), 1)
   scheduler.skip()
@@ -79,7 +79,7 @@ test('where nobody would start a worker again, nothing happens', () => {
 
 test('a scattered value under way is cancelled too, and a client that goes is not answered', () => {
   const scheduler = new SchedulerHarness()
-  const worker = scheduler.worker()
+  const worker = scheduler.worker({ isWatched: true })
   const client = scheduler.client()
   const [future] = client.submission(client.define(), [{}]).ids // The place in an array of its own.
   const array = arrayOf(future!)
@@ -89,20 +89,20 @@ test('a scattered value under way is cancelled too, and a client that goes is no
   assert.equal(client.take('scattered').tasks.length, 1)
   client.leave()
   worker.leave()
-  scheduler.worker()
+  scheduler.worker({ isWatched: true })
   assert.equal(scheduler.state.restarts.size, 0)
 })
 
 test('a worker that stays away is named when the time is over', () => {
   const scheduler = new SchedulerHarness()
-  const a = scheduler.worker({ name: 'a' })
-  const b = scheduler.worker({ name: 'b' })
-  scheduler.worker({ name: 'c' })
+  const a = scheduler.worker({ isWatched: true, name: 'a' })
+  const b = scheduler.worker({ isWatched: true, name: 'b' })
+  scheduler.worker({ isWatched: true, name: 'c' })
   const client = scheduler.client()
   client.send({ type: 'restart', request: 4, timeoutMs: 5_000 })
   a.leave()
   b.leave()
-  scheduler.worker({ name: 'a', incarnation: a.join.incarnation })
+  scheduler.worker({ isWatched: true, name: 'a', incarnation: a.join.incarnation })
   assert.ok(!client.unread.includes('restarted'))
   while (!client.unread.includes('restarted')) scheduler.wakeUp()
   assert.deepEqual(client.take('restarted').absent, ['b', 'c'])

@@ -554,6 +554,7 @@ function joinOf(name: string, address: string, threads: number): Join {
     ioTasks: 256,
     tags: [],
     isWatched: true,
+    lastDeath: undefined,
   }
 }
 

@@ -110,7 +110,8 @@ export class SchedulerHarness {
       resources: [],
       ioTasks: 256,
       tags: [],
-      isWatched: true,
+      isWatched: false,
+      lastDeath: undefined,
       ...options,
     }
     this.turn({ type: 'worker-joined', worker: id, join })

@@ -64,6 +64,7 @@ export const INPUT_FAILURE: FailureRecord = {
   worker: 'elsewhere',
   attempt: 1,
   culpritKey: 'culprit',
+  death: undefined,
 }
 
 export interface Ended {

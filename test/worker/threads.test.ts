@@ -86,7 +86,7 @@ suite('a thread', { timeout: 60_000 }, () => {
       })
     const template = await threads.template(run)
     const [task] = tasksOf(template, [[new Future(good!), [new Future(bad!), new Future(odd!)], new Future(lost!)]])
-    const where = { worker: 'w2', attempt: 3, culpritKey: 'f-1' }
+    const where = { worker: 'w2', attempt: 3, culpritKey: 'f-1', death: undefined }
     const none = { code: '', reason: '' }
     const failures = new Map([
       [bad!, { error: encodeError(new RangeError('no ones', { cause: 7 })), ...none, ...where }],

@@ -81,7 +81,7 @@ export class ClientOutbox {
 
   #closeFailed(messages = this.#others): void {
     if (this.#failed.size === 0) return
-    for (const [failure, tasks] of this.#failed) messages.push({ type: 'failed', tasks, ...failure })
+    for (const [failure, tasks] of this.#failed) messages.push({ type: 'failed', tasks, death: undefined, ...failure })
     this.#failed = new Map()
   }
 

@@ -45,7 +45,8 @@ export class JournalPage {
   #closeOutcomes(): void {
     if (this.#finished.length > 0) this.#closeFinished()
     if (this.#failed.size === 0) return
-    for (const [failure, tasks] of this.#failed) this.#records.push({ type: 'failed', tasks, ...failure })
+    for (const [failure, tasks] of this.#failed)
+      this.#records.push({ type: 'failed', tasks, death: undefined, ...failure })
     this.#failed.clear()
   }
 

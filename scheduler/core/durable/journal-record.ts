@@ -4,19 +4,9 @@
  * themselves when they come back.
  */
 import { clientId } from '../../../protocol/ids.js'
-import { array, client, task, worker } from '../../../protocol/messages/common.js'
+import { array, client, failureFields, task, worker } from '../../../protocol/messages/common.js'
 import { clientToScheduler } from '../../../protocol/messages/client.js'
-import {
-  bytes,
-  integer,
-  integers,
-  message,
-  packed,
-  taskIds,
-  text,
-  union,
-  type Infer,
-} from '../../../protocol/schema.js'
+import { integer, integers, message, packed, taskIds, text, union, type Infer } from '../../../protocol/schema.js'
 
 /** The first record: what outlives every scheduler of this journal. */
 export const begun = message('begun', { peerSecret: text, nextArray: integer })
@@ -39,15 +29,7 @@ export const finished = message('finished', { tasks: taskIds, sizes: integers, v
 /** Somebody who looks after the cluster had this failed task run again, and what failed with it. */
 export const ranAgain = message('ran-again', { key: text })
 /** These failed for one reason. */
-export const failed = message('failed', {
-  tasks: taskIds,
-  error: bytes,
-  code: text,
-  reason: text,
-  worker: text,
-  attempt: integer,
-  culpritKey: text,
-})
+export const failed = message('failed', { tasks: taskIds, ...failureFields })
 /**
  * A task is tried again: so often it has failed by its own doing, so many workers died with it, so often it was sent to one,
  * and so often it came back from there without having started.

@@ -172,7 +172,7 @@ function isValueOfSkipped(value: Uint8Array): boolean {
 }
 
 function onFailed(state: SchedulerState, { tasks, ...record }: FailedRecord): void {
-  const { error, reason, worker, attempt, culpritKey } = record
+  const { error, reason, worker, attempt, culpritKey, death } = record
   const failure: Failure = {
     error: ownBytes(error),
     code: record.code as ErrorCode | '',
@@ -180,6 +180,7 @@ function onFailed(state: SchedulerState, { tasks, ...record }: FailedRecord): vo
     worker,
     attempt,
     culpritKey,
+    death,
   }
   const known = knownFailure(state, failure)
   for (const id of tasks) {

@@ -6,6 +6,7 @@
 import type { Rng } from '../../../common/rng.js'
 import type { RetryRules } from '../../../protocol/messages/rules.js'
 import { failTask } from './outcome.js'
+import { execute } from '../workers/post-mortem.js'
 import { endProgress } from './progress.js'
 import { startOver } from './recovery.js'
 import type { SchedulerState } from '../state.js'
@@ -47,7 +48,8 @@ export function keepTries({ journal }: SchedulerState, { id, failures, deaths, a
 /** Those whose delay is over go on. */
 export function wakeDelayed(state: SchedulerState): void {
   for (let next = state.delayed.peek(); next !== undefined && next.dueMs <= state.nowMs; next = state.delayed.peek()) {
-    startOver(state, next.task)
+    if (next.condemned === undefined) startOver(state, next.task)
+    else execute(state, next.condemned)
   }
 }
 

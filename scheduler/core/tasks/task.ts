@@ -12,6 +12,8 @@ import type { HeapItem } from '../../../common/heap.js'
 import { SKIPPED, type InlinePage } from '../data/inline-cache.js'
 import type { TaskArray } from './task-array.js'
 import type { Template } from './template.js'
+import type { WorkerDeath } from '../../../protocol/messages/worker-death.js'
+import type { Condemned } from '../workers/post-mortem.js'
 import type { WorkerRecord } from '../workers/worker-record.js'
 
 /** Why a task failed. The scheduler never reads `error`: it is an encoded value, empty when the cluster failed the task. */
@@ -23,6 +25,8 @@ export interface Failure {
   readonly attempt: number
   /** The key of the task that failed first; others failed because they needed it. */
   readonly culpritKey: string
+  /** How the worker ended that it failed with. */
+  readonly death?: WorkerDeath | undefined
 }
 
 /** One object for all tasks that a worker has, so that sending a task makes none. */
@@ -31,11 +35,13 @@ export interface Processing {
   readonly worker: WorkerRecord
 }
 
-/** It failed, and is tried again at `dueMs`. In `state.delayed`. */
+/** It failed, and is tried again at `dueMs`; or it is condemned, and fails then. In `state.delayed`. */
 export interface Delayed extends HeapItem {
   readonly type: 'delayed'
   readonly task: Task
   readonly dueMs: number
+  /** See workers/post-mortem.ts. */
+  readonly condemned?: Condemned | undefined
 }
 
 /** Where a task is. Each state carries what is true only there. */

@@ -48,6 +48,11 @@ export function explain(state: SchedulerState, id: TaskId, key: string): Explana
     case 'ready':
       return explainReady(state, place)
     case 'delayed': {
+      if (at.condemned !== undefined) {
+        const { name } = at.condemned.worker.join
+        const reason = `It fails, since ${name} died with it: how that ended is being found out.`
+        return { ...NOTHING, key: place.key, state: at.type, reason }
+      }
       const againMs = Math.max(0, Math.round(at.dueMs - state.nowMs))
       const reason = `It failed, and is tried again in ${formatDuration(againMs)}.`
       return { ...NOTHING, key: place.key, state: at.type, reason }

@@ -9,7 +9,7 @@ import { endStopsOf } from '../tasks/cancel.js'
 import { endInquiriesOf } from '../views/inquiry.js'
 import { endLeaving } from './leaving.js'
 import { endEvacuation } from '../data/moves.js'
-import { failTask } from '../tasks/outcome.js'
+import { condemn, onSuccessor } from './post-mortem.js'
 import { loseCopy, startOver } from '../tasks/recovery.js'
 import { endRelaysOf, noRelays } from '../data/relays.js'
 import { answerRestarts } from './restart.js'
@@ -17,7 +17,7 @@ import { keepTries } from '../tasks/retries.js'
 import { loseScatterTarget, retryScatters } from '../data/scatter.js'
 import { endCopyingOf, noCopies, noteWorkers } from '../data/spread.js'
 import { outboxOf, workerOutboxOf, type SchedulerState } from '../state.js'
-import { isHolder, keyOf, noteStarted, startNumber, takesThread, type Task } from '../tasks/task.js'
+import { isHolder, noteStarted, takesThread, type Task } from '../tasks/task.js'
 import { WorkerOutbox } from './worker-outbox.js'
 import { NOT_HELD_UP, type WorkerRecord } from './worker-record.js'
 
@@ -39,6 +39,7 @@ export function onWorkerJoined(state: SchedulerState, id: WorkerId, join: Join):
     state.orders.push({ type: 'close-worker', worker: namesake.id, code: 'ERR_HEDDLE_WORKER_LOST', reason })
     onWorkerLeft(state, namesake.id, reason)
   }
+  onSuccessor(state, join)
   const alone: WorkerRecord[] = []
   const worker: WorkerRecord = {
     id,
@@ -156,7 +157,7 @@ export function onWorkerLeft(state: SchedulerState, id: WorkerId, reason: string
   for (const task of worker.processing) {
     if (!suspects.has(task) && !worker.suspended.has(task) && !worker.isLeaving) task.unstarted++
     if (task.deaths < task.template.rules.allowedFailures) startOver(state, task)
-    else failWithWorker(state, task, worker, reason)
+    else condemn(state, task, worker, reason)
   }
   for (const task of worker.recalled.keys()) endRecall(state, worker, task)
   state.hoarders.delete(worker)
@@ -189,21 +190,6 @@ function suspectsOf({ processing, suspended, pulse, join, isLeaving }: WorkerRec
     threads++
   }
   return suspects
-}
-
-function failWithWorker(state: SchedulerState, task: Task, worker: WorkerRecord, why: string): void {
-  const key = keyOf(task)
-  const reason =
-    `Task ${key} was running while ${task.deaths === 1 ? 'a worker' : `${task.deaths} workers`} died, the last one ${worker.join.name} (${why}); ` +
-    'see the log of that worker for what killed it.'
-  failTask(state, task, {
-    error: new Uint8Array(0),
-    code: 'ERR_HEDDLE_WORKER_LOST',
-    reason,
-    worker: worker.join.name,
-    attempt: startNumber(task),
-    culpritKey: key,
-  })
 }
 
 /** Found by looking at every task: a death is rare, and a list for each worker would cost every task. */

@@ -203,5 +203,6 @@ function columnsOf(failed: ReadonlyMap<TaskId, Failure>) {
     if (!places.has(failure)) places.set(failure, places.size)
     failedBy.push(places.get(failure)!)
   }
-  return { failedInputs: [...failed.keys()], failedBy, failures: [...places.keys()] }
+  const failures = Array.from(places.keys(), (failure) => ({ death: undefined, ...failure }))
+  return { failedInputs: [...failed.keys()], failedBy, failures }
 }
