@@ -18,6 +18,8 @@ const RETRY_MS = 2_000
 export interface Reading {
   readonly watched: Watched | undefined
   readonly isLost: boolean
+  /** Whoever looks may change something, too. */
+  readonly mayAct: boolean
   /** Of the view that is looked at; `undefined` before the first answer. */
   readonly errors: ErrorList | undefined
   readonly task: { readonly key: string; readonly task: TaskDetails | null } | undefined
@@ -32,7 +34,7 @@ class Store {
   readonly history = new History()
   readonly timeline = new Timeline()
   readonly #listeners = new Set<() => void>()
-  #reading: Reading = { watched: undefined, errors: undefined, task: undefined, isLost: false, atMs: 0 }
+  #reading: Reading = { watched: undefined, errors: undefined, task: undefined, isLost: false, mayAct: false, atMs: 0 }
   #socket: WebSocket | undefined
   #heardAtMs = 0
   #look: Look = ''
@@ -107,7 +109,8 @@ class Store {
     if (watched === undefined) return
     this.history.add(watched.cluster, watched.nowMs)
     this.#setClock(watched.nowMs)
-    this.#set({ ...this.#reading, watched, isLost: false, atMs: this.#heardAtMs })
+    const { mayAct } = message.type === 'whole' ? message : this.#reading
+    this.#set({ ...this.#reading, watched, mayAct, isLost: false, atMs: this.#heardAtMs })
   }
 
   #watchedAfter(message: Extract<ToViewer, { readonly type: 'whole' | 'changes' }>): Watched | undefined {

@@ -31,7 +31,7 @@ export interface FrontDoorOptions {
   /** Takes the socket of somebody who may connect, and what they may do. */
   readonly onSocket: (socket: Socket, grant: Grant) => void
   /** Take the socket of a status page. */
-  readonly viewers: { readonly isFull: boolean; accept(socket: Socket): void }
+  readonly viewers: { readonly isFull: boolean; accept(socket: Socket, mayAct: boolean): void }
   /** Loads what answers HTTP; called at the first request. */
   readonly loadPages: (access: Access) => Promise<RequestListener>
   readonly onError: (error: unknown) => void
@@ -103,7 +103,7 @@ export class FrontDoor {
     if (mayPass && !(isViewer && this.#options.viewers.isFull)) {
       const accepted = acceptUpgrade(this.#webSockets, request, socket, head)
       if (accepted === undefined) return
-      if (isViewer) this.#options.viewers.accept(accepted)
+      if (isViewer) this.#options.viewers.accept(accepted, grant !== 'viewer')
       else this.#options.onSocket(accepted, grant)
       return
     }

@@ -26,6 +26,7 @@ const SLOW_TICKS = 4
 const MAX_WORDS_BYTES = 8_192
 
 interface Viewer {
+  readonly mayAct: boolean
   /** It missed changes, or has none yet. */
   needsWhole: boolean
   look: Look
@@ -66,8 +67,8 @@ export class StatusStream {
   }
 
   /** Sends the state now, and from now on what changes, until the browser goes away. */
-  accept(socket: Socket): void {
-    const viewer: Viewer = { needsWhole: true, look: '', key: '', heardAtMs: this.#options.nowMs() }
+  accept(socket: Socket, mayAct: boolean): void {
+    const viewer: Viewer = { mayAct, needsWhole: true, look: '', key: '', heardAtMs: this.#options.nowMs() }
     this.#viewers.set(socket, viewer)
     this.#health ??= new OwnHealth()
     this.#timer ??= setInterval(() => this.#tick(), INTERVAL_MS).unref()
@@ -77,7 +78,7 @@ export class StatusStream {
       onClose: () => this.#remove(socket),
     })
     this.#last ??= this.#look()
-    this.#sendWhole(socket, viewer, encode({ type: 'whole', watched: this.#last }))
+    this.#sendWhole(socket, viewer, this.#last)
   }
 
   close(): void {
@@ -106,12 +107,11 @@ export class StatusStream {
     const delta = changes && encode({ type: 'changes', changes })
     const runs = this.#takeRuns()
     const details = this.#ticks++ % SLOW_TICKS === 0 ? new Map<string, Uint8Array>() : undefined
-    let whole: Uint8Array | undefined
     for (const [socket, viewer] of this.#viewers) {
       if (this.#options.nowMs() - viewer.heardAtMs > VIEWER_SILENCE_MS) socket.terminate()
       else if (socket.bufferedBytes > MAX_VIEWER_BYTES) viewer.needsWhole = true
       else {
-        if (viewer.needsWhole) this.#sendWhole(socket, viewer, (whole ??= encode({ type: 'whole', watched })))
+        if (viewer.needsWhole) this.#sendWhole(socket, viewer, watched)
         else if (delta !== undefined) socket.send(delta)
         if (runs !== undefined && viewer.look === 'runs') socket.send(runs)
         const frame = details && this.#detailsFor(viewer, details)
@@ -120,8 +120,9 @@ export class StatusStream {
     }
   }
 
-  #sendWhole(socket: Socket, viewer: Viewer, frame: Uint8Array): void {
-    socket.send(frame)
+  /** Seldom: to those who have just come, or who missed changes. */
+  #sendWhole(socket: Socket, viewer: Viewer, watched: Watched): void {
+    socket.send(encode({ type: 'whole', mayAct: viewer.mayAct, watched }))
     viewer.needsWhole = false
   }
 

@@ -1,6 +1,10 @@
-/** What can be done about a task, a kind of error or a worker: asked of the scheduler, whose answer is shown, also when it is no. */
+/**
+ * What can be done about a task, a kind of error or a worker: asked of the scheduler, whose answer is shown. Who may only
+ * look gets no buttons.
+ */
 import type { JSX } from 'preact'
 import { useState } from 'preact/hooks'
+import { useReading } from '../store.js'
 
 export interface Action {
   /** As the API names it: `retry`. */
@@ -20,7 +24,8 @@ export function Actions({
 }: {
   readonly path: string
   readonly actions: readonly Action[]
-}): JSX.Element {
+}): JSX.Element | null {
+  const { mayAct } = useReading()
   const [answer, setAnswer] = useState('')
   const [asked, setAsked] = useState<Action>()
   const [isAsking, setAsking] = useState(false)
@@ -30,6 +35,7 @@ export function Actions({
     setAnswer(await ask(path, action))
     setAsking(false)
   }
+  if (!mayAct) return null
   if (asked !== undefined) {
     return (
       <p class="tools" role="alert">
@@ -62,7 +68,6 @@ export function Actions({
   )
 }
 
-/** A page for viewers may look only: then the scheduler says so. */
 async function ask(path: string, { name, done, ended }: Action): Promise<string> {
   try {
     const response = await fetch(`/api/v1/${path}/${name}`, { method: 'POST' })

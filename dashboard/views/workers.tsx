@@ -8,7 +8,7 @@ import { Legend } from '../parts/bar.js'
 import { MemoryBar, MEMORY_KINDS } from '../parts/memory.js'
 import { Table } from '../parts/table.js'
 import { hrefOf } from '../parts/task-link.js'
-import { store } from '../store.js'
+import { store, useReading } from '../store.js'
 
 interface Row {
   readonly name: string
@@ -22,6 +22,7 @@ const SILENT_MS = 3_000
 const MAX_NAMED = 3
 
 export function Workers({ watched: { cluster, nowMs } }: { readonly watched: Watched }): JSX.Element {
+  const { mayAct } = useReading()
   const rows = Object.entries(cluster.workers)
     .map(([name, worker]) => ({ name, worker, nowMs }))
     .sort((a, b) => a.name.localeCompare(b.name, 'en', { numeric: true }))
@@ -81,7 +82,7 @@ export function Workers({ watched: { cluster, nowMs } }: { readonly watched: Wat
             isFigure: true,
           },
           { title: 'State', cell: stateOf, order: ({ worker }) => nowMs - worker.heardAtMs },
-          { title: 'What to do', cell: (row) => <WorkerActions row={row} /> },
+          ...(mayAct ? [{ title: 'What to do', cell: (row: Row) => <WorkerActions row={row} /> }] : []),
         ]}
       />
       {rows.length > 0 && <Legend parts={MEMORY_KINDS} />}

@@ -101,7 +101,8 @@ export type Watched = {
 export type RunsView = Omit<Runs, 'type'> & { readonly worker: string; readonly nowMs: number }
 
 export type ToViewer =
-  | { readonly type: 'whole'; readonly watched: Watched }
+  /** `mayAct`: whoever looks may change something, too, and not only look. */
+  | { readonly type: 'whole'; readonly mayAct: boolean; readonly watched: Watched }
   | { readonly type: 'changes'; readonly changes: Changes }
   /** To those who look at the task stream. */
   | { readonly type: 'runs'; readonly workers: readonly RunsView[]; readonly leftOut: number }

@@ -12,8 +12,8 @@ export interface ManyWorkers extends AsyncDisposable {
   tellRuns(count: number): void
 }
 
-export async function joinManyWorkers(address: string, count: number): Promise<ManyWorkers> {
-  const connections = await Promise.all(Array.from({ length: count }, (_, n) => joinOne(address, n)))
+export async function joinManyWorkers(address: string, count: number, token?: string): Promise<ManyWorkers> {
+  const connections = await Promise.all(Array.from({ length: count }, (_, n) => joinOne(address, n, token)))
   return {
     tellRuns: (runs) =>
       connections[0]!.send({
@@ -37,10 +37,10 @@ export async function joinManyWorkers(address: string, count: number): Promise<M
   }
 }
 
-async function joinOne(address: string, n: number): Promise<Connection<WorkerToScheduler>> {
+async function joinOne(address: string, n: number, token?: string): Promise<Connection<WorkerToScheduler>> {
   const name = `node-${n}`
   const connection = await connectTo<SchedulerToWorker, WorkerToScheduler>({
-    socket: await dial(address),
+    socket: await dial(address, { token }),
     hello: { role: 'worker', name },
     incoming: schedulerToWorker,
     outgoing: workerToScheduler,

@@ -10,6 +10,7 @@ import type { Page } from 'playwright-core'
 import type { Client } from '../../client/client.js'
 import { connect } from '../../client/connect.js'
 import { LocalCluster } from '../../deploy/local-cluster.js'
+import { createRoleToken, newToken } from '../../scheduler/role-token.js'
 import { eventually } from '../support/eventually.js'
 import { PROJECT } from '../support/project.js'
 import { TemporaryFolder } from '../support/temporary-folder.js'
@@ -80,6 +81,25 @@ suite('the status page in a browser', { skip: noBrowser() }, () => {
     await page.locator('.state').getByText('in-memory').waitFor()
     assert.equal(await future.result(), 'read')
     await page.close()
+  })
+
+  test('a viewer’s page has no button that would change something', async () => {
+    const { startTestScheduler } = await import('../scheduler-shell/test-scheduler.js')
+    const token = newToken()
+    await using scheduler = await startTestScheduler({ token })
+    await using _workers = await joinManyWorkers(scheduler.address, 1, token)
+    for (const [role, buttons] of [
+      ['client', 2],
+      ['viewer', 0],
+    ] as const) {
+      const page = await browser.open(
+        `${scheduler.statusPage}?token=${createRoleToken(token, { role, expiresAtS: 0 })}`,
+      )
+      await show(page, 'workers')
+      await page.getByText('node-0').waitFor()
+      assert.equal(await page.locator('td button').count(), buttons, role)
+      await page.close()
+    }
   })
 
   test('with no worker and no task each view says what to do', async () => {

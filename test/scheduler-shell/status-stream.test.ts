@@ -38,7 +38,7 @@ function start(context: TestContext) {
 }
 
 /** A browser: what it was sent, and what it makes of that. */
-function look(stream: StatusStream) {
+function look(stream: StatusStream, mayAct = true) {
   const { left, right } = memoryPair({ left: 'page', right: 'scheduler' })
   const messages: ToViewer[] = []
   const viewer = { messages, socket: left, end: right, isClosed: false, watched: undefined as Watched | undefined }
@@ -53,7 +53,7 @@ function look(stream: StatusStream) {
     onDrain: () => undefined,
     onClose: () => (viewer.isClosed = true),
   })
-  stream.accept(right)
+  stream.accept(right, mayAct)
   return viewer
 }
 
@@ -75,6 +75,16 @@ test('a page gets the whole state at once, and then what changed of it, at a fix
   assert.deepEqual(viewer.messages[1], { type: 'changes', changes: { nowMs: 1_250, cluster: { clients: 2 } } })
   await pass(4 * INTERVAL_MS)
   assert.equal(viewer.messages.length, 6)
+})
+
+test('a page is told whether it may act, or only look', async (context) => {
+  const { stream } = start(context)
+  for (const mayAct of [true, false]) {
+    const { messages } = look(stream, mayAct)
+    await delivered()
+    assert.ok(messages[0]?.type === 'whole')
+    assert.equal(messages[0].mayAct, mayAct)
+  }
 })
 
 test('the state is worked out once for all who look, and not at all when nobody does', async (context) => {
@@ -100,7 +110,7 @@ test('a page that reads too slowly misses some, and gets the whole state when it
   slow.send = (frame) => void types.push((JSON.parse(Buffer.from(frame).toString()) as ToViewer).type)
   slow.handle = (handlers) => right.handle(handlers)
   Object.defineProperty(slow, 'receivedBytes', { get: () => right.receivedBytes })
-  stream.accept(slow)
+  stream.accept(slow, true)
   congestion.bytes = MAX_VIEWER_BYTES + 1
   await pass(3 * INTERVAL_MS)
   assert.deepEqual(types, ['whole'])
