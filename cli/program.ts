@@ -213,11 +213,12 @@ function addLogs(program: HeddleCommand): void {
     .description('Print the last lines that workers logged, and that their tasks printed.')
     .addArgument(command.createArgument('[address]', 'address of the scheduler').default(undefined, '$HEDDLE_ADDRESS'))
     .argument('[worker]', 'name of one worker (default: all)')
+    .option('-f, --follow', 'go on with what comes, until Ctrl-C')
     .option('--json', 'print each line as JSON')
     .option('--timeout <duration>', 'how long to wait for an answer, such as 10s', duration, DEFAULT_TIMEOUT_MS)
     .addOption(tokenFile())
   addTlsOptions(command)
-    .example('heddle logs ws://127.0.0.1:8786', 'heddle logs ws://127.0.0.1:8786 worker-1 --json')
+    .example('heddle logs ws://127.0.0.1:8786', 'heddle logs ws://127.0.0.1:8786 worker-1 --follow')
     .action(async (address: string | undefined, worker: string | undefined, given: LogsArguments) => {
       const { printLogs } = await import('./logs-command.js')
       await printLogs(address, worker, given)

@@ -7,6 +7,7 @@ import { withChanges, type JsonObject } from '../common/merge-patch.js'
 import type { ErrorList, TaskDetails } from '../protocol/messages/api.js'
 import type { FromViewer, Look, ToViewer, Watched } from '../protocol/messages/watch.js'
 import { History } from './model/history.js'
+import { Lines } from './model/lines.js'
 import { Timeline } from './model/timeline.js'
 
 /** How often the scheduler is told that the page is still there. */
@@ -33,6 +34,7 @@ const encoder = new TextEncoder()
 class Store {
   readonly history = new History()
   readonly timeline = new Timeline()
+  readonly lines = new Lines()
   readonly #listeners = new Set<() => void>()
   #reading: Reading = { watched: undefined, errors: undefined, task: undefined, isLost: false, mayAct: false, atMs: 0 }
   #socket: WebSocket | undefined
@@ -99,6 +101,11 @@ class Store {
     this.#heardAtMs = performance.now()
     if (message.type === 'runs') {
       this.timeline.add(message.workers, message.leftOut)
+      return
+    }
+    if (message.type === 'logs') {
+      this.lines.add(message)
+      this.#set({ ...this.#reading })
       return
     }
     if (message.type === 'errors' || message.type === 'task') {

@@ -170,6 +170,12 @@ export const RUNS_INTERVAL_MS = 250
 export const MAX_RUNS_TOLD = 1_000
 /** What all workers together tell in that time and the status page is sent; what comes first. */
 export const MAX_RUNS_SHOWN = 4_000
+/** How often a worker tells what is logged, while somebody looks at that; and how many lines at once, of how many characters each. */
+export const LOGS_INTERVAL_MS = 250
+export const MAX_LINES_TOLD = 200
+export const MAX_LINE_CHARACTERS = 2_000
+/** The last lines of all workers that who looks at logs is sent, at first and then at once. */
+export const MAX_LINES_SHOWN = 1_000
 /** The latest functions, and of each worker the first running tasks, that the status page shows. */
 export const MAX_FUNCTIONS_SHOWN = 500
 export const MAX_RUNNING_SHOWN = 128

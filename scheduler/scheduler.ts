@@ -41,7 +41,7 @@ export async function startScheduler(given: SchedulerOptions): Promise<RunningSc
   const stream = new StatusStream({
     cluster: () => open().machine.watched(nowMs()),
     connections: () => open().sessions.connections,
-    watchRuns: (onRuns) => open().sessions.watchRuns(onRuns),
+    watch: (watcher) => open().sessions.watch(watcher),
     errors: () => open().machine.errorsOf(nowMs()),
     task: (key) => open().machine.detailsOf(nowMs(), key),
     nowMs,

@@ -11,7 +11,7 @@ import { CLIENT_SILENCE_MS, HANDSHAKE_TIMEOUT_MS, MAX_CONNECTIONS, MAX_LOOKERS_Q
 import { clientToScheduler, schedulerToClient } from '../protocol/messages/client.js'
 import type { ClientToScheduler, SchedulerToClient } from '../protocol/messages/client.js'
 import type { Hello, Role } from '../protocol/messages/handshake.js'
-import type { Runs } from '../protocol/messages/runs.js'
+import type { Logged, Runs } from '../protocol/messages/runs.js'
 import { schedulerToWorker, workerToScheduler } from '../protocol/messages/worker.js'
 import type { SchedulerToWorker, WorkerToScheduler } from '../protocol/messages/worker.js'
 import type { CloseReason, Connection, Handlers } from '../protocol/transport/connection.js'
@@ -34,6 +34,14 @@ import { answerViewer } from './viewers.js'
 
 const WORKER_GONE: CloseReason = Object.freeze({ code: 'closed', message: 'Its worker is gone.' })
 const STOPPED: CloseReason = Object.freeze({ code: 'ERR_HEDDLE_CLOSED', message: 'The scheduler was stopped.' })
+
+/** Who looks at workers, through what these tell only meanwhile. */
+export interface Watcher {
+  readonly onRuns?: ((worker: string, message: Runs) => void) | undefined
+  readonly onLogged?: ((worker: string, message: Logged) => void) | undefined
+}
+
+const NOBODY: Watcher = Object.freeze({})
 
 export interface SessionsOptions {
   readonly machine: SchedulerMachine
@@ -63,7 +71,7 @@ export class Sessions {
   /** Every connection past its handshake, workers that have not joined included. */
   readonly #open = new Set<Connection<SchedulerToClient> | Connection<SchedulerToWorker>>()
   readonly #switch = new RelaySwitch()
-  #onRuns: ((worker: string, message: Runs) => void) | undefined
+  #watcher: Watcher = NOBODY
   readonly #keep: NonNullable<SessionsOptions['keep']>
   /** Who waits for an answer: each has it by the end of the turn. */
   readonly #operators = new OpenQuestions<OperatorAnswer>()
@@ -127,10 +135,10 @@ export class Sessions {
     })
   }
 
-  /** Has every worker tell what its threads run, those that join later too; or no more, if `onRuns` is `undefined`. */
-  watchRuns(onRuns: ((worker: string, message: Runs) => void) | undefined): void {
-    this.#onRuns = onRuns
-    for (const worker of this.#workers.values()) worker.send({ type: 'watch-runs', isWatched: onRuns !== undefined })
+  /** Has every worker tell what `watcher` listens to, those that join later too, and nothing else any more. */
+  watch(watcher: Watcher): void {
+    this.#watcher = watcher
+    for (const worker of this.#workers.values()) worker.send(watchOf(watcher))
   }
 
   /** Does what somebody asks for who looks after the cluster; `undefined` when the scheduler stops instead. */
@@ -271,7 +279,8 @@ export class Sessions {
       const onMessage = (message: WorkerToScheduler): void => {
         if (message.type === 'relay-taken') this.#switch.onTaken(connection, message)
         else if (message.type === 'relay-frame') return
-        else if (message.type === 'runs') this.#onRuns?.(name, message)
+        else if (message.type === 'runs') this.#watcher.onRuns?.(name, message)
+        else if (message.type === 'logged') this.#watcher.onLogged?.(name, message)
         else if (worker !== undefined && message.type !== 'join') {
           this.#submit({ type: 'worker-message', worker, message, nowMs: this.nowMs })
         } else if (worker === undefined && message.type === 'join') {
@@ -280,7 +289,8 @@ export class Sessions {
           name = message.name
           this.#workers.set(worker, connection)
           this.#submit({ type: 'worker-joined', worker, join: message, nowMs: this.nowMs })
-          if (this.#onRuns !== undefined) connection.send({ type: 'watch-runs', isWatched: true })
+          const watch = watchOf(this.#watcher)
+          if (watch.runs || watch.logs) connection.send(watch)
           const { address, threads, pid } = message
           this.#log.info({ worker, name, address, threads, pid, peer: connection.peer }, 'worker joined')
         } else {
@@ -364,6 +374,10 @@ export class Sessions {
     if (code === 'closed') this.#log.info({ peer }, what)
     else this.#log.warn({ peer, code }, `${what}: ${message}`)
   }
+}
+
+function watchOf({ onRuns, onLogged }: Watcher): Extract<SchedulerToWorker, { readonly type: 'watch' }> {
+  return { type: 'watch', runs: onRuns !== undefined, logs: onLogged !== undefined }
 }
 
 /** Whoever may submit work may look on, too. */

@@ -17,7 +17,9 @@ import {
   type Watched,
 } from '../protocol/messages/watch.js'
 import type { Socket } from '../protocol/transport/socket.js'
+import { LatestLines } from './latest-lines.js'
 import { OwnHealth } from './own-health.js'
+import type { Watcher } from './sessions.js'
 
 const INTERVAL_MS = 250
 /** Errors, and a task, are told every so many times. */
@@ -29,6 +31,8 @@ interface Viewer {
   readonly mayAct: boolean
   /** It missed changes, or has none yet. */
   needsWhole: boolean
+  /** The same, of lines of logs. */
+  needsLines: boolean
   look: Look
   /** Of the task that is looked at. */
   key: string
@@ -38,8 +42,8 @@ interface Viewer {
 export interface StatusStreamOptions {
   readonly cluster: () => ClusterView
   readonly connections: () => number
-  /** Has workers tell what they run, or no more. */
-  readonly watchRuns: (onRuns: ((worker: string, runs: Runs) => void) | undefined) => void
+  /** Has workers tell what is looked at of them, and nothing else any more. */
+  readonly watch: (watcher: Watcher) => void
   readonly errors: () => ErrorList
   readonly task: (key: string) => TaskDetails | undefined
   readonly nowMs: () => number
@@ -51,7 +55,9 @@ export class StatusStream {
   #health: OwnHealth | undefined
   #last: Watched | undefined
   #timer: NodeJS.Timeout | undefined
-  #isWatchingRuns = false
+  /** What workers tell, because some viewer looks at it. */
+  #watched: { readonly runs: boolean; readonly logs: boolean } = { runs: false, logs: false }
+  readonly #lines = new LatestLines()
   #ticks = 0
   /** Told since the last tick. */
   #runs: RunsView[] = []
@@ -68,7 +74,14 @@ export class StatusStream {
 
   /** Sends the state now, and from now on what changes, until the browser goes away. */
   accept(socket: Socket, mayAct: boolean): void {
-    const viewer: Viewer = { mayAct, needsWhole: true, look: '', key: '', heardAtMs: this.#options.nowMs() }
+    const viewer: Viewer = {
+      mayAct,
+      needsWhole: true,
+      needsLines: true,
+      look: '',
+      key: '',
+      heardAtMs: this.#options.nowMs(),
+    }
     this.#viewers.set(socket, viewer)
     this.#health ??= new OwnHealth()
     this.#timer ??= setInterval(() => this.#tick(), INTERVAL_MS).unref()
@@ -93,9 +106,11 @@ export class StatusStream {
     }
     viewer.heardAtMs = this.#options.nowMs()
     const isNews = viewer.look !== words.look || viewer.key !== words.key
+    // At the next tick: what comes until then is sent with the rest, and once.
+    if (isNews) viewer.needsLines = true
     viewer.look = words.look
     viewer.key = words.key
-    this.#watchRunsIfAsked()
+    this.#watchWhatIsLookedAt()
     const details = isNews ? this.#detailsFor(viewer, new Map()) : undefined
     if (details !== undefined) socket.send(details)
   }
@@ -106,14 +121,19 @@ export class StatusStream {
     const changes = before && changesBetween(before as JsonObject, watched as JsonObject)
     const delta = changes && encode({ type: 'changes', changes })
     const runs = this.#takeRuns()
+    const lines = this.#takeLines()
     const details = this.#ticks++ % SLOW_TICKS === 0 ? new Map<string, Uint8Array>() : undefined
     for (const [socket, viewer] of this.#viewers) {
       if (this.#options.nowMs() - viewer.heardAtMs > VIEWER_SILENCE_MS) socket.terminate()
-      else if (socket.bufferedBytes > MAX_VIEWER_BYTES) viewer.needsWhole = true
+      else if (socket.bufferedBytes > MAX_VIEWER_BYTES) viewer.needsWhole = viewer.needsLines = true
       else {
         if (viewer.needsWhole) this.#sendWhole(socket, viewer, watched)
         else if (delta !== undefined) socket.send(delta)
         if (runs !== undefined && viewer.look === 'runs') socket.send(runs)
+        if (viewer.look === 'logs') {
+          if (viewer.needsLines) this.#sendAllLines(socket, viewer)
+          else if (lines !== undefined) socket.send(lines)
+        }
         const frame = details && this.#detailsFor(viewer, details)
         if (frame !== undefined) socket.send(frame)
       }
@@ -150,11 +170,28 @@ export class StatusStream {
     return frame
   }
 
-  #watchRunsIfAsked(): void {
-    const isAsked = [...this.#viewers.values()].some(({ look }) => look === 'runs')
-    if (isAsked === this.#isWatchingRuns) return
-    this.#isWatchingRuns = isAsked
-    this.#options.watchRuns(isAsked ? (worker, runs) => this.#onRuns(worker, runs) : undefined)
+  #watchWhatIsLookedAt(): void {
+    const looks = new Set(Array.from(this.#viewers.values(), ({ look }) => look))
+    const runs = looks.has('runs')
+    const logs = looks.has('logs')
+    if (runs === this.#watched.runs && logs === this.#watched.logs) return
+    this.#watched = { runs, logs }
+    if (!logs) this.#lines.clear()
+    this.#options.watch({
+      onRuns: runs ? (worker, told) => this.#onRuns(worker, told) : undefined,
+      onLogged: logs ? (worker, told) => this.#lines.add(worker, told) : undefined,
+    })
+  }
+
+  #sendAllLines(socket: Socket, viewer: Viewer): void {
+    viewer.needsLines = false
+    socket.send(encode({ type: 'logs', isWhole: true, lines: this.#lines.all, leftOut: 0 }))
+  }
+
+  #takeLines(): Uint8Array | undefined {
+    const { lines, leftOut } = this.#lines.take()
+    if (lines.length + leftOut === 0) return undefined
+    return encode({ type: 'logs', isWhole: false, lines, leftOut })
   }
 
   #onRuns(worker: string, { runs, running, moves, leftOut }: Runs): void {
@@ -176,7 +213,7 @@ export class StatusStream {
 
   #remove(socket: Socket): void {
     this.#viewers.delete(socket)
-    this.#watchRunsIfAsked()
+    this.#watchWhatIsLookedAt()
     if (this.#viewers.size > 0) return
     clearInterval(this.#timer)
     this.#timer = undefined

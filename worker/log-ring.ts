@@ -20,17 +20,34 @@ export class LogRing {
   /** Where the oldest line is. */
   #first = 0
   #characters = 0
+  #added = 0
+  /** Told of each line that is added. */
+  onLine: (() => void) | undefined
 
   add(line: KeptLine): void {
     this.#lines.push(line)
+    this.#added += 1
     this.#characters += sizeOf(line)
     while (this.#characters > MAX_LOG_BYTES || this.#lines.length - this.#first > MAX_LOG_LINES) {
       this.#characters -= sizeOf(this.#lines[this.#first]!)
       this.#first += 1
     }
-    if (this.#first < MAX_LOG_LINES) return
-    this.#lines = this.#lines.slice(this.#first)
-    this.#first = 0
+    if (this.#first >= MAX_LOG_LINES) {
+      this.#lines = this.#lines.slice(this.#first)
+      this.#first = 0
+    }
+    this.onLine?.()
+  }
+
+  /** How many lines there have been. */
+  get added(): number {
+    return this.#added
+  }
+
+  /** The lines after the first `added`, but for those that are not kept any more. */
+  since(added: number): readonly KeptLine[] {
+    const kept = this.#lines.length - this.#first
+    return this.#lines.slice(this.#lines.length - Math.min(kept, this.#added - added))
   }
 
   /** The oldest first. */

@@ -28,6 +28,7 @@ import type { BatchTask, WorkerInstruction } from './core/instructions.js'
 import { createWorkerMachine } from './core/machine.js'
 import { IoSlots } from './io-slots.js'
 import { keepingLog, LogRing } from './log-ring.js'
+import { LogWatch } from './log-watch.js'
 import { takeProfile } from './profiler.js'
 import { RunHistory } from './run-history.js'
 import { RunWatch } from './run-watch.js'
@@ -133,6 +134,7 @@ class Worker implements RunningWorker {
   readonly #kept = new LogRing()
   readonly #runs = new RunHistory()
   readonly #runWatch: RunWatch
+  readonly #logWatch: LogWatch
   readonly #history = new TaskHistory(this.#runs, this.#kept)
   readonly #scratch: ScratchFolder
   readonly #codes: CodeCache
@@ -190,6 +192,7 @@ class Worker implements RunningWorker {
       this.#submit(event)
     }
     this.#runWatch = new RunWatch({ history: this.#runs, send: (message) => this.#link.send(message) })
+    this.#logWatch = new LogWatch({ ring: this.#kept, send: (message) => this.#link.send(message) })
     const lanes = Array.from({ length: threads }, () => new LaneReader())
     this.#pool = createPool({
       worker: name,
@@ -442,9 +445,8 @@ class Worker implements RunningWorker {
       this.#relays.onMessage(message)
       return
     }
-    if (message.type === 'watch-runs') {
-      if (message.isWatched) this.#runWatch.start()
-      else this.#runWatch.stop()
+    if (message.type === 'watch') {
+      this.#watch(message)
       return
     }
     if (message.type === 'tell-of-task') {
@@ -461,9 +463,17 @@ class Worker implements RunningWorker {
     this.#submit({ type: 'scheduler-message', message })
   }
 
+  /** For people who look at what the threads do, and at what is logged. */
+  #watch({ runs, logs }: { readonly runs: boolean; readonly logs: boolean }): void {
+    if (runs) this.#runWatch.start()
+    else this.#runWatch.stop()
+    if (logs) this.#logWatch.start()
+    else this.#logWatch.stop()
+  }
+
   #onSchedulerLost({ message }: CloseReason): void {
     this.#relays.close('The connection to the scheduler is gone.')
-    this.#runWatch.stop()
+    this.#watch({ runs: false, logs: false })
     this.#schedulers += 1
     if (this.#stopped.signal.aborted) return
     this.#submit({ type: 'scheduler-lost' })
@@ -594,7 +604,7 @@ class Worker implements RunningWorker {
   }
 
   async #close(): Promise<void> {
-    this.#runWatch.stop()
+    this.#watch({ runs: false, logs: false })
     this.#stopped.abort()
     this.#loop.stop()
     clearInterval(this.#heartbeat)

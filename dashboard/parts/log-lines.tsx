@@ -1,4 +1,4 @@
-/** Lines of logs, the oldest first. */
+/** Lines of logs, in the order they are given. */
 import type { JSX } from 'preact'
 import type { TaskHistory } from '../../protocol/messages/api.js'
 import { hrefOf } from './task-link.js'

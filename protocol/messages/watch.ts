@@ -100,18 +100,31 @@ export type Watched = {
 /** What the threads of one worker did since the last such message; `nowMs` is when it was told, on the scheduler's clock. */
 export type RunsView = Omit<Runs, 'type'> & { readonly worker: string; readonly nowMs: number }
 
+/** A line that a worker logged, or that a task printed there. */
+export type LineView = {
+  readonly worker: string
+  /** In milliseconds since 1970, by the worker's clock. */
+  readonly atMs: number
+  readonly level: 'info' | 'warn' | 'error'
+  readonly text: string
+  /** The key of the task that printed it. */
+  readonly task?: string
+}
+
 export type ToViewer =
   /** `mayAct`: whoever looks may change something, too, and not only look. */
   | { readonly type: 'whole'; readonly mayAct: boolean; readonly watched: Watched }
   | { readonly type: 'changes'; readonly changes: Changes }
   /** To those who look at the task stream. */
   | { readonly type: 'runs'; readonly workers: readonly RunsView[]; readonly leftOut: number }
+  /** To those who look at logs: what is new, or first all that is kept. So many more were left out for being too many. */
+  | { readonly type: 'logs'; readonly isWhole: boolean; readonly lines: readonly LineView[]; readonly leftOut: number }
   /** To those who look at errors, and at one task, once a second; `null` when there is no task of that key. */
   | { readonly type: 'errors'; readonly errors: ErrorList }
   | { readonly type: 'task'; readonly key: string; readonly task: TaskDetails | null }
 
 /** Which of the views that take more than the state is looked at. */
-export const LOOKS = ['', 'runs', 'errors', 'task'] as const
+export const LOOKS = ['', 'runs', 'logs', 'errors', 'task'] as const
 export type Look = (typeof LOOKS)[number]
 
 /** Said at once, when another view is looked at, and every few seconds: a page that is silent for long is gone. */

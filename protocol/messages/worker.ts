@@ -21,7 +21,7 @@ import { amounts } from './needs.js'
 import { fromSwitch, toSwitch } from './relay.js'
 import { takeProfile } from './profile.js'
 import { tell, tellOfTask, told } from './report.js'
-import { runs, watchRuns } from './runs.js'
+import { logged, runs, watch } from './runs.js'
 import { workerDeath } from './worker-death.js'
 
 /** The worker's first message. `address` is where its peers and clients fetch values; empty when it does not listen. */
@@ -182,6 +182,7 @@ export const workerToScheduler = union([
   taskProgressed,
   told,
   runs,
+  logged,
   tasksSuspended,
   tasksResumed,
   ...toSwitch,
@@ -314,7 +315,7 @@ export const schedulerToWorker = union([
   tell,
   takeProfile,
   tellOfTask,
-  watchRuns,
+  watch,
   ...fromSwitch,
 ])
 export type SchedulerToWorker = Infer<typeof schedulerToWorker>

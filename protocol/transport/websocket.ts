@@ -21,6 +21,10 @@ const { WebSocket, WebSocketServer } = requirePackage('ws') as typeof Ws
 export interface DialOptions {
   /** Shown to the server in a header; never part of an address or of an error. */
   readonly token?: string | undefined
+  /** Where on the server; not where clients and workers connect, if it is given. */
+  readonly path?: string
+  /** Larger frames are refused. Default: what clients and workers send each other at most. */
+  readonly maxFrameBytes?: number
   readonly timeoutMs?: number
   readonly signal?: AbortSignal | undefined
   /** Large frames will come over it, which are read straight to where they are wanted. Changes nothing for `wss:`. */
@@ -71,10 +75,15 @@ export async function dial(address: string, options: DialOptions = {}): Promise<
   }
 }
 
-function newWebSocket(address: string, { token, tls }: DialOptions, bulk: Bulk | undefined): Ws.WebSocket {
+function newWebSocket(
+  address: string,
+  { token, tls, path, maxFrameBytes }: DialOptions,
+  bulk: Bulk | undefined,
+): Ws.WebSocket {
   checkAddress(address)
   const options: Ws.ClientOptions = {
     ...COMMON_OPTIONS,
+    ...(maxFrameBytes !== undefined && { maxPayload: maxFrameBytes }),
     ...tls,
     // Of the ways to call it, `ws` knows this one.
     ...(bulk && { createConnection: ((to: NetConnectOpts) => bulk.connect(to)) as typeof connectTcp }),
@@ -85,7 +94,7 @@ function newWebSocket(address: string, { token, tls }: DialOptions, bulk: Bulk |
     generateMask: (mask) => mask.fill(0),
   }
   try {
-    return new WebSocket(address, options)
+    return new WebSocket(path === undefined ? address : new URL(path, address), options)
   } catch {
     // The address is good, so it is the header. The cause may hold the token: it is not passed on.
     throw new HeddleError('ERR_HEDDLE_INVALID_OPTION', 'The token has characters that no HTTP header may have.')
@@ -156,7 +165,9 @@ function refusal(address: string, statusCode: number): HeddleError {
     return new AuthenticationError(`${address} refused the token; give the one its scheduler was started with.`)
   }
   if (statusCode === 403) {
-    return new AuthenticationError(`${address} refuses connections under that host name; use one it listens on.`)
+    return new AuthenticationError(
+      `${address} refuses this connection; use a host name it listens on, and a token that is for this.`,
+    )
   }
   const message = `${address} answered with HTTP status ${statusCode}; check that it is a heddle scheduler.`
   return new SchedulerUnreachableError(message, { retryable: statusCode >= 500 })

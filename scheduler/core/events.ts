@@ -6,7 +6,7 @@ import type { LookersQuestion } from './views/inquiry.js'
 import type { OperatorAction } from './views/on-operator.js'
 
 /** What goes through a relay, and what is for people who look, is passed on by the shell and never gets here. */
-type Passed = 'relay-frame' | 'relay-taken' | 'runs'
+type Passed = 'relay-frame' | 'relay-taken' | 'runs' | 'logged'
 export type HeardFromClient = Exclude<ClientToScheduler, { readonly type: Passed }>
 export type HeardFromWorker = Exclude<WorkerToScheduler, { readonly type: Passed }>
 

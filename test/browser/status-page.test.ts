@@ -17,7 +17,7 @@ import { TemporaryFolder } from '../support/temporary-folder.js'
 import { layoutFaults, LOOKS, noBrowser, TestBrowser, type Look } from './browser.js'
 import { joinManyWorkers } from './many-workers.js'
 
-const VIEWS = ['overview', 'workers', 'stream', 'functions', 'errors', 'scheduler'] as const
+const VIEWS = ['overview', 'workers', 'stream', 'functions', 'errors', 'logs', 'scheduler'] as const
 const PICTURES = path.join(PROJECT, 'docs/images')
 
 suite('the status page in a browser', { skip: noBrowser() }, () => {
@@ -201,6 +201,42 @@ suite('the status page in a browser', { skip: noBrowser() }, () => {
     await page.close()
   })
 
+  test('logs come as they are written, are found by worker and text, and stand still to be read', async () => {
+    await using cluster = await LocalCluster.start({ workers: 2, threadsPerWorker: 1, logLevel: 'error' })
+    await using client = await connect(cluster)
+    const say = (words: string): void => console.warn(words)
+    const page = await browser.open(`${cluster.statusPage}#/logs`)
+    await page.getByText('worker joined').first().waitFor()
+    const spoken = client.with({ workers: ['local-1'] }).submit(say, 'The loom is dressed.')
+    await page.getByText('The loom is dressed.').waitFor()
+    await client
+      .with({ workers: ['local-2'] })
+      .submit(say, 'A thread is torn.')
+      .result()
+    await page.getByText('A thread is torn.').waitFor()
+    await page.getByRole('searchbox', { name: 'Find in the lines' }).fill('LOOM')
+    await until(page, 'document.querySelectorAll(".log li").length === 1')
+    await page.getByRole('searchbox', { name: 'Find in the lines' }).fill('')
+    await page.getByRole('combobox').selectOption('local-2')
+    assert.deepEqual(
+      [await page.getByText('A thread is torn.').count(), await page.getByText('The loom is dressed.').count()],
+      [1, 0],
+    )
+    await page.getByRole('button', { name: 'Stop here' }).click()
+    await client
+      .with({ workers: ['local-2'] })
+      .submit(say, 'It is tied again.')
+      .result()
+    await page.getByText('stopped, 1 newer line').waitFor()
+    assert.equal(await page.getByText('It is tied again.').count(), 0)
+    await page.getByRole('button', { name: 'Go on' }).click()
+    await page.getByText('It is tied again.').waitFor()
+    await page.getByRole('combobox').selectOption('')
+    await page.getByRole('link', { name: spoken.key }).click()
+    await page.getByRole('heading', { name: spoken.key }).waitFor()
+    await page.close()
+  })
+
   test('it is used by keyboard: the views are links, and the heading of the chosen one has the focus', async () => {
     await using cluster = await LocalCluster.start({ workers: 1, threadsPerWorker: 1, logLevel: 'error' })
     const page = await browser.open(cluster.statusPage)
@@ -237,7 +273,9 @@ suite('the status page in a browser', { skip: noBrowser() }, () => {
 
   async function picture(page: Page, view: string, { scheme, width }: Look): Promise<void> {
     mkdirSync(PICTURES, { recursive: true })
-    await page.screenshot({ path: path.join(PICTURES, `${view}-${scheme}-${width}.png`), fullPage: true })
+    // Of lines there is no end.
+    const fullPage = view !== 'logs'
+    await page.screenshot({ path: path.join(PICTURES, `${view}-${scheme}-${width}.png`), fullPage })
   }
 
   async function checkLayout(page: Page, view: string): Promise<void> {
@@ -271,6 +309,8 @@ function work(client: Client): void {
       const end = performance.now() + 40 + (n % 7) * 20
       while (performance.now() < end);
       if (n % 37 === 5) throw new Error(`photo-${n}.jpg is no photograph`)
+      if (n % 11 === 0) console.log(`resized photo-${n}.jpg to 1600 × 1067`)
+      if (n % 53 === 0) console.warn(`photo-${n}.jpg has no date; took that of its file`)
       return new Uint8Array(200_000 + n)
     },
     Array.from({ length: 4_000 }, (_, n) => n),

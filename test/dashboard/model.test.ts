@@ -1,13 +1,14 @@
 /** What the status page says, apart from how it looks. */
 import assert from 'node:assert/strict'
 import test from 'node:test'
+import { Lines, linesWith } from '../../dashboard/model/lines.js'
 import { History, memoryOf } from '../../dashboard/model/history.js'
 import { problemsOf } from '../../dashboard/model/problems.js'
 import { progressOf } from '../../dashboard/model/progress.js'
 import { withoutOurFrames } from '../../dashboard/model/stack.js'
 import { compact } from '../../dashboard/model/words.js'
 import type { StateCounts } from '../../protocol/messages/status.js'
-import type { ClusterView, FunctionView, Watched, WorkerView } from '../../protocol/messages/watch.js'
+import type { ClusterView, FunctionView, LineView, Watched, WorkerView } from '../../protocol/messages/watch.js'
 
 const NO_TASKS: StateCounts = {
   waiting: 0,
@@ -169,4 +170,20 @@ test('a stack is shown without the frames that are the same for every task', () 
     '    at async onMessage (/app/node_modules/piscina/dist/worker.js:180:22)',
   ]
   assert.equal(withoutOurFrames(stack.join('\n')), stack.slice(0, 2).join('\n'))
+})
+
+test('lines of logs are kept by time, the newest first, and found by worker and text', () => {
+  const line = (worker: string, atMs: number, text: string): LineView => ({ worker, atMs, level: 'info', text })
+  const lines = new Lines(3)
+  lines.add({ type: 'logs', isWhole: true, lines: [line('a', 1, 'one'), line('a', 3, 'three')], leftOut: 0 })
+  lines.add({ type: 'logs', isWhole: false, lines: [line('b', 2, 'two'), line('b', 4, 'Four')], leftOut: 7 })
+  assert.deepEqual(
+    lines.all.map(({ text }) => text),
+    ['Four', 'three', 'two'],
+  )
+  assert.equal(lines.leftOut, 7)
+  assert.deepEqual(linesWith(lines.all, 'b', 'o'), [line('b', 4, 'Four'), line('b', 2, 'two')])
+  assert.deepEqual(linesWith(lines.all, '', ' four '), [line('b', 4, 'Four')])
+  lines.add({ type: 'logs', isWhole: true, lines: [], leftOut: 0 })
+  assert.deepEqual([lines.all.length, lines.leftOut], [0, 0])
 })

@@ -6,7 +6,8 @@ import test from 'node:test'
 import { connect } from '../../client/connect.js'
 import type { Trace } from '../../client/index.js'
 import { LocalCluster } from '../../deploy/local-cluster.js'
-import { run } from '../cli/command.js'
+import { Command, run } from '../cli/command.js'
+import { eventually } from '../support/eventually.js'
 import { TemporaryFolder } from '../support/temporary-folder.js'
 
 test('logs, timeline and dump tell what tasks did', async () => {
@@ -62,4 +63,38 @@ test('logs, timeline and dump tell what tasks did', async () => {
   }
   assert.equal(scheduler.workers.length, 2)
   await assert.rejects(client.dump(''), { code: 'ERR_HEDDLE_INVALID_OPTION' })
+})
+
+test('logs are followed: the last lines first, and then what comes, of one worker if it is named', async () => {
+  await using cluster = await LocalCluster.start({ workers: 2, threadsPerWorker: 1, logLevel: 'error' })
+  await using client = await connect(cluster)
+  const speak = (word: string): void => console.log(`I say ${word}`)
+  await client.submit(speak, 'before').result()
+  await using all = new Command(['logs', cluster.address, '--follow', '--json'])
+  await eventually('the last lines', () => all.stdout.includes('I say before'))
+  await using one = new Command(['logs', cluster.address, 'local-2', '-f'])
+  const spoken = client.with({ workers: ['local-2'] }).submit(speak, 'after')
+  await spoken.result()
+  await client
+    .with({ workers: ['local-1'] })
+    .submit(speak, 'elsewhere')
+    .result()
+  await eventually('new lines', () => all.stdout.includes('I say elsewhere') && one.stdout.includes('I say after'))
+  const lines = all.stdout.trim().split('\n')
+  const said = lines.map((line) => JSON.parse(line) as { text: string; task: string; worker: string })
+  const after = said.filter(({ text }) => text === 'I say after')
+  assert.deepEqual(
+    after.map(({ task, worker }) => [task, worker]),
+    [[spoken.key, 'local-2']],
+  )
+  assert.doesNotMatch(one.stdout, /elsewhere/)
+  for (const { process: child, ended } of [all, one]) {
+    child.kill('SIGTERM')
+    assert.equal(await ended, 0)
+  }
+  const wrong = await run(['logs', cluster.address, 'absent', '--follow'])
+  assert.deepEqual(
+    [wrong.code, wrong.stderr],
+    [2, 'heddle: There is no worker "absent"; "heddle status" lists them.\n'],
+  )
 })

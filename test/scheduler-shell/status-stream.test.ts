@@ -2,11 +2,11 @@
 import assert from 'node:assert/strict'
 import test, { type TestContext } from 'node:test'
 import { withChanges, type JsonObject } from '../../common/merge-patch.js'
-import { MAX_VIEWER_BYTES, VIEWER_SILENCE_MS } from '../../protocol/limits.js'
-import type { Runs } from '../../protocol/messages/runs.js'
+import { MAX_LINES_SHOWN, MAX_VIEWER_BYTES, VIEWER_SILENCE_MS } from '../../protocol/limits.js'
 import type { ClusterView, ToViewer, Watched } from '../../protocol/messages/watch.js'
 import { memoryPair } from '../../protocol/transport/memory.js'
 import type { Socket } from '../../protocol/transport/socket.js'
+import type { Watcher } from '../../scheduler/sessions.js'
 import { StatusStream } from '../../scheduler/status-stream.js'
 import { createMachine } from '../../scheduler/scheduler.js'
 
@@ -16,7 +16,7 @@ const INTERVAL_MS = 250
 function start(context: TestContext) {
   context.mock.timers.enable({ apis: ['setInterval'] })
   const machine = createMachine()
-  const seen = { looks: 0, nowMs: 1_000, onRuns: undefined as ((worker: string, runs: Runs) => void) | undefined }
+  const seen = { looks: 0, nowMs: 1_000, watcher: {} as Watcher }
   const cluster = (): ClusterView => {
     seen.looks++
     return { ...machine.watched(seen.nowMs), clients: seen.looks }
@@ -24,7 +24,7 @@ function start(context: TestContext) {
   const stream = new StatusStream({
     cluster,
     connections: () => 0,
-    watchRuns: (onRuns) => void (seen.onRuns = onRuns),
+    watch: (watcher) => void (seen.watcher = watcher),
     errors: () => machine.errorsOf(seen.nowMs),
     task: (key) => machine.detailsOf(seen.nowMs, key),
     nowMs: () => seen.nowMs,
@@ -138,7 +138,7 @@ test('a page that says nothing for long is gone, and one that does stays', async
 test('workers tell what they run while somebody looks at that, and only those who do are sent it', async (context) => {
   const { stream, seen, pass } = start(context)
   const [looking, other] = [look(stream), look(stream)]
-  const watcher = (): typeof seen.onRuns => seen.onRuns
+  const watcher = (): Watcher['onRuns'] => seen.watcher.onRuns
   await pass()
   assert.equal(watcher(), undefined)
   looking.socket.send(Buffer.from('{"type":"here","look":"runs","key":""}'))
@@ -159,6 +159,50 @@ test('workers tell what they run while somebody looks at that, and only those wh
   looking.socket.close()
   await delivered()
   assert.equal(watcher(), undefined)
+})
+
+test('lines of logs come as they are told, all that are kept first, and only while somebody looks at them', async (context) => {
+  const { stream, seen, pass } = start(context)
+  const lookAtLogs = async () => {
+    const viewer = look(stream)
+    viewer.socket.send(Buffer.from('{"type":"here","look":"logs","key":""}'))
+    await delivered()
+    return viewer
+  }
+  const tell = (worker: string, texts: readonly string[], isBacklog = false, leftOut = 0): void => {
+    const lines = texts.map((text, atMs) => ({ atMs: atMs + 1, level: 'info', text, task: undefined }) as const)
+    seen.watcher.onLogged?.(worker, { type: 'logged', isBacklog, lines, leftOut })
+  }
+  const toldTo = ({ messages }: ReturnType<typeof look>) =>
+    messages.flatMap((message) =>
+      message.type === 'logs' ? [[message.isWhole, message.lines.map(({ text }) => text), message.leftOut]] : [],
+    )
+  const first = await lookAtLogs()
+  tell('alice', ['a', 'b'], true)
+  await pass()
+  tell('bob', ['c'])
+  await pass()
+  await pass()
+  assert.deepEqual(toldTo(first), [
+    [true, ['a', 'b'], 0],
+    [false, ['c'], 0],
+  ])
+  const second = await lookAtLogs()
+  tell('bob', ['d'], false, 3)
+  tell('alice', ['a', 'b'], true) // It comes back, and tells again what is known.
+  await pass()
+  assert.deepEqual(toldTo(second), [[true, ['a', 'b', 'c', 'd'], 0]])
+  assert.deepEqual(toldTo(first).at(-1), [false, ['d'], 3])
+  tell(
+    'bob',
+    Array.from({ length: MAX_LINES_SHOWN + 5 }, (_, n) => String(n)),
+  )
+  await pass()
+  const [isWhole, lines, leftOut] = toldTo(second).at(-1)!
+  assert.deepEqual([isWhole, (lines as string[]).length, leftOut], [false, MAX_LINES_SHOWN, 5])
+  for (const { socket } of [first, second]) socket.close()
+  await delivered()
+  assert.equal(seen.watcher.onLogged, undefined)
 })
 
 test('a page that says what no page of ours says is closed', async (context) => {

@@ -265,7 +265,8 @@ export class SimulatedScheduler {
     const worker = workerId(this.#nextId++)
     const loop = this.#loop
     const receive = (message: WorkerToScheduler): void => {
-      if (message.type === 'relay-frame' || message.type === 'relay-taken' || message.type === 'runs') return
+      if (message.type === 'relay-frame' || message.type === 'relay-taken') return
+      if (message.type === 'runs' || message.type === 'logged') return
       if (message.type === 'join') loop.submit({ type: 'worker-joined', worker, join: message })
       else loop.submit({ type: 'worker-message', worker, message })
     }

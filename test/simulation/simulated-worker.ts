@@ -259,7 +259,7 @@ export class SimulatedWorker {
         for (const message of messages) {
           if (message.type === 'joined') this.#firstArray = message.firstArray
           if (isFromSwitch(message)) this.#relays.receive(message)
-          else if (message.type !== 'watch-runs' && message.type !== 'tell-of-task') {
+          else if (message.type !== 'watch' && message.type !== 'tell-of-task') {
             if (message.type === 'recall') this.#world.counts.recalled += message.tasks.length
             this.#loop.submit({ type: 'scheduler-message', message })
           }

@@ -21,7 +21,7 @@ export interface Outcomes {
 }
 
 /** Messages about relays are the business of the shell's link, and those about who looks that of the shell. */
-export type Heard = Exclude<SchedulerToWorker, FromSwitch | { readonly type: 'watch-runs' | 'tell-of-task' }>
+export type Heard = Exclude<SchedulerToWorker, FromSwitch | { readonly type: 'watch' | 'tell-of-task' }>
 
 export type WorkerEvent = { readonly nowMs: number } &
   /** What the scheduler says, in order, `joined` first. */
