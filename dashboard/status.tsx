@@ -7,6 +7,7 @@ import { counted } from './model/words.js'
 import { store, useReading } from './store.js'
 import { Errors } from './views/errors.js'
 import { Functions } from './views/functions.js'
+import { Graph } from './views/graph.js'
 import { Logs } from './views/logs.js'
 import { Overview } from './views/overview.js'
 import { Scheduler } from './views/scheduler.js'
@@ -25,6 +26,7 @@ const VIEWS: readonly View[] = [
   { name: 'workers', title: 'Workers', show: Workers },
   { name: 'stream', title: 'Task stream', show: Stream },
   { name: 'functions', title: 'Functions', show: Functions },
+  { name: 'graph', title: 'Graph', show: Graph },
   { name: 'errors', title: 'Errors', show: Errors },
   { name: 'logs', title: 'Logs', show: Logs },
   { name: 'scheduler', title: 'Scheduler', show: Scheduler },

@@ -5,7 +5,7 @@
 import { useEffect, useState } from 'preact/hooks'
 import { withChanges, type JsonObject } from '../common/merge-patch.js'
 import type { ErrorList, TaskDetails } from '../protocol/messages/api.js'
-import type { FromViewer, Look, ToViewer, Watched } from '../protocol/messages/watch.js'
+import type { FromViewer, Look, TaskGraph, ToViewer, Watched } from '../protocol/messages/watch.js'
 import { History } from './model/history.js'
 import { Lines } from './model/lines.js'
 import { Timeline } from './model/timeline.js'
@@ -23,6 +23,7 @@ export interface Reading {
   readonly mayAct: boolean
   /** Of the view that is looked at; `undefined` before the first answer. */
   readonly errors: ErrorList | undefined
+  readonly graph: TaskGraph | undefined
   readonly task: { readonly key: string; readonly task: TaskDetails | null } | undefined
   /** Of the page’s clock, when `watched` was sent. */
   readonly atMs: number
@@ -36,7 +37,15 @@ class Store {
   readonly timeline = new Timeline()
   readonly lines = new Lines()
   readonly #listeners = new Set<() => void>()
-  #reading: Reading = { watched: undefined, errors: undefined, task: undefined, isLost: false, mayAct: false, atMs: 0 }
+  #reading: Reading = {
+    watched: undefined,
+    errors: undefined,
+    graph: undefined,
+    task: undefined,
+    isLost: false,
+    mayAct: false,
+    atMs: 0,
+  }
   #socket: WebSocket | undefined
   #heardAtMs = 0
   #look: Look = ''
@@ -108,8 +117,16 @@ class Store {
       this.#set({ ...this.#reading })
       return
     }
-    if (message.type === 'errors' || message.type === 'task') {
-      this.#set({ ...this.#reading, ...(message.type === 'errors' ? { errors: message.errors } : { task: message }) })
+    if (message.type === 'errors') {
+      this.#set({ ...this.#reading, errors: message.errors })
+      return
+    }
+    if (message.type === 'graph') {
+      this.#set({ ...this.#reading, graph: message.graph })
+      return
+    }
+    if (message.type === 'task') {
+      this.#set({ ...this.#reading, task: message })
       return
     }
     const watched = this.#watchedAfter(message)

@@ -170,6 +170,8 @@ export const RUNS_INTERVAL_MS = 250
 export const MAX_RUNS_TOLD = 1_000
 /** What all workers together tell in that time and the status page is sent; what comes first. */
 export const MAX_RUNS_SHOWN = 4_000
+/** So many tasks are told one by one to who looks at the graph; of more only their functions. */
+export const MAX_GRAPH_TASKS = 300
 /** How often a worker tells what is logged, while somebody looks at that; and how many lines at once, of how many characters each. */
 export const LOGS_INTERVAL_MS = 250
 export const MAX_LINES_TOLD = 200

@@ -43,6 +43,7 @@ export async function startScheduler(given: SchedulerOptions): Promise<RunningSc
     connections: () => open().sessions.connections,
     watch: (watcher) => open().sessions.watch(watcher),
     errors: () => open().machine.errorsOf(nowMs()),
+    graph: () => open().machine.taskGraphOf(nowMs()),
     task: (key) => open().machine.detailsOf(nowMs(), key),
     nowMs,
   })

@@ -13,6 +13,7 @@ import {
   type FromViewer,
   type Look,
   type RunsView,
+  type TaskGraph,
   type ToViewer,
   type Watched,
 } from '../protocol/messages/watch.js'
@@ -22,7 +23,7 @@ import { OwnHealth } from './own-health.js'
 import type { Watcher } from './sessions.js'
 
 const INTERVAL_MS = 250
-/** Errors, and a task, are told every so many times. */
+/** Errors, the graph, and a task, are told every so many times. */
 const SLOW_TICKS = 4
 /** All that a page has to say. */
 const MAX_WORDS_BYTES = 8_192
@@ -45,6 +46,7 @@ export interface StatusStreamOptions {
   /** Has workers tell what is looked at of them, and nothing else any more. */
   readonly watch: (watcher: Watcher) => void
   readonly errors: () => ErrorList
+  readonly graph: () => TaskGraph
   readonly task: (key: string) => TaskDetails | undefined
   readonly nowMs: () => number
 }
@@ -157,14 +159,14 @@ export class StatusStream {
 
   /** What a viewer looks at beside the state; worked out once for all who look at the same, who have it in `known`. */
   #detailsFor({ look, key }: Viewer, known: Map<string, Uint8Array>): Uint8Array | undefined {
-    if (look !== 'errors' && look !== 'task') return undefined
+    if (look !== 'errors' && look !== 'graph' && look !== 'task') return undefined
     const name = `${look} ${key}`
     let frame = known.get(name)
     if (frame === undefined) {
-      const { errors, task } = this.#options
-      frame = encode(
-        look === 'errors' ? { type: look, errors: errors() } : { type: look, key, task: task(key) ?? null },
-      )
+      const { errors, graph, task } = this.#options
+      if (look === 'errors') frame = encode({ type: look, errors: errors() })
+      else if (look === 'graph') frame = encode({ type: look, graph: graph() })
+      else frame = encode({ type: look, key, task: task(key) ?? null })
       known.set(name, frame)
     }
     return frame

@@ -47,6 +47,8 @@ export type FunctionView = {
   readonly finished: number
   readonly failed: number
   readonly meanMs: number
+  /** How many inputs its tasks have, by the function that these are of. */
+  readonly inputs: Readonly<Record<string, number>>
 }
 
 export type ClusterView = {
@@ -100,6 +102,17 @@ export type Watched = {
 /** What the threads of one worker did since the last such message; `nowMs` is when it was told, on the scheduler's clock. */
 export type RunsView = Omit<Runs, 'type'> & { readonly worker: string; readonly nowMs: number }
 
+export type GraphTask = {
+  readonly key: string
+  readonly function: string
+  readonly state: keyof StateCounts
+  /** Their places in the list. */
+  readonly inputs: readonly number[]
+}
+
+/** All tasks, if they are few enough. */
+export type TaskGraph = { readonly count: number; readonly tasks: readonly GraphTask[] | null }
+
 /** A line that a worker logged, or that a task printed there. */
 export type LineView = {
   readonly worker: string
@@ -121,10 +134,12 @@ export type ToViewer =
   | { readonly type: 'logs'; readonly isWhole: boolean; readonly lines: readonly LineView[]; readonly leftOut: number }
   /** To those who look at errors, and at one task, once a second; `null` when there is no task of that key. */
   | { readonly type: 'errors'; readonly errors: ErrorList }
+  /** The same to those who look at the graph. */
+  | { readonly type: 'graph'; readonly graph: TaskGraph }
   | { readonly type: 'task'; readonly key: string; readonly task: TaskDetails | null }
 
 /** Which of the views that take more than the state is looked at. */
-export const LOOKS = ['', 'runs', 'logs', 'errors', 'task'] as const
+export const LOOKS = ['', 'runs', 'logs', 'errors', 'graph', 'task'] as const
 export type Look = (typeof LOOKS)[number]
 
 /** Said at once, when another view is looked at, and every few seconds: a page that is silent for long is gone. */

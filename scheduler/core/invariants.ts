@@ -406,7 +406,20 @@ function checkCounts(state: SchedulerState, tasks: ReadonlySet<Task>): void {
       }
     }
   }
+  const inputs = new Map<FunctionStatistics, number>()
+  for (const task of tasks) {
+    if (task.producer !== undefined) continue
+    const { statistics } = task.template
+    inputs.set(statistics, (inputs.get(statistics) ?? 0) + task.inputs.length)
+  }
   for (const statistics of state.functions.values()) {
+    const linked = [...statistics.inputs.values()]
+    assert(
+      linked.every((count) => count > 0),
+      `${statistics.name} takes values of a function of which it takes none`,
+    )
+    const all = linked.reduce((sum, count) => sum + count, 0)
+    assert(all === (inputs.get(statistics) ?? 0), `${statistics.name} counts ${all} inputs`)
     const counts = countOf(statistics)
     for (const type of Object.keys(counts) as TaskState['type'][]) {
       assert(

@@ -7,7 +7,7 @@ import type { TaskId } from '../../protocol/ids.js'
 import type { ClusterOverview, ErrorList, FunctionList, TaskDetails } from '../../protocol/messages/api.js'
 import type { Explanation } from '../../protocol/messages/explanation.js'
 import type { ClusterStatus } from '../../protocol/messages/status.js'
-import type { ClusterView } from '../../protocol/messages/watch.js'
+import type { ClusterView, TaskGraph } from '../../protocol/messages/watch.js'
 import { nextAbsenceMs, nextOverdue } from './clients/absence.js'
 import type { SchedulerEvent } from './events.js'
 import { detailsOf } from './views/details.js'
@@ -41,6 +41,7 @@ import { makeCopies } from './data/replication.js'
 import { placeScatters } from './data/scatter.js'
 import { createState, type SchedulerConfig, type SchedulerState } from './state.js'
 import { statusOf } from './views/status.js'
+import { taskGraphOf } from './views/task-graph.js'
 import { watchedCluster } from './views/watch.js'
 
 const NOTHING: readonly SchedulerInstruction[] = Object.freeze([])
@@ -190,6 +191,8 @@ export interface SchedulerMachine {
   explain(nowMs: number, task: TaskId, key: string): Explanation
   /** What the status page shows. */
   watched(nowMs: number): ClusterView
+  /** All tasks one by one, if they are few. */
+  taskGraphOf(nowMs: number): TaskGraph
   /** Applies what another scheduler kept: in order, before any event. */
   replay(record: JournalRecord): void
   /** All of that was replayed: from now on events may come. */
@@ -217,6 +220,7 @@ export function createSchedulerMachine(config: SchedulerConfig): SchedulerMachin
     detailsOf: (nowMs, key) => detailsOf(at(nowMs), key),
     explain: (nowMs, task, key) => explain(at(nowMs), task, key),
     watched: (nowMs) => watchedCluster(at(nowMs)),
+    taskGraphOf: (nowMs) => taskGraphOf(at(nowMs)),
     replay: (record) => replay(state, record),
     endReplay: (nowMs) => endReplay(state, nowMs),
     snapshot: () => snapshotOf(state),

@@ -17,7 +17,7 @@ import { TemporaryFolder } from '../support/temporary-folder.js'
 import { layoutFaults, LOOKS, noBrowser, TestBrowser, type Look } from './browser.js'
 import { joinManyWorkers } from './many-workers.js'
 
-const VIEWS = ['overview', 'workers', 'stream', 'functions', 'errors', 'logs', 'scheduler'] as const
+const VIEWS = ['overview', 'workers', 'stream', 'functions', 'graph', 'errors', 'logs', 'scheduler'] as const
 const PICTURES = path.join(PROJECT, 'docs/images')
 
 suite('the status page in a browser', { skip: noBrowser() }, () => {
@@ -198,6 +198,36 @@ suite('the status page in a browser', { skip: noBrowser() }, () => {
     })()`)
     context.diagnostic(`a frame of the task stream with 100,000 bars is drawn in ${Number(drawnInMs).toFixed(1)} ms`)
     assert.deepEqual(await layoutFaults(page), [])
+    await page.close()
+  })
+
+  test('the graph shows functions, what one of them takes values of, and single tasks while they are few', async () => {
+    await using cluster = await LocalCluster.start({ workers: 1, threadsPerWorker: 1, logLevel: 'error' })
+    await using client = await connect(cluster)
+    const page = await browser.open(`${cluster.statusPage}#/graph`)
+    await page.getByText('No task was submitted yet').waitFor()
+    const spun = client.map(
+      function spin(n: number) {
+        return n
+      },
+      [1, 2, 3],
+    )
+    const woven = client.submit(function weave(threads: number[]) {
+      return threads.length
+    }, spun)
+    await woven.result()
+    await page.getByRole('button', { name: /^weave/ }).focus()
+    await page.keyboard.press('Enter')
+    await page.getByText('It takes values of spin (3). Nothing takes its values.').waitFor()
+    await page.getByText('Of its tasks 1 are in memory.').waitFor()
+    assert.deepEqual(await layoutFaults(page), [])
+    await page.getByRole('button', { name: 'Single tasks' }).click()
+    await until(
+      page,
+      'document.querySelectorAll(".dot").length === 4 && document.querySelectorAll(".arrow").length === 3',
+    )
+    await page.getByRole('link', { name: `weave, ${woven.key}: in-memory` }).click()
+    await page.getByRole('heading', { name: woven.key }).waitFor()
     await page.close()
   })
 

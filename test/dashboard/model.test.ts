@@ -86,7 +86,7 @@ test('what is wrong is told in sentences, the worst first, and of many workers t
   const workers = Object.fromEntries(
     ['a', 'b', 'c', 'd', 'e'].map((name) => [name, { ...WORKER, pausedBy: 'values' as const }]),
   )
-  const functions = { f: { tasks: { ...NO_TASKS, failed: 3 }, finished: 0, failed: 3, meanMs: 0 } }
+  const functions = { f: { tasks: { ...NO_TASKS, failed: 3 }, finished: 0, failed: 3, meanMs: 0, inputs: {} } }
   const blocked = [{ needs: 'gpu=1', reason: 'needs gpu=1, which no worker has' }]
   assert.deepEqual(textsOf(watched({ workers, functions, blocked, tasks: { ...NO_TASKS, failed: 3 } })), [
     'Tasks that need gpu=1 wait: the work needs gpu=1, which no worker has',
@@ -112,6 +112,7 @@ test('the time left follows from how fast tasks end or, before any has, from how
     finished: 50,
     failed: 2,
     meanMs: 40,
+    inputs: {},
   }
   assert.deepEqual(progressOf(view, 20, 4), {
     done: 50,
@@ -130,7 +131,7 @@ test('the page remembers a sample a second, for ten minutes, and takes rates ove
   const history = new History()
   for (let atMs = 0; atMs < 700_000; atMs += 250) {
     const finished = atMs / 100
-    const f: FunctionView = { tasks: NO_TASKS, finished, failed: 0, meanMs: 1 }
+    const f: FunctionView = { tasks: NO_TASKS, finished, failed: 0, meanMs: 1, inputs: {} }
     history.add(watched({ functions: { f }, workers: { a: { ...WORKER, cpuSeconds: atMs / 2_000 } } }).cluster, atMs)
   }
   assert.equal(history.samples.length, 600)
@@ -142,7 +143,7 @@ test('the page remembers a sample a second, for ten minutes, and takes rates ove
 test('a function that came a moment ago has a rate of its own time', () => {
   const history = new History()
   const f = (finished: number): Record<string, FunctionView> => ({
-    f: { tasks: NO_TASKS, finished, failed: 0, meanMs: 1 },
+    f: { tasks: NO_TASKS, finished, failed: 0, meanMs: 1, inputs: {} },
   })
   history.add(watched({}).cluster, 0)
   history.add(watched({ functions: f(0) }).cluster, 5_000)

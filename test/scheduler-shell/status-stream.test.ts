@@ -26,6 +26,7 @@ function start(context: TestContext) {
     connections: () => 0,
     watch: (watcher) => void (seen.watcher = watcher),
     errors: () => machine.errorsOf(seen.nowMs),
+    graph: () => machine.taskGraphOf(seen.nowMs),
     task: (key) => machine.detailsOf(seen.nowMs, key),
     nowMs: () => seen.nowMs,
   })

@@ -14,6 +14,7 @@ import { fateByInputs, wakeAll } from './recovery.js'
 import { freeUnlessHeld } from './retention.js'
 import { noteChange } from '../data/spread.js'
 import type { SchedulerState } from '../state.js'
+import { countInputs } from './stages.js'
 import { makeTask, type Segment } from './task-array.js'
 import { addHolder, keyOf, outputCountOf, RELEASED, type Task } from './task.js'
 import type { Template } from './template.js'
@@ -50,6 +51,7 @@ export function openWithOutputs(
   const plain = { explicitKey: undefined, state: RELEASED }
   const producer = makeTask(segment, place, template, { ...plain, inputs, producer: undefined })
   for (const input of inputs) input.dependants++
+  countInputs(producer)
   // Nobody holds a future of the producer itself.
   segment.array.flags[producer.index] = 0
   producer.dependants = count

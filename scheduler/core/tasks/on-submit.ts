@@ -11,6 +11,7 @@ import { failTask, inputReleased, refusal, tellOne } from './outcome.js'
 import { watchWaits } from './queue-time-outs.js'
 import { wake } from './recovery.js'
 import { readyQueueOf, type SchedulerState } from '../state.js'
+import { countInputs } from './stages.js'
 import { findTask, grown, HELD, makeTask, type Segment, type TaskArray } from './task-array.js'
 import { NO_INPUTS, RELEASED, type Task } from './task.js'
 import type { Template } from './template.js'
@@ -145,6 +146,7 @@ function open(
   const explicitKey = known === undefined ? key : undefined
   const task = makeTask(segment, place, template, { inputs, explicitKey, producer: undefined, state: RELEASED })
   for (const input of inputs) input.dependants++
+  countInputs(task)
   if (key !== undefined && known === undefined) state.keys.set(key, task)
   if (known !== undefined) {
     const reason = `Key "${key}" already stands for other work in this cluster; use another key, or release that one first.`

@@ -13,6 +13,7 @@ import { endProgress } from './progress.js'
 import { endAwaiting } from '../placing/roots.js'
 import { noteChange } from '../data/spread.js'
 import { outboxOf, readyQueueOf, workerOutboxOf, type SchedulerState } from '../state.js'
+import { uncountInputs } from './stages.js'
 import { endStream } from './streams.js'
 import { HELD, WANTED, leavePlace, templateAt, type TaskArray } from './task-array.js'
 import { isHolder, isPending, moveTo, outputCountOf, RELEASED, type Failure, type Task } from './task.js'
@@ -208,6 +209,7 @@ function forget(state: SchedulerState, task: Task, work: Task[]): void {
   if (task.explicitKey !== undefined && state.keys.get(task.explicitKey) === task) state.keys.delete(task.explicitKey)
   leaveTemplate(state, template)
   leaveArray(state, array, index)
+  uncountInputs(task)
   for (const input of task.inputs) {
     input.dependants--
     if (input.dependants === 0) work.push(input)

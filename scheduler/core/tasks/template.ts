@@ -11,6 +11,8 @@ import type { WorkerRecord } from '../workers/worker-record.js'
 export interface FunctionStatistics {
   readonly name: string
   readonly tasks: { -readonly [K in keyof StateCounts]: number }
+  /** How many inputs its tasks have, by the function that these are of; of tasks that have a record. See stages.ts. */
+  readonly inputs: Map<FunctionStatistics, number>
   finished: number
   failed: number
   /** Moving average of the time a run takes in its thread, in microseconds; `undefined` before the first. */

@@ -145,7 +145,15 @@ function statisticsOf(
   let statistics = state.functions.get(id)
   if (statistics === undefined) {
     const tasks = { waiting: 0, ready: 0, processing: 0, 'in-memory': 0, failed: 0, released: 0, delayed: 0 }
-    statistics = { name: define.name, tasks, finished: 0, failed: 0, meanUs: undefined, templates: 0 }
+    statistics = {
+      name: define.name,
+      tasks,
+      inputs: new Map(),
+      finished: 0,
+      failed: 0,
+      meanUs: undefined,
+      templates: 0,
+    }
     state.functions.set(id, statistics)
   }
   return statistics

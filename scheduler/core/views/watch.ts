@@ -14,6 +14,7 @@ const HEARD_STEP_MS = 1_000
 export function watchedCluster(state: SchedulerState): ClusterView {
   const { clients, tasks, totals, tasksPerSecond, functions, blocked } = statusOf(state)
   const shown = functions.slice(-MAX_FUNCTIONS_SHOWN)
+  const inputs = inputsByName(state)
   return {
     clients,
     tasks,
@@ -22,10 +23,27 @@ export function watchedCluster(state: SchedulerState): ClusterView {
     workers: Object.fromEntries(
       [...state.workers.values()].map((worker): [string, WorkerView] => [worker.join.name, viewOf(state, worker)]),
     ),
-    functions: Object.fromEntries(shown.map(({ name, ...figures }): [string, FunctionView] => [name, figures])),
+    functions: Object.fromEntries(
+      shown.map(({ name, ...figures }): [string, FunctionView] => [
+        name,
+        { ...figures, inputs: Object.fromEntries(inputs.get(name) ?? []) },
+      ]),
+    ),
     moreFunctions: functions.length - shown.length,
     blocked,
   }
+}
+
+/** Functions of one name are shown as one. */
+function inputsByName(state: SchedulerState): ReadonlyMap<string, ReadonlyMap<string, number>> {
+  const byName = new Map<string, Map<string, number>>()
+  for (const { name, inputs } of state.functions.values()) {
+    if (inputs.size === 0) continue
+    const counts = byName.get(name) ?? new Map<string, number>()
+    byName.set(name, counts)
+    for (const [of, count] of inputs) counts.set(of.name, (counts.get(of.name) ?? 0) + count)
+  }
+  return byName
 }
 
 function viewOf(state: SchedulerState, worker: WorkerRecord): WorkerView {
