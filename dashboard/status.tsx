@@ -10,6 +10,7 @@ import { Functions } from './views/functions.js'
 import { Graph } from './views/graph.js'
 import { Logs } from './views/logs.js'
 import { Overview } from './views/overview.js'
+import { Profile } from './views/profile.js'
 import { Scheduler } from './views/scheduler.js'
 import { Stream } from './views/stream.js'
 import { Task } from './views/task.js'
@@ -29,6 +30,7 @@ const VIEWS: readonly View[] = [
   { name: 'graph', title: 'Graph', show: Graph },
   { name: 'errors', title: 'Errors', show: Errors },
   { name: 'logs', title: 'Logs', show: Logs },
+  { name: 'profile', title: 'Profile', show: Profile },
   { name: 'scheduler', title: 'Scheduler', show: Scheduler },
 ]
 

@@ -1,10 +1,12 @@
 /** Answers `/api/v1`. Who may ask has been checked by then. */
 import type * as Fastify from 'fastify'
 import { HeddleError, type ErrorCode } from '../protocol/errors.js'
+import type { ProfileOrder } from '../protocol/messages/profile.js'
 import {
   ACTIONS,
   METRICS_PATH,
   OPENAPI_PATH,
+  PROFILE,
   TASK_HISTORY,
   TASK_VIEW,
   UNKNOWN,
@@ -12,8 +14,10 @@ import {
   type Action,
   type Views,
 } from './api.js'
+import { faultOfProfile, type Answer, type LookersQuestion } from './core/views/inquiry.js'
 import type { Metrics } from './metrics.js'
 import { describeApi } from './openapi.js'
+import { profileOf } from './profile.js'
 import type { Sessions } from './sessions.js'
 import { historyOf } from './task-history.js'
 
@@ -28,6 +32,10 @@ const UNKNOWN_CODES: Readonly<Record<Action['parameter'], ErrorCode>> = {
   name: 'ERR_HEDDLE_INVALID_OPTION',
 }
 
+/** A second at a thousand samples. */
+const DEFAULT_PROFILE_MS = 1_000
+const DEFAULT_INTERVAL_US = 1_000
+
 interface OfTask {
   readonly Params: { readonly key: string }
 }
@@ -40,16 +48,39 @@ export function addApi(app: Fastify.FastifyInstance, { machine, sessions }: ApiO
     if (details === undefined) answerUnknown(reply, key)
     else reply.send(details)
   })
-  app.get<OfTask>(TASK_HISTORY.path, async ({ params: { key } }, reply) => {
-    if (machine.detailsOf(sessions.nowMs, key) === undefined) return answerUnknown(reply, key)
+  /** `undefined`: it has its answer already. */
+  const askWorkers = async (reply: Fastify.FastifyReply, question: LookersQuestion): Promise<Answer | undefined> => {
     try {
-      const answer = await sessions.askWorkers({ about: 'task', key })
+      const answer = await sessions.askWorkers(question)
       if (answer === undefined) answerStopped(reply)
-      else await reply.send(historyOf(key, answer))
+      return answer
     } catch (error) {
       if (!(error instanceof HeddleError)) throw error
       answerError(reply, 503, error.code, error.message)
+      return undefined
     }
+  }
+  app.get<OfTask>(TASK_HISTORY.path, async ({ params: { key } }, reply) => {
+    if (machine.detailsOf(sessions.nowMs, key) === undefined) return answerUnknown(reply, key)
+    const answer = await askWorkers(reply, { about: 'task', key })
+    if (answer !== undefined) await reply.send(historyOf(key, answer))
+  })
+  app.post<{ readonly Querystring: Readonly<Record<string, unknown>> }>(PROFILE.path, async ({ query }, reply) => {
+    const { worker, durationMs = DEFAULT_PROFILE_MS, intervalMicros = DEFAULT_INTERVAL_US, ...others } = query
+    const order = { durationMs: Number(durationMs), intervalMicros: Number(intervalMicros) }
+    const stranger =
+      Object.keys(others)[0] ?? (typeof worker === 'string' || worker === undefined ? undefined : 'worker')
+    const fault = stranger === undefined ? faultOfOrder(order) : `${stranger} is unknown, or given twice`
+    if (fault !== undefined) {
+      const message = `No profile is taken: ${fault}; ${OPENAPI_PATH} says what may be asked for.`
+      return answerError(reply, 400, 'ERR_HEDDLE_INVALID_OPTION', message)
+    }
+    const workers = typeof worker === 'string' ? [worker] : []
+    const answer = await askWorkers(reply, { about: 'profile', workers, order })
+    if (answer === undefined) return
+    const [unknown] = answer.unknown
+    if (unknown !== undefined) return answerError(reply, 404, UNKNOWN_CODES.name, UNKNOWN.name(unknown))
+    return await reply.send(profileOf(order.durationMs, answer))
   })
   for (const { path, action, parameter } of ACTIONS) {
     app.post<{ readonly Params: Readonly<Record<string, string>> }>(path, async ({ params }, reply) => {
@@ -74,6 +105,13 @@ export function addApi(app: Fastify.FastifyInstance, { machine, sessions }: ApiO
 
   const description = describeApi()
   app.get(OPENAPI_PATH, () => description)
+}
+
+function faultOfOrder(order: ProfileOrder): string | undefined {
+  const { durationMs, intervalMicros } = order
+  const isWhole = (value: number): boolean => Number.isInteger(value) && value > 0
+  if (!isWhole(durationMs) || !isWhole(intervalMicros)) return 'durationMs and intervalMicros are whole numbers above 0'
+  return faultOfProfile(order)
 }
 
 /** Many a scheduler is never scraped. */

@@ -1,6 +1,7 @@
 /** The routes of `/api/v1`: what each is, for the server that answers them and for the description that people read. */
 import {
   clusterOverview,
+  clusterProfile,
   errorList,
   functionList,
   health,
@@ -11,6 +12,7 @@ import {
   workerActionOutcome,
   workerList,
 } from '../protocol/messages/api.js'
+import { MAX_PROFILE_MS, MIN_PROFILE_INTERVAL_US } from '../protocol/limits.js'
 import { clusterStatus } from '../protocol/messages/status.js'
 import type { Field } from '../protocol/schema.js'
 import type { SchedulerMachine } from './core/machine.js'
@@ -84,6 +86,17 @@ export const TASK_HISTORY = {
   path: '/api/v1/tasks/:key/history',
   summary: 'What workers remember of one task: its runs, with what they waited for, and what it printed.',
   answer: taskHistory,
+} as const
+
+export const PROFILE = {
+  path: '/api/v1/profile',
+  summary: 'Samples what the threads of workers do, and answers when that is done: where their time goes, by function.',
+  answer: clusterProfile,
+  query: {
+    worker: 'Name of one worker; of all, if it is left out.',
+    durationMs: `How long, from 1 to ${MAX_PROFILE_MS}; 1000, if it is left out.`,
+    intervalMicros: `How far samples are apart, from ${MIN_PROFILE_INTERVAL_US} up; 1000, if it is left out.`,
+  },
 } as const
 
 const OF_TASK = { parameter: 'key', answer: taskActionOutcome } as const

@@ -2,7 +2,7 @@
 import { packageVersion } from '../common/node/package-version.js'
 import { apiError } from '../protocol/messages/api.js'
 import type { Field, Shape } from '../protocol/schema.js'
-import { ACTIONS, METRICS_PATH, OPENAPI_PATH, TASK_HISTORY, TASK_VIEW, VIEWS, type Action } from './api.js'
+import { ACTIONS, METRICS_PATH, OPENAPI_PATH, PROFILE, TASK_HISTORY, TASK_VIEW, VIEWS, type Action } from './api.js'
 
 const ERROR = { $ref: '#/components/schemas/Error' }
 const UNAUTHORIZED = answer('No token, a wrong one, or one that has expired.', ERROR)
@@ -50,6 +50,20 @@ export function describeApi(): Shape {
       parameters: [PARAMETERS[parameter]],
       post: { ...operation(summary, responses), description: 'Takes the token of a client.' },
     }
+  }
+  paths[PROFILE.path] = {
+    post: {
+      ...operation(PROFILE.summary, {
+        200: fieldAnswer(PROFILE.answer),
+        400: answer('What is asked for makes no sense, or is too much.', ERROR),
+        404: answer('There is no such worker.', ERROR),
+        503: answer('Too many such questions are open, or the scheduler stops.', ERROR),
+      }),
+      description: 'Takes the token of a client.',
+      parameters: Object.entries(PROFILE.query).map(([name, description]) => {
+        return { name, in: 'query', description, schema: { type: name === 'worker' ? 'string' : 'integer' } }
+      }),
+    },
   }
   paths[METRICS_PATH] = {
     get: operation('Figures for Prometheus; docs/metrics.md lists them.', {

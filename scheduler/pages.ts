@@ -9,7 +9,7 @@ import type * as Fastify from 'fastify'
 import { requirePackage } from '../common/node/require-package.js'
 import { MAX_HELLO_BYTES } from '../protocol/limits.js'
 import type { Access, AddressRefusal } from './access.js'
-import { ACTIONS, METRICS_PATH, OPENAPI_PATH, TASK_HISTORY, TASK_VIEW, VIEWS, type Views } from './api.js'
+import { ACTIONS, METRICS_PATH, OPENAPI_PATH, PROFILE, TASK_HISTORY, TASK_VIEW, VIEWS, type Views } from './api.js'
 import { addApi, answerError, type ApiOptions } from './api-routes.js'
 
 const { fastify } = requirePackage('fastify') as typeof Fastify
@@ -55,7 +55,7 @@ export const ROUTES: readonly { readonly method: 'GET' | 'POST'; readonly url: s
     get,
   ),
   ...VIEWS.map(({ path }) => get(path)),
-  ...[...ACTIONS.map(({ path }) => path), '/'].map((url) => ({ method: 'POST', url }) as const),
+  ...[...ACTIONS.map(({ path }) => path), PROFILE.path, '/'].map((url) => ({ method: 'POST', url }) as const),
 ]
 
 function get(url: string): { readonly method: 'GET'; readonly url: string } {

@@ -8,13 +8,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { emptyTree, mergeInto, prune, type CallNode } from '../common/call-tree.js'
 import { within } from '../common/node/within.js'
 import { MAX_PROFILE_NODES, PROFILE_ANSWER_MS } from '../protocol/limits.js'
-import type { ThreadProfile, WorkerProfile } from '../protocol/messages/profile.js'
+import type { ProfileOrder, ThreadProfile, WorkerProfile } from '../protocol/messages/profile.js'
 import type { PoolThreads } from './thread-pool.js'
-
-export interface ProfileOrder {
-  readonly durationMs: number
-  readonly intervalMicros: number
-}
 
 /** Somebody who answers what the inspector is asked: a thread, or this one. */
 interface Subject {

@@ -132,6 +132,28 @@ export const taskHistory = record({
 })
 export type TaskHistory = Infer<typeof taskHistory>
 
+const calledFunction = record({
+  name: about('(anonymous) for a function without one; in round brackets what is no function.', text),
+  url: about('Where its source is; empty for what is not JavaScript.', text),
+  line: about('There, from 1; 0 when there is none.', integer),
+  parent: about('The place in this list of the function that called it; 0 for the first, which is the root.', integer),
+  selfMs: about('Time in the function itself.', real),
+  totalMs: about('And in what it called.', real),
+})
+export const clusterProfile = record({
+  durationMs: integer,
+  nodes: about(
+    'A tree, callers before what they call. Times of all threads add up; those without work are left out.',
+    list(calledFunction),
+  ),
+  threads: about(
+    'Those that were sampled.',
+    list(record({ worker: text, thread: text, durationMs: real, idleMs: real, samples: integer })),
+  ),
+  missing: about('Those that were not, and why.', list(record({ worker: text, thread: text, reason: text }))),
+})
+export type ClusterProfile = Infer<typeof clusterProfile>
+
 const actionOutcome = {
   outcome: about('done, or ended: there was nothing left to do it to.', oneOf('done', 'ended')),
   count: about('How many tasks, or workers, it was done to.', integer),

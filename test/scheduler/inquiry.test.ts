@@ -55,6 +55,17 @@ test('who only looks asks all workers, or those of a name, and is told once they
   assert.equal(scheduler.state.inquiries.size, 0)
 })
 
+test('a profile is taken for who looks after the cluster, too', () => {
+  const scheduler = new SchedulerHarness()
+  const a = scheduler.worker({ name: 'a' })
+  const order = { durationMs: 100, intervalMicros: 500 }
+  scheduler.turn({ type: 'looker-asked', request: 5, question: { about: 'profile', workers: ['a'], order } })
+  const { question, ...asked } = a.take('take-profile')
+  assert.deepEqual(asked, { type: 'take-profile', ...order })
+  a.send({ type: 'told', question, report: Uint8Array.of(1) })
+  assert.deepEqual(scheduler.takeOrder('answer-looker').answer.workers, ['a'])
+})
+
 test('every worker is asked about a task, with the inputs that it had; about none, nobody is', () => {
   const scheduler = new SchedulerHarness()
   const [a, b] = [scheduler.worker(), scheduler.worker()]

@@ -7,7 +7,7 @@ import {
   MAX_PROFILE_SAMPLES,
   MIN_PROFILE_INTERVAL_US,
 } from '../../../protocol/limits.js'
-import type { AskProfile } from '../../../protocol/messages/profile.js'
+import type { AskProfile, ProfileOrder } from '../../../protocol/messages/profile.js'
 import type { ReportCall, Subject, Told } from '../../../protocol/messages/report.js'
 import type { SchedulerToWorker } from '../../../protocol/messages/worker.js'
 import type { ClientRecord } from '../clients/client-record.js'
@@ -17,7 +17,9 @@ import type { WorkerRecord } from '../workers/worker-record.js'
 
 /** What somebody asks who only looks: of these workers, or of all if there are none; or about one task. */
 export type LookersQuestion =
-  { readonly about: Subject; readonly workers: readonly string[] } | { readonly about: 'task'; readonly key: string }
+  | { readonly about: Subject; readonly workers: readonly string[] }
+  | { readonly about: 'task'; readonly key: string }
+  | { readonly about: 'profile'; readonly workers: readonly string[]; readonly order: ProfileOrder }
 
 /** `unknown` are names that no worker has: then nobody was asked. */
 export interface Answer {
@@ -51,16 +53,26 @@ export function onAskProfile(
   client: ClientRecord,
   { request, workers, durationMs, intervalMicros }: AskProfile,
 ): string | undefined {
+  const order = { durationMs, intervalMicros }
+  const fault = faultOfProfile(order)
+  if (fault === undefined) askForProfile(state, { client, request }, workers, order)
+  return fault
+}
+
+export function faultOfProfile({ durationMs, intervalMicros }: ProfileOrder): string | undefined {
   if (durationMs > MAX_PROFILE_MS || intervalMicros < MIN_PROFILE_INTERVAL_US) return 'its profile takes too much'
   if (durationMs * 1_000 > intervalMicros * MAX_PROFILE_SAMPLES) return 'its profile has too many samples'
-  const order = { durationMs, intervalMicros }
-  askByName(state, { client, request }, workers, (question) => ({ type: 'take-profile', question, ...order }))
   return undefined
+}
+
+function askForProfile(state: SchedulerState, asker: Asker, workers: readonly string[], order: ProfileOrder): void {
+  askByName(state, asker, workers, (question) => ({ type: 'take-profile', question, ...order }))
 }
 
 export function onLookerAsked(state: SchedulerState, request: number, question: LookersQuestion): void {
   const asker = { client: undefined, request }
   if (question.about === 'task') askAboutTask(state, asker, question.key)
+  else if (question.about === 'profile') askForProfile(state, asker, question.workers, question.order)
   else {
     const { about: subject, workers } = question
     askByName(state, asker, workers, (number) => ({ type: 'tell', question: number, subject }))
