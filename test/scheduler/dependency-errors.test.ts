@@ -1,7 +1,7 @@
 /** Tasks whose inputs fail, and that do not fail with them: they are skipped, or get the error. */
 import assert from 'node:assert/strict'
 import test from 'node:test'
-import type { TaskId } from '../../protocol/ids.js'
+import { clientId, type TaskId } from '../../protocol/ids.js'
 import { SKIPPED_VALUE } from '../../protocol/skipped.js'
 import { encodeValue } from '../../protocol/values/encode.js'
 import { explain } from '../../scheduler/core/views/explain.js'
@@ -254,7 +254,7 @@ test('a task with several outputs is skipped with all of them, or gets the error
 for (const way of ['journal', 'snapshot'] as const) {
   test(`errors that tasks are to get, and what was skipped, outlive the scheduler: ${way}`, () => {
     const before = new SchedulerHarness({ keepsState: true })
-    const client = before.client()
+    const client = before.client('client')
     const first = before.worker({ threads: 4 })
     const f = client.define('f')
     const [bad, slow] = client.submit(f, [{}, {}]) as [TaskId, TaskId]
@@ -266,8 +266,14 @@ for (const way of ['journal', 'snapshot'] as const) {
     first.takeTasks()
     first.fail(bad)
 
-    // Then: nobody comes back. What failed is not made again, nor what was skipped.
+    // Then: the client comes back. What failed is not made again, nor what was skipped.
     const cluster = before.successor(way)
+    cluster.turn({
+      type: 'client-joined',
+      client: clientId(client.id + 50),
+      name: 'client',
+      session: 'session of client',
+    })
     cluster.wakeUp()
     const worker = cluster.worker({ threads: 4 })
     assert.deepEqual(worker.takeTasks(), [slow])

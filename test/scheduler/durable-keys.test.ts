@@ -22,7 +22,7 @@ for (const way of WAYS) {
     const before = new SchedulerHarness({ keepsState: true })
     const client = before.client('client')
     const other = before.client('other')
-    const worker = before.worker()
+    const worker = before.worker({ isWatched: true })
     const [first] = client.submit(client.define('f'), [{ key: 'model' }])
     const [same, besides] = other.submit(other.define('f'), [{ key: 'model' }, {}]) as [TaskId, TaskId]
     const attached = taskId(arrayId(other.firstArray + 50), 0)
