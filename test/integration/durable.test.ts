@@ -176,7 +176,9 @@ test('work of a client that died with the scheduler is not started, and dropped 
   await gone
   await cluster.restart()
   await using client = await connect(cluster.address)
-  assert.equal(await client.submit((x: number) => x + 1, 1), 2)
+  const sum = client.submit((x: number) => x + 1, 1)
+  assert.equal(await sum, 2)
+  sum.release()
   await eventually('what was detached is done, and the rest is gone', async () => {
     const { tasks } = await client.info()
     const left = tasks.ready + tasks.waiting + tasks.processing + tasks['in-memory']
