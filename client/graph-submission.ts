@@ -227,12 +227,7 @@ class Encoding {
       return true
     }
     // Of one message each, that with the outputs is sent last.
-    if (
-      this.#unsentOutputs.size > 0 &&
-      this.#plan.inputsOf(this.next).some((input) => this.#unsentOutputs.has(input))
-    ) {
-      this.flush(outlet)
-    }
+    if (this.#unsentOutputs.size > 0 && this.#needsUnsent(this.next)) this.flush(outlet)
     if (this.#hidden !== undefined && this.#hidden.array.room > 0) return true
     this.flush(outlet)
     const array = outlet.newHiddenArray()
@@ -255,7 +250,9 @@ class Encoding {
     if (failure !== undefined) outlet.refuse(array, index, failure)
     if (place !== undefined) this.#unsentOutputs.add(task)
     this.#users[task] = this.#plan.userCountOf(task)
-    for (const input of this.#plan.inputsOf(task)) {
+    const count = this.#plan.inputCountOf(task)
+    for (let i = 0; i < count; i++) {
+      const input = this.#plan.inputAt(task, i)
       this.#users[input]! -= 1
       if (this.#users[input] === 0 && !this.#places.has(input)) this.#usedUp.push(this.#sink.idAt(input))
     }
@@ -273,6 +270,13 @@ class Encoding {
     this.#outputs = undefined
     this.#unsentOutputs.clear()
     this.#releaseUsedUp(outlet)
+  }
+
+  /** Does the task need an output that was encoded and not sent? */
+  #needsUnsent(task: number): boolean {
+    const count = this.#plan.inputCountOf(task)
+    for (let i = 0; i < count; i++) if (this.#unsentOutputs.has(this.#plan.inputAt(task, i))) return true
+    return false
   }
 
   /** An array that gets more tasks must not end before, so those of the last one wait. */

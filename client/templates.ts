@@ -127,9 +127,9 @@ export class Templates {
     this.close(oldest)
   }
 
-  /** Puts it behind all others. Most calls use the same as the one before. */
+  /** Puts it behind all others. Most calls use the same as the one before; and while there is room, order is of no account. */
   #use(template: Template): void {
-    if (template === this.#lastUsed) return
+    if (template === this.#lastUsed || this.#open.size < MAX_TEMPLATES / 2) return
     const forget = this.#open.get(template)
     if (forget === undefined) return
     this.#open.delete(template)

@@ -13,6 +13,8 @@ import { STEP_SIZE, type Steps } from './slices.js'
 
 /** Longer lists of inputs are left in their order: such are lists of equals, and sorting them can't be done in steps. */
 const MAX_SORTED = 1_024
+/** So many are sorted in place: a list of its own for each of a million tasks would be most of what sorting them costs. */
+const FEW = 8
 
 /** The numbers of the tasks, each the last node of its chain. Outputs come in the order of the graph's outputs. */
 export function* orderTasks(graph: NumberedGraph, chains: Chains): Steps<Int32Array> {
@@ -39,18 +41,32 @@ function* sortInputs({ nodes, inputs, outputs }: NumberedGraph, { firstOf }: Cha
       }
       trail.pop()
       if (room[task] !== 0) continue
-      const list = inputs.targets.slice(start, end)
-      if (list.length <= MAX_SORTED) list.sort((a, b) => room[b]! - room[a]!)
-      sorted.set(list, start)
-      let most = list.length + 1
-      for (let held = 0; held < list.length; held++) {
-        most = Math.max(most, room[list[held]!]! + held)
+      const count = end - start
+      if (count <= FEW) insertSorted(inputs.targets, sorted, start, end, room)
+      else {
+        const list = inputs.targets.slice(start, end)
+        if (count <= MAX_SORTED) list.sort((a, b) => room[b]! - room[a]!)
+        sorted.set(list, start)
+      }
+      let most = count + 1
+      for (let held = 0; held < count; held++) {
+        most = Math.max(most, room[sorted[start + held]!]! + held)
         if (++steps % STEP_SIZE === 0) yield
       }
       room[task] = most
     }
   }
   return sorted
+}
+
+/** Copies `list[start..end]` to the same places of `sorted`, those with the most room first, and equals in their order. */
+function insertSorted(list: Int32Array, sorted: Int32Array, start: number, end: number, room: Int32Array): void {
+  for (let next = start; next < end; next++) {
+    const input = list[next]!
+    let place = next
+    for (; place > start && room[sorted[place - 1]!]! < room[input]!; place--) sorted[place] = sorted[place - 1]!
+    sorted[place] = input
+  }
 }
 
 class Ordering {

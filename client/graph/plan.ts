@@ -37,14 +37,21 @@ export class Plan<N extends GraphNode = GraphNode> {
 
   /** The calls of a task, the first one first. */
   callsOf(task: number): N[] {
+    if (this.#chains.firstOf[task] === task) return [this.node(task)]
     return chainOf(this.#graph, this.#chains, task).map((number) => this.node(number))
   }
 
-  /** The tasks that a task needs. */
-  inputsOf(task: number): Int32Array {
-    const { starts, targets } = this.#graph.inputs
+  /** How many tasks a task needs. */
+  inputCountOf(task: number): number {
+    const { starts } = this.#graph.inputs
     const first = this.#chains.firstOf[task]!
-    return targets.subarray(starts[first]!, starts[first + 1]!)
+    return starts[first + 1]! - starts[first]!
+  }
+
+  /** One of them: there is no list of these for each task. */
+  inputAt(task: number, place: number): number {
+    const { starts, targets } = this.#graph.inputs
+    return targets[starts[this.#chains.firstOf[task]!]! + place]!
   }
 
   /** How many tasks need it. */
