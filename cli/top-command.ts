@@ -1,12 +1,11 @@
 /** `heddle top`: what a cluster does, drawn anew every second until it is left. */
-import { setTimeout as pause } from 'node:timers/promises'
 import { onShutdown } from '../common/node/shutdown.js'
-import { HeddleError } from '../protocol/errors.js'
 import type { ClusterStatus } from '../protocol/messages/status.js'
-import { askHttp, type HttpAnswer } from './ask-http.js'
 import { readToken, schedulerAddress } from './defaults.js'
 import { readTls, type TlsArguments } from './tls-files.js'
 import { drawTop, HISTORY } from './top-screen.js'
+import { watchScheduler } from './watch-scheduler.js'
+import { statusOfWatched, WatchedState } from './watched-status.js'
 
 export interface TopArguments extends TlsArguments {
   readonly json?: true
@@ -21,8 +20,10 @@ const LEAVE = '\u001b[?25h\u001b[?1049l'
 const HOME = '\u001b[H'
 const REST_OF_LINE = '\u001b[K'
 const REST_OF_SCREEN = '\u001b[J'
-/** How often it looks. */
+/** How often it draws; the scheduler tells what changed four times as often. */
 const INTERVAL_MS = 1_000
+/** What may wait for whoever reads the output. */
+const MAX_UNREAD_BYTES = 1024 * 1024
 /** What a terminal is that does not say. */
 const USUAL_SIZE = { columns: 80, rows: 24 }
 
@@ -31,36 +32,64 @@ export async function watchCluster(given: string | undefined, options: TopArgume
   const address = schedulerAddress(given)
   const token = await readToken(options.tokenFile)
   const tls = await readTls(options)
-  const ask = (): Promise<HttpAnswer> =>
-    askHttp({ address, path: '/api/v1/status', token, tls, timeoutMs: options.timeout })
-  const first = await ask()
-  if (first.status !== 200) throw refused(address, first.status)
   const left = new AbortController()
   const leave = (): void => left.abort()
   onShutdown({ gracefully: leave, atOnce: leave })
   const { stdout } = process
-  const isScreen = stdout.isTTY && options.json !== true
-  const history: number[] = []
-  if (isScreen) {
-    stdout.write(ENTER)
-    onKey(leave)
-  }
+  stdout.once('error', leave) // Whoever read it has gone.
+  const screen = stdout.isTTY && options.json !== true ? new Screen(address, leave) : undefined
+  const state = new WatchedState()
+  let toldAtMs = -Infinity
   try {
-    for (let answer = first; !left.signal.aborted; answer = await ask()) {
-      const status = JSON.parse(answer.body) as ClusterStatus
-      history.push(status.tasksPerSecond)
-      if (history.length > HISTORY) history.shift()
-      if (isScreen) draw(address, status, history)
-      else stdout.write(`${answer.body}\n`)
-      await pause(INTERVAL_MS, undefined, { signal: left.signal })
-    }
-  } catch (cause) {
-    if (!left.signal.aborted) throw lost(address, cause)
+    await watchScheduler({
+      address,
+      token,
+      tls,
+      timeoutMs: options.timeout,
+      look: '',
+      signal: left.signal,
+      onMessage: (message) => {
+        const watched = state.take(message)
+        if (watched === undefined || watched.nowMs - toldAtMs < INTERVAL_MS) return
+        toldAtMs = watched.nowMs
+        const status = statusOfWatched(watched, Date.now())
+        if (screen !== undefined) screen.draw(status)
+        // Who does not read what there is gets the next one.
+        else if (stdout.writableLength < MAX_UNREAD_BYTES) stdout.write(`${JSON.stringify(status)}\n`)
+      },
+    })
   } finally {
-    if (isScreen) {
-      if (process.stdin.isTTY) process.stdin.setRawMode(false).pause()
-      stdout.write(LEAVE)
+    screen?.close()
+  }
+}
+
+/** The terminal, once there is something to draw. */
+class Screen {
+  readonly #address: string
+  readonly #leave: () => void
+  readonly #history: number[] = []
+  #isOpen = false
+
+  constructor(address: string, leave: () => void) {
+    this.#address = address
+    this.#leave = leave
+  }
+
+  draw(status: ClusterStatus): void {
+    if (!this.#isOpen) {
+      this.#isOpen = true
+      process.stdout.write(ENTER)
+      onKey(this.#leave)
     }
+    this.#history.push(status.tasksPerSecond)
+    if (this.#history.length > HISTORY) this.#history.shift()
+    draw(this.#address, status, this.#history)
+  }
+
+  close(): void {
+    if (!this.#isOpen) return
+    if (process.stdin.isTTY) process.stdin.setRawMode(false).pause()
+    process.stdout.write(LEAVE)
   }
 }
 
@@ -68,19 +97,6 @@ function draw(address: string, status: ClusterStatus, history: readonly number[]
   const { columns = USUAL_SIZE.columns, rows = USUAL_SIZE.rows } = process.stdout
   const lines = drawTop(address, status, history, { columns, rows: rows - 1 })
   process.stdout.write(`${HOME}${lines.map((line) => `${line}${REST_OF_LINE}\n`).join('')}${REST_OF_SCREEN}`)
-}
-
-function refused(address: string, status: number): HeddleError {
-  const isStranger = status === 401 || status === 403
-  const message = isStranger
-    ? `${address} wants another token; give it by --token-file or HEDDLE_TOKEN.`
-    : `${address} answered ${status}; it may be another version of heddle.`
-  return new HeddleError(isStranger ? 'ERR_HEDDLE_AUTHENTICATION' : 'ERR_HEDDLE_PROTOCOL', message)
-}
-
-function lost(address: string, cause: unknown): HeddleError {
-  const message = `The connection to ${address} ended; see whether the scheduler is up.`
-  return new HeddleError('ERR_HEDDLE_CONNECTION_LOST', message, { cause })
 }
 
 /** `q`, Escape or Ctrl-C, which a raw terminal does not turn into a signal. */

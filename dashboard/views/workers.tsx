@@ -159,7 +159,7 @@ function inWords({ function: name, sinceMs }: RunningView, nowMs: number): strin
 }
 
 function stateOf({ worker, nowMs }: Row): JSX.Element {
-  const { pausedBy, isDiskFull, isLeaving, heardAtMs } = worker
+  const { pausedBy, isDiskFull, isLeaving, staysBecause, heardAtMs } = worker
   const silentMs = nowMs - heardAtMs
   const troubles = [
     ...(pausedBy === '' ? [] : [`paused: full of ${pausedBy === 'values' ? 'values' : 'what tasks use'}`]),
@@ -167,5 +167,11 @@ function stateOf({ worker, nowMs }: Row): JSX.Element {
     ...(isLeaving ? ['leaving'] : []),
     ...(silentMs > SILENT_MS ? [`silent for ${formatDuration(Math.floor(silentMs / 1_000) * 1_000)}`] : []),
   ]
-  return troubles.length === 0 ? <>here</> : <span class="bad">{troubles.join(', ')}</span>
+  if (troubles.length === 0) return <>here</>
+  return (
+    <>
+      <span class="bad">{troubles.join(', ')}</span>
+      {staysBecause !== '' && <small>{staysBecause}</small>}
+    </>
+  )
 }

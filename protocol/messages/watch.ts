@@ -5,7 +5,7 @@
 import type { Changes } from '../../common/merge-patch.js'
 import type { ErrorList, TaskDetails } from './api.js'
 import type { Runs } from './runs.js'
-import type { BlockedStatus, StateCounts } from './status.js'
+import type { BlockedStatus, ClusterStatus, FunctionStatus, StateCounts, WorkerStatus } from './status.js'
 
 /** A task that a worker is at, as of its last sign of life. */
 export type RunningView = {
@@ -15,38 +15,15 @@ export type RunningView = {
   readonly sinceMs: number
 }
 
-export type WorkerView = {
-  readonly address: string
-  readonly host: string
-  readonly pid: number
-  readonly threads: number
-  /** What it offers beside threads and memory, as in `gpu=2`. */
-  readonly resources: readonly string[]
-  readonly memoryBytes: number
-  readonly memoryLimitBytes: number
-  readonly cpuSeconds: number
-  /** Tasks sent to it and not finished. */
-  readonly processing: number
-  readonly storedCount: number
-  /** On disk or in memory. */
-  readonly storedBytes: number
-  readonly spilledBytes: number
-  readonly pausedBy: '' | 'values' | 'process'
-  readonly isDiskFull: boolean
-  readonly isLeaving: boolean
+/** As in the status, but by name, and so that it changes only when there is news. */
+export type WorkerView = Omit<WorkerStatus, 'name' | 'silentForMs'> & {
   /** When it was last heard of, on the scheduler's clock, in steps of a second. */
   readonly heardAtMs: number
-  readonly packageVersion: string
-  readonly nodeVersion: string
   /** The first of them, if there are many. */
   readonly running: readonly RunningView[]
 }
 
-export type FunctionView = {
-  readonly tasks: StateCounts
-  readonly finished: number
-  readonly failed: number
-  readonly meanMs: number
+export type FunctionView = Omit<FunctionStatus, 'name'> & {
   /** How many inputs its tasks have, by the function that these are of. */
   readonly inputs: Readonly<Record<string, number>>
 }
@@ -54,12 +31,7 @@ export type FunctionView = {
 export type ClusterView = {
   readonly clients: number
   readonly tasks: StateCounts
-  readonly totals: {
-    readonly submitted: number
-    readonly finished: number
-    readonly failed: number
-    readonly retried: number
-  }
+  readonly totals: ClusterStatus['totals']
   readonly tasksPerSecond: number
   /** By name, as functions are. */
   readonly workers: Readonly<Record<string, WorkerView>>

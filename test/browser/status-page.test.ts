@@ -235,19 +235,23 @@ suite('the status page in a browser', { skip: noBrowser() }, () => {
     await using cluster = await LocalCluster.start({ workers: 1, threadsPerWorker: 1, logLevel: 'error' })
     await using client = await connect(cluster)
     const page = await browser.open(`${cluster.statusPage}#/profile`)
-    const held = client.submit(function twistYarn() {
-      const end = performance.now() + 60_000
-      while (performance.now() < end);
+    const held = client.submit(function spinYarn() {
+      function twist(): number {
+        let sum = 0
+        for (let i = 0; i < 100_000; i++) sum += Math.sqrt(i)
+        return sum
+      }
+      for (;;) twist()
     })
     held.result().catch(() => undefined)
     await eventually('it runs', async () => (await held.explain()).reason.startsWith('It runs'))
     await page.getByRole('combobox', { name: 'For how long' }).selectOption('1')
     await page.getByRole('button', { name: 'Take a profile' }).click()
-    const flame = page.getByRole('button', { name: /^twistYarn, / })
+    const flame = page.getByRole('button', { name: /^twist, / })
     await flame.focus()
     await page.keyboard.press('Enter')
-    await until(page, 'document.querySelector(".flame[aria-pressed=true]").textContent === "twistYarn"')
-    await page.getByRole('cell', { name: 'twistYarn' }).waitFor()
+    await until(page, 'document.querySelector(".flame[aria-pressed=true]").textContent === "twist"')
+    await page.getByRole('cell', { name: 'twist', exact: true }).waitFor()
     for (const look of LOOKS) {
       await page.emulateMedia({ colorScheme: look.scheme })
       await page.setViewportSize(look)

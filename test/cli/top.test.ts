@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import { drawTop, sparkline } from '../../cli/top-screen.js'
+import { watchScheduler } from '../../cli/watch-scheduler.js'
+import { statusOfWatched, WatchedState } from '../../cli/watched-status.js'
+import { connect } from '../../client/connect.js'
 import type { ClusterStatus, WorkerStatus } from '../../protocol/messages/status.js'
+import { joinManyWorkers } from '../browser/many-workers.js'
+import { startTestScheduler } from '../scheduler-shell/test-scheduler.js'
 import { eventually } from '../support/eventually.js'
 import { Command, run, startSchedulerCommand } from './command.js'
 
@@ -100,6 +105,41 @@ test('throughput is drawn against the highest', () => {
   assert.equal(sparkline([0, 0]), '▁▁')
 })
 
+test('the status is put together of what the page is told', async () => {
+  await using scheduler = await startTestScheduler()
+  await using client = await connect(scheduler.address)
+  await using _workers = await joinManyWorkers(scheduler.address, 2)
+  const asked = await client.info()
+  const state = new WatchedState()
+  const left = new AbortController()
+  let told: ClusterStatus | undefined
+  await watchScheduler({
+    address: scheduler.address,
+    token: undefined,
+    tls: undefined,
+    timeoutMs: 10_000,
+    look: '',
+    signal: left.signal,
+    onMessage: (message) => {
+      const watched = state.take(message)
+      if (watched === undefined || Object.values(watched.cluster.workers).some(({ memoryBytes }) => memoryBytes === 0))
+        return
+      told = statusOfWatched(watched, Date.now())
+      left.abort()
+    },
+  })
+  assert.deepEqual(Object.keys(told!).sort(), Object.keys(asked).sort())
+  const sorted = told!.workers.toSorted((a, b) => a.name.localeCompare(b.name))
+  assert.deepEqual(
+    sorted.map(({ name, threads, memoryBytes }) => [name, threads, memoryBytes]),
+    [
+      ['node-0', 16, 2 ** 20],
+      ['node-1', 16, 2 ** 21],
+    ],
+  )
+  assert.deepEqual(Object.keys(sorted[0]!).sort(), Object.keys(asked.workers[0]!).sort())
+})
+
 test('where the output is no terminal it is a line of JSON every second, until it is asked to end', async () => {
   await using scheduler = await startSchedulerCommand()
   await using top = new Command(['top', scheduler.address])
@@ -115,7 +155,7 @@ test('a scheduler that goes away, or wants a token, is told in a sentence', asyn
   await using scheduler = await startSchedulerCommand([], { env: { HEDDLE_TOKEN: token } })
   const stranger = await run(['top', scheduler.address])
   assert.equal(stranger.code, 1)
-  assert.match(stranger.stderr, /^heddle: ws:.* wants another token; give it by --token-file or HEDDLE_TOKEN\.\n$/)
+  assert.match(stranger.stderr, /^heddle: ws:.* refused the token; give the one its scheduler was started with\.\n$/)
   await using top = new Command(['top', scheduler.address], { env: { HEDDLE_TOKEN: token } })
   await eventually('a line', () => top.stdout.includes('\n'))
   scheduler.command.process.kill('SIGKILL')

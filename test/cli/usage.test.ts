@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import test from 'node:test'
 import { describeExplanation } from '../../cli/explain-command.js'
+import type { HeddleCommand } from '../../cli/heddle-command.js'
+import { createProgram } from '../../cli/program.js'
 import { describeStatus } from '../../cli/status-command.js'
 import { formatTable } from '../../cli/table.js'
 import { packageVersion } from '../../common/node/package-version.js'
@@ -156,4 +158,28 @@ FUNCTION  WAITING  READY  PROCESSING  IN MEMORY  FINISHED  FAILED  MEAN TIME
 double    0        0      2           0          10        0       1.5ms
 `,
   )
+})
+
+test('every command has an example, JSON for what it prints, and what it takes to reach a scheduler that encrypts', () => {
+  const commands = (command: HeddleCommand): HeddleCommand[] =>
+    command.commands.length === 0 ? [command] : command.commands.flatMap((each) => commands(each as HeddleCommand))
+  const faults: string[] = []
+  for (const command of commands(createProgram())) {
+    const name = command.name()
+    const has = (option: string): boolean => command.options.some(({ long }) => long === option)
+    // What runs until it is stopped logs, in JSON if it is asked to; and a script prints what it likes.
+    const runs = ['scheduler', 'join', 'run'].includes(name)
+    if (!runs && !has('--json')) faults.push(`${name} has no --json`)
+    if (name !== 'run' && runs && !has('--log-format')) faults.push(`${name} has no --log-format`)
+    if (!has('--token-file')) faults.push(`${name} has no --token-file`)
+    // A token is made without a scheduler, and a script says by itself what it connects with.
+    for (const option of ['--tls-ca', '--tls-cert', '--tls-key'])
+      if (name !== 'create' && name !== 'run' && !has(option)) faults.push(`${name} has no ${option}`)
+    for (const { long, description } of command.options)
+      if (description === '') faults.push(`${name} ${long} says nothing`)
+    let help = ''
+    command.configureOutput({ writeOut: (text) => (help += text) }).outputHelp()
+    if (!/\nExamples?:\n +heddle /.test(help)) faults.push(`${name} shows no example`)
+  }
+  assert.deepEqual(faults, [])
 })

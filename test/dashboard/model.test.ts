@@ -35,6 +35,7 @@ const WORKER: WorkerView = {
   pausedBy: '',
   isDiskFull: false,
   isLeaving: false,
+  staysBecause: '',
   heardAtMs: 9_000,
   packageVersion: '1',
   nodeVersion: 'v20',
@@ -47,7 +48,7 @@ function watched(cluster: Partial<ClusterView>, scheduler: Partial<Watched['sche
     cluster: {
       clients: 1,
       tasks: NO_TASKS,
-      totals: { submitted: 0, finished: 0, failed: 0, retried: 0 },
+      totals: { submitted: 0, finished: 0, failed: 0, retried: 0, cancelled: 0, resultBytes: 0, movedBytes: 0 },
       tasksPerSecond: 0,
       workers: {},
       functions: {},

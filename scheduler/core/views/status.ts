@@ -39,7 +39,7 @@ export function statusOf(state: SchedulerState): ClusterStatus {
   }
 }
 
-function statusOfWorker(worker: WorkerRecord, nowMs: number): WorkerStatus {
+export function statusOfWorker(worker: WorkerRecord, nowMs: number): WorkerStatus {
   const { join, pulse, processing, heardAtMs } = worker
   return {
     name: join.name,

@@ -2,9 +2,8 @@
 import { arrayOf, indexOf } from '../../../protocol/ids.js'
 import { MAX_RUNNING_SHOWN, MAX_FUNCTIONS_SHOWN } from '../../../protocol/limits.js'
 import type { ClusterView, FunctionView, RunningView, WorkerView } from '../../../protocol/messages/watch.js'
-import { describeAmount } from '../../../protocol/resources.js'
 import type { SchedulerState } from '../state.js'
-import { statusOf } from './status.js'
+import { statusOf, statusOfWorker } from './status.js'
 import { keyOf, type Task } from '../tasks/task.js'
 import type { WorkerRecord } from '../workers/worker-record.js'
 
@@ -47,28 +46,9 @@ function inputsByName(state: SchedulerState): ReadonlyMap<string, ReadonlyMap<st
 }
 
 function viewOf(state: SchedulerState, worker: WorkerRecord): WorkerView {
-  const { join, pulse, processing, heardAtMs, isLeaving } = worker
-  return {
-    address: join.address,
-    host: join.host,
-    pid: join.pid,
-    threads: join.threads,
-    resources: join.resources.map(describeAmount),
-    memoryBytes: pulse?.memoryBytes ?? 0,
-    memoryLimitBytes: join.memoryLimitBytes,
-    cpuSeconds: pulse?.cpuSeconds ?? 0,
-    processing: processing.size,
-    storedCount: pulse?.storedCount ?? 0,
-    storedBytes: pulse?.storedBytes ?? 0,
-    spilledBytes: pulse?.spilledBytes ?? 0,
-    pausedBy: pulse?.pausedBy ?? '',
-    isDiskFull: pulse?.isDiskFull ?? false,
-    isLeaving,
-    heardAtMs: Math.floor(heardAtMs / HEARD_STEP_MS) * HEARD_STEP_MS,
-    packageVersion: join.packageVersion,
-    nodeVersion: join.nodeVersion,
-    running: runningOn(state, worker),
-  }
+  const { name: _, silentForMs: __, ...status } = statusOfWorker(worker, state.nowMs)
+  const heardAtMs = Math.floor(worker.heardAtMs / HEARD_STEP_MS) * HEARD_STEP_MS
+  return { ...status, heardAtMs, running: runningOn(state, worker) }
 }
 
 /** What it said at its last sign of life, but for what has ended since; then what it was sent and most likely runs by now. */
