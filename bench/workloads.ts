@@ -16,6 +16,7 @@ import { spill } from './workloads/spill.js'
 import { startup } from './workloads/startup.js'
 import { transfer } from './workloads/transfer.js'
 import { tree } from './workloads/tree.js'
+import { viewers } from './workloads/viewers.js'
 
 export const WORKLOADS: readonly Workload[] = [
   noopMap,
@@ -33,5 +34,6 @@ export const WORKLOADS: readonly Workload[] = [
   spill,
   startup,
   memoryPressure,
+  viewers,
   core,
 ]

@@ -54,6 +54,12 @@ const TINY: readonly Tiny[] = [
     figures: ['aloneMs', 'wallMs', 'efficiency'],
   },
   {
+    args: ['viewers', '--tasks', '1000', '--pages', '7', '--rounds', '1', '--maps', '1'],
+    params: { tasks: 1_000, pages: 7, rounds: 1, maps: 1 },
+    unit: 'efficiency',
+    figures: ['tasksPerSecondAlone', 'tasksPerSecondWatched', 'loopDelayP99MsAlone', 'loopDelayP99MsWatched'],
+  },
+  {
     args: ['download', '--pages', '4', '--ms', '2'],
     params: { pages: 4, ms: 2 },
     unit: 's',
