@@ -136,6 +136,10 @@ function addWorker(program: HeddleCommand): void {
     .option('--listen <host:port>', 'where it listens for other workers (default: as the scheduler sees it, any port)')
     .option('--no-listen', 'open no port: its values go by way of the scheduler, over the connection it has')
     .option('--advertise <url>', 'address that others use to reach it, when that is not where it listens')
+    .option(
+      '--inspect-threads',
+      'let a debugger on this machine into its threads, as chrome://inspect; the log says where',
+    )
     .option('--no-nanny', 'run tasks in this very process: nothing starts it again when it dies')
   addCommonOptions(command)
     .example(

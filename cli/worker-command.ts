@@ -21,6 +21,7 @@ export interface WorkerArguments extends TlsArguments {
   readonly ioTasks?: number
   readonly preload?: readonly string[]
   readonly remoteCode: boolean
+  readonly inspectThreads?: true
   readonly dataDir?: string
   /** `false`: it opens no port. */
   readonly listen?: string | false
@@ -35,7 +36,7 @@ export interface WorkerArguments extends TlsArguments {
 
 export async function runWorker(address: string | undefined, given: WorkerArguments): Promise<void> {
   const { threads, memoryLimit, diskLimit, name, dataDir, listen, advertise, tokenFile, logLevel, logFormat } = given
-  const { resource: resources, tag: tags, ioTasks, preload, remoteCode } = given
+  const { resource: resources, tag: tags, ioTasks, preload, remoteCode, inspectThreads } = given
   const asGiven = {
     schedulerUrl: schedulerAddress(address),
     token: await readToken(tokenFile),
@@ -51,6 +52,7 @@ export async function runWorker(address: string | undefined, given: WorkerArgume
     ioTasks,
     preload,
     remoteCode,
+    inspectThreads,
     dataDir,
   }
   // Checked here already: wrong options are this command's failure, not that of a process which is started again.

@@ -52,6 +52,8 @@ export interface GivenWorkerOptions {
   readonly preload?: readonly string[] | undefined
   /** With `false` it runs only functions of those. Default: true. */
   readonly remoteCode?: boolean | undefined
+  /** A debugger on this machine may connect to its threads. Default: false. */
+  readonly inspectThreads?: boolean | undefined
   /** An existing folder for what it keeps while it runs. Default: the system's temporary one. */
   readonly dataDir?: string | undefined
 }
@@ -82,6 +84,7 @@ export interface WorkerOptions {
   /** Absolute paths. */
   readonly preload: readonly string[]
   readonly remoteCode: boolean
+  readonly inspectThreads: boolean
   readonly dataDir: string
 }
 
@@ -115,6 +118,7 @@ export function resolveWorkerOptions(given: GivenWorkerOptions): WorkerOptions {
     tags: resolveTags(given.tags ?? {}),
     preload: resolvePreload(given.preload ?? []),
     remoteCode: given.remoteCode ?? true,
+    inspectThreads: given.inspectThreads ?? false,
     diskLimitBytes: given.diskLimitBytes ?? defaultDiskLimitBytes(dataDir),
     dataDir,
   }

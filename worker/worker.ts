@@ -29,6 +29,7 @@ import { createWorkerMachine } from './core/machine.js'
 import { IoSlots } from './io-slots.js'
 import { keepingLog, LogRing } from './log-ring.js'
 import { LogWatch } from './log-watch.js'
+import { openInspector } from './open-inspector.js'
 import { takeProfile } from './profiler.js'
 import { RunHistory } from './run-history.js'
 import { RunWatch } from './run-watch.js'
@@ -92,6 +93,8 @@ export interface RunningWorker {
  * @throws The reason of `parts.signal`, when it aborts.
  */
 export async function startWorker(options: WorkerOptions, parts: WorkerParts): Promise<RunningWorker> {
+  // Before there are threads: so that it hears of each.
+  if (options.inspectThreads) await openInspector(parts.log)
   const scratch = await ScratchFolder.create(options.dataDir)
   const codes = await CodeCache.create({
     scratch: scratch.path,

@@ -328,6 +328,10 @@ suite('the status page in a browser', { skip: noBrowser() }, () => {
     await checkLayout(page, view)
     if (!takesPictures()) return
     if (view === 'stream') await page.waitForTimeout(15_000)
+    if (view === 'profile') {
+      await page.getByRole('button', { name: 'Take a profile' }).click()
+      await page.locator('.flame').first().waitFor()
+    }
     await picture(page, view, look)
   }
 

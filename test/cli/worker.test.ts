@@ -7,6 +7,7 @@ import type { ClusterStatus, WorkerStatus } from '../../protocol/messages/status
 import { eventually } from '../support/eventually.js'
 import { allGone, descendantsOf, isAlive } from '../support/processes.js'
 import { ask } from '../scheduler-shell/http-request.js'
+import { WebSocket } from 'ws'
 import { Command, run, startSchedulerCommand, type SchedulerCommand } from './command.js'
 
 const LOG = ['--log-format', 'json']
@@ -42,6 +43,22 @@ test('a worker joins with what it was told, and leaves with exit code 0 when it 
     await allGone([pid])
     await workersOf(scheduler, 0)
   }
+})
+
+test('with --inspect-threads a debugger looks into each thread, and only from this machine', async () => {
+  await using scheduler = await startSchedulerCommand()
+  const options = ['--threads', '2', '--inspect-threads', '--listen', '127.0.0.1:0']
+  await using nanny = new Command(['worker', 'join', scheduler.address, ...options, ...LOG])
+  const said = 'a debugger may look into the threads of this worker: chrome://inspect has them'
+  const { inspector } = await nanny.logged(said)
+  assert.ok(typeof inspector === 'string')
+  assert.equal(new URL(inspector).hostname, '127.0.0.1')
+  await onlyWorkerOf(scheduler)
+  const threads = await threadsAt(inspector, 2)
+  assert.ok(
+    threads.every((url) => url.endsWith('/worker/thread/main.js') || url.endsWith('/piscina/dist/worker.js')),
+    threads.join(' '),
+  )
 })
 
 test('a worker that was started first joins as soon as the scheduler is up', async () => {
@@ -150,4 +167,25 @@ async function freePort(): Promise<number> {
   const { port } = server.address() as AddressInfo
   server.close()
   return port
+}
+
+/** The addresses of the files that so many threads run, as the inspector of their process tells a debugger. */
+async function threadsAt(inspector: string, count: number): Promise<string[]> {
+  const socket = new WebSocket(inspector)
+  const urls: string[] = []
+  try {
+    await once(socket, 'open')
+    socket.on('message', (data: Buffer) => {
+      const { method, params } = JSON.parse(data.toString()) as {
+        readonly method?: string
+        readonly params?: { readonly workerInfo: { readonly url: string } }
+      }
+      if (method === 'NodeWorker.attachedToWorker') urls.push(params!.workerInfo.url)
+    })
+    socket.send(JSON.stringify({ id: 1, method: 'NodeWorker.enable', params: { waitForDebuggerOnStart: false } }))
+    await eventually(`${count} threads`, () => urls.length >= count)
+    return urls
+  } finally {
+    socket.close()
+  }
 }
