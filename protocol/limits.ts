@@ -144,6 +144,10 @@ export const CLIENT_GRACE_MS = 60_000
 /** What `--client-grace` may make of that. */
 export const MIN_CLIENT_GRACE_MS = 1_000
 export const MAX_CLIENT_GRACE_MS = 24 * 60 * 60 * 1_000
+/** How long after a worker has said what it has it is not asked again. */
+export const RECONCILE_MS = 10_000
+/** How many of its values it names then. */
+export const MAX_VIEWED_VALUES = 100_000
 /** How long a task that fails with its worker waits for the next process of that worker to say how the one before ended. */
 export const POST_MORTEM_MS = 5_000
 /** Of what a worker process logged, the last lines that its nanny keeps, and how much of each. */

@@ -350,6 +350,12 @@ export class Sessions {
       case 'tell-blocked':
         this.#log.warn({}, `tasks wait, and nothing that is there will let them run: the work ${instruction.reason}`)
         break
+      case 'tell-repaired':
+        this.#log.warn(
+          {},
+          `scheduler and worker disagreed, which was put right; please report this: ${instruction.reason}`,
+        )
+        break
       case 'connect-relay': {
         const asker = this.#endOf(instruction.asker)
         const holder = this.#workers.get(instruction.holder)

@@ -160,6 +160,13 @@ export type TasksStopped = Infer<typeof tasksStopped>
 export const tasksTimedOut = message('tasks-timed-out', { tasks: taskIds, attempts: integers, goOn: taskIds })
 export type TasksTimedOut = Infer<typeof tasksTimedOut>
 
+/**
+ * Answers `ask-view`, behind all that the turn has to tell: the attempts of which an outcome will follow, and what values it
+ * holds, `MAX_VIEWED_VALUES` of them at most.
+ */
+export const view = message('view', { tasks: taskIds, attempts: integers, values: taskIds })
+export type View = Infer<typeof view>
+
 export const workerToScheduler = union([
   join,
   tasksFinished,
@@ -185,6 +192,7 @@ export const workerToScheduler = union([
   logged,
   tasksSuspended,
   tasksResumed,
+  view,
   ...toSwitch,
 ])
 export type WorkerToScheduler = Infer<typeof workerToScheduler>
@@ -296,6 +304,9 @@ export const leave = message('leave', {})
 /** End this process, whatever it does, to be started again. */
 export const restart = message('restart', {})
 
+/** Say what you have: answered by `view`. */
+export const askView = message('ask-view', {})
+
 export const schedulerToWorker = union([
   joined,
   defineCode,
@@ -316,6 +327,7 @@ export const schedulerToWorker = union([
   takeProfile,
   tellOfTask,
   watch,
+  askView,
   ...fromSwitch,
 ])
 export type SchedulerToWorker = Infer<typeof schedulerToWorker>

@@ -29,6 +29,8 @@ export type SchedulerInstruction =
   | { readonly type: 'cut-relay'; readonly relay: number }
   /** Ready tasks wait for what there isn't: a worker, or a limit. Told once. */
   | { readonly type: 'tell-blocked'; readonly reason: string }
+  /** Scheduler and worker disagreed, which is a bug of ours; it is mended. */
+  | { readonly type: 'tell-repaired'; readonly reason: string }
   | { readonly type: 'answer-operator'; readonly request: number; readonly answer: OperatorAnswer }
   | { readonly type: 'answer-looker'; readonly request: number; readonly answer: Answer }
   | { readonly type: 'close-worker'; readonly worker: WorkerId; readonly code: ErrorCode; readonly reason: string }

@@ -400,6 +400,9 @@ export class SimulatedScheduler {
         break
       case 'tell-blocked':
         break
+      case 'tell-repaired':
+        assert.fail(`scheduler and worker disagreed: ${instruction.reason}`)
+        break
       case 'answer-operator':
         assert(this.#operations.delete(instruction.request), 'an operator is answered once')
         break

@@ -7,7 +7,7 @@ import { nextOverdueMs, startBatches, startIoTasks, takeBackTails } from './disp
 import type { WorkerEvent } from './events.js'
 import type { WorkerInstruction } from './instructions.js'
 import { onLentAwaits, onLentEnded, onLentLost, onLentOrphaned, onTaskLent } from './lending.js'
-import { holdBack, onLeave, onPulse, onSchedulerLost } from './on-link.js'
+import { holdBack, onLeave, onPulse, onSchedulerLost, tellView } from './on-link.js'
 import {
   onSpillFailed,
   onValueLoaded,
@@ -141,6 +141,7 @@ export function endTurn(state: WorkerState, nowMs: number): WorkerInstruction[] 
   if (isStuck) giveUpAll(state)
   if (state.link.type === 'absent' && state.link.keepsWork) state.report.flushDropped(state.held, out)
   else state.report.flush(state.held, out)
+  if (state.isViewAsked) tellView(state, out)
   planSpills(state, nowMs, out)
   planCollection(state, out)
   if (isStuck) abort(state, out)

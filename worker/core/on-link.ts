@@ -1,5 +1,6 @@
 /** The worker's place in the cluster: it joins, loses its scheduler, or leaves; and its heartbeat. */
-import type { WorkerId } from '../../protocol/ids.js'
+import type { TaskId, WorkerId } from '../../protocol/ids.js'
+import { MAX_VIEWED_VALUES } from '../../protocol/limits.js'
 import { runningTask } from './batch.js'
 import type { WorkerEvent } from './events.js'
 import type { WorkerInstruction } from './instructions.js'
@@ -32,6 +33,19 @@ export function onJoined(
   for (const task of state.lent.values()) report.noteAwaiting(task)
   report.flush(state.held, out)
   if (keepsState) out.push({ type: 'send', message: { type: 'attached' } })
+}
+
+/** Tells what is here, behind what this turn has to tell of it. */
+export function tellView(state: WorkerState, out: WorkerInstruction[]): void {
+  state.isViewAsked = false
+  const had = new Attempts()
+  for (const task of state.tasks.values()) had.add(task)
+  const values: TaskId[] = []
+  for (const value of state.held.tasks) {
+    if (values.length === MAX_VIEWED_VALUES) break
+    values.push(value)
+  }
+  out.push({ type: 'send', message: { type: 'view', tasks: had.tasks, attempts: had.attempts, values } })
 }
 
 /** Nobody is there to be told anything: failures wait until somebody is, and of the rest the report has what matters then. */
@@ -149,5 +163,6 @@ function forgetNumbers(state: WorkerState): void {
   state.templates.clear()
   state.refusedCode.clear()
   state.peers.clear()
+  state.isViewAsked = false
   state.unreachable.clear()
 }

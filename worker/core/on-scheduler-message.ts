@@ -51,6 +51,9 @@ export function onSchedulerMessage(state: WorkerState, message: Heard, nowMs: nu
     case 'leave':
       onLeave(state, out, { isRetired: true })
       break
+    case 'ask-view':
+      state.isViewAsked = true
+      break
     case 'restart':
       onRestart(state, out)
       break

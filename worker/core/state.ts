@@ -103,6 +103,8 @@ export interface WorkerState {
   /** Those that were dialled in vain a short while ago. */
   readonly unreachable: ExpiringSet<WorkerId>
   readonly report: TurnReport
+  /** The scheduler asks what is here: it is told when the turn ends. */
+  isViewAsked: boolean
   /** What became of tasks while no scheduler was there to be told. As many as threads had when it was lost. */
   readonly unsaid: (TaskFailed | TaskExited)[]
 }
@@ -147,6 +149,7 @@ export function createWorkerState(config: WorkerConfig): WorkerState {
     peers: new Map(),
     unreachable: new ExpiringSet(MAX_UNREACHABLE, UNREACHABLE_MS),
     report: new TurnReport(),
+    isViewAsked: false,
     unsaid: [],
   }
 }

@@ -37,6 +37,7 @@ import type { FunctionStatistics } from './template.js'
 import type { WorkerRecord } from '../workers/worker-record.js'
 import { onTold } from '../views/inquiry.js'
 import { onLeaving } from '../workers/leaving.js'
+import { onView, review } from '../workers/reconcile.js'
 import { refuseWorker } from '../workers/on-worker.js'
 
 /** So many times a value may turn out not to be where it should; then the task fails instead of trying for ever. */
@@ -102,6 +103,7 @@ export function onWorkerMessage(state: SchedulerState, worker: WorkerRecord, mes
       worker.pulse = message
       worker.pulseAtMs = state.nowMs
       noteHeldUp(state, worker, message)
+      review(state, worker, message)
       if (worker.copies.resting.size > 0) {
         endResting(state, worker)
         retryScatters(state)
@@ -131,6 +133,9 @@ export function onWorkerMessage(state: SchedulerState, worker: WorkerRecord, mes
       break
     case 'told':
       onTold(state, worker, message)
+      break
+    case 'view':
+      onView(state, worker, message)
       break
     case 'open-relay':
     case 'accept-relay':

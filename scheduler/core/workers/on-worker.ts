@@ -12,6 +12,7 @@ import { endEvacuation } from '../data/moves.js'
 import { condemn, onSuccessor } from './post-mortem.js'
 import { loseCopy, startOver } from '../tasks/recovery.js'
 import { endRelaysOf, noRelays } from '../data/relays.js'
+import { newReview } from './reconcile.js'
 import { answerRestarts } from './restart.js'
 import { keepTries } from '../tasks/retries.js'
 import { loseScatterTarget, retryScatters } from '../data/scatter.js'
@@ -85,6 +86,7 @@ export function onWorkerJoined(state: SchedulerState, id: WorkerId, join: Join):
     copies: noCopies(),
     scatters: new Set(),
     pulse: undefined,
+    review: newReview(),
     relays: noRelays(),
     outbox: new WorkerOutbox(),
     isDirty: false,

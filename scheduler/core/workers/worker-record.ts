@@ -11,6 +11,7 @@ import type { WorkerCopies } from '../data/spread.js'
 import type { Stop } from '../tasks/cancel.js'
 import type { Processing, Task } from '../tasks/task.js'
 import type { Template } from '../tasks/template.js'
+import type { Review } from './reconcile.js'
 import type { WorkerOutbox } from './worker-outbox.js'
 
 export interface WorkerRecord extends HeapItem {
@@ -85,6 +86,8 @@ export interface WorkerRecord extends HeapItem {
   pulse: Pulse | undefined
   /** When that came. */
   pulseAtMs: number
+  /** See reconcile.ts. */
+  readonly review: Review
   readonly relays: AskedRelays
   readonly outbox: WorkerOutbox
   /** Is it in `state.workersToFlush`? */

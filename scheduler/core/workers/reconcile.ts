@@ -1,0 +1,103 @@
+/**
+ * Do scheduler and worker agree on what the worker has? Every change of that is a message, so they do, unless there is a bug of
+ * ours. A task that the worker was to begin, and has not begun from one heartbeat to the next, makes the scheduler ask; and so
+ * do values that lie there when nothing runs. A link keeps the order of what it carries, so the answer tells of all that was
+ * sent before the question: a task that is not in it is lost, and starts again; a value that nobody counts on in two answers is
+ * freed. A value that is missing is noticed by whoever fetches it, and made again then.
+ */
+import { attempt, type Attempt, type TaskId } from '../../../protocol/ids.js'
+import { RECONCILE_MS } from '../../../protocol/limits.js'
+import type { Pulse, View } from '../../../protocol/messages/worker.js'
+import { unassign } from '../placing/assignment.js'
+import { workerOutboxOf, type SchedulerState } from '../state.js'
+import { startOver } from '../tasks/recovery.js'
+import { recordOf } from '../tasks/task-array.js'
+import { isHolder, type Task } from '../tasks/task.js'
+import type { WorkerRecord } from './worker-record.js'
+
+/** What of a worker was looked at. */
+export interface Review {
+  /** The oldest of its tasks that had not begun at the latest heartbeat, and which attempt that was. */
+  oldest: Task | undefined
+  oldestAttempt: number
+  /** How many values lay there at the latest heartbeat, when nothing ran; else -1. */
+  quietCount: number
+  /** So many are as they should be, as long as nothing runs; -1 when that is not known. */
+  rightCount: number
+  /** While it is asked: the tasks that it had then. */
+  asked: ReadonlyMap<Task, Attempt> | undefined
+  /** Values that it named last, and that nobody counted on: an order to free them may have crossed with that. */
+  suspects: ReadonlySet<TaskId>
+  /** It is not asked again before that. */
+  nextMs: number
+}
+
+export function newReview(): Review {
+  const nothing = { quietCount: -1, rightCount: -1, asked: undefined, suspects: new Set<TaskId>(), nextMs: -Infinity }
+  return { oldest: undefined, oldestAttempt: 0, ...nothing }
+}
+
+/** Is there something that should have moved since the last heartbeat? */
+export function review(state: SchedulerState, worker: WorkerRecord, pulse: Pulse): void {
+  const { review: seen, processing } = worker
+  const oldest = findUnbegun(worker, pulse)
+  const isStuck = oldest !== undefined && oldest === seen.oldest && oldest.attempt === seen.oldestAttempt
+  const quietCount = processing.size === 0 ? pulse.storedCount : -1
+  if (quietCount < 0) seen.rightCount = -1
+  const isUnknown = quietCount > 0 && quietCount === seen.quietCount && quietCount !== seen.rightCount
+  seen.oldest = oldest
+  seen.oldestAttempt = oldest?.attempt ?? 0
+  seen.quietCount = quietCount
+  if (!isStuck && !isUnknown) return
+  if (seen.asked !== undefined || state.nowMs < seen.nextMs || worker.isLeaving || !worker.isAttached) return
+  seen.asked = new Map(Array.from(processing, (task) => [task, task.attempt]))
+  workerOutboxOf(state, worker).add({ type: 'ask-view' })
+}
+
+/** The worker says what it has. */
+export function onView(state: SchedulerState, worker: WorkerRecord, { tasks, attempts, values }: View): void {
+  const { review: seen } = worker
+  const { asked } = seen
+  if (asked === undefined) return
+  seen.asked = undefined
+  seen.nextMs = state.nowMs + RECONCILE_MS
+  const had = new Map(tasks.map((id, i) => [id, attempt(attempts[i] ?? 1)]))
+  let lost = 0
+  for (const [task, sent] of asked) {
+    if (!worker.processing.has(task) || task.attempt !== sent || had.get(task.id) === sent) continue
+    lost++
+    unassign(state, task, worker)
+    startOver(state, task)
+  }
+  // While something runs, values come and go.
+  const uncounted = worker.processing.size === 0 ? findUncounted(state, worker, values) : []
+  const useless = uncounted.filter((id) => seen.suspects.has(id))
+  for (const id of useless) workerOutboxOf(state, worker).addFree(id)
+  seen.suspects = new Set(uncounted.filter((id) => !seen.suspects.has(id)))
+  if (seen.suspects.size > 0) seen.nextMs = state.nowMs
+  else seen.rightCount = values.length - useless.length
+  if (lost + useless.length > 0) tellRepaired(state, worker, lost, useless.length)
+}
+
+/** Nobody counts on these values of the worker, and none of them is being brought there, or copied. */
+function findUncounted(state: SchedulerState, worker: WorkerRecord, values: readonly TaskId[]): TaskId[] {
+  return values.filter((id) => {
+    const task = recordOf(state, id)
+    if (task?.state.type === 'in-memory' && isHolder(task.state, worker)) return false
+    return !state.scatters.has(id) && !state.copying.has(id)
+  })
+}
+
+function findUnbegun({ processing, suspended }: WorkerRecord, { running }: Pulse): Task | undefined {
+  if (processing.size === 0) return undefined
+  const begun = new Set(running)
+  for (const task of processing) if (!begun.has(task.id) && !suspended.has(task)) return task
+  return undefined
+}
+
+function tellRepaired({ orders }: SchedulerState, { join }: WorkerRecord, lost: number, freed: number): void {
+  const parts: string[] = []
+  if (lost > 0) parts.push(`${lost} of its tasks were lost, and start again`)
+  if (freed > 0) parts.push(`${freed} values there are of no use to anybody, and are freed`)
+  orders.push({ type: 'tell-repaired', reason: `worker ${join.name}: ${parts.join('; ')}` })
+}

@@ -1,0 +1,98 @@
+/** Scheduler and worker disagree on what the worker has, which no message that gets lost may lead to; and are put right. */
+import assert from 'node:assert/strict'
+import test from 'node:test'
+import type { TaskId } from '../../protocol/ids.js'
+import { RECONCILE_MS } from '../../protocol/limits.js'
+import { SchedulerHarness, type TestWorker } from '../support/scheduler-harness.js'
+
+function tell(worker: TestWorker, tasks: readonly TaskId[], values: readonly TaskId[] = []): void {
+  worker.take('ask-view')
+  worker.send({ type: 'view', tasks, attempts: tasks.map(() => 1), values })
+}
+
+function started() {
+  const scheduler = new SchedulerHarness()
+  const client = scheduler.client()
+  const worker = scheduler.worker({ threads: 4 })
+  const tasks = client.map(client.define(), 3)
+  assert.deepEqual(worker.takeTasks(), tasks)
+  return { scheduler, client, worker, tasks: tasks as [TaskId, TaskId, TaskId] }
+}
+
+test('a task that its worker knows nothing of starts again', () => {
+  const { scheduler, client, worker, tasks } = started()
+  const [running, lost, waiting] = tasks
+  client.want(...tasks)
+  worker.pulse({ running: [running], runningForMs: [1] })
+  assert.ok(!worker.unread.includes('ask-view'), 'it may be on its way')
+  worker.pulse({ running: [running], runningForMs: [1] })
+  tell(worker, [running, waiting])
+  assert.match(scheduler.takeOrder('tell-repaired').reason, /^worker w1: 1 of its tasks were lost, and start again$/)
+  assert.deepEqual(worker.takeTasks(), [lost])
+  worker.finish(tasks, { attempts: [1, 2, 1] })
+  assert.deepEqual([...client.takeValues().keys()], tasks)
+})
+
+test('an outcome that was lost is made again, and one that comes late after all changes nothing', () => {
+  const { client, worker, tasks } = started()
+  client.want(...tasks)
+  worker.pulse()
+  worker.pulse()
+  tell(worker, [])
+  assert.deepEqual(worker.takeTasks(), tasks)
+  worker.finish(tasks)
+  assert.ok(!client.unread.includes('values'))
+  worker.finish(tasks, { attempts: [2, 2, 2] })
+  assert.deepEqual([...client.takeValues().keys()], tasks)
+})
+
+test('what was sent after the question, and what has ended since, is not taken for lost', () => {
+  const { scheduler, client, worker, tasks } = started()
+  worker.pulse()
+  worker.pulse()
+  const [late] = client.map(client.define('g'), 1)
+  worker.finish([tasks[0]])
+  tell(worker, tasks.slice(1))
+  assert.throws(() => scheduler.takeOrder('tell-repaired'))
+  assert.deepEqual(worker.takeTasks(), [late])
+})
+
+test('a worker is not asked while its tasks begin, nor again and again', () => {
+  const { scheduler, worker, tasks } = started()
+  worker.pulse({ running: tasks, runningForMs: [1, 1, 1] })
+  worker.pulse({ running: tasks, runningForMs: [2, 2, 2] })
+  assert.ok(!worker.unread.includes('ask-view'))
+  worker.pulse()
+  worker.pulse()
+  tell(worker, tasks)
+  worker.pulse()
+  worker.pulse()
+  assert.ok(!worker.unread.includes('ask-view'))
+  scheduler.nowMs += RECONCILE_MS
+  worker.pulse()
+  tell(worker, tasks)
+})
+
+test('a value that nobody counts on is freed when nothing runs, and the others are looked at once', () => {
+  const { scheduler, client, worker, tasks } = started()
+  worker.finish(tasks, { sizeBytes: 1_000_000 })
+  client.release(tasks[0])
+  worker.take('free-tasks') // And it never comes there.
+  worker.pulse({ storedCount: 3 })
+  worker.pulse({ storedCount: 3 })
+  tell(worker, [], tasks)
+  assert.throws(() => scheduler.takeOrder('tell-repaired'), 'an order to free it may be on its way')
+  worker.pulse({ storedCount: 3 })
+  tell(worker, [], tasks)
+  assert.match(scheduler.takeOrder('tell-repaired').reason, /1 values there are of no use to anybody, and are freed$/)
+  assert.deepEqual(worker.take('free-tasks').tasks, [tasks[0]])
+  scheduler.nowMs += RECONCILE_MS
+  for (let i = 0; i < 3; i++) worker.pulse({ storedCount: 2 })
+  assert.ok(!worker.unread.includes('ask-view'))
+})
+
+test('a view that nobody asked for changes nothing', () => {
+  const { scheduler, worker } = started()
+  worker.send({ type: 'view', tasks: [], attempts: [], values: [] })
+  assert.equal(scheduler.tasks.processing, 3)
+})
