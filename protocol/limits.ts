@@ -105,6 +105,9 @@ export const REPORT_BURST = 4
 export const REPORT_INTERVAL_MS = 250
 /** How many characters of the note of a report are kept. */
 export const MAX_NOTE_LENGTH = 500
+/** How long the heap of a thread may stay high, at half of what the worker may use for each, and how much that is at least. */
+export const HIGH_HEAP_MS = 60_000
+export const MIN_HIGH_HEAP_BYTES = 128 * MIB
 /** What one thread keeps by `task.local`. */
 export const MAX_LOCALS = 1_000
 /** How long a worker that ends waits for its threads to dispose of what they keep by `task.local`. */

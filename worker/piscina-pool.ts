@@ -55,7 +55,7 @@ export class PiscinaPool implements ThreadPool {
   readonly canTerminate = true
   readonly io: IoThreads
 
-  constructor({ worker, lanes, scheduler, lentIn, onMessage, onError, onThreadExit }: PoolHost) {
+  constructor({ worker, lanes, scheduler, heap, lentIn, onMessage, onError, onThreadExit }: PoolHost) {
     this.#onThreadExit = onThreadExit
     this.io = new IoThreads({ worker, scheduler, onMessage }, this.#takenChannel.name)
     this.#piscina = new piscina.Piscina<BatchRequest | IdleRequest, BatchReply>({
@@ -68,6 +68,7 @@ export class PiscinaPool implements ThreadPool {
         worker,
         lanes,
         scheduler,
+        heap,
         collections: this.#collectionCount.memory,
         stopChannel: this.#stopChannel.name,
         takenChannel: this.#takenChannel.name,

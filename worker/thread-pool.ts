@@ -4,6 +4,7 @@
  */
 import type { StopCause } from './core/stopping.js'
 import type { BatchReply, BatchRequest, TaskOutcome } from './thread/batch.js'
+import type { HeapRule } from './thread/heap-watch.js'
 import type { TakenCall } from './thread/stream.js'
 import type { StopCall } from './thread/task-signal.js'
 import type { ThreadMessage, ThreadRoute } from './thread/thread-message.js'
@@ -67,6 +68,8 @@ export interface PoolHost {
   /** One for each slot: where its batches leave their outcomes. */
   readonly lanes: readonly SharedArrayBuffer[]
   readonly onMessage: (message: ThreadMessage) => void
+  /** A thread whose heap stays higher than that is replaced. */
+  readonly heap: HeapRule
   /** How tasks that run here reach the scheduler. */
   readonly scheduler: ThreadRoute | undefined
   /** How many tasks are lent in the thread of this number, and how many of them go on. Others are given work first. */

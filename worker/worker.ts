@@ -10,7 +10,14 @@ import { packageVersion } from '../common/node/package-version.js'
 import { ScratchFolder } from '../common/node/scratch-folder.js'
 import { HeddleError, OutOfMemoryError } from '../protocol/errors.js'
 import { attempt, codeHash, type CodeHash, type WorkerId } from '../protocol/ids.js'
-import { HEARTBEAT_INTERVAL_MS, KILL_AFTER_MS, MAX_FETCH_BYTES, MAX_LENT_BYTES } from '../protocol/limits.js'
+import {
+  HIGH_HEAP_MS,
+  MIN_HIGH_HEAP_BYTES,
+  HEARTBEAT_INTERVAL_MS,
+  KILL_AFTER_MS,
+  MAX_FETCH_BYTES,
+  MAX_LENT_BYTES,
+} from '../protocol/limits.js'
 import { taskReport } from '../protocol/messages/api.js'
 import type { DefineCode } from '../protocol/messages/common.js'
 import { isFromSwitch } from '../protocol/messages/relay.js'
@@ -50,6 +57,8 @@ import { ValueStore } from './value-store.js'
 /** What of its memory a worker lets values on their way take, in each direction. */
 const TRANSFER_MEMORY_SHARE = 1 / 8
 const MIB = 2 ** 20
+/** Of what a worker may use for each of its threads, a heap that is high: tasks left it behind. */
+const HIGH_HEAP_SHARE = 1 / 2
 
 /** What a worker is put together from. */
 export interface WorkerParts {
@@ -207,6 +216,10 @@ class Worker implements RunningWorker {
         arrayIds: this.#arrayIds.memory,
       },
       onMessage: (message) => this.#onThreadMessage(message),
+      heap: {
+        maxBytes: Math.max(MIN_HIGH_HEAP_BYTES, (memoryLimitBytes * HIGH_HEAP_SHARE) / threads),
+        maxMs: HIGH_HEAP_MS,
+      },
       lentIn: (threadId) => this.#slots.lentIn(threadId),
       onThreadExit: (threadId, exitCode) => {
         if (!this.#stopped.signal.aborted) this.#slots.onThreadExit(threadId, exitCode)

@@ -39,6 +39,11 @@ function bytesOfThread(): number {
   return used_heap_size + external_memory
 }
 
+/** What is alive in the heap of this thread, and what was not collected yet. */
+export function heapBytes(): number {
+  return getHeapStatistics().used_heap_size
+}
+
 /**
  * The global `gc` of a context made while it is exposed; user code never sees it. The flag is the whole process's, and
  * another thread may take it back in between: then it is done again.

@@ -57,6 +57,11 @@ export function localOf<T>(worker: string, name: string, create: () => T, option
   return value
 }
 
+/** Do tasks of this worker keep values in this thread? */
+export function hasLocals(worker: string): boolean {
+  return (localsByWorker.get(worker)?.size ?? 0) > 0
+}
+
 /** Disposes of all values that tasks of this worker keep in this thread, the last made first. Never rejects. */
 export async function disposeLocals(worker: string, report: (text: string) => void): Promise<void> {
   const locals = [...(localsByWorker.get(worker)?.values() ?? [])]

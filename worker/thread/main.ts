@@ -1,14 +1,16 @@
 /** The entry file of a worker's threads: Piscina loads it and calls `runInThread` for each batch. */
 import { parentPort, threadId, workerData } from 'node:worker_threads'
 import { present } from '../../common/assert.js'
+import { formatBytes } from '../../common/units.js'
 import { routeOf } from './array-ids.js'
 import type { BatchHost, BatchReply, BatchRequest } from './batch.js'
 import { loadedCodeCount, loadFunction, MAX_LOADED_CODE } from './code.js'
 import { replaceConsole } from './console.js'
 import { currentTask } from './current-task.js'
-import { collectGarbage, collectLeftovers, CollectionCount } from './garbage.js'
+import { collectGarbage, collectLeftovers, CollectionCount, heapBytes } from './garbage.js'
+import { HeapWatch } from './heap-watch.js'
 import { hasLent } from './lending.js'
-import { disposeLocals } from './locals.js'
+import { disposeLocals, hasLocals } from './locals.js'
 import { runBatch } from './run-batch.js'
 import { expectTakenCalls } from './stream.js'
 import { expectStopCalls } from './task-signal.js'
@@ -17,11 +19,17 @@ import { handleUncaught } from './uncaught.js'
 
 const mainThread = present(parentPort ?? undefined, 'the port to the main thread')
 const data = workerData as { -readonly [K in keyof ThreadData]: ThreadData[K] }
-const { worker, lanes, collections, stopChannel, takenChannel } = data
+const { worker, lanes, collections, heap, stopChannel, takenChannel } = data
 const route = routeOf(data)
 // User code sees the same object, and has no use for the token in it.
 data.scheduler = undefined
 const collectionCount = new CollectionCount(collections)
+const heapWatch = new HeapWatch({
+  ...heap,
+  nowMs: () => performance.now(),
+  usedBytes: heapBytes,
+  collect: collectGarbage,
+})
 const post = (message: ThreadMessage): void => mainThread.postMessage(message)
 
 expectStopCalls(stopChannel)
@@ -50,12 +58,21 @@ export async function runInThread(batch: BatchRequest): Promise<BatchReply> {
   const reply = await runBatch(batch, host)
   if (batch.isLarge) collectLeftovers()
   // All outcomes are in the lane, and stay there, unless one has to go with the reply: then a later batch is the last.
-  if (loadedCodeCount() > MAX_LOADED_CODE && reply.large === undefined && !hasLent()) {
+  if (reply.large === undefined && !hasLent() && hasHadItsTime()) {
     await disposeLocals(worker, report)
     process.exit(0)
   }
   collectCopied(reply)
   return reply
+}
+
+/** Is it better that a fresh thread takes the place of this one? What tasks keep here by intent would have to be made again. */
+function hasHadItsTime(): boolean {
+  if (loadedCodeCount() > MAX_LOADED_CODE) return true
+  if (!heapWatch.isHighForLong() || hasLocals(worker)) return false
+  const text = `This thread is replaced: its heap stays at ${formatBytes(heapBytes())}, which tasks left behind there.`
+  post({ type: 'log', level: 'warn', task: undefined, text })
+  return true
 }
 
 /** By now nothing refers to the results that were copied, unless the task kept them. */

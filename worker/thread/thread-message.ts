@@ -2,6 +2,7 @@
 import type { TaskId } from '../../protocol/ids.js'
 import type { TaskRoute } from '../../client/in-task.js'
 import type { TaskOutcome } from './batch.js'
+import type { HeapRule } from './heap-watch.js'
 
 export type LogLevel = 'info' | 'warn' | 'error'
 
@@ -63,6 +64,8 @@ export interface ThreadData {
   readonly collections: SharedArrayBuffer
   /** How the tasks of this worker reach its scheduler, if they may submit tasks. */
   readonly scheduler: ThreadRoute | undefined
+  /** When its heap is high for too long. */
+  readonly heap: HeapRule
   /** Name of the broadcast channel on which tasks are told to stop. */
   readonly stopChannel: string
   /** And on which streams hear what was taken of them. */
