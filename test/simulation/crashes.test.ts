@@ -9,3 +9,10 @@ test(`whatever the scheduler forgets when it dies, nothing is lost: ${COUNT} see
   const { crashes, cuts, resumed } = runSeeds(1, COUNT, { crashes: true })
   if (SEEDS >= 500) assert.ok(crashes > COUNT && cuts > COUNT && resumed > COUNT, 'hardly anything broke')
 })
+
+const BOTH_COUNT = Math.ceil(SEEDS / 10)
+
+test(`workers die and so does the scheduler, and every result is right: ${BOTH_COUNT} seeds`, () => {
+  const { crashes, workersLost } = runSeeds(1, BOTH_COUNT, { faults: true, crashes: true })
+  if (SEEDS >= 500) assert.ok(crashes > 0 && workersLost > 0, 'hardly anything broke')
+})

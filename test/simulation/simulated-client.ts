@@ -604,8 +604,7 @@ export class SimulatedClient {
       counts.rebalanced++
       this.#ask({ type: 'rebalance', request: ++this.#lastRequest })
     }
-    // The first worker stays, so that whatever waits can run.
-    const others = [...workers.values()].filter(({ name }) => name !== 'worker-0')
+    const others = [...workers.values()].filter(mayGo)
     const leaver = rng.chance(retiring) ? rng.pick(others) : undefined
     if (leaver !== undefined) {
       counts.retired++
@@ -684,7 +683,7 @@ export class SimulatedClient {
    */
   #askOperator(): void {
     const { operatorRng: rng, scheduler, cancelledKeys, counts, retiring, workers } = this.#world
-    const others = [...workers.values()].filter(({ name }) => name !== 'worker-0')
+    const others = [...workers.values()].filter(mayGo)
     const leaver = retiring > 0 && rng.chance(0.2) ? rng.pick(others) : undefined
     if (leaver !== undefined) {
       counts.operated++
@@ -932,6 +931,11 @@ export class SimulatedClient {
     assert(found !== undefined, `${story}, and that is not why it should`)
     assert(attempt >= found.leastAttempt, `${story} after ${attempt} runs, and not ${found.leastAttempt}`)
   }
+}
+
+/** The first worker stays, and where that may die those that come last: so that whatever waits can run. */
+function mayGo({ name }: { readonly name: string }): boolean {
+  return name !== 'worker-0' && !name.startsWith('last-worker')
 }
 
 function nameOf(key: string): string {
