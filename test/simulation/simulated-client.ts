@@ -74,6 +74,8 @@ export interface Future {
   isFailed?: boolean
   /** It has an outcome, as far as the client knows. */
   isOver?: boolean
+  /** The outcome that the client was told last: that it has its value, or why it failed. */
+  told?: string
   /** Somebody had it run again: then news of the runs cross. */
   wasRetried?: boolean
   /** It was known by its key alone. */
@@ -85,6 +87,8 @@ export interface Future {
 /** What the least worker has of memory. */
 const LEAST_MEMORY_BYTES = MAX_INLINE_RESULT_BYTES + 1
 const CANCELLED = encodeNumber(499)
+/** What a client is told that its future has. */
+const VALUE = 'its value'
 /** Threads know what may be tried again; only its way is what matters here. */
 const FILTER = codeHash('filter')
 /** Under which clients publish. */
@@ -838,6 +842,7 @@ export class SimulatedClient {
     const future = this.#futures.get(task)
     if (future === undefined) return
     future.isOver = true
+    this.#checkCommitted(future, VALUE)
     if (future.dataset !== undefined) return this.#checkPublished(future.dataset, number)
     const { outcome, key } = future.description
     if (number === NOTHING) this.#world.counts.skipped++
@@ -845,6 +850,23 @@ export class SimulatedClient {
     assert.equal(outcome.type, 'value', `${key} finished, and should have failed`)
     if (number !== undefined && outcome.type === 'value')
       assert.equal(number, outcome.number, `${key} has a wrong value`)
+  }
+
+  /**
+   * An outcome that was told is never another one, unless somebody asked for a retry: a failure stays that failure, and a value
+   * that was lost is made again, where nobody cancels that and all that it was made of is there.
+   */
+  #checkCommitted(future: Future, outcome: string, code = ''): void {
+    const { told, wasRetried, key } = future
+    future.told = outcome
+    const { hasCrashes, retrying, operating, scheduler } = this.#world
+    if (told === undefined || told === outcome || wasRetried === true) return
+    // That it is to run again may have been said on a connection that broke; and a power cut takes along what was told just before.
+    if (hasCrashes && (retrying + operating > 0 || scheduler.isKeptByDisk)) return
+    // Of several inputs that failed, a scheduler that begins with a snapshot may name another.
+    if (hasCrashes && told !== VALUE && outcome !== VALUE) return
+    const isLost = told === VALUE && (code === 'ERR_HEDDLE_WORKER_LOST' || code === 'ERR_HEDDLE_TASK_CANCELLED')
+    assert(isLost, `${key} was said to be "${told}", and then "${outcome}"`)
   }
 
   /** Only what runs says how far it is; a value that was lost is made again. */
@@ -892,6 +914,8 @@ export class SimulatedClient {
       this.#release([future])
       return
     }
+    const thrown = error.length === 0 ? '' : decodeNumber(error)
+    this.#checkCommitted(future, `failed by ${culpritKey}: ${code} ${thrown}`, code)
     // What is retried may need a scattered value that was let go; and what others hold may need one whose client has left.
     if (code === 'ERR_HEDDLE_WORKER_LOST') {
       const { hasDeaths, retrying, operating, leftBehind, counts } = this.#world
