@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url'
 import { connect, type Client } from '../../client/index.js'
 import type { StandaloneWorkload } from '../workload.js'
 
-const PROGRAM = fileURLToPath(new URL('./viewers-process.js', import.meta.url))
+const PROGRAM = fileURLToPath(new URL('../core/viewers-process.js', import.meta.url))
 const HEDDLE = fileURLToPath(new URL('../../cli/main.js', import.meta.url))
 
 export const viewers: StandaloneWorkload<'tasks' | 'pages' | 'rounds' | 'maps'> = {

@@ -6,6 +6,7 @@ import { progressOf, type Progress } from '../model/progress.js'
 import { percent, whole } from '../model/words.js'
 import { store } from '../store.js'
 import { Bar } from './bar.js'
+import { failedColumn, figureColumn, nameColumn } from './function-columns.js'
 import { Table } from './table.js'
 
 interface Row extends Progress {
@@ -34,7 +35,7 @@ export function ProgressTable({
       keyOf={({ name }) => name}
       empty="No task was submitted yet. What clients submit shows up here, by function."
       columns={[
-        { title: 'Function', cell: ({ name }) => <span class="name">{name}</span>, order: ({ name }) => name },
+        nameColumn<Row>(),
         {
           title: 'Progress',
           cell: (row) => (
@@ -45,26 +46,19 @@ export function ProgressTable({
           ),
           order: ({ done, total }) => done / Math.max(total, 1),
         },
-        { title: 'Done', cell: ({ done }) => whole(done), order: ({ done }) => done, isFigure: true },
-        { title: 'Left', cell: (row) => whole(leftOf(row)), order: leftOf, isFigure: true },
-        {
-          title: 'Failed',
-          cell: ({ failed }) => <span class={failed > 0 ? 'bad' : ''}>{whole(failed)}</span>,
-          order: ({ failed }) => failed,
-          isFigure: true,
-        },
-        {
-          title: 'A second',
-          cell: ({ rate }) => (rate === 0 ? '–' : whole(rate)),
-          order: ({ rate }) => rate,
-          isFigure: true,
-        },
-        {
-          title: 'Time left',
-          cell: ({ leftMs }) => (leftMs === undefined ? '–' : formatDuration(leftMs)),
-          order: ({ leftMs }) => leftMs ?? 0,
-          isFigure: true,
-        },
+        figureColumn<Row>('Done', ({ done }) => done),
+        figureColumn<Row>('Left', leftOf),
+        failedColumn<Row>(({ failed }) => failed),
+        figureColumn<Row>(
+          'A second',
+          ({ rate }) => rate,
+          ({ rate }) => (rate === 0 ? '–' : whole(rate)),
+        ),
+        figureColumn<Row>(
+          'Time left',
+          ({ leftMs }) => leftMs ?? 0,
+          ({ leftMs }) => (leftMs === undefined ? '–' : formatDuration(leftMs)),
+        ),
       ]}
     />
   )

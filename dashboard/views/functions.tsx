@@ -4,7 +4,8 @@ import { formatDuration } from '../../common/units.js'
 import type { StateCounts } from '../../protocol/messages/status.js'
 import type { FunctionView, Watched } from '../../protocol/messages/watch.js'
 import { whole } from '../model/words.js'
-import { Table, type Column } from '../parts/table.js'
+import { failedColumn, figureColumn, nameColumn } from '../parts/function-columns.js'
+import { Table } from '../parts/table.js'
 import { store } from '../store.js'
 
 interface Row extends FunctionView {
@@ -21,16 +22,6 @@ const STATES: readonly (readonly [keyof StateCounts, string])[] = [
 
 export function Functions({ watched: { cluster } }: { readonly watched: Watched }): JSX.Element {
   const rows = Object.entries(cluster.functions).map(([name, view]): Row => ({ name, ...view }))
-  const figure = (
-    title: string,
-    order: (row: Row) => number,
-    cell = (row: Row): string => whole(order(row)),
-  ): Column<Row> => ({
-    title,
-    cell,
-    order,
-    isFigure: true,
-  })
   return (
     <>
       <Table
@@ -40,17 +31,12 @@ export function Functions({ watched: { cluster } }: { readonly watched: Watched 
         keyOf={({ name }) => name}
         empty="No task was submitted yet. What clients submit shows up here, by function."
         columns={[
-          { title: 'Function', cell: ({ name }) => <span class="name">{name}</span>, order: ({ name }) => name },
-          ...STATES.map(([state, title]) => figure(title, ({ tasks }) => tasks[state])),
-          {
-            title: 'Failed',
-            cell: ({ tasks }) => <span class={tasks.failed > 0 ? 'bad' : ''}>{whole(tasks.failed)}</span>,
-            order: ({ tasks }) => tasks.failed,
-            isFigure: true,
-          },
-          figure('Finished', ({ finished }) => finished),
-          figure('A second', ({ name }) => store.history.rateOf(name)),
-          figure(
+          nameColumn<Row>(),
+          ...STATES.map(([state, title]) => figureColumn<Row>(title, ({ tasks }) => tasks[state])),
+          failedColumn<Row>(({ tasks }) => tasks.failed),
+          figureColumn<Row>('Finished', ({ finished }) => finished),
+          figureColumn<Row>('A second', ({ name }) => store.history.rateOf(name)),
+          figureColumn<Row>(
             'Mean time',
             ({ meanMs }) => meanMs,
             ({ meanMs, finished }) => (finished === 0 ? '–' : formatDuration(meanMs)),
