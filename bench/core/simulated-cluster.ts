@@ -186,8 +186,9 @@ export class SimulatedCluster {
         break
       case 'close-client':
       case 'tell-blocked':
+      case 'tell-repaired':
       case 'close-worker':
-        assert.fail(`a connection was closed, or tasks are blocked: ${instruction.reason}`)
+        assert.fail(`a connection was closed, tasks are blocked, or something was lost: ${instruction.reason}`)
     }
   }
 
