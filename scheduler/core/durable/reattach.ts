@@ -35,8 +35,15 @@ export function onTasksHeld(
 ): void {
   tasks.forEach((id, i) => {
     const task = findTask(state, id)
-    if (task?.state.type === 'ready' && mayAdopt(task.template, worker, (demand) => hasUnits(state, demand))) {
-      adopt(state, task, worker, attempt(attempts[i] ?? 1))
+    const held = attempts[i] ?? 1
+    // What was sent since has a higher number; and one that was told farewell has nothing.
+    const isOurs = held >= Math.max(1, task?.attempt ?? 1) && !worker.isDismissed
+    if (
+      isOurs &&
+      task?.state.type === 'ready' &&
+      mayAdopt(task.template, worker, (demand) => hasUnits(state, demand))
+    ) {
+      adopt(state, task, worker, attempt(held))
     } else if (task?.state.type !== 'processing' || task.state.worker !== worker) freeUnlessHeld(state, id, worker)
   })
 }

@@ -31,6 +31,8 @@ export function onSubmit(state: SchedulerState, client: ClientRecord, message: S
   if (fault !== undefined) return fault
   if (message.firstIndex + count > ARRAY_CAPACITY) return `an array holds ${ARRAY_CAPACITY} tasks`
   if (message.inputCounts.length !== 0 && message.inputCounts.length !== count) return 'it has other counts of inputs'
+  const inputCount = message.inputCounts.reduce((sum, each) => sum + each, 0)
+  if (inputCount !== message.inputs.length) return 'it counts other inputs than it names'
   if (!hasLease(state, client, message.array)) return 'its array id was not leased to this client'
   const known = state.arrays.get(message.array)
   if (message.firstIndex !== (known?.flags.length ?? 0)) return 'its places do not follow those already filled'
