@@ -200,12 +200,17 @@ suite('a thread', { timeout: 60_000 }, () => {
   test('rings while it runs, so that results do not wait for a slow task behind them', async () => {
     await using threads = await PoolHarness.start()
     const gate = sharedInts(threads)
-    // The second task goes on only once the first one's result was read.
+    // The first task takes as long as a batch should; the second goes on only once the first one's result was read.
     threads.onDoorbell = () => {
       Atomics.store(gate, 0, 1)
       Atomics.notify(gate, 0)
     }
-    const run = (n: number, ints: Int32Array): string => (n === 0 ? 'quick' : Atomics.wait(ints, 0, 0, 60_000))
+    const run = (n: number, ints: Int32Array): string => {
+      if (n === 1) return Atomics.wait(ints, 0, 0, 60_000)
+      const startedAtMs = performance.now()
+      while (performance.now() - startedAtMs < 20);
+      return 'quick'
+    }
     const batch = await threads.run(run, [
       [0, new Future(SHARED)],
       [1, new Future(SHARED)],
