@@ -1,8 +1,8 @@
 /** Where the time of the cluster's threads goes, by function: sampled on every worker, and laid over each other. */
 import { writeFile } from 'node:fs/promises'
-import { emptyTree, labelOf, mergeInto, nodesOf, prune, totalsOf, type CallNode } from '../common/call-tree.js'
-import { MAX_PROFILE_MS, MAX_PROFILE_NODES, MAX_PROFILE_SAMPLES, MIN_PROFILE_INTERVAL_US } from '../protocol/limits.js'
-import type { WorkerProfile } from '../protocol/messages/profile.js'
+import { labelOf, nodesOf, totalsOf, type CallNode } from '../common/call-tree.js'
+import { MAX_PROFILE_MS, MAX_PROFILE_SAMPLES, MIN_PROFILE_INTERVAL_US } from '../protocol/limits.js'
+import { joinProfiles, type WorkerProfile } from '../protocol/messages/profile.js'
 import { entryOf } from '../common/packed.js'
 import { checkOptionNames, describe, invalidOption } from './options.js'
 import { checkKnown } from './reports.js'
@@ -89,15 +89,13 @@ export async function profile(session: Session, options: ProfileOptions): Promis
     const taken = JSON.parse(Buffer.from(entryOf(told.reports, place)).toString()) as WorkerProfile
     return { worker, taken }
   })
-  const tree = emptyTree()
-  for (const { taken } of profiles) mergeInto(tree, taken.root)
-  prune(tree, MAX_PROFILE_NODES)
+  const { tree, threads, missing } = joinProfiles(profiles)
   if (path !== undefined) await writeFile(path, JSON.stringify(cpuProfileOf(tree, intervalMicros)))
   return {
     root: nodeOf(tree),
     functions: functionsOf(tree),
-    threads: profiles.flatMap(({ worker, taken }) => taken.threads.map((thread) => ({ worker, ...thread }))),
-    missing: profiles.flatMap(({ worker, taken }) => taken.missing.map((each) => ({ worker, ...each }))),
+    threads,
+    missing,
   }
 }
 

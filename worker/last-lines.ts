@@ -2,7 +2,7 @@
  * The last lines of a worker's log, told to its nanny as they come: it has them when the process can say nothing any more. A
  * nanny that does not listen for a while, since the program that it is in is busy, is told later, and of the last ones only.
  */
-import type { Log, LogFields } from '../common/node/log.js'
+import { heardLog, type Log } from '../common/node/log.js'
 import { MAX_LAST_LINES, MAX_LAST_LINE_LENGTH } from '../protocol/limits.js'
 
 export class LastLines {
@@ -35,15 +35,7 @@ export class LastLines {
 
 /** A log that writes what `log` writes, and tells of it too, but for what only developers read. */
 export function tellingLog(log: Log, lines: LastLines): Log {
-  const tell = (level: 'info' | 'warn' | 'error', fields: LogFields, text: string): void => {
-    const { err } = fields
+  return heardLog(log, (_, { err }, text) => {
     lines.add(err instanceof Error ? `${text}: ${err.name}: ${err.message}` : text)
-    log[level](fields, text)
-  }
-  return {
-    debug: (fields, text) => log.debug(fields, text),
-    info: (fields, text) => tell('info', fields, text),
-    warn: (fields, text) => tell('warn', fields, text),
-    error: (fields, text) => tell('error', fields, text),
-  }
+  })
 }

@@ -1,5 +1,5 @@
 /** The last lines of a worker's log, and of what its tasks printed, for whoever asks from afar: `heddle logs`. */
-import type { Log, LogFields, LogLevel } from '../common/node/log.js'
+import { heardLog, type Log, type LogLevel } from '../common/node/log.js'
 import { MAX_LOG_BYTES, MAX_LOG_LINES } from '../protocol/limits.js'
 
 /** What only developers read is not kept. */
@@ -58,20 +58,13 @@ export class LogRing {
 
 /** A log that writes what `log` writes, and keeps it too, but for what only developers read. */
 export function keepingLog(log: Log, ring: LogRing, nowMs: () => number = Date.now): Log {
-  const keep = (level: KeptLevel, fields: LogFields, text: string): void => {
+  return heardLog(log, (level, fields, text) => {
     const { task, err, ...others } = fields
     const details = Object.entries(others).map(([name, value]) => `${name}=${String(value)}`)
     if (err instanceof Error) details.push(`${err.name}: ${err.message}`)
     const whole = details.length === 0 ? text : `${text} (${details.join(' ')})`
     ring.add({ atMs: nowMs(), level, text: whole, ...(typeof task === 'string' && { task }) })
-    log[level](fields, text)
-  }
-  return {
-    debug: (fields, text) => log.debug(fields, text),
-    info: (fields, text) => keep('info', fields, text),
-    warn: (fields, text) => keep('warn', fields, text),
-    error: (fields, text) => keep('error', fields, text),
-  }
+  })
 }
 
 function sizeOf({ text, task = '' }: KeptLine): number {

@@ -68,3 +68,20 @@ function textOf(line: string): string {
   const stack = typeof err === 'object' && err !== null && 'stack' in err ? `\n${String(err.stack)}` : ''
   return `${clock} ${String(level)} ${String(name)}: ${String(msg)}${details}${stack}\n`
 }
+
+/** A log that writes what `log` writes, and has `hear` told before, but for what only developers read. */
+export function heardLog(
+  log: Log,
+  hear: (level: Exclude<LogLevel, 'debug'>, fields: LogFields, text: string) => void,
+): Log {
+  const write = (level: Exclude<LogLevel, 'debug'>, fields: LogFields, text: string): void => {
+    hear(level, fields, text)
+    log[level](fields, text)
+  }
+  return {
+    debug: (fields, text) => log.debug(fields, text),
+    info: (fields, text) => write('info', fields, text),
+    warn: (fields, text) => write('warn', fields, text),
+    error: (fields, text) => write('error', fields, text),
+  }
+}

@@ -1,5 +1,6 @@
 /** Profiles: samples of what the threads of workers do. */
-import type { CallNode } from '../../common/call-tree.js'
+import { emptyTree, mergeInto, prune, type CallNode } from '../../common/call-tree.js'
+import { MAX_PROFILE_NODES } from '../limits.js'
 import { integer, list, message, text, type Infer } from '../schema.js'
 
 const order = { durationMs: integer, intervalMicros: integer }
@@ -28,4 +29,25 @@ export interface WorkerProfile {
   readonly threads: readonly ThreadProfile[]
   readonly missing: readonly { readonly thread: string; readonly reason: string }[]
   readonly root: CallNode
+}
+
+/** What several workers told, as one. */
+export interface JoinedProfile {
+  readonly tree: CallNode
+  readonly threads: readonly ({ readonly worker: string } & ThreadProfile)[]
+  readonly missing: readonly { readonly worker: string; readonly thread: string; readonly reason: string }[]
+}
+
+/** Lays the trees of all over each other, and keeps as many nodes as can be shown. */
+export function joinProfiles(
+  told: readonly { readonly worker: string; readonly taken: WorkerProfile }[],
+): JoinedProfile {
+  const tree = emptyTree()
+  for (const { taken } of told) mergeInto(tree, taken.root)
+  prune(tree, MAX_PROFILE_NODES)
+  return {
+    tree,
+    threads: told.flatMap(({ worker, taken }) => taken.threads.map((thread) => ({ worker, ...thread }))),
+    missing: told.flatMap(({ worker, taken }) => taken.missing.map((each) => ({ worker, ...each }))),
+  }
 }

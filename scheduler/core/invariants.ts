@@ -2,7 +2,7 @@
 import { assert } from '../../common/assert.js'
 import { MAX_RELAYS, MAX_RELAYS_PER_MEMBER, MAX_REPLICATED_VALUES } from '../../protocol/limits.js'
 import { SKIPPED } from './data/inline-cache.js'
-import { isWithheld } from './clients/missing.js'
+import { isWithheld } from './clients/client-record.js'
 import { fits, isCapable, isNamed, type Demand } from './placing/demand.js'
 import { checkLimit } from './placing/limits.js'
 import type { Relocation } from './data/moves.js'

@@ -87,3 +87,8 @@ export function hasLease({ workers, pastLeases }: SchedulerState, client: Client
   if (lease !== undefined) client.leases.unshift(lease)
   return lease !== undefined
 }
+
+/** Does the task, or one that has no record, wait for the client to come back? See missing.ts. */
+export function isWithheld({ mayStart }: ClientRecord, task: Task | undefined): boolean {
+  return mayStart !== undefined && (task === undefined || !mayStart.has(task))
+}

@@ -6,7 +6,7 @@
 import { readyQueueOf, type SchedulerState } from '../state.js'
 import type { ReadyQueue } from '../placing/ready-queue.js'
 import type { Task } from '../tasks/task.js'
-import type { ClientRecord } from './client-record.js'
+import { isWithheld, type ClientRecord } from './client-record.js'
 
 /** A journal was read: all its clients are missing. */
 export function missClients(state: SchedulerState): void {
@@ -42,18 +42,13 @@ export function letStart(state: SchedulerState, tasks: readonly Task[]): void {
   if (state.missingClients.size === 0) return
   const work = [...tasks]
   for (let task = work.pop(); task !== undefined; task = work.pop()) {
-    const { mayStart } = task.array.client
+    const { client } = task.array
     // Inputs of a task whose client is here were looked at when it came.
-    if (mayStart === undefined || mayStart.has(task)) continue
-    mayStart.add(task)
+    if (!isWithheld(client, task)) continue
+    client.mayStart?.add(task)
     if (task.state.type === 'ready') readyQueueOf(state, task.template).addTask(task)
     for (const input of task.inputs) work.push(input)
   }
-}
-
-/** Is the task one of those that are not started? */
-export function isWithheld({ mayStart }: ClientRecord, task: Task | undefined): boolean {
-  return mayStart !== undefined && (task === undefined || !mayStart.has(task))
 }
 
 function queuesOf(state: SchedulerState): ReadyQueue[] {

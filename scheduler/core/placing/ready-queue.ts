@@ -9,7 +9,7 @@
  */
 import { Fifo } from '../../../common/fifo.js'
 import { arrayOf, indexOf, type ClientId, type TaskId } from '../../../protocol/ids.js'
-import type { ClientRecord } from '../clients/client-record.js'
+import { isWithheld, type ClientRecord } from '../clients/client-record.js'
 import { expandWith, HELD, type Segment } from '../tasks/task-array.js'
 import type { Task } from '../tasks/task.js'
 
@@ -153,15 +153,14 @@ export class ReadyQueue {
     return undefined
   }
 
-  #queueOf(priority: number, { id: client, tasksOf, mayStart }: ClientRecord, task?: Task): ClientQueue {
+  #queueOf(priority: number, client: ClientRecord, task?: Task): ClientQueue {
     const level = this.#levelOf(priority)
-    const isWithheld = mayStart !== undefined && (task === undefined || !mayStart.has(task))
-    const queues = isWithheld ? level.withheld : level.byClient
-    let queue = queues.get(client)
+    const queues = isWithheld(client, task) ? level.withheld : level.byClient
+    let queue = queues.get(client.id)
     if (queue === undefined) {
-      queue = { client, isOfTasks: tasksOf !== undefined, tasks: new Fifo(), roots: new Fifo() }
-      queues.set(client, queue)
-      if (!isWithheld) level.turn.push(queue)
+      queue = { client: client.id, isOfTasks: client.tasksOf !== undefined, tasks: new Fifo(), roots: new Fifo() }
+      queues.set(client.id, queue)
+      if (queues === level.byClient) level.turn.push(queue)
     }
     return queue
   }

@@ -3,7 +3,8 @@
  * with whatever of its inputs is gone too. Chains may be long, so there is a work list and no recursion.
  */
 import { failTask, makeReady, skipTask } from './outcome.js'
-import { isWithheld, letStart } from '../clients/missing.js'
+import { isWithheld } from '../clients/client-record.js'
+import { letStart } from '../clients/missing.js'
 import { endProgress } from './progress.js'
 import { failureOfWait } from './queue-time-outs.js'
 import { isNeeded, letGo, sweepWaiters } from './retention.js'
