@@ -2,7 +2,7 @@
 import { MAX_GRACE_MS, STOP_GRACE_MS } from '../protocol/limits.js'
 import type { Stopper } from '../protocol/messages/common.js'
 import { checkOptionNames, describe, invalidOption } from './options.js'
-import type { Place, TaskArray } from './task-array.js'
+import type { Place, Stretch } from './task-array.js'
 
 /** Options of {@link Future.cancel} and {@link Client.cancel}. */
 export interface CancelOptions {
@@ -39,19 +39,12 @@ export function resolveCancelOptions(where: string, given: CancelOptions): Resol
   throw invalidOption(`graceMs is ${describe(graceMs)}; give milliseconds from 0 to ${MAX_GRACE_MS}.`)
 }
 
-/** Tasks of one array, which follow each other. */
-interface Watched {
-  readonly array: TaskArray
-  readonly first: number
-  readonly end: number
-}
-
 /** Fewer are not worth looking through. */
 const MIN_PRUNED = 64
 
 /** Cancels tasks when their signal aborts. It holds their arrays and not their futures, which may be garbage meanwhile. */
 export class AbortWatch {
-  readonly #lists = new WeakMap<AbortSignal, Watched[]>()
+  readonly #lists = new WeakMap<AbortSignal, Stretch[]>()
   readonly #cancel: (places: readonly Place[], reason: unknown) => void
   /** At so many entries of a list, those whose tasks have ended are dropped. */
   readonly #pruneAt = new WeakMap<AbortSignal, number>()
@@ -60,7 +53,7 @@ export class AbortWatch {
     this.#cancel = cancel
   }
 
-  add(signal: AbortSignal, watched: Watched): void {
+  add(signal: AbortSignal, watched: Stretch): void {
     if (signal.aborted) return this.#abort([watched], signal.reason)
     let list = this.#lists.get(signal)
     if (list === undefined) {
@@ -78,7 +71,7 @@ export class AbortWatch {
     this.#abort(list, signal.reason)
   }
 
-  #abort(list: readonly Watched[], reason: unknown): void {
+  #abort(list: readonly Stretch[], reason: unknown): void {
     const places: Place[] = []
     for (const { array, first, end } of list) {
       for (let index = first; index < end; index++) if (array.isPending(index)) places.push({ array, index })
@@ -86,7 +79,7 @@ export class AbortWatch {
     if (places.length > 0) this.#cancel(places, reason)
   }
 
-  #prune(signal: AbortSignal, list: Watched[]): void {
+  #prune(signal: AbortSignal, list: Stretch[]): void {
     const live = list.filter(({ array, first, end }) => {
       for (let index = first; index < end; index++) if (array.isPending(index)) return true
       return false

@@ -18,6 +18,7 @@ import type {
 } from './dependency-errors.js'
 import { resolveCancelOptions, type CancelOptions, type CancelResult } from './cancellation.js'
 import type { Future, Input, Inputs } from './future.js'
+import { unmadeFutures } from './future-list.js'
 import { futuresOf } from './futures-of.js'
 import type { ErrorMode } from './gather.js'
 import type { GraphOptions } from './graph-submitter.js'
@@ -36,6 +37,7 @@ import { runOnWorkers, type RunOnWorkersOptions } from './run-on-workers.js'
 import { resolveScatterOptions } from './scattered-value.js'
 import type { BlockedTasks, Session } from './session.js'
 import type { SplittingClient } from './splitting-client.js'
+import type { Places } from './task-array.js'
 import { TaskFuture } from './task-future.js'
 import {
   checkKey,
@@ -165,7 +167,8 @@ export class Client implements AsyncDisposable {
    *
    * Over more than 1,000 items, the list is copied and its items are encoded soon after the call: don't change an item
    * until its future has settled. An item that can't be sent rejects its own future then, and throws from the call before.
-   * Futures of such a list that are dropped without `release()` are noticed by groups of 16 neighbours.
+   * The futures of such a list are made when they are looked at, and those that are dropped without `release()` are noticed
+   * by groups of 16 neighbours. `Object.keys` and its like don't see those that have not been made.
    *
    * Over an async iterable it gives a stream of futures in the order of the items, which is read no faster than results
    * leave: an item is in flight from when it was read until its task is over and its future was taken, and so many are at
@@ -496,7 +499,7 @@ export class Client implements AsyncDisposable {
     const modes: readonly unknown[] = ['throw', 'settle', 'skip'] satisfies ErrorMode[]
     if (!modes.includes(errors)) throw invalidOption(`errors is ${describe(errors)}; give "throw", "settle" or "skip".`)
     // The overloads say what the results are.
-    return (await this.#session.gather(this.#own('client.gather()', futures), errors)) as never
+    return (await this.#session.gather(this.#placesOf('client.gather()', futures), errors)) as never
   }
 
   /**
@@ -1012,6 +1015,11 @@ export class Client implements AsyncDisposable {
   /** @throws {HeddleError} `ERR_HEDDLE_INVALID_OPTION` when a task calls. */
   #notForTasks(call: string, instead = 'It is for clients outside the cluster.'): void {
     if (this.#options.parent !== undefined) throw invalidOption(`${call} is not for tasks. ${instead}`)
+  }
+
+  /** The same, without making the futures of a large map of which there is none yet. */
+  #placesOf(where: string, futures: readonly Future<unknown>[]): Places {
+    return (Array.isArray(futures) ? unmadeFutures(futures, this.#session) : undefined) ?? this.#own(where, futures)
   }
 
   /** Checks that these are futures, and of this client. */

@@ -1,6 +1,6 @@
 /** Many values at once, each put into its place as it comes: no promise a future, and one question for all. */
 import { decodeValue } from '../protocol/values/decode.js'
-import type { Place, TaskArray, Waiter } from './task-array.js'
+import type { Places, TaskArray, Waiter } from './task-array.js'
 
 /** What `gather` does about tasks that failed. */
 export type ErrorMode = 'throw' | 'settle' | 'skip'
@@ -8,7 +8,7 @@ export type ErrorMode = 'throw' | 'settle' | 'skip'
 const SKIPPED = Symbol('skipped')
 
 export function gather(
-  futures: readonly Place[],
+  futures: Places,
   mode: ErrorMode,
   wait: (array: TaskArray, index: number, waiter: Waiter) => void,
 ): Promise<unknown[]> {
@@ -17,12 +17,13 @@ export function gather(
     const gathering = new Gathering(futures, mode, resolve, reject)
     let last: TaskArray | undefined
     let waiter = new GatherWaiter(gathering, 0)
-    for (let i = 0; i < futures.length; i++) {
-      const { array, index } = futures[i]!
+    let i = 0
+    for (const { array, index } of futures) {
       // Neighbours in an array that are neighbours here too share a waiter: a million of a map need a thousand.
       if (array !== last || waiter.offset !== i - index) waiter = new GatherWaiter(gathering, i - index)
       last = array
       wait(array, index, waiter)
+      i += 1
     }
   })
 }
@@ -31,14 +32,14 @@ class Gathering {
   readonly mode: ErrorMode
   readonly results: unknown[]
   /** Held, and never read: a future that nobody holds is released. */
-  readonly futures: readonly Place[]
+  readonly futures: Places
   readonly #resolve: (results: unknown[]) => void
   readonly #reject: (error: unknown) => void
   #missing: number
   isOver = false
 
   constructor(
-    futures: readonly Place[],
+    futures: Places,
     mode: ErrorMode,
     resolve: (results: unknown[]) => void,
     reject: (error: unknown) => void,

@@ -101,7 +101,7 @@ export class Outgoing {
     this.#leases.ensure(count + 1)
     this.#noTask ??= taskId(this.#leases.take(), 0)
     this.#closeOpen()
-    this.flushSoon()
+    this.#sendRestAfter((send) => setImmediate(send)) // This turn has had enough to do.
   }
 
   newArray(parent?: TaskParent): TaskArray {

@@ -20,6 +20,7 @@ import { Attachment } from './attachment.js'
 import { cancelledError, type Failure } from './failure.js'
 import { ofStreams } from './failure-options.js'
 import type { Future } from './future.js'
+import { unmadeFutures } from './future-list.js'
 import { gather, type ErrorMode } from './gather.js'
 import type { GraphCall } from './graph-call.js'
 import { GraphSubmitter, type GraphOptions } from './graph-submitter.js'
@@ -39,7 +40,7 @@ import { ModuleSource } from './remote-module.js'
 import { Replicator } from './replicator.js'
 import { scatterMessage, ScatteredValues, type ResolvedScatterOptions } from './scattered-value.js'
 import { Submitter, type Made } from './submitter.js'
-import type { Place, TaskArray, Waiter } from './task-array.js'
+import type { Place, Places, Stretch, TaskArray, Waiter } from './task-array.js'
 import { TaskFuture, type FutureGroup, type FutureOwner } from './task-future.js'
 import { DEFAULT_TASK_OPTIONS, type ResolvedMapOptions, type ResolvedTaskOptions } from './task-options.js'
 import { nameOnly, type CodeSource } from './template.js'
@@ -137,6 +138,9 @@ export class Session implements FutureOwner {
   readonly #questions = new Map<number, Question>()
   /** These must stay reachable, or nothing is collected. */
   readonly #collected = new FinalizationRegistry<TaskId>((id) => this.#onCollected(id))
+  readonly #collectedLists = new FinalizationRegistry<ReadonlyMap<number, TaskArray>>((unmade) => {
+    if (this.#end === undefined) for (const array of unmade.values()) this.#releaseAll(array)
+  })
   readonly #collectedGroups = new FinalizationRegistry<Neighbours>((held) => this.#onGroupCollected(held))
   /** Those that somebody may read. */
   readonly #streams = new Map<TaskId, WeakRef<ValueStream<unknown>>>()
@@ -187,7 +191,9 @@ export class Session implements FutureOwner {
     const makeGroup = (array: TaskArray, first: number, count: number): FutureGroup =>
       this.#makeGroup(array, first, count)
     const shared = { owner: this, outgoing: this.#outgoing, templates, makeFuture }
-    this.#submitter = new Submitter({ ...shared, makeGroup })
+    const watchList = (list: object, unmade: ReadonlyMap<number, TaskArray>): void =>
+      this.#collectedLists.register(list, unmade)
+    this.#submitter = new Submitter({ ...shared, makeGroup, watchList })
     this.#graphs = new GraphSubmitter(shared)
     this.limits = new Limits({
       send: (message) => {
@@ -394,7 +400,7 @@ export class Session implements FutureOwner {
     return source
   }
 
-  gather(futures: readonly TaskFuture<unknown>[], mode: ErrorMode): Promise<unknown[]> {
+  gather(futures: Places, mode: ErrorMode): Promise<unknown[]> {
     return gather(futures, mode, (array, index, waiter) => this.wait(array, index, waiter))
   }
 
@@ -524,13 +530,8 @@ export class Session implements FutureOwner {
 
   #cancelWith(signal: AbortSignal | undefined, made: readonly Made[]): void {
     if (signal === undefined) return
-    const futures = made.flat() as TaskFuture<unknown>[]
-    for (let i = 0; i < futures.length;) {
-      const { array, index: first } = futures[i]!
-      let end = first
-      for (; futures[i]?.array === array; i++) end = futures[i]!.index + 1
-      this.#aborts.add(signal, { array, first, end })
-    }
+    const stretches = unmadeFutures(made, this)?.stretches ?? stretchesOf(made.flat() as TaskFuture<unknown>[])
+    for (const stretch of stretches) this.#aborts.add(signal, stretch)
   }
 
   /** Nobody waits for the answer; that the tasks are cancelled is told by their futures. */
@@ -551,6 +552,10 @@ export class Session implements FutureOwner {
     const group: FutureGroup = { owner: this, array }
     this.#collectedGroups.register(group, { first: array.idOf(first), count })
     return group
+  }
+
+  #releaseAll(array: TaskArray): void {
+    for (let index = 0; index < array.count; index++) this.release(array, index)
   }
 
   #onCollected(id: TaskId): void {
@@ -751,6 +756,16 @@ export class Session implements FutureOwner {
 
 function idOf({ array, index }: Place): TaskId {
   return array.idOf(index)
+}
+
+/** Neighbours together. */
+function* stretchesOf(futures: readonly Place[]): Generator<Stretch> {
+  for (let i = 0; i < futures.length;) {
+    const { array, index: first } = futures[i]!
+    let end = first
+    for (; futures[i]?.array === array; i++) end = futures[i]!.index + 1
+    yield { array, first, end }
+  }
 }
 
 function releasedError(key: string): HeddleError {

@@ -1,10 +1,12 @@
 /** Makes tasks: encodes the arguments, gives each task its place in a task array, and makes its future. */
+import { present } from '../common/assert.js'
 import { entryOf, type Packed } from '../common/packed.js'
 import { ARRAY_CAPACITY, type TaskId } from '../protocol/ids.js'
 import { encodeValue } from '../protocol/values/encode.js'
 import { EncodedArguments } from './encoded-arguments.js'
 import type { Failure } from './failure.js'
 import type { Future } from './future.js'
+import { futureList } from './future-list.js'
 import { InputSink } from './input-sink.js'
 import { addItem, MapSlice, type Items } from './map-slice.js'
 import type { Outgoing } from './outgoing.js'
@@ -32,6 +34,8 @@ export interface SubmitterOptions {
   readonly makeFuture: (array: TaskArray, index: number) => Future<unknown>
   /** For futures of `count` tasks from `first` on, that are released together when all of them are garbage. */
   readonly makeGroup: (array: TaskArray, first: number, count: number) => FutureGroup
+  /** When the list is garbage, the tasks of what is left in `unmade` then are released. */
+  readonly watchList: (list: object, unmade: ReadonlyMap<number, TaskArray>) => void
 }
 
 /** What one task gives: its future, or, if it has outputs, those of its outputs. */
@@ -50,8 +54,6 @@ interface Mapping {
   readonly keys: readonly string[] | undefined
   readonly site: SubmitSite
   readonly parent: TaskParent | undefined
-  /** Those made so far. */
-  readonly futures: Made[]
 }
 
 export class Submitter {
@@ -60,15 +62,17 @@ export class Submitter {
   readonly #templates: Templates
   readonly #makeFuture: SubmitterOptions['makeFuture']
   readonly #makeGroup: SubmitterOptions['makeGroup']
+  readonly #watchList: SubmitterOptions['watchList']
   readonly #sink: InputSink
   readonly #sites = new SubmitSites()
 
-  constructor({ owner, outgoing, templates, makeFuture, makeGroup }: SubmitterOptions) {
+  constructor({ owner, outgoing, templates, makeFuture, makeGroup, watchList }: SubmitterOptions) {
     this.#owner = owner
     this.#outgoing = outgoing
     this.#templates = templates
     this.#makeFuture = makeFuture
     this.#makeGroup = makeGroup
+    this.#watchList = watchList
     this.#sink = new InputSink(owner, { released: 'never' })
   }
 
@@ -106,10 +110,9 @@ export class Submitter {
       // One that others use too may have been given up since the last item.
       const template = own ?? this.#templates.of(fn, options)
       const items: Items = { values: [item], are: 'item', first: count }
-      const mapping: Mapping = { template, items, keys, site, parent: options.parent, futures: [] }
-      this.#mapAtOnce(mapping)
+      const [future] = this.#mapAtOnce({ template, items, keys, site, parent: options.parent })
       count += 1
-      return mapping.futures[0]!
+      return present(future, 'the future of an item')
     }
     return { make, close: () => own !== undefined && this.#templates.close(own) }
   }
@@ -121,20 +124,19 @@ export class Submitter {
     const isShared = constants === NO_CONSTANTS && options.rules.maxFailures === 0
     const template = isShared ? this.#templates.of(fn, options) : this.#templates.forOneMap(fn, options, constants)
     const site = this.#sites.take(called, template, this.#outgoing.turn)
-    const mapping: Mapping = { template, items, keys, site, parent: options.parent, futures: [] }
+    const mapping: Mapping = { template, items, keys, site, parent: options.parent }
     try {
-      if (values.length > MAX_ITEMS_AT_ONCE) this.#mapInSlices(mapping)
-      else this.#mapAtOnce(mapping)
+      return values.length > MAX_ITEMS_AT_ONCE ? this.#mapInSlices(mapping) : this.#mapAtOnce(mapping)
     } finally {
       if (!isShared) this.#templates.close(template)
     }
-    return mapping.futures
   }
 
   /** All items or none: what can't be sent throws from here. */
-  #mapAtOnce(mapping: Mapping): void {
-    const { template, items, futures } = mapping
+  #mapAtOnce(mapping: Mapping): Made[] {
+    const { template, items } = mapping
     const { length } = items.values
+    const futures: Made[] = []
     const tasks = new EncodedArguments()
     const failures = new Map<number, Failure>()
     const places = placesOf(template)
@@ -153,7 +155,10 @@ export class Submitter {
       const end = endOfMessage(packed, start, Math.min(length, start + room))
       open.tasks.addFrom(tasks, packed, start, end, template.outputs)
       open.addRun(template, (end - start) * places)
-      const first = this.#addFutures(mapping, open.array, end - start)
+      const first = addTasks(mapping, open.array, start, end - start)
+      for (let place = start; place < end; place++) {
+        futures.push(this.#futuresAt(open.array, first + (place - start) * places, template))
+      }
       for (let place = start; place < end && template.pureName !== undefined; place++) {
         const index = first + place - start
         const args = entryOf(packed, place)
@@ -164,35 +169,38 @@ export class Submitter {
         this.#outgoing.refuseTask(open.array, first + (place - start) * places, template, failure)
       }
     }
+    return futures
   }
 
-  #mapInSlices(mapping: Mapping): void {
-    const { template, items, futures, parent } = mapping
+  #mapInSlices(mapping: Mapping): Made[] {
+    const { template, items, parent } = mapping
     const { length } = items.values
-    const perArray = Math.floor(ARRAY_CAPACITY / placesOf(template))
-    this.#outgoing.beginSlices(Math.ceil(length / perArray))
-    while (futures.length < length) {
+    const tasksPerArray = Math.floor(ARRAY_CAPACITY / placesOf(template))
+    const arrays: TaskArray[] = []
+    this.#outgoing.beginSlices(Math.ceil(length / tasksPerArray))
+    for (let start = 0; start < length; start += tasksPerArray) {
       const array = this.#outgoing.newArray(parent)
-      this.#outgoing.addSlice(new MapSlice(this.#owner, array, template, items, futures.length))
-      this.#addFutures(mapping, array, Math.min(length - futures.length, perArray))
+      addTasks(mapping, array, start, Math.min(length - start, tasksPerArray))
+      this.#outgoing.addSlice(new MapSlice(this.#owner, array, template, items, start))
+      arrays.push(array)
     }
+    const make = (array: TaskArray): Made[] => this.#allFuturesOf(array, template)
+    const { list, unmade } = futureList({ owner: this.#owner, arrays, tasksPerArray, length, make })
+    this.#watchList(list, unmade)
+    return list
   }
 
-  /** Gives the next `count` tasks their places, and returns the first. */
-  #addFutures({ template, items, keys, site, futures }: Mapping, array: TaskArray, count: number): number {
+  #allFuturesOf(array: TaskArray, template: Template): Made[] {
     const places = placesOf(template)
-    const first = addPlaces(array, count, template, site)
+    const futures: Made[] = []
     let group: FutureGroup | undefined
-    const areMany = items.values.length > MAX_ITEMS_AT_ONCE && places === 1
-    for (let index = first; index < array.count; index += places) {
-      const key = keys?.[futures.length]
-      if (key !== undefined) array.setKey(index, key)
-      if (areMany && (index - first) % GROUP_SIZE === 0) {
+    for (let index = 0; index < array.count; index += places) {
+      if (places === 1 && index % GROUP_SIZE === 0) {
         group = this.#makeGroup(array, index, Math.min(GROUP_SIZE, array.count - index))
       }
       futures.push(group === undefined ? this.#futuresAt(array, index, template) : new TaskFuture(group, index))
     }
-    return first
+    return futures
   }
 
   #futuresAt(array: TaskArray, index: number, { outputs }: Template): Made {
@@ -208,6 +216,13 @@ export class Submitter {
     const bytes = encodeValue(args, { path: 'options.args', inputs: this.#sink })
     return { bytes, inputs: [...this.#sink.ids], failure: this.#sink.failure }
   }
+}
+
+/** Gives `count` tasks of a map, from `start` on, their places and keys, and returns the first place. */
+function addTasks({ template, keys, site }: Mapping, array: TaskArray, start: number, count: number): number {
+  const first = addPlaces(array, count, template, site)
+  for (let i = 0; keys !== undefined && i < count; i++) array.setKey(first + i * placesOf(template), keys[start + i]!)
+  return first
 }
 
 /** Gives `count` tasks their places, and returns the first. */

@@ -43,6 +43,18 @@ export interface Place {
   readonly index: number
 }
 
+/** Where several tasks stand: in an array or in whatever tells one after another. */
+export interface Places extends Iterable<Place> {
+  readonly length: number
+}
+
+/** Tasks of one array, which follow each other. */
+export interface Stretch {
+  readonly array: TaskArray
+  readonly first: number
+  readonly end: number
+}
+
 /** Tasks that were submitted alike, at one place: those before `end` and behind the end of the call before. */
 interface Call {
   end: number
