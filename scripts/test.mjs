@@ -27,7 +27,7 @@ process.exitCode = await run(
     '--test',
     '--test-concurrency=2',
     `--test-timeout=${FILE_TIMEOUT_MS}`,
-    `--test-reporter=${process.stdout.isTTY ? 'spec' : 'tap'}`,
+    `--test-reporter=${process.stdout.isTTY ? 'spec' : './scripts/tap-reporter.mjs'}`,
     ...testFiles(areas),
   ].join(' '),
 )
