@@ -54,6 +54,17 @@ suite('streams', () => {
     scheduler.expectEmpty()
   })
 
+  test('do not run again when somebody has failed tasks retried: their reader has had all that they gave', () => {
+    const { scheduler, worker, client, stream } = streaming()
+    worker.fail(stream)
+    client.take('failed')
+    const key = generatedKey('stream', stream)
+    scheduler.turn({ type: 'operator-asked', request: 1, action: 'retry', target: key })
+    assert.deepEqual(scheduler.takeOrder('answer-operator').answer, { outcome: 'ended', count: 0 })
+    client.send({ type: 'retry', tasks: [stream] })
+    assert.deepEqual([client.unread.includes('retried'), worker.takeTasks()], [false, []])
+  })
+
   test('are not tried again once they gave a value, and fail as they did', () => {
     const scheduler = new SchedulerHarness()
     const worker = scheduler.worker()

@@ -32,8 +32,12 @@ export function runAgain(state: SchedulerState, failed: Set<Task>): void {
     for (const victim of state.victims.get(task.state.failure) ?? []) failed.add(victim)
   }
   for (const task of failed) {
-    if (task.state.type !== 'failed') continue
-    leaveFailure(state, task, task.state.failure)
+    const { state: before } = task
+    if (before.type !== 'failed' || !mayRunAgain(task)) {
+      failed.delete(task)
+      continue
+    }
+    leaveFailure(state, task, before.failure)
     moveTo(task, RELEASED)
     noteChange(state, task.id)
     // It begins afresh: what it was blamed for before does not count.
@@ -44,6 +48,11 @@ export function runAgain(state: SchedulerState, failed: Set<Task>): void {
   }
   tellRetried(state, failed)
   wakeAll(state, [...failed])
+}
+
+/** It failed; and it is no stream, whose reader has had its values, and the error at their end. */
+export function mayRunAgain({ state, template }: Task): boolean {
+  return state.type === 'failed' && !template.rules.isStream
 }
 
 /** Adds what failed of all that the tasks need. Between a task and the culprit there may be others that were let go. */

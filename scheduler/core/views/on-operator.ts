@@ -9,7 +9,7 @@ import { findByKey } from './explain.js'
 import { sendAway } from '../workers/leaving.js'
 import { failTask } from '../tasks/outcome.js'
 import { dropScatter, freeAttempt } from '../tasks/retention.js'
-import { runAgain } from '../tasks/retry.js'
+import { mayRunAgain, runAgain } from '../tasks/retry.js'
 import type { SchedulerState } from '../state.js'
 import { findTask } from '../tasks/task-array.js'
 import { isPending, keyOf, startNumber, type Task } from '../tasks/task.js'
@@ -81,7 +81,7 @@ function cancel(state: SchedulerState, task: Task): 'done' | 'ended' {
 }
 
 function retry(state: SchedulerState, tasks: readonly Task[]): 'done' | 'ended' {
-  const failed = tasks.filter((task) => task.state.type === 'failed')
+  const failed = tasks.filter(mayRunAgain)
   if (failed.length === 0) return 'ended'
   for (const task of failed) state.journal?.add({ type: 'ran-again', key: keyOf(task) })
   runAgain(state, new Set(failed))
