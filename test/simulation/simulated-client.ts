@@ -76,6 +76,9 @@ export interface Future {
   isOver?: boolean
   /** The outcome that the client was told last: that it has its value, or why it failed. */
   told?: string
+  /** When that was, and after how many connections that broke. */
+  toldAtMs?: number
+  toldOn?: number
   /** Somebody had it run again: then news of the runs cross. */
   wasRetried?: boolean
   /** It was known by its key alone. */
@@ -159,6 +162,8 @@ export class SimulatedClient {
   /** What it brings to workers, until the scheduler says that it need not be kept. */
   readonly #scattered = new Map<TaskId, number>()
   #hasLeft = false
+  /** How many of its connections broke. */
+  #cuts = 0
 
   constructor(world: World, name: string, temper: Temper) {
     this.#world = world
@@ -210,6 +215,7 @@ export class SimulatedClient {
 
   #onLost(): void {
     assert(this.#world.hasCrashes, 'a client lost its connection')
+    this.#cuts++
     this.#relays.reset()
   }
 
@@ -858,13 +864,13 @@ export class SimulatedClient {
    */
   #checkCommitted(future: Future, outcome: string, code = ''): void {
     const { told, wasRetried, key } = future
-    future.told = outcome
-    const { hasCrashes, retrying, operating, scheduler } = this.#world
-    if (told === undefined || told === outcome || wasRetried === true) return
-    // That it is to run again may have been said on a connection that broke; and a power cut takes along what was told just before.
-    if (hasCrashes && (retrying + operating > 0 || scheduler.isKeptByDisk)) return
-    // Of several inputs that failed, a scheduler that begins with a snapshot may name another.
-    if (hasCrashes && told !== VALUE && outcome !== VALUE) return
+    const { agenda, retrying, operating, scheduler } = this.#world
+    const isNewConnection = future.toldOn !== this.#cuts
+    const mayBeForgotten = scheduler.mayHaveForgotten(future.toldAtMs ?? 0)
+    Object.assign(future, { told: outcome, toldAtMs: agenda.nowMs, toldOn: this.#cuts })
+    if (told === undefined || told === outcome || wasRetried === true || mayBeForgotten) return
+    // That it is to run again was said on a connection that broke.
+    if (isNewConnection && retrying + operating > 0) return
     const isLost = told === VALUE && (code === 'ERR_HEDDLE_WORKER_LOST' || code === 'ERR_HEDDLE_TASK_CANCELLED')
     assert(isLost, `${key} was said to be "${told}", and then "${outcome}"`)
   }

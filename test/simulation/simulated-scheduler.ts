@@ -14,6 +14,7 @@ import {
   type SchedulerToWorker,
   type WorkerToScheduler,
 } from '../../protocol/messages/worker.js'
+import { JOURNAL_SYNC_MS } from '../../protocol/limits.js'
 import { list, type Field } from '../../protocol/schema.js'
 import { decodeList, encode } from '../../protocol/transport/codec.js'
 import type { SchedulerEvent } from '../../scheduler/core/events.js'
@@ -44,6 +45,9 @@ const CONFIG = {
   packageVersion: '0',
   nodeVersion: '0',
 }
+
+/** The disk has by then what was written; and frames that were under way have arrived or never do. */
+const FORGETFUL_MS = 3 * JOURNAL_SYNC_MS
 
 /** What a client or a worker sees of its connection. */
 export interface Connection<Outgoing> {
@@ -119,6 +123,8 @@ export class SimulatedScheduler {
   readonly #clients = new Map<ClientId, Session<SchedulerToClient>>()
   readonly #operations = new Map<number, (key: string) => void>()
   #nextId = 1
+  /** When they were. */
+  readonly #powerCuts: number[] = []
 
   constructor(options: SimulatedSchedulerOptions) {
     const { agenda, rng, maxInlineCacheBytes, keptBy, crashRng } = options
@@ -137,6 +143,14 @@ export class SimulatedScheduler {
 
   get isKeptByDisk(): boolean {
     return this.#options.keptBy === 'disk'
+  }
+
+  /**
+   * What was told then was not yet on the disk when the power failed: outcomes are told at once, and what came of them then
+   * may be another thing now.
+   */
+  mayHaveForgotten(toldAtMs: number): boolean {
+    return this.#powerCuts.some((atMs) => toldAtMs > atMs - FORGETFUL_MS && toldAtMs < atMs + FORGETFUL_MS)
   }
 
   get #keepsState(): boolean {
@@ -178,6 +192,7 @@ export class SimulatedScheduler {
 
   #end({ isPowerCut, downMs }: Death): void {
     this.#options.counts.crashes++
+    if (isPowerCut) this.#powerCuts.push(this.#agenda.nowMs)
     this.#isUp = false
     this.#nextDeath = undefined
     this.#loop.stop()
@@ -495,6 +510,10 @@ function digestOf({ arrays, clients, datasets, nextArray }: SchedulerState): Rea
       if (!isHeld && task === undefined) return
       const { type } = task?.state ?? { type: 'ready' }
       const what = type === 'in-memory' || type === 'failed' || type === 'released' ? type : 'pending'
+      if (task?.state.type === 'failed') {
+        const { code, culpritKey, attempt } = task.state.failure
+        lines.add(`${task.id} failed by ${culpritKey}: ${code} after ${attempt} runs`)
+      }
       const whose = `${isHeld ? 'held' : 'not held'}${task?.isDetached === true ? ', detached' : ''}`
       lines.add(`${taskId(array.id, index)} is ${what}, ${whose}, with ${task?.inputs.length ?? 0} inputs`)
     })

@@ -22,7 +22,7 @@ import { missClients } from '../clients/missing.js'
 import { addClient, onClientMessage, removeClient } from '../clients/on-client.js'
 import { onOperator } from '../views/on-operator.js'
 import { isProducer } from '../tasks/on-outputs.js'
-import { failTask, finishTask } from '../tasks/outcome.js'
+import { changeFailure, failTask, finishTask } from '../tasks/outcome.js'
 import { beginReattaching } from './reattach.js'
 import { giveUpValue } from '../tasks/recovery.js'
 import { endScatter } from '../tasks/retention.js'
@@ -189,6 +189,8 @@ function onFailed(state: SchedulerState, { tasks, ...record }: FailedRecord): vo
     // Its value was lost, and the run that was to make it again failed.
     if (task.state.type === 'in-memory') giveUpValue(state, task)
     if (isPending(task) || task.state.type === 'released') fail(state, task, known)
+    // Of several inputs that failed, another than the first one read here was the first.
+    else if (task.state.type === 'failed' && task.state.failure !== known) changeFailure(state, task, known)
   }
 }
 

@@ -1,5 +1,5 @@
 /** A task has an outcome: whoever waits for it is told, its dependants go on, fail or are skipped, its inputs may go. */
-import { leaveWaiters, letGo, noLongerPending } from './retention.js'
+import { leaveFailure, leaveWaiters, letGo, noLongerPending } from './retention.js'
 import { beginAwaiting, hurryLastInput } from '../placing/roots.js'
 import { SKIPPED } from '../data/inline-cache.js'
 import { noteChange } from '../data/spread.js'
@@ -117,6 +117,18 @@ export function failTask(state: SchedulerState, task: Task, failure: Failure): v
     }
     letGo(state, next)
   }
+}
+
+/** A journal says why the task failed, which had failed with another of its inputs by what was read before. */
+export function changeFailure(state: SchedulerState, task: Task, failure: Failure): void {
+  if (task.state.type !== 'failed') return
+  leaveFailure(state, task, task.state.failure)
+  moveTo(task, RELEASED)
+  if (failure.code !== 'ERR_HEDDLE_TASK_CANCELLED' && isCulprit(task, failure)) {
+    state.errors.note(task, failure, state.nowMs, false)
+  }
+  moveTo(task, { type: 'failed', failure })
+  if (task.inputs.length > 0) joinVictims(state, task, failure)
 }
 
 /** Others fail because it did, later too: they are no failures of their own. */

@@ -1,0 +1,32 @@
+/** A scheduler dies, and the next one knows of each failed task why it failed. */
+import assert from 'node:assert/strict'
+import test from 'node:test'
+import { clientId, generatedKey, type TaskId } from '../../protocol/ids.js'
+import { SchedulerHarness } from '../support/scheduler-harness.js'
+
+for (const way of ['journal', 'snapshot'] as const) {
+  test(`a task failed with the input that failed first, and still did: ${way}`, () => {
+    const before = new SchedulerHarness({ keepsState: true })
+    const client = before.client()
+    const worker = before.worker({ threads: 2 })
+    const f = client.define('f')
+    const [early, late] = client.submit(f, [{}, {}]) as [TaskId, TaskId]
+    const [dependant, own] = client.submit(f, [{ inputs: [early, late] }, { inputs: [early] }]) as [TaskId, TaskId]
+    worker.fail(late)
+    worker.fail(early)
+
+    const cluster = before.successor(way)
+    const id = clientId(9)
+    cluster.turn({ type: 'client-joined', client: id, name: 'client', session: 'session of client' })
+    const culprits = new Map<TaskId, string>()
+    while (cluster.unreadTypes(id, 'to-client').includes('failed')) {
+      const { tasks, culpritKey } = cluster.takeFor(id, 'failed')
+      for (const task of tasks) culprits.set(task, culpritKey)
+    }
+    const [keyOfEarly, keyOfLate] = [early, late].map((task) => generatedKey('f', task)) as [string, string]
+    assert.deepEqual(
+      [early, late, dependant, own].map((task) => culprits.get(task)),
+      [keyOfEarly, keyOfLate, keyOfLate, keyOfEarly],
+    )
+  })
+}
