@@ -8,9 +8,9 @@ export class AssertionError extends Error {
   override readonly name = 'AssertionError'
 }
 
-/** Throws when `condition` does not hold. */
-export function assert(condition: boolean, message: string): asserts condition {
-  if (!condition) throw new AssertionError(message)
+/** Throws when `condition` does not hold. What is asserted often makes its text only then. */
+export function assert(condition: boolean, message: string | (() => string)): asserts condition {
+  if (!condition) throw new AssertionError(typeof message === 'string' ? message : message())
 }
 
 /** Ends a `switch` over a union: a member nobody handled does not compile. */
