@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import { clientId, generatedKey, type TaskId } from '../../protocol/ids.js'
+import { NO_RETRIES } from '../../protocol/messages/rules.js'
 import { SchedulerHarness } from '../support/scheduler-harness.js'
 
 for (const way of ['journal', 'snapshot'] as const) {
@@ -28,5 +29,21 @@ for (const way of ['journal', 'snapshot'] as const) {
       [early, late, dependant, own].map((task) => culprits.get(task)),
       [keyOfEarly, keyOfLate, keyOfLate, keyOfEarly],
     )
+  })
+  test(`a value that is made again may wait as long as it must, as that of a task that has run: ${way}`, () => {
+    const before = new SchedulerHarness({ keepsState: true })
+    const client = before.client()
+    const worker = before.worker({ threads: 2 })
+    const rules = { queueTimeoutMs: 100, retries: { ...NO_RETRIES, count: 1 } }
+    const [lost, failed] = client.submit(client.define('f', { rules }), [{}, {}]) as [TaskId, TaskId]
+    worker.finish([lost], { sizeBytes: 1_000_000 })
+    worker.fail(failed)
+    worker.leave()
+    assert.equal(before.tasks.ready, 2)
+
+    const cluster = before.successor(way)
+    cluster.nowMs += 1_000
+    cluster.turn()
+    assert.deepEqual([cluster.tasks.failed, cluster.tasks.ready], [0, 2])
   })
 }

@@ -28,7 +28,7 @@ import { giveUpValue } from '../tasks/recovery.js'
 import { endScatter } from '../tasks/retention.js'
 import type { SchedulerState } from '../state.js'
 import { addHole, findTask } from '../tasks/task-array.js'
-import { errorRuleOf, isPending, type Failure, type Task } from '../tasks/task.js'
+import { errorRuleOf, isPending, noteStarted, type Failure, type Task } from '../tasks/task.js'
 import type { HeardFromClient } from '../events.js'
 
 /** Applies one record. Nothing of what it leads to is kept again or told to anybody. */
@@ -194,7 +194,7 @@ function onFailed(state: SchedulerState, { tasks, ...record }: FailedRecord): vo
   }
 }
 
-/** It may have ended since, by another record. */
+/** Only what has run is tried again. It may have ended since, by another record. */
 function onTried(state: SchedulerState, { task: id, failures, deaths, attempt: sent, unstarted }: TriedRecord): void {
   const task = findTask(state, id)
   if (task === undefined || !isPending(task)) return
@@ -202,6 +202,7 @@ function onTried(state: SchedulerState, { task: id, failures, deaths, attempt: s
   task.deaths = deaths
   task.attempt = attempt(sent)
   task.unstarted = unstarted
+  noteStarted(task)
 }
 
 /** What failed for one reason is tried again together: so a failure that several turns speak of is one object again. */

@@ -304,7 +304,7 @@ function* outcomes(clients: readonly ClientRecord[]): Generator<JournalRecord> {
         if (task?.array !== array || task.index !== index) return
         if (task.state.type === 'in-memory') finished.addFinished(task.id, task.state)
         else if (task.state.type === 'failed') failed.addFailed(task.id, task.state.failure)
-        else if (task.failures + task.deaths > 0) failed.add(triesOf(task))
+        else if (task.failures + task.deaths > 0 || task.hasStarted) failed.add(triesOf(task))
       })
     }
     yield* finished.take()
