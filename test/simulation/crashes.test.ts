@@ -6,8 +6,9 @@ import { runSeeds, SEEDS } from './seeds.js'
 const COUNT = Math.ceil(SEEDS / 4)
 
 test(`whatever the scheduler forgets when it dies, nothing is lost: ${COUNT} seeds`, () => {
-  const { crashes, cuts, resumed } = runSeeds(1, COUNT, { crashes: true })
+  const { crashes, cuts, resumed, nested } = runSeeds(1, COUNT, { crashes: true })
   if (SEEDS >= 500) assert.ok(crashes > COUNT && cuts > COUNT && resumed > COUNT, 'hardly anything broke')
+  if (SEEDS >= 500) assert.ok(nested > COUNT, 'hardly any task waited for tasks of its own')
 })
 
 const BOTH_COUNT = Math.ceil(SEEDS / 10)

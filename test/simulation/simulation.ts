@@ -129,8 +129,7 @@ export function simulate({ seed, faults, crashes = false, bug, trace }: Simulati
     pauseRng,
     maxPauseMs: faults ? pauseRng.pick([MAX_PAUSE_MS, MAX_PAUSE_MS, 500])! : MAX_PAUSE_MS,
     spillFailure: faults ? memoryRng.pick([0, 0.05, 0.3])! : 0,
-    // What tasks submit goes with the connection of their worker, and they begin again: that is not simulated with crashes.
-    nesting: crashes ? 0 : nestingRng.pick([0, 0, 0.3, 1])!,
+    nesting: nestingRng.pick([0, 0, 0.3, 1])!,
     nestingRng,
     needsRng,
     needing,
