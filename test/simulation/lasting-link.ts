@@ -2,6 +2,7 @@
  * A simulated client's connection, which comes back when it is lost, as client/lasting-connection.ts does it: what must not be
  * lost is said again until it is acknowledged. Where nothing is kept, or before the client was let in, the first is the last.
  */
+import assert from 'node:assert/strict'
 import type { Rng } from '../../common/rng.js'
 import type { ClientToScheduler, SchedulerToClient } from '../../protocol/messages/client.js'
 import { isKept } from '../../protocol/messages/kept.js'
@@ -31,6 +32,9 @@ export class LastingLink {
   #isEnded = false
   #sessions = 0
   #session = ''
+  /** How much was said that must not be lost, and how much of that the scheduler acknowledged. */
+  #saidCount = 0
+  #acknowledgedCount = 0
   /** It may not have been let in yet. */
   #latest: Connection<ClientToScheduler> | undefined
 
@@ -40,8 +44,21 @@ export class LastingLink {
   }
 
   send(message: ClientToScheduler): void {
-    if (this.#isLasting && isKept(message)) this.#unacknowledged.add(message)
+    if (this.#isLasting && isKept(message)) {
+      this.#unacknowledged.add(message)
+      this.#saidCount++
+    }
     this.#connection?.send(message)
+  }
+
+  /** The number of what was said last, of all that must not be lost. */
+  get saidCount(): number {
+    return this.#saidCount
+  }
+
+  /** Up to this number it was acknowledged, by whichever scheduler. */
+  get acknowledgedCount(): number {
+    return this.#acknowledgedCount
   }
 
   flush(): void {
@@ -101,6 +118,12 @@ export class LastingLink {
     }
     if (!lease.isResumed) throw new Error('the scheduler does not know a client any more that it was to wait for')
     this.#options.world.counts.resumed++
+    const { saidCount } = lease
+    assert(
+      saidCount >= this.#acknowledgedCount,
+      `${saidCount} are known, and ${this.#acknowledgedCount} were acknowledged`,
+    )
+    assert(saidCount <= this.#saidCount, `${saidCount} are known, and only ${this.#saidCount} were said`)
     this.#unacknowledged.acknowledge(lease.saidCount)
     for (const message of this.#unacknowledged) connection.send(message)
     this.#options.onReturned()
@@ -108,7 +131,10 @@ export class LastingLink {
   }
 
   #receive(message: SchedulerToClient): void {
-    if (message.type === 'accepted') this.#unacknowledged.acknowledge(message.count)
+    if (message.type === 'accepted') {
+      this.#unacknowledged.acknowledge(message.count)
+      this.#acknowledgedCount = Math.max(this.#acknowledgedCount, message.count)
+    }
     this.#options.onMessage(message)
   }
 }

@@ -85,6 +85,8 @@ export interface Future {
   isAttached?: boolean
   /** The name under which its value is published, of a future that was got by that. */
   readonly dataset?: string
+  /** The number of its submission, of all that its client said and that must not be lost; 0 where nothing is kept. */
+  saidAs?: number
 }
 
 /** What the least worker has of memory. */
@@ -221,6 +223,7 @@ export class SimulatedClient {
 
   /** As client/session.ts: what was under way is asked again. What must not be lost has been said. */
   #onReturned(): void {
+    this.#checkAcknowledged()
     for (const [request, message] of this.#questions) {
       // It has begun, or will: to say it again could cancel what was submitted since.
       if (message.type === 'restart') this.#questions.delete(request)
@@ -234,9 +237,19 @@ export class SimulatedClient {
     if (wanted.length > 0) this.#connection.send({ type: 'want', tasks: wanted.map(({ id }) => id) })
   }
 
+  /** What was acknowledged and is still held is known to the scheduler, whichever that is by now. */
+  #checkAcknowledged(): void {
+    const { acknowledgedCount } = this.#connection
+    for (const { id, key, saidAs = 0 } of this.#futures.values()) {
+      if (saidAs === 0 || saidAs > acknowledgedCount) continue
+      assert(this.#world.scheduler.isHeld(id), `the submission of ${key} was acknowledged, and is lost`)
+    }
+  }
+
   /** Everything it asked for was answered. */
   checkSettled(): void {
     if (this.#hasLeft) return
+    this.#checkAcknowledged()
     assert.equal(this.#scattered.size, 0, 'scattered values are kept for ever')
     const waiting = [...this.#futures.values()].filter(({ isWanted }) => isWanted)
     assert.deepEqual(
@@ -502,6 +515,7 @@ export class SimulatedClient {
     })
     for (const future of made) {
       const { outcome } = future.description
+      future.saidAs = this.#connection.saidCount
       if (outcome.type === 'failure') this.#world.foreseen.set(future.id, outcome.culprits)
       this.#futures.set(future.id, future)
       this.#recent.push(future)
@@ -525,6 +539,7 @@ export class SimulatedClient {
     // The first worker may die for good: then it must be another one's.
     const workers = rng.chance(0.2) && !this.#world.hasDeaths ? ['worker-0'] : []
     this.#connection.send({ type: 'scatter', array, sizeBytes: LARGE_BYTES, copies, workers })
+    future.saidAs = this.#connection.saidCount
     this.#world.counts.scattered++
     this.#scattered.set(id, argument)
     this.#futures.set(id, future)

@@ -1,7 +1,17 @@
 /** The scheduler's core with a shell of links on virtual time. */
 import assert from 'node:assert/strict'
 import type { Rng } from '../../common/rng.js'
-import { arrayId, clientId, taskId, workerId, type ClientId, type WorkerId } from '../../protocol/ids.js'
+import {
+  arrayId,
+  arrayOf,
+  clientId,
+  indexOf,
+  taskId,
+  workerId,
+  type ClientId,
+  type TaskId,
+  type WorkerId,
+} from '../../protocol/ids.js'
 import {
   clientToScheduler,
   schedulerToClient,
@@ -340,6 +350,11 @@ export class SimulatedScheduler {
     onKey(task === undefined ? target : keyOf(task.producer ?? task))
   }
 
+  /** Does it know that a client holds the future? */
+  isHeld(id: TaskId): boolean {
+    return ((this.state.arrays.get(arrayOf(id))?.flags[indexOf(id)] ?? 0) & HELD) !== 0
+  }
+
   /** Where the values of a worker are, whether it listens there or not. */
   addressOf(worker: WorkerId): string {
     return `ws://${this.state.workers.get(worker)?.join.name ?? ''}`
@@ -445,13 +460,13 @@ export class SimulatedScheduler {
    * A scheduler that took the place of this one now, by its journal, would know of every task what this one does, but for what
    * workers have.
    */
-  checkSuccessor(): void {
+  checkSuccessor({ hasDeaths }: { readonly hasDeaths: boolean }): void {
     if (!this.#keepsState) return
-    const known = digestOf(this.state)
+    const known = digestOf(this.state, hasDeaths)
     const { state } = this.#replayed()
     endReplay(state, this.state.nowMs)
     checkInvariants(state)
-    const found = digestOf(state)
+    const found = digestOf(state, hasDeaths)
     const lost = [...known].filter((line) => !found.has(line))
     const more = [...found].filter((line) => !known.has(line))
     assert.deepEqual({ lost, more }, { lost: [], more: [] }, 'a successor would know other things')
@@ -493,8 +508,11 @@ export class SimulatedScheduler {
   }
 }
 
-/** What is known of each task, and who holds it, line by line. What tasks submitted is not kept: they submit it again. */
-function digestOf({ arrays, clients, datasets, nextArray }: SchedulerState): ReadonlySet<string> {
+/**
+ * What is known of each task, and who holds it, line by line. What tasks submitted is not kept: they submit it again. Where
+ * workers die, values are lost and made again, of which a journal says nothing.
+ */
+function digestOf({ arrays, clients, datasets, nextArray }: SchedulerState, hasDeaths: boolean): ReadonlySet<string> {
   const lines = new Set([`the next array is ${nextArray}`])
   for (const client of clients.values()) {
     if (client.session === '') continue
@@ -509,7 +527,8 @@ function digestOf({ arrays, clients, datasets, nextArray }: SchedulerState): Rea
       const isHeld = (flags & HELD) !== 0
       if (!isHeld && task === undefined) return
       const { type } = task?.state ?? { type: 'ready' }
-      const what = type === 'in-memory' || type === 'failed' || type === 'released' ? type : 'pending'
+      const isOver = type === 'in-memory' || type === 'failed' || type === 'released'
+      const what = hasDeaths && type !== 'failed' ? 'not failed' : isOver ? type : 'pending'
       if (task?.state.type === 'failed') {
         const { code, culpritKey, attempt } = task.state.failure
         lines.add(`${task.id} failed by ${culpritKey}: ${code} after ${attempt} runs`)

@@ -206,8 +206,7 @@ function drawLimits(rng: Rng): World['limits'] {
 function settle(world: World): void {
   const { agenda, scheduler, workers } = world
   agenda.runToEnd(MAX_STEPS)
-  // Workers that die take values along, of which a journal says nothing.
-  if (!world.hasDeaths) scheduler.checkSuccessor()
+  scheduler.checkSuccessor(world)
   const areAwaited = (): boolean => scheduler.awaitsPulses || [...workers.values()].some((worker) => worker.awaitsPulse)
   for (let rounds = 0; areAwaited(); rounds++) {
     assert.ok(rounds < MAX_PULSES, 'signs of life are awaited for ever')
