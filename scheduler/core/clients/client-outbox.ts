@@ -21,10 +21,12 @@ export class ClientOutbox {
   readonly #values = new Packer()
   #failed = new Map<Failure, TaskId[]>()
   #others: SchedulerToClient[] = []
+  /** Are there news among these? */
+  #hasClosedNews = false
 
   /** Does it say of tasks that they finished? */
   get hasNews(): boolean {
-    return this.#finished.length > 0
+    return this.#finished.length > 0 || this.#hasClosedNews
   }
 
   /** Does it say nothing else, and not much of that? */
@@ -53,9 +55,9 @@ export class ClientOutbox {
     else ids.push(id)
   }
 
-  /** What was said of their failures is said before. */
+  /** What was said of their outcomes is said before. */
   addRetried(tasks: readonly TaskId[]): void {
-    this.#closeFailed()
+    this.#closeOutcomes()
     this.#others.push({ type: 'retried', tasks })
   }
 
@@ -64,24 +66,28 @@ export class ClientOutbox {
   }
 
   take(): SchedulerToClient[] {
-    if (this.#withValue.length > 0) this.#closeValues()
+    this.#closeOutcomes()
     const messages = this.#others
     this.#others = []
-    if (this.#finished.length > 0) {
-      messages.push({ type: 'finished', tasks: this.#finished })
-      this.#finished = []
-    }
-    if (this.#scattered.length > 0) {
-      messages.push({ type: 'scattered', tasks: this.#scattered })
-      this.#scattered = []
-    }
-    this.#closeFailed(messages)
+    this.#hasClosedNews = false
     return messages
   }
 
-  #closeFailed(messages = this.#others): void {
+  /** In this order, for a value that was told may be given up, and its task fail. */
+  #closeOutcomes(): void {
+    if (this.#withValue.length > 0) this.#closeValues()
+    if (this.#finished.length > 0) {
+      this.#others.push({ type: 'finished', tasks: this.#finished })
+      this.#finished = []
+      this.#hasClosedNews = true
+    }
+    if (this.#scattered.length > 0) {
+      this.#others.push({ type: 'scattered', tasks: this.#scattered })
+      this.#scattered = []
+    }
     if (this.#failed.size === 0) return
-    for (const [failure, tasks] of this.#failed) messages.push({ type: 'failed', tasks, death: undefined, ...failure })
+    for (const [failure, tasks] of this.#failed)
+      this.#others.push({ type: 'failed', tasks, death: undefined, ...failure })
     this.#failed = new Map()
   }
 
