@@ -12,6 +12,7 @@ import {
   generatedKey,
   outputOf,
   taskId,
+  taskInKey,
   templateId,
   workerId,
   type ArrayId,
@@ -937,10 +938,12 @@ export class SimulatedClient {
     }
     const thrown = error.length === 0 ? '' : decodeNumber(error)
     this.#checkCommitted(future, `failed by ${culpritKey}: ${code} ${thrown}`, code)
-    // What is retried may need a scattered value that was let go; and what others hold may need one whose client has left.
+    // What is retried, or attached to, may need a scattered value that was let go; and what others hold may need one whose
+    // client has left.
     if (code === 'ERR_HEDDLE_WORKER_LOST') {
-      const { hasDeaths, retrying, operating, leftBehind, counts } = this.#world
-      if (hasDeaths || retrying + operating > 0 || leftBehind.has(culpritKey)) {
+      const { hasDeaths, retrying, operating, attaching, leftBehind, letGo, counts } = this.#world
+      const wasLetGo = attaching > 0 && letGo.has(taskInKey(culpritKey) ?? taskId(arrayId(0), 0))
+      if (hasDeaths || retrying + operating > 0 || wasLetGo || leftBehind.has(culpritKey)) {
         counts.lostTasks++
         return
       }
