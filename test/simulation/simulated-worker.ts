@@ -366,6 +366,7 @@ export class SimulatedWorker {
         break
       case 'abort':
         this.#end()
+        this.#startAgain()
         break
       case 'fetch':
         this.#fetch(instruction)
@@ -513,7 +514,7 @@ export class SimulatedWorker {
     if (missing.length > 0) this.#loop.submit({ type: 'values-missing', holder, tasks: missing })
   }
 
-  /** As its nanny does with a worker that ran out of memory, unless that is to go. */
+  /** As its nanny does with a worker that ran out of memory, or ended itself, unless that is to go. */
   #startAgain(): void {
     if (this.#isAskedToGo) return
     const { counts, agenda } = this.#world
