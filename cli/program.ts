@@ -202,9 +202,10 @@ function addExplain(program: HeddleCommand): void {
     .description('Tell why a task is where it is: what it waits for, and which workers can’t take it and why.')
     .addArgument(command.createArgument('<address>', 'address of the scheduler'))
     .addArgument(command.createArgument('<key>', 'key of the task, as future.key and the log have it'))
+    .option('--runs', 'ask workers, too, what the time of its runs went into: queue, fetch, decode, run, encode')
     .option('--json', 'print one line of JSON')
   addQuestionOptions(command)
-    .example('heddle explain ws://127.0.0.1:8786 resize-3k9f')
+    .example('heddle explain ws://127.0.0.1:8786 resize-3k9f', 'heddle explain ws://127.0.0.1:8786 resize-3k9f --runs')
     .action(async (address: string, key: string, given: ExplainArguments) => {
       const { printExplanation } = await import('./explain-command.js')
       await printExplanation(address, key, given)

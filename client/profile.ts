@@ -2,8 +2,8 @@
 import { writeFile } from 'node:fs/promises'
 import { labelOf, nodesOf, totalsOf, type CallNode } from '../common/call-tree.js'
 import { MAX_PROFILE_MS, MAX_PROFILE_SAMPLES, MIN_PROFILE_INTERVAL_US } from '../protocol/limits.js'
-import { joinProfiles, type WorkerProfile } from '../protocol/messages/profile.js'
-import { entryOf } from '../common/packed.js'
+import { joinProfiles, workerProfile } from '../protocol/messages/profile.js'
+import { readTold } from '../protocol/transport/told.js'
 import { checkOptionNames, describe, invalidOption } from './options.js'
 import { checkKnown } from './reports.js'
 import type { Session } from './session.js'
@@ -84,12 +84,7 @@ export async function profile(session: Session, options: ProfileOptions): Promis
   const question = (request: number) => ({ type: 'ask-profile', request, workers, durationMs, intervalMicros }) as const
   const told = await session.question(question, 'workers-told')
   checkKnown(told.unknown)
-  const profiles = told.workers.map((worker, place) => {
-    // What a worker of this version of the protocol tells.
-    const taken = JSON.parse(Buffer.from(entryOf(told.reports, place)).toString()) as WorkerProfile
-    return { worker, taken }
-  })
-  const { tree, threads, missing } = joinProfiles(profiles)
+  const { tree, threads, missing } = joinProfiles(readTold(told, workerProfile))
   if (path !== undefined) await writeFile(path, JSON.stringify(cpuProfileOf(tree, intervalMicros)))
   return {
     root: nodeOf(tree),

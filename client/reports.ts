@@ -1,7 +1,10 @@
 /** What workers and the scheduler tell people who look into what a cluster does. */
 import { writeFile } from 'node:fs/promises'
-import { entryOf, type Packed } from '../common/packed.js'
+import type { Packed } from '../common/packed.js'
 import { packageVersion } from '../common/node/package-version.js'
+import { keptLine, ranTasks, type RanTasks } from '../protocol/messages/report.js'
+import { list } from '../protocol/schema.js'
+import { readTold } from '../protocol/transport/told.js'
 import { describe, invalidOption } from './options.js'
 import type { Session } from './session.js'
 
@@ -27,36 +30,11 @@ export async function logs(session: Session, workers: readonly string[]): Promis
   return logLinesOf(answer)
 }
 
-export function logLinesOf(told: { readonly workers: readonly string[]; readonly reports: Packed }): LogLine[] {
-  const lines = reportsOf<Omit<LogLine, 'worker'>>(told).flatMap(({ worker, entries }) =>
-    entries.map((line) => ({ worker, ...line })),
+export function logLinesOf(answer: { readonly workers: readonly string[]; readonly reports: Packed }): LogLine[] {
+  const lines = readTold(answer, list(keptLine)).flatMap(({ worker, told }) =>
+    told.map(({ task, ...line }) => ({ worker, ...line, ...(task !== undefined && { task }) })),
   )
   return lines.sort((a, b) => a.atMs - b.atMs)
-}
-
-/** What each worker told: a list, whose entries are what that version of a worker makes them. */
-export function reportsOf<T>({
-  workers,
-  reports,
-}: {
-  readonly workers: readonly string[]
-  readonly reports: Packed
-}): { readonly worker: string; readonly entries: readonly T[] }[] {
-  return workers.map((worker, place) => {
-    const text = Buffer.from(entryOf(reports, place)).toString()
-    return { worker, entries: JSON.parse(text) as T[] }
-  })
-}
-
-/** What a worker tells of its runs: tasks that followed each other, or one. Times are of its clock, in milliseconds since 1970. */
-interface RunEntry {
-  readonly name: string
-  readonly key: string
-  readonly count: number
-  readonly thread: number
-  readonly atMs: number
-  readonly durationMs: number
-  readonly failed: number
 }
 
 /** One event of a {@link Trace}, as Chrome's trace format has it: times in microseconds. */
@@ -75,7 +53,10 @@ export interface TraceEvent {
   readonly dur?: number
   /** The kind of event. */
   readonly cat?: string
-  /** More about it: of tasks the key, how many they were, and how many of those threw. */
+  /**
+   * More about it: of tasks the key, how many they were, and how many of those threw. Of a task that took a millisecond or more
+   * also `decodeMs`, `runMs` and `encodeMs`, where they were measured: what its time went into.
+   */
   readonly args: Readonly<Record<string, string | number>>
 }
 
@@ -90,25 +71,27 @@ export interface Trace {
 export async function timeline(session: Session, path: string | undefined): Promise<Trace> {
   if (path !== undefined) checkPath(path)
   const question = (request: number) => ({ type: 'ask-workers', request, subject: 'runs', workers: [] }) as const
-  const trace = traceOf(reportsOf<RunEntry>(await session.question(question, 'workers-told')))
+  const trace = traceOf(readTold(await session.question(question, 'workers-told'), list(ranTasks)))
   if (path !== undefined) await writeFile(path, JSON.stringify(trace))
   return trace
 }
 
-function traceOf(told: readonly { readonly worker: string; readonly entries: readonly RunEntry[] }[]): Trace {
+function traceOf(reports: readonly { readonly worker: string; readonly told: readonly RanTasks[] }[]): Trace {
   let originMs = Infinity
-  for (const { entries } of told) for (const { atMs } of entries) originMs = Math.min(originMs, atMs)
+  for (const { told } of reports) for (const { atMs } of told) originMs = Math.min(originMs, atMs)
   const names: TraceEvent[] = []
   const runs: TraceEvent[] = []
-  told.forEach(({ worker, entries }, place) => {
+  reports.forEach(({ worker, told }, place) => {
     const pid = place + 1
     names.push({ name: 'process_name', ph: 'M', pid, tid: 0, args: { name: worker } })
-    for (const thread of [...new Set(entries.map((entry) => entry.thread))].sort((a, b) => a - b)) {
+    for (const thread of [...new Set(told.map((entry) => entry.thread))].sort((a, b) => a - b)) {
       names.push({ name: 'thread_name', ph: 'M', pid, tid: thread + 1, args: { name: `thread ${thread + 1}` } })
     }
-    for (const { name, key, count, thread, atMs, durationMs, failed } of entries) {
+    for (const { name, key, count, thread, atMs, durationMs, failed, decodeMs, runMs, encodeMs } of told) {
       const time = { ts: Math.round((atMs - originMs) * 1_000), dur: Math.round(durationMs * 1_000) }
-      runs.push({ name, ph: 'X', cat: 'task', pid, tid: thread + 1, ...time, args: { key, count, failed } })
+      const isMeasured = decodeMs !== undefined && runMs !== undefined && encodeMs !== undefined
+      const args = { key, count, failed, ...(isMeasured && { decodeMs, runMs, encodeMs }) }
+      runs.push({ name, ph: 'X', cat: 'task', pid, tid: thread + 1, ...time, args })
     }
   })
   return { traceEvents: [...names, ...runs], displayTimeUnit: 'ms' }

@@ -61,6 +61,11 @@ export function nodesOf(root: CallNode): CallNode[] {
   return nodes
 }
 
+/** Of each node but the root, the place of its caller in `nodesOf`. */
+export function parentsOf(root: CallNode): ReadonlyMap<CallNode, number> {
+  return new Map(nodesOf(root).flatMap((node, place) => node.children.map((child) => [child, place] as const)))
+}
+
 /** Keeps `limit` nodes at most, those that took longest; one more for each caller says how long the rest took. */
 export function prune(root: CallNode, limit: number): void {
   const totals = totalsOf(root)

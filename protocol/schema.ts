@@ -29,7 +29,8 @@ export interface MessageSchema<M> extends Field<M> {
   readonly type: string
 }
 
-const refuse = (path: string, wanted: string): never => {
+/** @throws {ProtocolError} Always. */
+export const refuse = (path: string, wanted: string): never => {
   throw new ProtocolError('theirs', `A message is malformed: ${path} must be ${wanted}.`)
 }
 

@@ -1,6 +1,6 @@
 /** Answers `/api/v1`. Who may ask has been checked by then. */
 import type * as Fastify from 'fastify'
-import { HeddleError, type ErrorCode } from '../protocol/errors.js'
+import { HeddleError, ProtocolError, type ErrorCode } from '../protocol/errors.js'
 import type { ProfileOrder } from '../protocol/messages/profile.js'
 import {
   ACTIONS,
@@ -63,7 +63,8 @@ export function addApi(app: Fastify.FastifyInstance, { machine, sessions }: ApiO
   app.get<OfTask>(TASK_HISTORY.path, async ({ params: { key } }, reply) => {
     if (machine.detailsOf(sessions.nowMs, key) === undefined) return answerUnknown(reply, key)
     const answer = await askWorkers(reply, { about: 'task', key })
-    if (answer !== undefined) await reply.send(historyOf(key, answer))
+    if (answer !== undefined) answerTold(reply, () => historyOf(key, answer))
+    return reply
   })
   app.post<{ readonly Querystring: Readonly<Record<string, unknown>> }>(PROFILE.path, async ({ query }, reply) => {
     const { worker, durationMs = DEFAULT_PROFILE_MS, intervalMicros = DEFAULT_INTERVAL_US, ...others } = query
@@ -80,7 +81,8 @@ export function addApi(app: Fastify.FastifyInstance, { machine, sessions }: ApiO
     if (answer === undefined) return
     const [unknown] = answer.unknown
     if (unknown !== undefined) return answerError(reply, 404, UNKNOWN_CODES.name, UNKNOWN.name(unknown))
-    return await reply.send(profileOf(order.durationMs, answer))
+    answerTold(reply, () => profileOf(order.durationMs, answer))
+    return reply
   })
   for (const { path, action, parameter } of ACTIONS) {
     app.post<{ readonly Params: Readonly<Record<string, string>> }>(path, async ({ params }, reply) => {
@@ -127,6 +129,18 @@ async function loadMetrics({ machine, sessions }: ApiOptions): Promise<Metrics> 
       return sessions.relayedBytes
     },
   })
+}
+
+/** What workers told, put together; 502 when one of them told what makes no sense. */
+function answerTold(reply: Fastify.FastifyReply, putTogether: () => object): void {
+  let answer: object
+  try {
+    answer = putTogether()
+  } catch (error) {
+    if (!(error instanceof ProtocolError)) throw error
+    return answerError(reply, 502, error.code, error.message)
+  }
+  reply.send(answer)
 }
 
 function answerStopped(reply: Fastify.FastifyReply): void {

@@ -8,6 +8,7 @@ const ERROR = { $ref: '#/components/schemas/Error' }
 const UNAUTHORIZED = answer('No token, a wrong one, or one that has expired.', ERROR)
 const FORBIDDEN = answer('A token for something else, or a page of another site.', ERROR)
 const UNKNOWN = answer('There is no such task: it was never submitted, or nobody needs it any more.', ERROR)
+const NONSENSE = answer('A worker told what makes no sense.', ERROR)
 const KEY = parameterOf('key', 'As future.key and the log have it, URL-encoded.')
 
 const PARAMETERS: Readonly<Record<Action['parameter'], Shape>> = {
@@ -36,6 +37,7 @@ export function describeApi(): Shape {
     get: operation(TASK_HISTORY.summary, {
       200: fieldAnswer(TASK_HISTORY.answer),
       404: UNKNOWN,
+      502: NONSENSE,
       503: answer('Too many such questions are open, or the scheduler stops.', ERROR),
     }),
   }
@@ -57,6 +59,7 @@ export function describeApi(): Shape {
         200: fieldAnswer(PROFILE.answer),
         400: answer('What is asked for makes no sense, or is too much.', ERROR),
         404: answer('There is no such worker.', ERROR),
+        502: NONSENSE,
         503: answer('Too many such questions are open, or the scheduler stops.', ERROR),
       }),
       description: 'Takes the token of a client.',

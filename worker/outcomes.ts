@@ -13,7 +13,7 @@ import type { ValueStore } from './value-store.js'
 export function keepOutcome(
   store: ValueStore,
   tasks: readonly BatchTask[],
-  { place, kind, durationUs, values }: TaskOutcome,
+  { place, kind, durationUs, values, parts }: TaskOutcome,
 ): Outcomes {
   const threw = kind !== VALUE
   const packer = new Packer()
@@ -32,6 +32,7 @@ export function keepOutcome(
     durationsUs: values.map(() => durationUs),
     sizes: values.map(({ length }) => length),
     values: packer.take(),
+    parts: parts === undefined ? undefined : new Map([[place, parts]]),
   }
 }
 

@@ -4,11 +4,10 @@
  */
 import { generatedKey, type TaskId } from '../protocol/ids.js'
 import { MAX_KEPT_RUNS } from '../protocol/limits.js'
-import type { Outcomes } from './core/events.js'
+import type { RanTasks } from '../protocol/messages/report.js'
+import type { Outcomes, RunParts } from './core/events.js'
 import type { BatchTask } from './core/instructions.js'
-
-/** Longer tasks have an entry of their own. */
-const SHORT_US = 1_000
+import { SHORT_US } from './thread/run-clock.js'
 
 export interface Entry {
   readonly name: string
@@ -17,6 +16,8 @@ export interface Entry {
   readonly explicitKey: string | undefined
   readonly thread: number
   readonly atMs: number
+  /** Of one long task, where that was measured. */
+  readonly parts: RunParts | undefined
   count: number
   durationUs: number
   failed: number
@@ -41,7 +42,7 @@ export class RunHistory {
   }
 
   /** Tasks of its batch have ended, in this order. When each began follows from how long it took. */
-  add(thread: number, { places, threw, durationsUs }: Outcomes): void {
+  add(thread: number, { places, threw, durationsUs, parts }: Outcomes): void {
     const running = this.#threads[thread]
     if (running === undefined) return
     const { tasks } = running
@@ -62,6 +63,7 @@ export class RunHistory {
           explicitKey: key,
           thread,
           atMs,
+          parts: isShort ? undefined : parts?.get(place),
           count: 0,
           durationUs: 0,
           failed: 0,
@@ -107,11 +109,11 @@ export class RunHistory {
     return this.#inOrder.filter((entry) => entry.task === task)
   }
 
-  /** As they go to clients in JSON, the oldest first. */
-  get entries(): readonly object[] {
-    return this.#inOrder.map(({ name, task, explicitKey, thread, atMs, count, durationUs, failed }) => {
+  /** As they go to clients, the oldest first. */
+  get entries(): readonly RanTasks[] {
+    return this.#inOrder.map(({ name, task, explicitKey, thread, atMs, count, durationUs, failed, parts }) => {
       const key = explicitKey ?? generatedKey(name, task)
-      return { name, key, count, thread, atMs, durationMs: durationUs / 1_000, failed }
+      return { name, key, count, thread, atMs, failed, ...timesOf(durationUs / 1_000, parts) }
     })
   }
 
@@ -128,4 +130,14 @@ export class RunHistory {
     }
     return entry
   }
+}
+
+/** In milliseconds: the whole of a run and, where it was measured, what that went into. */
+export function timesOf(
+  durationMs: number,
+  parts: RunParts | undefined,
+): Pick<RanTasks, 'durationMs' | 'decodeMs' | 'runMs' | 'encodeMs'> {
+  if (parts === undefined) return { durationMs, decodeMs: undefined, runMs: undefined, encodeMs: undefined }
+  const [decodeMs, encodeMs] = [parts.decodeUs / 1_000, parts.encodeUs / 1_000]
+  return { durationMs, decodeMs, runMs: Math.max(0, durationMs - decodeMs - encodeMs), encodeMs }
 }

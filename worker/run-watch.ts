@@ -3,9 +3,8 @@ import { generatedKey } from '../protocol/ids.js'
 import { MAX_RUNS_TOLD, RUNS_INTERVAL_MS } from '../protocol/limits.js'
 import type { Move, Runs } from '../protocol/messages/runs.js'
 import type { Entry, RunHistory } from './run-history.js'
+import { SHORT_US } from './thread/run-clock.js'
 
-/** A task that takes less has no bar of its own. */
-const SHORT_US = 1_000
 /** No bar of several tasks is longer than about this. */
 const MAX_JOINT_US = 20_000
 

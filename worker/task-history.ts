@@ -5,7 +5,7 @@ import type { TaskReport } from '../protocol/messages/api.js'
 import type { TellOfTask } from '../protocol/messages/report.js'
 import type { LogRing } from './log-ring.js'
 import { RecentIds } from './recent-ids.js'
-import type { RunHistory } from './run-history.js'
+import { timesOf, type RunHistory } from './run-history.js'
 
 /** So much is told of a task. */
 const MAX_RUNS = 20
@@ -40,20 +40,20 @@ export class TaskHistory {
 
   of({ task, key, inputs }: TellOfTask): TaskReport {
     const nowMs = this.#nowMs()
-    const ended = this.#runs.of(task).map(({ thread, atMs, durationUs, failed }) => {
-      return { thread, atMs, durationMs: durationUs / 1_000, hasEnded: true, hasFailed: failed > 0 }
+    const ended = this.#runs.of(task).map(({ thread, atMs, durationUs, failed, parts }) => {
+      return { thread, atMs, ...timesOf(durationUs / 1_000, parts), hasEnded: true, hasFailed: failed > 0 }
     })
     const running = this.#runs.running
       .filter((run) => run.task.task === task)
-      .map(({ thread, atMs }) => ({ thread, atMs, durationMs: nowMs - atMs, hasEnded: false, hasFailed: false }))
+      .map(({ thread, atMs }) => {
+        return { thread, atMs, ...timesOf(nowMs - atMs, undefined), hasEnded: false, hasFailed: false }
+      })
     const runs = [...ended, ...running].slice(-MAX_RUNS).map(({ atMs, ...run }) => {
       const receivedAtMs = this.#received.lastOf(task, atMs)
-      return {
-        ...run,
-        startedAtMs: atMs,
-        receivedAtMs: receivedAtMs ?? 0,
-        fetchMs: receivedAtMs === undefined ? 0 : this.#fetchMs(inputs, receivedAtMs, atMs),
-      }
+      const about = { ...run, startedAtMs: atMs }
+      if (receivedAtMs === undefined) return { ...about, receivedAtMs: 0, queueMs: 0, fetchMs: 0 }
+      const fetchMs = this.#fetchMs(inputs, receivedAtMs, atMs)
+      return { ...about, receivedAtMs, queueMs: Math.max(0, atMs - receivedAtMs - fetchMs), fetchMs }
     })
     const lines = this.#log.lines.filter((line) => line.task === key).slice(-MAX_LINES)
     return { runs, lines: lines.map(({ atMs, level, text }) => ({ atMs, level, text })) }

@@ -21,12 +21,14 @@ import {
 import { taskReport } from '../protocol/messages/api.js'
 import type { DefineCode } from '../protocol/messages/common.js'
 import { isFromSwitch } from '../protocol/messages/relay.js'
-import type { TakeProfile } from '../protocol/messages/profile.js'
-import type { Subject } from '../protocol/messages/report.js'
+import { workerProfile, type TakeProfile } from '../protocol/messages/profile.js'
+import { keptLine, ranTasks, type Subject } from '../protocol/messages/report.js'
 import type { Join, SchedulerToWorker } from '../protocol/messages/worker.js'
 import type { WorkerDeath } from '../protocol/messages/worker-death.js'
+import { list } from '../protocol/schema.js'
 import type { CloseReason } from '../protocol/transport/connection.js'
 import type { Socket } from '../protocol/transport/socket.js'
+import { writeTold } from '../protocol/transport/told.js'
 import type { Lookup } from '../protocol/transport/value-server.js'
 import { encodeError } from '../protocol/values/encode.js'
 import { CodeCache } from './code-cache.js'
@@ -466,7 +468,7 @@ class Worker implements RunningWorker {
       return
     }
     if (message.type === 'tell-of-task') {
-      const report = Buffer.from(JSON.stringify(taskReport.toWire(this.#history.of(message))))
+      const report = writeTold(taskReport, this.#history.of(message))
       this.#link.send({ type: 'told', question: message.question, report })
       return
     }
@@ -576,9 +578,12 @@ class Worker implements RunningWorker {
   #reportOn(subject: Subject): Uint8Array {
     switch (subject) {
       case 'logs':
-        return Buffer.from(JSON.stringify(this.#kept.lines))
+        return writeTold(
+          list(keptLine),
+          this.#kept.lines.map((line) => ({ ...line, task: line.task })),
+        )
       case 'runs':
-        return Buffer.from(JSON.stringify(this.#runs.entries))
+        return writeTold(list(ranTasks), this.#runs.entries)
       default:
         return unreachable(subject)
     }
@@ -589,7 +594,7 @@ class Worker implements RunningWorker {
     const profile = await takeProfile({ durationMs, intervalMicros }, this.#pool.threads)
     // Another scheduler has other questions under the same numbers.
     if (asked !== this.#schedulers || this.#stopped.signal.aborted) return
-    this.#link.send({ type: 'told', question, report: Buffer.from(JSON.stringify(profile)) })
+    this.#link.send({ type: 'told', question, report: writeTold(workerProfile, profile) })
   }
 
   /** A thread that native code holds does not keep it. */

@@ -1,12 +1,21 @@
 /** What a task went through, and what it printed: workers are asked for it, again when the task has moved on. */
 import type { JSX } from 'preact'
 import { useEffect, useState } from 'preact/hooks'
-import { formatDuration } from '../../common/units.js'
 import type { TaskHistory } from '../../protocol/messages/api.js'
+import { timesOf, type RunTimes } from '../model/run-times.js'
 import { LogLines } from './log-lines.js'
 import { Table } from './table.js'
 
 type Run = TaskHistory['runs'][number]
+
+/** In the order in which they happen. */
+const TIMES: readonly { readonly title: string; readonly time: keyof RunTimes }[] = [
+  { title: 'Queue', time: 'queue' },
+  { title: 'Fetch', time: 'fetch' },
+  { title: 'Decode', time: 'decode' },
+  { title: 'Run', time: 'run' },
+  { title: 'Encode', time: 'encode' },
+]
 
 /** @param version - Changes when there is something new to ask for. */
 export function History({ task, version }: { readonly task: string; readonly version: string }): JSX.Element {
@@ -33,14 +42,7 @@ export function History({ task, version }: { readonly task: string; readonly ver
           columns={[
             { title: 'Where', cell: ({ worker, thread }) => `${worker}, thread ${thread + 1}` },
             { title: 'Received', cell: ({ receivedAtMs }) => clock(receivedAtMs), isFigure: true },
-            { title: 'In its queue', cell: (run) => inQueue(run), isFigure: true },
-            {
-              title: 'Fetching inputs',
-              cell: (run) => (run.receivedAtMs === 0 ? '–' : inWords(run.fetchMs)),
-              isFigure: true,
-            },
-            { title: 'Began', cell: ({ startedAtMs }) => clock(startedAtMs), isFigure: true },
-            { title: 'Ran for', cell: ({ durationMs }) => inWords(durationMs), isFigure: true },
+            ...TIMES.map(({ title, time }) => ({ title, cell: (run: Run) => timesOf(run)[time], isFigure: true })),
             { title: 'Outcome', cell: outcome },
           ]}
         />
@@ -59,14 +61,6 @@ async function ask(task: string, signal: AbortSignal): Promise<TaskHistory | str
   const response = await fetch(`/api/v1/tasks/${encodeURIComponent(task)}/history`, { signal })
   const answer = (await response.json()) as TaskHistory & { readonly message?: string }
   return answer.message ?? answer
-}
-
-function inQueue({ receivedAtMs, startedAtMs, fetchMs }: Run): string {
-  return receivedAtMs === 0 ? '–' : inWords(startedAtMs - receivedAtMs - fetchMs)
-}
-
-function inWords(ms: number): string {
-  return formatDuration(Math.max(0, ms))
 }
 
 function outcome({ hasEnded, hasFailed }: Run): JSX.Element {

@@ -1,5 +1,6 @@
 /** What the scheduler's HTTP API answers, beside `ClusterStatus` and its parts. It never goes over a link. */
 import { about, flag, integer, list, oneOf, optional, real, record, text, type Infer } from '../schema.js'
+import { runTimes } from './report.js'
 import { blockedStatus, functionStatus, stateCounts, totals, workerStatus } from './status.js'
 
 export const problem = record({
@@ -111,8 +112,9 @@ const runOfTask = {
   thread: integer,
   receivedAtMs: about('When the worker got it: since 1970, by its clock. 0 when that is forgotten.', real),
   startedAtMs: about('When it began: since 1970, by that clock.', real),
+  queueMs: about('Between these, how long it waited for a thread.', real),
   fetchMs: about('Between these, how long inputs were on their way from other workers.', real),
-  durationMs: about('To take its inputs apart, to run, and to encode its result.', real),
+  ...runTimes,
   hasEnded: flag,
   hasFailed: flag,
 }

@@ -1,7 +1,7 @@
 /** Profiles: samples of what the threads of workers do. */
-import { emptyTree, mergeInto, prune, type CallNode } from '../../common/call-tree.js'
+import { emptyTree, mergeInto, nodesOf, parentsOf, prune, type CallNode } from '../../common/call-tree.js'
 import { MAX_PROFILE_NODES } from '../limits.js'
-import { integer, list, message, text, type Infer } from '../schema.js'
+import { integer, list, message, real, record, refuse, text, type Field, type Infer } from '../schema.js'
 
 const order = { durationMs: integer, intervalMicros: integer }
 
@@ -16,20 +16,43 @@ export const takeProfile = message('take-profile', { question: integer, ...order
 export type TakeProfile = Infer<typeof takeProfile>
 
 /** One thread that was sampled. */
-export interface ThreadProfile {
-  readonly thread: string
-  readonly durationMs: number
+const threadProfile = record({
+  thread: text,
+  durationMs: real,
   /** Of that, how long it had nothing to do. */
-  readonly idleMs: number
-  readonly samples: number
+  idleMs: real,
+  samples: integer,
+})
+export type ThreadProfile = Infer<typeof threadProfile>
+
+/** Its first caller is the root, which is its own. */
+const nodes = list(record({ name: text, url: text, line: integer, column: integer, selfUs: real, parent: integer }))
+
+/** A tree goes as a list, callers before those that they call: so it may be as deep as it likes. */
+const callTree: Field<CallNode> = {
+  toWire(root) {
+    const parents = parentsOf(root)
+    return nodes.toWire(nodesOf(root).map((node) => ({ ...node, parent: parents.get(node) ?? 0 })))
+  },
+  parse(wire, path) {
+    const parsed = nodes.parse(wire, path)
+    const made: CallNode[] = []
+    for (const { parent, ...node } of parsed) {
+      const call: CallNode = { ...node, children: [] }
+      if (made.length > 0) (made[parent] ?? refuse(`${path}[${made.length}]`, 'behind its caller')).children.push(call)
+      made.push(call)
+    }
+    return made[0] ?? emptyTree()
+  },
 }
 
 /** What a worker tells: its threads, those that could not be sampled, and what they did, laid over each other. */
-export interface WorkerProfile {
-  readonly threads: readonly ThreadProfile[]
-  readonly missing: readonly { readonly thread: string; readonly reason: string }[]
-  readonly root: CallNode
-}
+export const workerProfile = record({
+  threads: list(threadProfile),
+  missing: list(record({ thread: text, reason: text })),
+  root: callTree,
+})
+export type WorkerProfile = Infer<typeof workerProfile>
 
 /** What several workers told, as one. */
 export interface JoinedProfile {
@@ -40,14 +63,14 @@ export interface JoinedProfile {
 
 /** Lays the trees of all over each other, and keeps as many nodes as can be shown. */
 export function joinProfiles(
-  told: readonly { readonly worker: string; readonly taken: WorkerProfile }[],
+  profiles: readonly { readonly worker: string; readonly told: WorkerProfile }[],
 ): JoinedProfile {
   const tree = emptyTree()
-  for (const { taken } of told) mergeInto(tree, taken.root)
+  for (const { told } of profiles) mergeInto(tree, told.root)
   prune(tree, MAX_PROFILE_NODES)
   return {
     tree,
-    threads: told.flatMap(({ worker, taken }) => taken.threads.map((thread) => ({ worker, ...thread }))),
-    missing: told.flatMap(({ worker, taken }) => taken.missing.map((each) => ({ worker, ...each }))),
+    threads: profiles.flatMap(({ worker, told }) => told.threads.map((thread) => ({ worker, ...thread }))),
+    missing: profiles.flatMap(({ worker, told }) => told.missing.map((each) => ({ worker, ...each }))),
   }
 }

@@ -1,5 +1,19 @@
 /** What clients ask workers, or the scheduler, for people who look into what a cluster does. */
-import { bytes, integer, list, message, oneOf, packed, taskIds, text, type Infer } from '../schema.js'
+import {
+  about,
+  bytes,
+  integer,
+  list,
+  message,
+  oneOf,
+  optional,
+  packed,
+  real,
+  record,
+  taskIds,
+  text,
+  type Infer,
+} from '../schema.js'
 import { task } from './common.js'
 import { askProfile } from './profile.js'
 
@@ -11,6 +25,37 @@ export type Subject = Infer<typeof subject>
 export const askWorkers = message('ask-workers', { request: integer, subject, workers: list(text) })
 /** Answered by `dump`. */
 export const askDump = message('ask-dump', { request: integer })
+
+const UNMEASURED =
+  'left out where that was not measured, as of what still runs, and of a long run right behind a short one'
+
+/** How long a run took, and what that went into. */
+export const runTimes = {
+  durationMs: about('To take its inputs apart, to run, and to encode its result.', real),
+  decodeMs: optional(about(`Of durationMs, to take arguments and inputs apart; ${UNMEASURED}.`, real)),
+  runMs: optional(about(`Of durationMs, in the function itself; ${UNMEASURED}.`, real)),
+  encodeMs: optional(about(`Of durationMs, to encode the result; ${UNMEASURED}.`, real)),
+}
+
+/** What a worker tells of its runs: tasks that followed each other, or one. Times are of its clock, since 1970. */
+export const ranTasks = record({
+  name: text,
+  key: text,
+  count: integer,
+  thread: integer,
+  atMs: real,
+  failed: integer,
+  ...runTimes,
+})
+export type RanTasks = Infer<typeof ranTasks>
+
+/** A line that it logged, or that the task of this key printed. */
+export const keptLine = record({
+  atMs: real,
+  level: oneOf('info', 'warn', 'error'),
+  text,
+  task: optional(text),
+})
 
 /** What clients say. */
 export const reportCalls = [askWorkers, askProfile, askDump] as const

@@ -12,8 +12,18 @@ export interface ManyWorkers extends AsyncDisposable {
   tellRuns(count: number): void
 }
 
-export async function joinManyWorkers(address: string, count: number, token?: string): Promise<ManyWorkers> {
-  const connections = await Promise.all(Array.from({ length: count }, (_, n) => joinOne(address, n, token)))
+export interface ManyWorkersOptions {
+  readonly token?: string
+  /** What each answers to what the scheduler says. */
+  readonly answer?: (message: SchedulerToWorker) => WorkerToScheduler | undefined
+}
+
+export async function joinManyWorkers(
+  address: string,
+  count: number,
+  options: ManyWorkersOptions = {},
+): Promise<ManyWorkers> {
+  const connections = await Promise.all(Array.from({ length: count }, (_, n) => joinOne(address, n, options)))
   return {
     tellRuns: (runs) =>
       connections[0]!.send({
@@ -37,14 +47,26 @@ export async function joinManyWorkers(address: string, count: number, token?: st
   }
 }
 
-async function joinOne(address: string, n: number, token?: string): Promise<Connection<WorkerToScheduler>> {
+async function joinOne(
+  address: string,
+  n: number,
+  { token, answer }: ManyWorkersOptions,
+): Promise<Connection<WorkerToScheduler>> {
   const name = `node-${n}`
   const connection = await connectTo<SchedulerToWorker, WorkerToScheduler>({
     socket: await dial(address, { token }),
     hello: { role: 'worker', name },
     incoming: schedulerToWorker,
     outgoing: workerToScheduler,
-    handlers: () => ({ onMessages: () => undefined, onClose: () => undefined }),
+    handlers: (own) => ({
+      onMessages: (messages) => {
+        for (const message of messages) {
+          const answered = answer?.(message)
+          if (answered !== undefined) own.send(answered)
+        }
+      },
+      onClose: () => undefined,
+    }),
   })
   const join: Join = {
     type: 'join',

@@ -87,7 +87,7 @@ suite('the status page in a browser', { skip: noBrowser() }, () => {
     const { startTestScheduler } = await import('../scheduler-shell/test-scheduler.js')
     const token = newToken()
     await using scheduler = await startTestScheduler({ token })
-    await using _workers = await joinManyWorkers(scheduler.address, 1, token)
+    await using _workers = await joinManyWorkers(scheduler.address, 1, { token })
     for (const [role, buttons] of [
       ['client', 2],
       ['viewer', 0],

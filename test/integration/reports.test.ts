@@ -6,6 +6,8 @@ import test from 'node:test'
 import { connect } from '../../client/connect.js'
 import type { Trace } from '../../client/index.js'
 import { LocalCluster } from '../../deploy/local-cluster.js'
+import type { TaskHistory } from '../../protocol/messages/api.js'
+import type { Explanation } from '../../protocol/messages/explanation.js'
 import { Command, run } from '../cli/command.js'
 import { eventually } from '../support/eventually.js'
 import { TemporaryFolder } from '../support/temporary-folder.js'
@@ -55,6 +57,25 @@ test('logs, timeline and dump tell what tasks did', async () => {
   assert.equal(countOf('speak'), 4)
   assert.equal(countOf('anonymous'), 2_000)
   for (const { ts = -1, dur = -1 } of runs) assert.ok(ts >= 0 && dur >= 0)
+
+  const slow = client.submit(function weave(bytes: Uint8Array) {
+    const end = performance.now() + 30
+    while (performance.now() < end);
+    return bytes
+  }, new Uint8Array(1_000_000))
+  await slow.result()
+  const woven = (await client.timeline()).traceEvents.find(({ name }) => name === 'weave')
+  const { decodeMs = -1, runMs = -1, encodeMs = -1 } = woven!.args as Record<string, number>
+  assert.ok(decodeMs >= 0 && runMs >= 29 && encodeMs >= 0, JSON.stringify(woven))
+  const explained = await run(['explain', cluster.address, slow.key, '--runs', '--json'])
+  const { state, runs: told } = JSON.parse(explained.stdout) as Explanation & Pick<TaskHistory, 'runs'>
+  assert.deepEqual([state, told.length], ['in-memory', 1])
+  const [{ durationMs, ...times }] = told as [TaskHistory['runs'][number]]
+  assert.deepEqual([times.decodeMs, times.runMs, times.encodeMs], [decodeMs, runMs, encodeMs])
+  assert.ok(Math.abs(decodeMs + runMs + encodeMs - durationMs) < 0.01 && times.queueMs >= 0 && times.fetchMs === 0)
+  const shown = await run(['explain', cluster.address, slow.key, '--runs'])
+  assert.match(shown.stdout, /^RUN ON +QUEUE +FETCH +DECODE +RUN +ENCODE +OUTCOME$/m)
+  assert.match(shown.stdout, /^local-\d, thread 1 .* ended$/m)
 
   const dump = path.join(folder.path, 'dump.json')
   await client.dump(dump)

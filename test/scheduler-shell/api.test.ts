@@ -23,6 +23,7 @@ import { createMachine } from '../../scheduler/scheduler.js'
 import { Sessions } from '../../scheduler/sessions.js'
 import { resolveWorkerOptions } from '../../worker/options.js'
 import { startWorker } from '../../worker/worker.js'
+import { joinManyWorkers } from '../browser/many-workers.js'
 import { eventually } from '../support/eventually.js'
 import { PROJECT } from '../support/project.js'
 import { ask, type HttpAnswer } from './http-request.js'
@@ -205,6 +206,36 @@ test('routes answer as described, before there is anything and while there is wo
   const drained = await post('/api/v1/workers/{name}/drain', 'anna')
   assert.deepEqual(JSON.parse(drained.body), { name: 'anna', outcome: 'done', count: 1 })
   await worker.closed
+})
+
+test('what a worker tells that makes no sense is an answer, and keeps nobody else', async () => {
+  await using scheduler = await startTestScheduler()
+  const { port, address } = scheduler
+  await using client = await connect(address)
+  let report = Buffer.from('no JSON')
+  await using _ = await joinManyWorkers(address, 1, {
+    answer: (message) => {
+      if (message.type !== 'tell-of-task' && message.type !== 'take-profile') return undefined
+      return { type: 'told', question: message.question, report }
+    },
+  })
+  await client.waitForWorkers(1, { timeoutMs: 60_000 })
+  const task = client.with({ resources: { gpu: 1 } }).submit(() => 1)
+  await eventually('it is there', async () => (await task.explain()).state === 'ready')
+  const questions = [
+    ['get', '/api/v1/tasks/{key}/history', `/api/v1/tasks/${task.key}/history`],
+    ['post', '/api/v1/profile', '/api/v1/profile?durationMs=1'],
+  ] as const
+  for (const wrong of ['no JSON', '[]', '[[],[],[["f","",0,0,1,0],["g","",0,0,1,7]]]', '[[[0,1,2]],[]]']) {
+    report = Buffer.from(wrong)
+    for (const [method, template, where] of questions) {
+      const answer = await ask({ port, path: where, method: method.toUpperCase() })
+      assertDescribed(template, method, answer)
+      assert.deepEqual([answer.statusCode, answer.body.includes('what worker node-0 told')], [502, true], answer.body)
+    }
+    await assert.rejects(client.profile({ durationMs: 1 }), { code: 'ERR_HEDDLE_PROTOCOL' })
+  }
+  task.release()
 })
 
 test('who may only look changes nothing, and a browser that has the cookie acts from our own pages only', async () => {

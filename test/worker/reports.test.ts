@@ -26,15 +26,6 @@ function outcomesOf(places: readonly number[], durationsUs: readonly number[], t
   }
 }
 
-interface Run {
-  readonly name: string
-  readonly count: number
-  readonly atMs: number
-  readonly durationMs: number
-  readonly failed: number
-  readonly thread: number
-}
-
 test('short tasks in a row are one run, a long one is one by itself, and times follow from how long they took', () => {
   let nowMs = 1_000
   const history = new RunHistory(() => nowMs)
@@ -50,7 +41,7 @@ test('short tasks in a row are one run, a long one is one by itself, and times f
   history.add(1, outcomesOf([0, 1], [10, 20]))
   nowMs = 2_000
   history.add(1, outcomesOf([2, 3, 4, 5], [30, 5_000, 40, 50], [2]))
-  const runs = history.entries as Run[]
+  const runs = history.entries
   assert.deepEqual(
     runs.map(({ name, count, failed, thread }) => [name, count, failed, thread]),
     [
@@ -78,14 +69,14 @@ test('a task with outputs is one run, and the oldest runs go first', () => {
   history.begin(0, [taskOf(0, 'split', 3)])
   history.add(0, outcomesOf([0, 0, 0], [10, 10, 10]))
   assert.deepEqual(
-    (history.entries as Run[]).map(({ count, durationMs }) => [count, durationMs]),
+    history.entries.map(({ count, durationMs }) => [count, durationMs]),
     [[1, 0.01]],
   )
   for (let i = 0; i < MAX_KEPT_RUNS + 5; i++) {
     history.begin(0, [taskOf(i, `f${i}`)])
     history.add(0, outcomesOf([0], [10]))
   }
-  const names = (history.entries as Run[]).map(({ name }) => name)
+  const names = history.entries.map(({ name }) => name)
   assert.deepEqual([names.length, names[0], names.at(-1)], [MAX_KEPT_RUNS, 'f5', `f${MAX_KEPT_RUNS + 4}`])
 })
 
@@ -137,14 +128,18 @@ test('a worker tells of one task when it came, how long its inputs took, how it 
   nowMs = 1_060
   runs.begin(0, [slow])
   nowMs = 1_070
-  const about = { thread: 0, receivedAtMs: 1_000, startedAtMs: 1_060, fetchMs: 40 }
-  assert.deepEqual(history.of(question).runs, [{ ...about, durationMs: 10, hasEnded: false, hasFailed: false }])
-  runs.add(0, outcomesOf([0], [20_000], [0]))
+  const about = { thread: 0, receivedAtMs: 1_000, startedAtMs: 1_060, queueMs: 20, fetchMs: 40 }
+  const unmeasured = { decodeMs: undefined, runMs: undefined, encodeMs: undefined }
+  assert.deepEqual(history.of(question).runs, [
+    { ...about, ...unmeasured, durationMs: 10, hasEnded: false, hasFailed: false },
+  ])
+  const parts = new Map([[0, { decodeUs: 3_000, encodeUs: 2_000 }]])
+  runs.add(0, { ...outcomesOf([0], [20_000], [0]), parts })
   runs.end(0)
   ring.add({ atMs: 1_065, level: 'warn', text: 'hm', task: 'slow-3' })
   ring.add({ atMs: 1_066, level: 'info', text: 'of another', task: 'slow-4' })
   assert.deepEqual(history.of(question), {
-    runs: [{ ...about, durationMs: 20, hasEnded: true, hasFailed: true }],
+    runs: [{ ...about, durationMs: 20, decodeMs: 3, runMs: 15, encodeMs: 2, hasEnded: true, hasFailed: true }],
     lines: [{ atMs: 1_065, level: 'warn', text: 'hm' }],
   })
 })

@@ -18,6 +18,14 @@ export interface Outcomes {
   /** Encoded sizes of values and errors. */
   readonly sizes: readonly number[]
   readonly values: Packed
+  /** By place, of long runs: for people who look, and nothing is decided by it. */
+  readonly parts?: ReadonlyMap<number, RunParts> | undefined
+}
+
+/** What of a run went into taking its arguments and inputs apart, and into encoding what it gave. The rest is its function's. */
+export interface RunParts {
+  readonly decodeUs: number
+  readonly encodeUs: number
 }
 
 /** Messages about relays are the business of the shell's link, and those about who looks that of the shell. */

@@ -3,6 +3,7 @@ import type { Packed } from '../../common/packed.js'
 import type { TaskRoute } from '../../client/in-task.js'
 import type { CodeHash, TaskId } from '../../protocol/ids.js'
 import type { FailureRecord } from '../../protocol/messages/common.js'
+import type { RunParts } from '../core/events.js'
 import type { TaskFunction } from './code.js'
 import type { ThreadMessage } from './thread-message.js'
 import type { OutcomeKind } from './lane.js'
@@ -85,6 +86,7 @@ export interface TaskOutcome {
   readonly durationUs: number
   /** One, unless the task has several outputs. */
   readonly values: readonly Uint8Array[]
+  readonly parts?: RunParts | undefined
 }
 
 /** The thread is free again. What is too large for the lane ends the batch early and comes along here. */

@@ -11,6 +11,7 @@ import { identityOf, inTask, runningTask, type TaskAmongOthers } from './current
 import { SharedParent } from './lending.js'
 import { forReply, outcomeOf } from './outcome.js'
 import { Reporter } from './reporter.js'
+import { RunClock } from './run-clock.js'
 import { driveStream, type StreamHost } from './stream.js'
 import { reasonOf } from './task-signal.js'
 import type { ThreadMessage } from './thread-message.js'
@@ -43,13 +44,14 @@ export class IoTasks {
    */
   async run(request: BatchRequest): Promise<TaskOutcome | undefined> {
     const template = request.templates[0]!
-    const startedAtMs = performance.now()
+    const clock = new RunClock()
     const reader = new ArgumentReader(request)
-    const result = this.#resultOf(request, reader)
+    const result = this.#resultOf(request, reader, clock)
     if ((await result.catch(() => undefined)) === ORPHANED) return undefined
+    clock.settled()
     const { kind, values } = await outcomeOf(result, { template, reader, host: this.#host })
-    const durationUs = Math.round((performance.now() - startedAtMs) * 1_000)
-    return { place: 0, kind, durationUs, values: values.map(forReply) }
+    const durationUs = clock.ended()
+    return { place: 0, kind, durationUs, values: values.map(forReply), parts: clock.parts }
   }
 
   /** Aborts the signal of the task in this slot, if one runs there. */
@@ -60,10 +62,12 @@ export class IoTasks {
     inTask(task, () => task.controller.abort(reasonOf(cause)))
   }
 
-  async #resultOf(request: BatchRequest, reader: ArgumentReader): Promise<unknown> {
+  async #resultOf(request: BatchRequest, reader: ArgumentReader, clock: RunClock): Promise<unknown> {
     const { thread: slot } = request
     const run = await this.#host.loadFunction(request.templates[0]!)
+    clock.restart()
     const args = reader.argumentsOf(0)
+    clock.called()
     const controller = new AbortController()
     let isListening = false
     const signal = (): AbortSignal => {

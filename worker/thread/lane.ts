@@ -8,7 +8,7 @@
  */
 import { Packer } from '../../common/packed.js'
 import { MAX_INLINE_RESULT_BYTES } from '../../protocol/limits.js'
-import type { Outcomes } from '../core/events.js'
+import type { Outcomes, RunParts } from '../core/events.js'
 
 const HEADER_INTS = 7
 /** Next place that nobody has claimed. */
@@ -35,6 +35,8 @@ export const FINAL_ERROR = 2
 export type OutcomeKind = typeof VALUE | typeof ERROR | typeof FINAL_ERROR
 /** No outcome yet: the task waits for others, and goes on in its thread. In place of the duration stands Node's number of that. */
 const LENT = 3
+/** No outcome: what the run went into whose outcome comes next. In place of duration and size stand the two of `RunParts`. */
+const PARTS = 4
 
 /** Ints before each outcome's bytes: place, kind, duration in microseconds, size. */
 const OUTCOME_INTS = 4
@@ -85,25 +87,27 @@ export class LaneWriter {
 
   /** Can an outcome of the largest inline size still be written? If not, the batch must end here. */
   get hasRoom(): boolean {
-    return this.#bytes.length - this.#written >= MAX_INLINE_RESULT_BYTES + OUTCOME_HEADER_BYTES
+    return this.#bytes.length - this.#written >= MAX_INLINE_RESULT_BYTES + 2 * OUTCOME_HEADER_BYTES
   }
 
   /** Writes an outcome, unless it is larger than `MAX_INLINE_RESULT_BYTES`. */
-  tryWrite(place: number, kind: OutcomeKind, durationUs: number, value: Uint8Array): boolean {
+  tryWrite(place: number, kind: OutcomeKind, durationUs: number, value: Uint8Array, parts?: RunParts): boolean {
     if (value.length > MAX_INLINE_RESULT_BYTES) return false
+    if (parts !== undefined) this.#appendParts(place, parts)
     this.#append(place, kind, durationUs, value)
     this.#publish()
     return true
   }
 
   /** Writes all outputs of a task, or none: when they have no room here, or one is too large for any lane. */
-  tryWriteOutputs(place: number, durationUs: number, outputs: readonly Uint8Array[]): boolean {
-    let size = outputs.length * OUTCOME_HEADER_BYTES
+  tryWriteOutputs(place: number, durationUs: number, outputs: readonly Uint8Array[], parts?: RunParts): boolean {
+    let size = (outputs.length + 1) * OUTCOME_HEADER_BYTES
     for (const { length } of outputs) {
       if (length > MAX_INLINE_RESULT_BYTES) return false
       size += alignUp(length)
     }
     if (this.#bytes.length - this.#written < size) return false
+    if (parts !== undefined) this.#appendParts(place, parts)
     for (const output of outputs) this.#append(place, VALUE, durationUs, output)
     this.#publish()
     return true
@@ -124,6 +128,15 @@ export class LaneWriter {
     this.#ints[ints + 3] = value.length
     this.#bytes.set(value, at + OUTCOME_HEADER_BYTES)
     this.#written = at + OUTCOME_HEADER_BYTES + alignUp(value.length)
+  }
+
+  #appendParts(place: number, { decodeUs, encodeUs }: RunParts): void {
+    const ints = this.#written >> 2
+    this.#ints[ints] = place
+    this.#ints[ints + 1] = PARTS
+    this.#ints[ints + 2] = Math.min(decodeUs, MAX_DURATION_US)
+    this.#ints[ints + 3] = Math.min(encodeUs, MAX_DURATION_US)
+    this.#written += OUTCOME_HEADER_BYTES
   }
 
   /** What was appended counts from here on, all of it: the main thread may read it, whatever becomes of this one. */
@@ -204,8 +217,16 @@ export class LaneReader {
     const durationsUs: number[] = []
     const sizes: number[] = []
     const values = new Packer(written - this.#read)
+    let parts: Map<number, RunParts> | undefined
     while (this.#read < written) {
       const ints = this.#read >> 2
+      if (this.#ints[ints + 1] === PARTS) {
+        parts ??= new Map()
+        const [decodeUs, encodeUs] = [this.#ints[ints + 2]! >>> 0, this.#ints[ints + 3]! >>> 0]
+        parts.set(this.#ints[ints]!, { decodeUs, encodeUs })
+        this.#read += OUTCOME_HEADER_BYTES
+        continue
+      }
       const size = this.#ints[ints + 3]!
       const start = this.#read + OUTCOME_HEADER_BYTES
       this.#lastPlaceRead = this.#ints[ints]!
@@ -221,7 +242,7 @@ export class LaneReader {
       sizes.push(size)
       values.add(this.#bytes, start, start + size)
     }
-    return { places, threw, durationsUs, sizes, values: values.take(), lent }
+    return { places, threw, durationsUs, sizes, values: values.take(), parts, lent }
   }
 }
 

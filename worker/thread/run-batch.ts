@@ -10,6 +10,7 @@ import type { TaskFunction } from './code.js'
 import { callTask, enteredTask, enterTask, knownTask, leaveTask, type RunningTask } from './current-task.js'
 import { LaneWriter, VALUE, type OutcomeKind } from './lane.js'
 import { encodeResult, failureOf, forReply, isList, listOf, outcomeOf, type Encoded } from './outcome.js'
+import { RunClock } from './run-clock.js'
 import { driveStream } from './stream.js'
 import { signalOf, stopListening } from './task-signal.js'
 import { leaveAwaited, settledOrLeft } from './uncaught.js'
@@ -28,8 +29,8 @@ export async function runBatch(batch: BatchRequest, host: BatchHost): Promise<Ba
   const lane = new LaneWriter(present(lanes[thread], `the lane of slot ${thread}`))
   const reader = new ArgumentReader(batch)
   const functions = new Array<TaskFunction | undefined>(templates.length)
-  let startedAtMs = performance.now()
-  let rangAtMs = startedAtMs
+  const clock = new RunClock()
+  let rangAtMs = clock.atMs
   while (lane.hasRoom) {
     const place = lane.claim(taskIds.length)
     if (place === undefined) break
@@ -43,11 +44,13 @@ export async function runBatch(batch: BatchRequest, host: BatchHost): Promise<Ba
       let run = functions[template]
       if (run === undefined) {
         functions[template] = run = await loadFunction(templates[template]!)
-        startedAtMs = performance.now()
+        clock.restart()
         if (isTimed) lane.began(place) // Its code was loaded in a time of its own.
       }
       const given = templates[template]!.isStream ? streaming(run) : run
-      let result = callTask(given, reader.argumentsOf(place))
+      const args = reader.argumentsOf(place)
+      clock.called()
+      let result = callTask(given, args)
       if (isThenable(result)) {
         const promised = Promise.resolve(result)
         result = await settledWhileAwaited(promised)
@@ -58,8 +61,10 @@ export async function runBatch(batch: BatchRequest, host: BatchHost): Promise<Ba
           return { large: undefined }
         }
       }
+      clock.settled()
       encoded = encodeResult(result, templates[template]!, reader)
     } catch (error) {
+      clock.settled()
       const failed = await failureOf(error, { template: templates[template]!, reader, host })
       kind = failed.kind
       encoded = failed.value
@@ -67,19 +72,17 @@ export async function runBatch(batch: BatchRequest, host: BatchHost): Promise<Ba
     const known = knownTask()
     leaveTask()
     if (known?.controller !== undefined) stopListening(known)
-    // The end of one task is the start of the next: reading the clock is a good part of what a tiny task costs.
-    const endedAtMs = performance.now()
-    const durationUs = Math.round((endedAtMs - startedAtMs) * 1000)
-    startedAtMs = endedAtMs
+    const durationUs = clock.ended()
+    const { atMs, parts } = clock
     const isWritten = isList(encoded)
-      ? lane.tryWriteOutputs(place, durationUs, encoded)
-      : lane.tryWrite(place, kind, durationUs, encoded)
+      ? lane.tryWriteOutputs(place, durationUs, encoded, parts)
+      : lane.tryWrite(place, kind, durationUs, encoded, parts)
     if (!isWritten) {
       lane.ended()
-      return { large: { place, kind, durationUs, values: listOf(encoded).map(forReply) } }
+      return { large: { place, kind, durationUs, values: listOf(encoded).map(forReply), parts } }
     }
-    if (endedAtMs - rangAtMs < RING_INTERVAL_MS || place + 1 >= taskIds.length || !lane.shouldTell()) continue
-    rangAtMs = endedAtMs
+    if (atMs - rangAtMs < RING_INTERVAL_MS || place + 1 >= taskIds.length || !lane.shouldTell()) continue
+    rangAtMs = atMs
     host.tell({ type: 'doorbell', thread })
   }
   return { large: undefined }
