@@ -3,17 +3,12 @@ import type { JSX } from 'preact'
 import { useEffect, useRef, useState } from 'preact/hooks'
 import type { GraphTask, Watched } from '../../protocol/messages/watch.js'
 import { layOut, pathOf, type Layout, type Node, type Sizes } from '../model/graph.js'
+import { partsOfStates, PROGRESS_KINDS, STATES } from '../model/states.js'
 import { counted, whole } from '../model/words.js'
 import { Bar, Legend } from '../parts/bar.js'
-import { partsOfStates, STATES } from '../parts/states.js'
 import { hrefOf } from '../parts/task-link.js'
 import { useLook, useReading } from '../store.js'
 
-/** What has ended well may be in memory or let go. */
-const STAGE_KINDS = STATES.filter(({ state }) => state !== 'released').map(({ state, kind, words }) => ({
-  kind,
-  words: state === 'in-memory' ? 'done' : words,
-}))
 /** So many functions are drawn: those with most left to do. */
 const MAX_STAGES = 60
 
@@ -114,7 +109,7 @@ function Stages({ watched: { cluster } }: { readonly watched: Watched }): JSX.El
           })}
         </ul>
       </div>
-      <Legend parts={STAGE_KINDS} />
+      <Legend parts={PROGRESS_KINDS} />
       {all.length + cluster.moreFunctions > stages.length && (
         <p class="quiet">
           Those with most left to do are shown; there are {whole(all.length + cluster.moreFunctions - stages.length)}{' '}

@@ -5,7 +5,9 @@ import { Lines, linesWith } from '../../dashboard/model/lines.js'
 import { History, memoryOf } from '../../dashboard/model/history.js'
 import { problemsOf } from '../../dashboard/model/problems.js'
 import { progressOf } from '../../dashboard/model/progress.js'
+import { timesOf } from '../../dashboard/model/run-times.js'
 import { withoutOurFrames } from '../../dashboard/model/stack.js'
+import { partsOfStates, PROGRESS_KINDS, STATES } from '../../dashboard/model/states.js'
 import { compact } from '../../dashboard/model/words.js'
 import type { StateCounts } from '../../protocol/messages/status.js'
 import type { ClusterView, FunctionView, LineView, Watched, WorkerView } from '../../protocol/messages/watch.js'
@@ -126,6 +128,45 @@ test('the time left follows from how fast tasks end or, before any has, from how
   assert.equal(progressOf(view, 0, 4).leftMs, 1_000)
   assert.equal(progressOf(view, 0, 0).leftMs, undefined)
   assert.equal(progressOf({ ...view, tasks: NO_TASKS }, 20, 4).leftMs, undefined)
+})
+
+test('every state has one colour and one name on all views, and the parts of a bar are all its tasks', () => {
+  const tasks = { waiting: 1, ready: 2, processing: 3, 'in-memory': 4, failed: 5, released: 6, delayed: 7 }
+  const parts = partsOfStates({ tasks, finished: 10 })
+  assert.deepEqual(
+    parts.map(({ kind, amount, words }) => [kind, amount, words]),
+    [
+      ['done', 10, '10 done'],
+      ['failed', 5, '5 failed'],
+      ['delayed', 7, '7 to be retried'],
+      ['processing', 3, '3 processing'],
+      ['ready', 2, '2 ready'],
+      ['waiting', 1, '1 waiting for inputs'],
+    ],
+  )
+  assert.deepEqual(new Set(parts.map(({ kind }) => kind)), new Set(PROGRESS_KINDS.map(({ kind }) => kind)))
+  assert.deepEqual(STATES.map(({ state }) => state).sort(), Object.keys(NO_TASKS).sort())
+  assert.equal(new Set(STATES.map(({ kind }) => kind)).size, STATES.length)
+})
+
+test('the time of a run is told in parts, and as a whole where these were not measured', () => {
+  const run = {
+    worker: 'a',
+    thread: 0,
+    receivedAtMs: 1_000,
+    startedAtMs: 1_060,
+    queueMs: 20,
+    fetchMs: 40,
+    durationMs: 2_000,
+    decodeMs: 300,
+    runMs: 1_500,
+    encodeMs: 200,
+    hasEnded: true,
+    hasFailed: false,
+  }
+  assert.deepEqual(timesOf(run), { queue: '20ms', fetch: '40ms', decode: '300ms', run: '1.5s', encode: '200ms' })
+  const unmeasured = { ...run, receivedAtMs: 0, decodeMs: undefined, runMs: undefined, encodeMs: undefined }
+  assert.deepEqual(timesOf(unmeasured), { queue: '–', fetch: '–', decode: '–', run: '2s', encode: '–' })
 })
 
 test('the page remembers a sample a second, for ten minutes, and takes rates over the last ten', () => {
