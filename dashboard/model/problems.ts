@@ -26,7 +26,7 @@ export function problemsOf({ cluster, scheduler, nowMs }: Watched): readonly Pro
 
   const unfinished = cluster.tasks.waiting + cluster.tasks.ready
   if (workers.length === 0 && unfinished > 0)
-    bad(`${counted(unfinished, 'task')} wait, and there is no worker.`, '#/workers')
+    bad(`${counted(unfinished, 'task')} ${unfinished === 1 ? 'waits' : 'wait'}, and there is no worker.`, '#/workers')
   for (const { needs, reason } of cluster.blocked)
     bad(`Tasks that need ${needs} wait: the work ${reason}`, '#/overview')
   const full = some(({ isDiskFull }) => isDiskFull)
@@ -39,10 +39,7 @@ export function problemsOf({ cluster, scheduler, nowMs }: Watched): readonly Pro
   const paused = some(({ pausedBy }) => pausedBy !== '')
   if (paused.length > 0) {
     const taken = paused.map((name) => cluster.workers[name]!).reduce((sum, { memoryBytes }) => sum + memoryBytes, 0)
-    warn(
-      `${named(paused)} ran short of memory, ${formatBytes(taken)} in use, and does one task at a time.`,
-      '#/workers',
-    )
+    warn(`${named(paused)} ran short of memory, ${formatBytes(taken)} in use, doing one task at a time.`, '#/workers')
   }
   if (cluster.tasks.failed > 0) {
     const most = mostFailed(cluster)
@@ -53,7 +50,10 @@ export function problemsOf({ cluster, scheduler, nowMs }: Watched): readonly Pro
   }
   const strangers = some(({ packageVersion }) => packageVersion !== scheduler.packageVersion)
   if (strangers.length > 0) {
-    warn(`${named(strangers)} runs another version than the scheduler’s ${scheduler.packageVersion}.`, '#/workers')
+    warn(
+      `${named(strangers)} ${strangers.length === 1 ? 'runs' : 'run'} another version than the scheduler’s ${scheduler.packageVersion}.`,
+      '#/workers',
+    )
   }
   if (scheduler.loopBusy >= BUSY) {
     warn(

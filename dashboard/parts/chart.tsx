@@ -26,6 +26,9 @@ interface ChartProps {
 const HEIGHT = 180
 /** The axis is as long as this at least, so that the line does not jump while there are few samples. */
 const MIN_SPAN_S = 60
+/** So high at least, that its steps are whole numbers. */
+const MIN_TOP = 4
+const MIN_TOP_BYTES = 2 ** 20
 
 export function Chart(props: ChartProps): JSX.Element {
   const { label, times, lines, isStacked = false, format } = props
@@ -88,7 +91,7 @@ function optionsOf(
     legend: { show: false },
     scales: {
       x: { time: false, range: (_, min) => [Math.min(min, -MIN_SPAN_S), 0] },
-      y: { range: (_, __, max) => [0, Math.max(max * 1.1, 1)] },
+      y: { range: (_, __, max) => [0, Math.max(max * 1.1, isBytes ? MIN_TOP_BYTES : MIN_TOP)] },
     },
     axes: [
       { ...axis, size: 28, values: (_, splits) => splits.map((at) => (at === 0 ? 'now' : agoInWords(-at))) },

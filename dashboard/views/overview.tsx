@@ -44,9 +44,7 @@ export function Overview({ watched }: { readonly watched: Watched }): JSX.Elemen
           />
         </section>
         <section aria-labelledby="memory">
-          <h2 id="memory">
-            Memory <small>of {formatBytes(limit)}</small>
-          </h2>
+          <h2 id="memory">Memory {limit > 0 && <small>of {formatBytes(limit)}</small>}</h2>
           <Chart
             label="Memory of all workers"
             times={times}

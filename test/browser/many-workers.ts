@@ -1,6 +1,6 @@
-/** More workers than this machine could run: they join, say how they are, and do nothing. */
+/** More workers than this machine could run: they join, say how they are, and that they are at what they were sent. */
 import { schedulerToWorker, workerToScheduler } from '../../protocol/messages/worker.js'
-import type { Join, SchedulerToWorker, WorkerToScheduler } from '../../protocol/messages/worker.js'
+import type { Join, Pulse, SchedulerToWorker, WorkerToScheduler } from '../../protocol/messages/worker.js'
 import type { Connection } from '../../protocol/transport/connection.js'
 import { connectTo } from '../../protocol/transport/handshake.js'
 import { dial } from '../../protocol/transport/websocket.js'
@@ -14,7 +14,7 @@ export interface ManyWorkers extends AsyncDisposable {
 
 export interface ManyWorkersOptions {
   readonly token?: string
-  /** What each answers to what the scheduler says. */
+  /** What each answers to what the scheduler says, instead. */
   readonly answer?: (message: SchedulerToWorker) => WorkerToScheduler | undefined
 }
 
@@ -31,8 +31,8 @@ export async function joinManyWorkers(
         runs: Array.from({ length: runs }, (_, n) => ({
           function: `function${n % 4}`,
           key: `key-${n}`,
-          thread: n % 16,
-          agoUs: 1_000 * (runs / 16 - Math.floor(n / 16)),
+          thread: n % THREADS,
+          agoUs: 1_000 * (runs / THREADS - Math.floor(n / THREADS)),
           durationUs: 900,
           count: 1,
           failed: n % 101 === 0 ? 1 : 0,
@@ -50,7 +50,7 @@ export async function joinManyWorkers(
 async function joinOne(
   address: string,
   n: number,
-  { token, answer }: ManyWorkersOptions,
+  { token, answer = beginTasks }: ManyWorkersOptions,
 ): Promise<Connection<WorkerToScheduler>> {
   const name = `node-${n}`
   const connection = await connectTo<SchedulerToWorker, WorkerToScheduler>({
@@ -61,7 +61,7 @@ async function joinOne(
     handlers: (own) => ({
       onMessages: (messages) => {
         for (const message of messages) {
-          const answered = answer?.(message)
+          const answered = answer(message)
           if (answered !== undefined) own.send(answered)
         }
       },
@@ -72,7 +72,7 @@ async function joinOne(
     type: 'join',
     name,
     address: `ws://10.0.0.${n % 250}:9000`,
-    threads: 16,
+    threads: THREADS,
     memoryLimitBytes: 4_096 * MIB,
     pid: 1_000 + n,
     host: `host-${n}.example`,
@@ -86,18 +86,28 @@ async function joinOne(
     lastDeath: undefined,
   }
   connection.send(join)
-  connection.send({
-    type: 'pulse',
-    memoryBytes: (n + 1) * MIB,
-    cpuSeconds: n,
-    storedCount: n,
-    storedBytes: n * 1_000,
-    spilledBytes: 0,
-    pausedBy: '',
-    isDiskFull: false,
-    isHoldingBack: false,
-    running: [],
-    runningForMs: [],
-  })
+  connection.send({ ...PULSE, memoryBytes: (n + 1) * MIB, cpuSeconds: n, storedCount: n, storedBytes: n * 1_000 })
   return connection
+}
+
+const THREADS = 16
+
+const PULSE: Pulse = {
+  type: 'pulse',
+  memoryBytes: 100 * MIB,
+  cpuSeconds: 1,
+  storedCount: 0,
+  storedBytes: 0,
+  spilledBytes: 0,
+  pausedBy: '',
+  isDiskFull: false,
+  isHoldingBack: false,
+  running: [],
+  runningForMs: [],
+}
+
+function beginTasks(message: SchedulerToWorker): WorkerToScheduler | undefined {
+  if (message.type !== 'run-tasks') return undefined
+  const running = message.tasks.slice(0, THREADS)
+  return { ...PULSE, running, runningForMs: running.map((_, thread) => thread * 1_234) }
 }

@@ -110,22 +110,48 @@ suite('the status page in a browser', { skip: noBrowser() }, () => {
     for (const view of VIEWS) await checkLayout(page, view)
   })
 
-  test('with a million tasks and no worker it says so, and counts them', async () => {
-    const { startTestScheduler } = await import('../scheduler-shell/test-scheduler.js')
-    await using scheduler = await startTestScheduler()
-    await using client = await connect(scheduler.address)
-    client.map(
-      (n: number) => n,
-      Array.from({ length: 1_000_000 }, (_, n) => n),
-      { name: 'count' },
-    )
-    const page = await browser.open(scheduler.statusPage)
-    await page.getByText('1,000,000 tasks wait, and there is no worker.').waitFor()
-    for (const view of VIEWS) await checkLayout(page, view)
-    await show(page, 'workers')
-    await page.getByText(`heddle worker join ${scheduler.address}`).waitFor()
-    await page.close()
-  })
+  for (const count of [0, 2, 200]) {
+    test(`with ${count} workers every view is whole, with one task and with a million`, async () => {
+      const { startTestScheduler } = await import('../scheduler-shell/test-scheduler.js')
+      await using scheduler = await startTestScheduler()
+      await using workers = await joinManyWorkers(scheduler.address, count)
+      await using client = await connect(scheduler.address)
+      const one = client.submit(function watermarkPhotographsOfTheWholeArchive() {
+        return 1
+      })
+      const page = await browser.open(scheduler.statusPage)
+      const looks = async (): Promise<void> => {
+        for (const look of LOOKS) {
+          await page.emulateMedia({ colorScheme: look.scheme })
+          await page.setViewportSize(look)
+          for (const view of [...VIEWS, `task/${one.key}`]) {
+            await checkLayout(page, view)
+            if (view.startsWith('task') && count === 0) {
+              const { state, reason } = await one.explain()
+              assert.equal(await page.locator('p:has(.state)').textContent(), `${state} ${reason}`)
+            }
+            if (view === 'stream' && count > 0) workers.tellRuns(1_000)
+          }
+        }
+      }
+      await page.getByText('watermarkPhotographsOfTheWholeArchive').first().waitFor()
+      if (count === 0) await page.getByText('1 task waits, and there is no worker.').waitFor()
+      await looks()
+      const many = client.map(
+        (n: number) => n,
+        Array.from({ length: 1_000_000 }, (_, n) => n),
+        { name: 'count' },
+      )
+      await show(page, 'overview')
+      await page.getByText('of 1,000,001').waitFor()
+      if (count === 0) await page.getByText('1,000,001 tasks wait, and there is no worker.').waitFor()
+      await looks()
+      await show(page, 'workers')
+      if (count === 0) await page.getByText(`heddle worker join ${scheduler.address}`).waitFor()
+      assert.equal(many.length, 1_000_000, 'held until here: what nobody holds is let go')
+      await page.close()
+    })
+  }
 
   test('with 200 workers they are paged, found by name, and sorted', async () => {
     const { startTestScheduler } = await import('../scheduler-shell/test-scheduler.js')
@@ -134,7 +160,6 @@ suite('the status page in a browser', { skip: noBrowser() }, () => {
     for (const look of LOOKS) {
       const page = await browser.open(scheduler.statusPage, look)
       await page.getByText('200 workers').first().waitFor()
-      for (const view of VIEWS) await checkLayout(page, view)
       await show(page, 'workers')
       assert.equal(await page.locator('tbody tr').count(), 50)
       await page.getByRole('button', { name: 'Next' }).click()
@@ -349,7 +374,10 @@ suite('the status page in a browser', { skip: noBrowser() }, () => {
 
   async function show(page: Page, view: string): Promise<void> {
     await page.evaluate(`location.hash = '#/${view}'`)
-    await page.locator(`nav a[aria-current=page][href="#/${view}"]`).waitFor()
+    const name = view.split('/')[0]!
+    // The page of one task is in no menu.
+    if (name === 'task') await page.locator('.state').waitFor()
+    else await page.locator(`nav a[aria-current=page][href="#/${name}"]`).waitFor()
   }
 })
 

@@ -93,14 +93,14 @@ test('what is wrong is told in sentences, the worst first, and of many workers t
   const blocked = [{ needs: 'gpu=1', reason: 'needs gpu=1, which no worker has' }]
   assert.deepEqual(textsOf(watched({ workers, functions, blocked, tasks: { ...NO_TASKS, failed: 3 } })), [
     'Tasks that need gpu=1 wait: the work needs gpu=1, which no worker has',
-    'a, b, c and 2 more ran short of memory, 500 B in use, and does one task at a time.',
+    'a, b, c and 2 more ran short of memory, 500 B in use, doing one task at a time.',
     '3 tasks failed, most of them of f.',
   ])
 })
 
 test('each trouble has its sentence', () => {
   const one = (worker: Partial<WorkerView>): string[] => textsOf(watched({ workers: { a: { ...WORKER, ...worker } } }))
-  assert.deepEqual(textsOf(watched({ tasks: { ...NO_TASKS, ready: 1 } })), ['1 task wait, and there is no worker.'])
+  assert.deepEqual(textsOf(watched({ tasks: { ...NO_TASKS, ready: 1 } })), ['1 task waits, and there is no worker.'])
   assert.deepEqual(one({ isDiskFull: true }), ['a can’t put values on disk for want of room there.'])
   assert.deepEqual(one({ heardAtMs: 2_000 }), ['a said nothing for 8s.'])
   assert.deepEqual(one({ packageVersion: '2' }), ['a runs another version than the scheduler’s 1.'])

@@ -120,9 +120,9 @@ test('a task that waits for a limit says which, and how it stands', () => {
   assert.equal(why(query).reason, 'It waits for the limit "db": 2 of 2 units are taken.')
   const limit = { name: 'db', kind: 'semaphore', units: 2, perSecond: 0 } as const
   client.send({ type: 'take-unit', request: 1, limit })
-  assert.match(why(query).reason, /, and 1 client wait too\.$/)
+  assert.match(why(query).reason, /, and 1 client waits too\.$/)
   const page = busyBehind(client, client.define('page', { needs: limited('api') }), 2)
-  assert.equal(why(page).reason, 'It waits for the limit "api": the next begins in 250 ms.')
+  assert.equal(why(page).reason, 'It waits for the limit "api": the next begins in 250ms.')
 })
 
 test('I/O tasks, paused workers and workers kept free for others are told', () => {
@@ -162,10 +162,10 @@ test('a task that was sent says whether it runs, and what may keep it', () => {
   scheduler.turn()
   assert.equal(
     why(first!).reason,
-    'It was sent to anna as attempt 1, and had not begun there when it was last heard of 40 ms ago.',
+    'It was sent to anna as attempt 1, and had not begun there when it was last heard of 40ms ago.',
   )
   worker.pulse({ running: [first!], runningForMs: [35] })
-  assert.match(why(first!).reason, /^It runs on anna, as attempt 1, for 35 ms when it was last heard of/)
+  assert.match(why(first!).reason, /^It runs on anna, as attempt 1, for 35ms when it was last heard of/)
   worker.finish([first!], { template: 1, us: 10 })
   const [one, two] = client.map(f, 2)
   worker.pulse({ running: [one!], runningForMs: [1], isHoldingBack: true })

@@ -173,7 +173,7 @@ const READY: readonly Case[] = [
     },
   },
   {
-    reason: /^It waits for the limit "db": 1 of 1 units are taken, and 1 client wait too\.$/,
+    reason: /^It waits for the limit "db": 1 of 1 units are taken, and 1 client waits too\.$/,
     arrange: ({ scheduler, client, last }) => {
       scheduler.worker({ threads: 8 })
       declare(client, 'db', 1)
@@ -194,7 +194,7 @@ const READY: readonly Case[] = [
     },
   },
   {
-    reason: /^It waits for the limit "api": the next begins in 250 ms\.$/,
+    reason: /^It waits for the limit "api": the next begins in 250ms\.$/,
     arrange: ({ scheduler, client, last }) => {
       scheduler.worker({ threads: 8 })
       declare(client, 'api', 1, 4)
@@ -233,7 +233,7 @@ const READY: readonly Case[] = [
 
 const SENT: readonly Case[] = [
   {
-    reason: /^It was sent to w1 as attempt 1, and had not begun there when it was last heard of 40 ms ago\.$/,
+    reason: /^It was sent to w1 as attempt 1, and had not begun there when it was last heard of 40ms ago\.$/,
     more: [
       /^1 task sent there earlier may come before it\.$/,
       /^The worker has no memory to spare for the next of its tasks\.$/,
@@ -271,7 +271,7 @@ const SENT: readonly Case[] = [
     },
   },
   {
-    reason: /^It runs on w1, as attempt 1, for 35 ms when it was last heard of 0 ms ago\.$/,
+    reason: /^It runs on w1, as attempt 1, for 35ms when it was last heard of 0ms ago\.$/,
     more: [/^It reported that 25 % is done: row 25$/],
     arrange: ({ scheduler, last }) => {
       const worker = scheduler.worker()

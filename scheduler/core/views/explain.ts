@@ -177,12 +177,13 @@ function whyNoUnits(state: SchedulerState, demand: Demand): string | undefined {
     const isShort = atMs > state.nowMs
     if (!isShort && (limit.reservedFor === undefined || limit.reservedFor === demand)) continue
     const { declaration, taken, waiting } = limit
-    const others = waiting.size === 0 ? '' : `, and ${count(waiting.size, 'client')} wait too`
+    const others =
+      waiting.size === 0 ? '' : `, and ${count(waiting.size, 'client')} ${waiting.size === 1 ? 'waits' : 'wait'} too`
     if (!isShort) return `It waits for the limit "${name}": what is free is kept for a task that needs more.`
     if (declaration.kind === 'semaphore') {
       return `It waits for the limit "${name}": ${taken} of ${declaration.units} units are taken${others}.`
     }
-    return `It waits for the limit "${name}": the next begins in ${Math.ceil(atMs - state.nowMs)} ms${others}.`
+    return `It waits for the limit "${name}": the next begins in ${formatDuration(Math.ceil(atMs - state.nowMs))}${others}.`
   }
   return undefined
 }
@@ -215,7 +216,7 @@ function whyNotNow(demand: Demand | undefined, worker: WorkerRecord): string | u
 
 function explainProcessing(state: SchedulerState, { key }: Place, task: Task, worker: WorkerRecord): Explanation {
   const { pulse, join, heardAtMs, processing } = worker
-  const silence = `it was last heard of ${Math.max(0, Math.round(state.nowMs - heardAtMs))} ms ago`
+  const silence = `it was last heard of ${formatDuration(Math.max(0, Math.round(state.nowMs - heardAtMs)))} ago`
   const progress = state.progress.get(task)
   const details = progress === undefined ? [] : [describeProgress(progress)]
   details.push(...errorsGiven(task))
@@ -223,7 +224,7 @@ function explainProcessing(state: SchedulerState, { key }: Place, task: Task, wo
   if (worker.isLeaving) details.push(`${join.name} is leaving, and ends what runs.`)
   if (running >= 0) {
     const forMs = pulse?.runningForMs[running] ?? 0
-    const reason = `It runs on ${join.name}, as attempt ${startNumber(task)}, for ${forMs} ms when ${silence}.`
+    const reason = `It runs on ${join.name}, as attempt ${startNumber(task)}, for ${formatDuration(forMs)} when ${silence}.`
     return { ...NOTHING, key, state: 'processing', reason, details }
   }
   let before = 0

@@ -41,7 +41,8 @@ export function healthOf({ workers, tasks, blocked }: ClusterStatus): Health {
   const problems: Problem[] = []
   const waiting = tasks.waiting + tasks.ready
   if (workers.length === 0 && waiting > 0) {
-    problems.push({ kind: 'no-workers', message: `${waiting} tasks wait, and there is no worker; start one.` })
+    const wait = waiting === 1 ? 'task waits' : 'tasks wait'
+    problems.push({ kind: 'no-workers', message: `${waiting} ${wait}, and there is no worker; start one.` })
   }
   for (const { reason } of blocked) problems.push({ kind: 'blocked', message: `Work waits that ${reason}.` })
   for (const { name, pausedBy, isDiskFull, silentForMs } of workers) {
