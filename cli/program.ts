@@ -101,6 +101,11 @@ function addWorker(program: HeddleCommand): void {
       size,
     )
     .option(
+      '--thread-heap <size>',
+      'what the heap of each thread may come to, such as 8GiB; a task that needs more fails (default: the memory limit shared out, or as much as Node gives)',
+      size,
+    )
+    .option(
       '--disk-limit <size>',
       'what values may take on disk, such as 100GiB (default: half of what is free in the data directory)',
       size,

@@ -12,6 +12,8 @@ export interface WorkerArguments extends TlsArguments {
   /** In bytes. */
   readonly memoryLimit?: number
   /** In bytes. */
+  readonly threadHeap?: number
+  /** In bytes. */
   readonly diskLimit?: number
   readonly name?: string
   /** What it offers, by name. */
@@ -36,7 +38,15 @@ export interface WorkerArguments extends TlsArguments {
 
 export async function runWorker(address: string | undefined, given: WorkerArguments): Promise<void> {
   const { threads, memoryLimit, diskLimit, name, dataDir, listen, advertise, tokenFile, logLevel, logFormat } = given
-  const { resource: resources, tag: tags, ioTasks, preload, remoteCode, inspectThreads } = given
+  const {
+    threadHeap: threadHeapBytes,
+    resource: resources,
+    tag: tags,
+    ioTasks,
+    preload,
+    remoteCode,
+    inspectThreads,
+  } = given
   const asGiven = {
     schedulerUrl: schedulerAddress(address),
     token: await readToken(tokenFile),
@@ -44,6 +54,7 @@ export async function runWorker(address: string | undefined, given: WorkerArgume
     name,
     threads,
     memoryLimitBytes: memoryLimit,
+    threadHeapBytes,
     diskLimitBytes: diskLimit,
     listen,
     advertiseUrl: advertise,

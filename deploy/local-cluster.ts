@@ -164,6 +164,7 @@ function startWorkers(address: string, options: ResolvedLocalOptions): Superviso
         name: workerName,
         threads: count,
         memoryLimitBytes,
+        threadHeapBytes: options.threadHeapBytes,
         // Workers share the disk.
         diskLimitBytes: options.diskLimitBytes ?? Math.floor(defaultDiskLimitBytes(tmpdir()) / threads.length),
         resources: options.resources,

@@ -1,8 +1,8 @@
 /** What a local cluster can be told, and the one place where that is checked and completed. */
-import { parseBytes } from '../common/units.js'
+import { formatBytes, parseBytes } from '../common/units.js'
 import { LOG_LEVELS, type LogLevel } from '../common/node/log.js'
 import { HeddleError } from '../protocol/errors.js'
-import { DEFAULT_IO_TASKS } from '../protocol/limits.js'
+import { DEFAULT_IO_TASKS, MIN_THREAD_HEAP_BYTES } from '../protocol/limits.js'
 import { MAX_IO_TASKS, resolveAmounts, resolvePreload, resolveTags } from '../worker/options.js'
 
 /** Options of `LocalCluster.start`. */
@@ -16,6 +16,11 @@ export interface LocalClusterOptions {
    * equal share of most of the machine.
    */
   readonly memoryLimit?: string | number
+  /**
+   * What the heap of each thread may come to, such as `'1GiB'` or a number of bytes; buffers do not count. A task that needs
+   * more fails with an `OutOfMemoryError`. Default: the memory limit shared out, or as much as Node gives.
+   */
+  readonly threadHeap?: string | number
   /** What each worker may write to disk of its values. Default: a share of what is free. */
   readonly diskLimit?: string | number
   /** What each worker offers to tasks that ask for it in their `resources`, such as `{ gpu: 1 }`. Default: nothing. */
@@ -42,6 +47,7 @@ export interface ResolvedLocalOptions {
   /** The threads of each worker. */
   readonly threads: readonly number[]
   readonly memoryLimitBytes: number | undefined
+  readonly threadHeapBytes: number | undefined
   readonly diskLimitBytes: number | undefined
   readonly resources: Readonly<Record<string, number>>
   readonly ioTasks: number
@@ -63,6 +69,7 @@ const KNOWN_OPTIONS: ReadonlySet<string> = new Set([
   'workers',
   'threadsPerWorker',
   'memoryLimit',
+  'threadHeap',
   'diskLimit',
   'resources',
   'ioTasks',
@@ -100,6 +107,7 @@ export function resolveLocalOptions(given: LocalClusterOptions, cores: number): 
     threads:
       threadsPerWorker === undefined ? shareOut(cores, workers) : new Array<number>(workers).fill(threadsPerWorker),
     memoryLimitBytes: given.memoryLimit === undefined ? undefined : bytesOf('memoryLimit', given.memoryLimit),
+    threadHeapBytes: given.threadHeap === undefined ? undefined : checkedHeap(given.threadHeap),
     diskLimitBytes: given.diskLimit === undefined ? undefined : bytesOf('diskLimit', given.diskLimit),
     resources: checkedResources(given.resources ?? {}),
     ioTasks: checkedIoTasks(given.ioTasks ?? DEFAULT_IO_TASKS),
@@ -155,6 +163,12 @@ function checkedRemoteCode({ remoteCode = true, preload = [] }: LocalClusterOpti
   if (typeof remoteCode !== 'boolean') throw invalid(`remoteCode is ${describe(remoteCode)}; give true or false.`)
   if (remoteCode || preload.length > 0) return remoteCode
   throw invalid('Workers that take no code of clients, and offer none, can run nothing; give them preload too.')
+}
+
+function checkedHeap(limit: string | number): number {
+  const bytes = bytesOf('threadHeap', limit)
+  if (bytes >= MIN_THREAD_HEAP_BYTES) return bytes
+  throw invalid(`threadHeap is ${describe(limit)}; give ${formatBytes(MIN_THREAD_HEAP_BYTES)} or more.`)
 }
 
 function bytesOf(option: string, limit: string | number): number {

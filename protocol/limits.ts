@@ -108,6 +108,8 @@ export const MAX_NOTE_LENGTH = 500
 /** How long the heap of a thread may stay high, at half of what the worker may use for each, and how much that is at least. */
 export const HIGH_HEAP_MS = 60_000
 export const MIN_HIGH_HEAP_BYTES = 128 * MIB
+/** The smallest limit that the heap of a thread may have: our own code takes some of it. */
+export const MIN_THREAD_HEAP_BYTES = 32 * MIB
 /** What one thread keeps by `task.local`. */
 export const MAX_LOCALS = 1_000
 /** How long a worker that ends waits for its threads to dispose of what they keep by `task.local`. */

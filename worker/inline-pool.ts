@@ -6,7 +6,7 @@ import { HeddleError } from '../protocol/errors.js'
 import type { CodeHash } from '../protocol/ids.js'
 import type { TaskRoute } from '../client/in-task.js'
 import type { StopCause } from './core/stopping.js'
-import type { BatchEnd, IoEnd, IoPool, PoolHost, ThreadPool } from './thread-pool.js'
+import { CLOSED, type BatchEnd, type IoEnd, type IoPool, type PoolHost, type ThreadPool } from './thread-pool.js'
 import { ArrayIds } from './thread/array-ids.js'
 import type { BatchHost, BatchRequest, FunctionPlace } from './thread/batch.js'
 import { loadFunction, type TaskFunction } from './thread/code.js'
@@ -70,7 +70,7 @@ export class InlinePool implements ThreadPool {
     // What is to be sent in this turn leaves first: a task may take long.
     await new Promise((resolve) => setImmediate(resolve))
     if (this.#isClosed) {
-      return { type: 'exited', threadId: 0, wasTerminated: true, exitCode: 0, reason: 'its worker was closed' }
+      return { type: 'exited', threadId: 0, wasTerminated: true, ...CLOSED }
     }
     const reply = await outsideTasks(() => runBatch(batch, this.#batchHost))
     return { type: 'replied', reply }
@@ -78,7 +78,7 @@ export class InlinePool implements ThreadPool {
 
   async #runIo(request: BatchRequest): Promise<IoEnd> {
     await new Promise((resolve) => setImmediate(resolve))
-    if (this.#isClosed) return { type: 'exited', exitCode: 0, reason: 'its worker was closed', isCulprit: true }
+    if (this.#isClosed) return { type: 'exited', ...CLOSED, isCulprit: true }
     const outcome = await outsideTasks(() => this.#ioTasks.run(request))
     this.#listening.delete(request.thread)
     return outcome === undefined ? { type: 'orphaned' } : { type: 'ended', outcome }

@@ -18,7 +18,12 @@ export interface IoSlotsOptions {
 }
 
 /** For the core it is as if its thread had gone, and another task were to blame. */
-const INNOCENT = { exitCode: 0, reason: 'its client lost the scheduler', isCulprit: false } as const
+const INNOCENT = {
+  exitCode: 0,
+  reason: 'its client lost the scheduler',
+  isOutOfMemory: false,
+  isCulprit: false,
+} as const
 
 export class IoSlots {
   readonly #options: IoSlotsOptions
@@ -44,9 +49,9 @@ export class IoSlots {
       submit({ type: 'batch-ended', thread: slot, firstUnstarted: 1 })
       return
     }
-    const { exitCode, reason, isCulprit } = end.type === 'exited' ? end : INNOCENT
+    const { exitCode, reason, isOutOfMemory, isCulprit } = end.type === 'exited' ? end : INNOCENT
     const culprit = isCulprit ? 0 : undefined
-    submit({ type: 'thread-exited', thread: slot, culprit, firstUnstarted: 1, exitCode, reason })
+    submit({ type: 'thread-exited', thread: slot, culprit, firstUnstarted: 1, exitCode, reason, isOutOfMemory })
   }
 
   /** Tells the slot's task to end, if it listens. */

@@ -9,7 +9,8 @@ import { within } from '../common/node/within.js'
 import { unreachable } from '../common/assert.js'
 import { DISPOSE_TIMEOUT_MS } from '../protocol/limits.js'
 import type { StopCause } from './core/stopping.js'
-import type { IoEnd, IoPool, PoolHost } from './thread-pool.js'
+import { isOutOfMemory, outOfMemory, resourceLimits } from './thread-heap.js'
+import { CLOSED, type IoEnd, type IoPool, type PoolHost, type ThreadExit } from './thread-pool.js'
 import type { BatchRequest } from './thread/batch.js'
 import type { FromIoThread, IoThreadData, ToIoThread } from './thread/io-message.js'
 import type { ThreadMessage } from './thread/thread-message.js'
@@ -23,7 +24,7 @@ interface Run {
 }
 
 export class IoThreads implements IoPool {
-  readonly #host: Pick<PoolHost, 'worker' | 'scheduler' | 'onMessage'>
+  readonly #host: Pick<PoolHost, 'worker' | 'scheduler' | 'heap' | 'onMessage'>
   /** By slot, wherever it runs. */
   readonly #threads = new Map<number, IoThread>()
   /** Gets the next task. */
@@ -34,7 +35,7 @@ export class IoThreads implements IoPool {
   /** Name of the broadcast channel on which streams hear what was taken of them. */
   readonly #takenChannel: string
 
-  constructor(host: Pick<PoolHost, 'worker' | 'scheduler' | 'onMessage'>, takenChannel: string) {
+  constructor(host: Pick<PoolHost, 'worker' | 'scheduler' | 'heap' | 'onMessage'>, takenChannel: string) {
     this.#host = host
     this.#takenChannel = takenChannel
   }
@@ -45,7 +46,7 @@ export class IoThreads implements IoPool {
   }
 
   async run(request: BatchRequest): Promise<IoEnd> {
-    if (this.#isClosed) return { type: 'exited', exitCode: 0, reason: 'its worker was closed', isCulprit: true }
+    if (this.#isClosed) return { type: 'exited', ...CLOSED, isCulprit: true }
     const thread = (this.#current ??= this.#start())
     this.#threads.set(request.thread, thread)
     try {
@@ -72,6 +73,7 @@ export class IoThreads implements IoPool {
     const thread = new IoThread({
       worker: this.#host.worker,
       scheduler: this.#host.scheduler,
+      heap: this.#host.heap,
       takenChannel: this.#takenChannel,
       onMessage: (message) => this.#host.onMessage(message),
       onRetired: () => {
@@ -88,6 +90,7 @@ interface IoThreadOptions {
   /** The worker's name. */
   readonly worker: string
   readonly scheduler: PoolHost['scheduler']
+  readonly heap: PoolHost['heap']
   readonly takenChannel: string
   readonly onMessage: (message: ThreadMessage) => void
   /** It takes no more tasks. */
@@ -112,7 +115,7 @@ class IoThread {
     this.#options = options
     const { worker, scheduler, takenChannel } = options
     const workerData = { worker, scheduler, takenChannel } satisfies IoThreadData
-    this.#worker = new Worker(THREAD_ENTRY, { workerData })
+    this.#worker = new Worker(THREAD_ENTRY, { workerData, resourceLimits: resourceLimits(options.heap) })
     this.#started = Promise.race([once(this.#worker, 'message'), once(this.#worker, 'exit')]).catch(() => undefined)
     this.#worker.on('message', (message: FromIoThread) => this.#onMessage(message))
     this.#worker.on('error', (error: unknown) => (this.#error = error))
@@ -200,19 +203,20 @@ class IoThread {
   #onExit(exitCode: number): void {
     this.#options.onRetired()
     this.#options.onExit()
-    const reason = reasonOf(this.#error, exitCode)
+    const exit = exitOf(this.#error, exitCode, this.#options.heap)
     for (const [slot, { settle }] of this.#runs) {
       const isCulprit = this.#culprit === undefined || this.#culprit === slot
-      settle({ type: 'exited', exitCode, reason, isCulprit })
+      settle({ type: 'exited', ...exit, isCulprit })
     }
     this.#runs.clear()
   }
 }
 
-function reasonOf(error: unknown, exitCode: number): string {
-  if (error === undefined)
-    return `the thread that it shared exited with code ${exitCode}; a task must return or throw, not call process.exit()`
-  const { code, message } = error as { readonly code?: unknown; readonly message?: unknown }
-  if (code === 'ERR_WORKER_OUT_OF_MEMORY') return 'the thread that it shared ran out of memory'
-  return `the thread that it shared failed: ${String(message)}`
+function exitOf(error: unknown, exitCode: number, heap: PoolHost['heap']): ThreadExit {
+  if (isOutOfMemory(error)) return outOfMemory(exitCode, heap, 'all tasks without a thread of their own share')
+  const reason =
+    error === undefined
+      ? `exited with code ${exitCode}; a task must return or throw, not call process.exit()`
+      : `failed: ${String((error as { readonly message?: unknown }).message)}`
+  return { exitCode, reason: `the thread that it shared ${reason}`, isOutOfMemory: false }
 }

@@ -3,8 +3,10 @@ import { randomUUID } from 'node:crypto'
 import { statfsSync, statSync } from 'node:fs'
 import { availableParallelism, hostname, tmpdir } from 'node:os'
 import path from 'node:path'
+import { getHeapStatistics } from 'node:v8'
+import { formatBytes } from '../common/units.js'
 import { HeddleError } from '../protocol/errors.js'
-import { DEFAULT_IO_TASKS } from '../protocol/limits.js'
+import { DEFAULT_IO_TASKS, MIN_THREAD_HEAP_BYTES } from '../protocol/limits.js'
 import { isResourceName, MAX_AMOUNTS, thousandthsOf, type Amount } from '../protocol/resources.js'
 import { checkTls, type TlsOptions } from '../protocol/transport/tls.js'
 import { availableMemoryBytes } from './memory-limit.js'
@@ -31,6 +33,12 @@ export interface GivenWorkerOptions {
    * Default: most of what the machine, the container or the control group has.
    */
   readonly memoryLimitBytes?: number | undefined
+  /**
+   * What the heap of each thread may come to: a task that needs more fails, and a fresh thread takes the place of its own.
+   * Buffers do not count. Default: a share of the memory limit, or what Node gives threads by itself where that is more and
+   * the memory limit allows it.
+   */
+  readonly threadHeapBytes?: number | undefined
   /**
    * `host:port` to listen on for those who fetch values; port 0 is any. Default: where the scheduler sees us, any port.
    * With `false` it opens no port: its values go by way of the scheduler.
@@ -72,6 +80,7 @@ export interface WorkerOptions {
   readonly incarnation: string
   readonly threads: number
   readonly memoryLimitBytes: number
+  readonly threadHeapBytes: number
   /** Without it, the worker opens no port. */
   readonly listen: ListenAddress | undefined
   readonly diskLimitBytes: number
@@ -96,20 +105,24 @@ export const MAX_IO_TASKS = 65_536
 const MAX_TAGS = 64
 /** What of the available memory a worker takes for itself unless told otherwise: others live there, too. */
 const MEMORY_SHARE = 0.9
+/** What of its memory limit the heaps of its threads may take. */
+const HEAP_SHARE = 0.9
 /** What of the free disk. */
 const DISK_SHARE = 0.5
 
 /** @throws {HeddleError} `ERR_HEDDLE_INVALID_OPTION`, naming the option, its value and what would be right. */
 export function resolveWorkerOptions(given: GivenWorkerOptions): WorkerOptions {
   const dataDir = given.dataDir ?? tmpdir()
+  const { threads = availableParallelism(), memoryLimitBytes = defaultMemoryLimitBytes() } = given
   const options = {
     schedulerUrl: given.schedulerUrl,
     token: given.token,
     tls: given.tls,
     name: given.name ?? defaultWorkerName(),
     incarnation: given.incarnation ?? randomUUID(),
-    threads: given.threads ?? availableParallelism(),
-    memoryLimitBytes: given.memoryLimitBytes ?? defaultMemoryLimitBytes(),
+    threads,
+    memoryLimitBytes,
+    threadHeapBytes: given.threadHeapBytes ?? defaultThreadHeapBytes(memoryLimitBytes, threads),
     listen: resolveListen(given),
     advertiseUrl: given.advertiseUrl,
     resources: resolveAmounts(given.resources ?? {}),
@@ -142,6 +155,11 @@ export function resolveWorkerOptions(given: GivenWorkerOptions): WorkerOptions {
   }
   if (!Number.isSafeInteger(options.memoryLimitBytes) || options.memoryLimitBytes < 1) {
     throw invalid(`memoryLimitBytes is ${options.memoryLimitBytes}; give a whole number of bytes.`)
+  }
+  if (!Number.isSafeInteger(options.threadHeapBytes) || options.threadHeapBytes < MIN_THREAD_HEAP_BYTES) {
+    throw invalid(
+      `threadHeapBytes is ${options.threadHeapBytes}; give a whole number of bytes, ${MIN_THREAD_HEAP_BYTES} (${formatBytes(MIN_THREAD_HEAP_BYTES)}) or more.`,
+    )
   }
   if (!Number.isSafeInteger(options.diskLimitBytes) || options.diskLimitBytes < 0) {
     throw invalid(`diskLimitBytes is ${options.diskLimitBytes}; give a whole number of bytes.`)
@@ -235,6 +253,20 @@ export function defaultWorkerName(): string {
 /** Most of what the machine, the container or the control group has, for all workers together that run here. */
 export function defaultMemoryLimitBytes(): number {
   return Math.floor(availableMemoryBytes() * MEMORY_SHARE)
+}
+
+/**
+ * An equal share of the memory limit; but what Node would give each thread by itself where that is more, since seldom all of
+ * them need much at once, and never more than the worker has.
+ */
+export function defaultThreadHeapBytes(
+  memoryLimitBytes: number,
+  threads: number,
+  nodeBytes = getHeapStatistics().heap_size_limit,
+): number {
+  const allBytes = memoryLimitBytes * HEAP_SHARE
+  const bytes = Math.min(allBytes, Math.max(nodeBytes, allBytes / threads))
+  return Math.max(MIN_THREAD_HEAP_BYTES, Math.floor(bytes))
 }
 
 /** What is encrypted on its way to the scheduler is not sent in the clear to others. */

@@ -8,7 +8,8 @@ import { requirePackage } from '../common/node/require-package.js'
 import { within } from '../common/node/within.js'
 import { DISPOSE_TIMEOUT_MS } from '../protocol/limits.js'
 import { IoThreads } from './io-threads.js'
-import type { BatchEnd, PoolHost, PoolThreads, ThreadPool } from './thread-pool.js'
+import { isOutOfMemory, outOfMemory, resourceLimits } from './thread-heap.js'
+import type { BatchEnd, PoolHost, PoolThreads, ThreadExit, ThreadPool } from './thread-pool.js'
 import type { BatchReply, BatchRequest } from './thread/batch.js'
 import { collectGarbage, CollectionCount } from './thread/garbage.js'
 import type { TakenCall } from './thread/stream.js'
@@ -39,8 +40,8 @@ interface Run {
 export class PiscinaPool implements ThreadPool {
   readonly #piscina: Piscina.Piscina<BatchRequest | IdleRequest, BatchReply>
   readonly #runs = new Map<number, Run>()
-  /** What each thread that ever had a batch exits with. */
-  readonly #exitCodes = new WeakMap<Worker, Promise<number>>()
+  /** How each thread that ever had a batch exits. */
+  readonly #exits = new WeakMap<Worker, Promise<ThreadExit>>()
   /** Threads that have loaded their code; each emits its number here when it has. */
   readonly #started = new WeakSet<Worker>()
   readonly #starts = new EventEmitter()
@@ -51,13 +52,15 @@ export class PiscinaPool implements ThreadPool {
   readonly #takenChannel = new BroadcastChannel(`heddle-taken-${randomUUID()}`)
 
   readonly #onThreadExit: PoolHost['onThreadExit']
+  readonly #heap: PoolHost['heap']
 
   readonly canTerminate = true
   readonly io: IoThreads
 
   constructor({ worker, lanes, scheduler, heap, lentIn, onMessage, onError, onThreadExit }: PoolHost) {
     this.#onThreadExit = onThreadExit
-    this.io = new IoThreads({ worker, scheduler, onMessage }, this.#takenChannel.name)
+    this.#heap = heap
+    this.io = new IoThreads({ worker, scheduler, heap, onMessage }, this.#takenChannel.name)
     this.#piscina = new piscina.Piscina<BatchRequest | IdleRequest, BatchReply>({
       filename: THREAD_ENTRY,
       name: 'runInThread',
@@ -73,6 +76,7 @@ export class PiscinaPool implements ThreadPool {
         stopChannel: this.#stopChannel.name,
         takenChannel: this.#takenChannel.name,
       } satisfies ThreadData,
+      resourceLimits: resourceLimits(heap),
       // The default would block the event loop of an idle thread, and with it what its tasks left open: timers, sockets.
       atomics: 'disabled',
       recordTiming: false,
@@ -113,8 +117,8 @@ export class PiscinaPool implements ThreadPool {
       return { type: 'replied', reply }
     } catch (error) {
       const { threadId, wasStopped: wasTerminated } = run
-      const exitCode = await this.#exitOf(run.thread)
-      return { type: 'exited', threadId, wasTerminated, exitCode, reason: reasonOf(error, wasTerminated, exitCode) }
+      const exit = await this.#exitOf(run.thread, error)
+      return { type: 'exited', threadId, wasTerminated, ...(wasTerminated ? { ...exit, ...TERMINATED } : exit) }
     } finally {
       this.#runs.delete(batch.thread)
     }
@@ -187,21 +191,23 @@ export class PiscinaPool implements ThreadPool {
   }
 
   #watchExit(thread: Worker): void {
-    if (this.#exitCodes.has(thread)) return
+    if (this.#exits.has(thread)) return
     const { threadId } = thread
-    const exited = new Promise<number>((resolve) => thread.once('exit', resolve))
-    this.#exitCodes.set(thread, exited)
-    void exited.then((exitCode) => this.#onThreadExit(threadId, exitCode))
+    let error: unknown
+    thread.once('error', (why: unknown) => (error = why))
+    const exited = new Promise<ThreadExit>((resolve) => {
+      thread.once('exit', (exitCode) => resolve(exitOf(exitCode, error, this.#heap)))
+    })
+    this.#exits.set(thread, exited)
+    void exited.then((exit) => this.#onThreadExit(threadId, exit))
   }
 
   /** Waits until the thread is really gone, for until then it may still run what it ran. */
-  async #exitOf(thread: Worker | undefined): Promise<number> {
-    if (thread === undefined) return 1
+  async #exitOf(thread: Worker | undefined, error: unknown): Promise<ThreadExit> {
     // Does nothing to a thread that exited by itself; one that failed otherwise must not go on.
-    await thread.terminate()
-    const exitCode = await this.#exitCodes.get(thread)
-    // As the operating system would see it: `process.exit(-1)` is 255.
-    return (exitCode ?? 1) & 255
+    await thread?.terminate()
+    const exit = thread === undefined ? undefined : await this.#exits.get(thread)
+    return exit ?? exitOf(1, error, this.#heap)
   }
 }
 
@@ -224,11 +230,15 @@ function leastLent<W extends { readonly id: number }>(idle: readonly W[], lentIn
 /** One that goes on counts more than any number that wait. */
 const MANY = 2 ** 20
 
-function reasonOf(error: unknown, wasTerminated: boolean, exitCode: number): string {
-  if (wasTerminated) return 'its thread was terminated'
-  const { code, message } = error as { readonly code?: unknown; readonly message?: unknown }
-  if (code === 'ERR_WORKER_OUT_OF_MEMORY') return 'its thread ran out of memory'
-  if (exitCode !== 1)
-    return `its thread exited with code ${exitCode}; a task must return or throw, not call process.exit()`
-  return `its thread failed: ${String(message)}`
+const TERMINATED = { reason: 'its thread was terminated', isOutOfMemory: false } as const
+
+function exitOf(code: number, error: unknown, heap: PoolHost['heap']): ThreadExit {
+  // As the operating system would see it: `process.exit(-1)` is 255.
+  const exitCode = code & 255
+  if (isOutOfMemory(error)) return outOfMemory(exitCode, heap, 'its thread has')
+  const reason =
+    error === undefined
+      ? `its thread exited with code ${exitCode}; a task must return or throw, not call process.exit()`
+      : `its thread failed: ${String((error as { readonly message?: unknown }).message)}`
+  return { exitCode, reason, isOutOfMemory: false }
 }

@@ -9,17 +9,27 @@ import type { TakenCall } from './thread/stream.js'
 import type { StopCall } from './thread/task-signal.js'
 import type { ThreadMessage, ThreadRoute } from './thread/thread-message.js'
 
+/** How a thread ended. */
+export interface ThreadExit {
+  readonly exitCode: number
+  /** For people. */
+  readonly reason: string
+  /** Its heap was full. */
+  readonly isOutOfMemory: boolean
+}
+
+/** What is asked of a pool that was closed. */
+export const CLOSED: ThreadExit = Object.freeze({ exitCode: 0, reason: 'its worker was closed', isOutOfMemory: false })
+
 /** How a batch ended: the slot's thread is free again, or it is gone and a fresh one has taken its place. */
 export type BatchEnd =
   | { readonly type: 'replied'; readonly reply: BatchReply }
-  | {
+  | (ThreadExit & {
       readonly type: 'exited'
       readonly threadId: number
       /** Whoever owns the pool asked for it. */
       readonly wasTerminated: boolean
-      readonly exitCode: number
-      readonly reason: string
-    }
+    })
 
 /** How a task without a thread ended: as tasks do, or with the thread that it shared. */
 export type IoEnd =
@@ -27,7 +37,7 @@ export type IoEnd =
   /** What it waits for won't come, as its client has lost the scheduler: it is to start again. */
   | { readonly type: 'orphaned' }
   /** `isCulprit`: it ended the thread, or nobody knows who did. */
-  | { readonly type: 'exited'; readonly exitCode: number; readonly reason: string; readonly isCulprit: boolean }
+  | (ThreadExit & { readonly type: 'exited'; readonly isCulprit: boolean })
 
 /** Where tasks run that take no thread: all at once, each in a slot of its own. */
 export interface IoPool {
@@ -68,14 +78,14 @@ export interface PoolHost {
   /** One for each slot: where its batches leave their outcomes. */
   readonly lanes: readonly SharedArrayBuffer[]
   readonly onMessage: (message: ThreadMessage) => void
-  /** A thread whose heap stays higher than that is replaced. */
+  /** What the heap of a thread may have; one whose heap stays high is replaced. */
   readonly heap: HeapRule
   /** How tasks that run here reach the scheduler. */
   readonly scheduler: ThreadRoute | undefined
   /** How many tasks are lent in the thread of this number, and how many of them go on. Others are given work first. */
   readonly lentIn: (threadId: number) => { readonly count: number; readonly resumed: number }
   /** A thread that had a batch is gone, whatever it did. */
-  readonly onThreadExit: (threadId: number, exitCode: number) => void
+  readonly onThreadExit: (threadId: number, exit: ThreadExit) => void
   /** A thread failed outside any batch. A pool that has no thread left cannot get any: their start is what fails. */
   readonly onError: (error: unknown, threadsLeft: number) => void
 }

@@ -9,7 +9,7 @@ import type { Outcomes, WorkerEvent } from './core/events.js'
 import type { BatchTask, WorkerInstruction } from './core/instructions.js'
 import type { StopCause } from './core/stopping.js'
 import { idsOf, keepOutcome } from './outcomes.js'
-import type { BatchEnd, ThreadPool } from './thread-pool.js'
+import type { BatchEnd, ThreadExit, ThreadPool } from './thread-pool.js'
 import type { LaneReader } from './thread/lane.js'
 import type { ThreadMessage } from './thread/thread-message.js'
 import type { ValueStore } from './value-store.js'
@@ -91,9 +91,8 @@ export class ThreadSlots {
   }
 
   /** A thread is gone. If it ran no batch, and one of its lent tasks went on, that is why. */
-  onThreadExit(threadId: number, exitCode: number): void {
-    const reason = `its thread exited with code ${exitCode}; a task must return or throw, not call process.exit()`
-    this.#loseLent(threadId, { exitCode, reason }, !this.#ending.has(threadId))
+  onThreadExit(threadId: number, exit: ThreadExit): void {
+    this.#loseLent(threadId, exit, !this.#ending.has(threadId))
     this.#ending.delete(threadId)
   }
 
@@ -143,11 +142,7 @@ export class ThreadSlots {
     this.#options.pool.terminateThread(lent.threadId)
   }
 
-  #loseLent(
-    threadId: number,
-    { exitCode, reason }: { readonly exitCode: number; readonly reason: string },
-    mayBlame: boolean,
-  ): void {
+  #loseLent(threadId: number, { exitCode, reason, isOutOfMemory }: ThreadExit, mayBlame: boolean): void {
     const lost = [...this.#lent.values()].filter((each) => each.threadId === threadId)
     if (lost.length === 0) return
     const [culprit, ...others] = lost.filter(({ isAwaiting }) => !isAwaiting)
@@ -155,7 +150,7 @@ export class ThreadSlots {
     if (hasCulprit) lost.sort((a, b) => Number(a.isAwaiting) - Number(b.isAwaiting))
     for (const { task } of lost) this.#lent.delete(labelOf(task.task, task.attempt))
     const tasks = lost.map(({ task: { task, attempt } }) => ({ task, attempt }))
-    this.#options.submit({ type: 'lent-lost', tasks, hasCulprit, exitCode, reason })
+    this.#options.submit({ type: 'lent-lost', tasks, hasCulprit, exitCode, reason, isOutOfMemory })
   }
 
   /** Keeps a thread from starting more of its batch. */
@@ -227,6 +222,6 @@ function labelOf(task: TaskId, attempt: number): string {
 
 function endEvent(thread: number, end: BatchEnd, firstUnstarted: number, culprit: number | undefined): UntimedEvent {
   if (end.type === 'replied') return { type: 'batch-ended', thread, firstUnstarted }
-  const { exitCode, reason } = end
-  return { type: 'thread-exited', thread, culprit, firstUnstarted, exitCode, reason }
+  const { exitCode, reason, isOutOfMemory } = end
+  return { type: 'thread-exited', thread, culprit, firstUnstarted, exitCode, reason, isOutOfMemory }
 }

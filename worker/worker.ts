@@ -219,12 +219,13 @@ class Worker implements RunningWorker {
       },
       onMessage: (message) => this.#onThreadMessage(message),
       heap: {
+        limitBytes: options.threadHeapBytes,
         maxBytes: Math.max(MIN_HIGH_HEAP_BYTES, (memoryLimitBytes * HIGH_HEAP_SHARE) / threads),
         maxMs: HIGH_HEAP_MS,
       },
       lentIn: (threadId) => this.#slots.lentIn(threadId),
-      onThreadExit: (threadId, exitCode) => {
-        if (!this.#stopped.signal.aborted) this.#slots.onThreadExit(threadId, exitCode)
+      onThreadExit: (threadId, exit) => {
+        if (!this.#stopped.signal.aborted) this.#slots.onThreadExit(threadId, exit)
       },
       onError: (error, threadsLeft) => {
         this.#log.error({ err: error }, 'a thread failed')

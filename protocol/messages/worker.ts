@@ -83,8 +83,14 @@ export type OutputsFinished = Infer<typeof outputsFinished>
 /** A task threw; `error` is its encoded error. With `isFinal` it must not be tried again. */
 export const taskFailed = message('task-failed', { task, attempt: attemptNumber, error: bytes, isFinal: flag })
 export type TaskFailed = Infer<typeof taskFailed>
-/** A task died with its thread: `reason` is for people, `exitCode` the thread's. */
-export const taskExited = message('task-exited', { task, attempt: attemptNumber, exitCode: integer, reason: text })
+/** A task died with its thread, or used its heap up: `reason` is for people, `exitCode` the thread's. */
+export const taskExited = message('task-exited', {
+  task,
+  attempt: attemptNumber,
+  exitCode: integer,
+  reason: text,
+  isOutOfMemory: flag,
+})
 export type TaskExited = Infer<typeof taskExited>
 /**
  * Tasks come back with no outcome: recalled, or the worker is leaving; or they were freed, and their template `isCounted`.

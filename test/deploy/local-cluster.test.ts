@@ -98,11 +98,12 @@ test('options that cannot be are refused by name', async () => {
     [{ workers: '2' }, 'workers is "2"; give a whole number from 1 to 256.'],
     [{ memoryLimit: '2' }, 'memoryLimit is "2"; write it like "2GiB".'],
     [{ memoryLimit: -1 }, 'memoryLimit is -1; write it like "2GiB".'],
+    [{ threadHeap: '4MiB' }, 'threadHeap is "4MiB"; give 32 MiB or more.'],
     [{ name: 'two words' }, 'name is "two words"; give up to 64 letters, digits, dots, dashes and underscores.'],
     [{ logLevel: 'loud' }, 'logLevel is "loud"; give one of debug, info, warn, error.'],
     [
       { worker: 2 },
-      'LocalCluster has no option "worker"; it has workers, threadsPerWorker, memoryLimit, diskLimit, resources, ioTasks, tags, preload, remoteCode, name, logLevel, timeoutMs, signal.',
+      'LocalCluster has no option "worker"; it has workers, threadsPerWorker, memoryLimit, threadHeap, diskLimit, resources, ioTasks, tags, preload, remoteCode, name, logLevel, timeoutMs, signal.',
     ],
   ]
   for (const [options, message] of refused) {

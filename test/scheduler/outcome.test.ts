@@ -91,10 +91,31 @@ test('a task that ended its thread fails with the reason', () => {
   const client = scheduler.client()
   const [x] = client.map(client.define(), 1)
 
-  worker.send({ type: 'task-exited', task: x!, attempt: attempt(1), exitCode: 3, reason: 'process.exit(3)' })
+  worker.send({
+    type: 'task-exited',
+    task: x!,
+    attempt: attempt(1),
+    exitCode: 3,
+    reason: 'process.exit(3)',
+    isOutOfMemory: false,
+  })
 
   const failed = client.take('failed')
   assert.deepEqual([failed.code, failed.reason], ['ERR_HEDDLE_TASK_EXITED', 'process.exit(3)'])
+})
+
+test('a task that filled the heap of its thread fails for want of memory, and the reason says what to do', () => {
+  const scheduler = new SchedulerHarness()
+  const worker = scheduler.worker()
+  const client = scheduler.client()
+  const [x] = client.map(client.define('greedy'), 1)
+
+  const reason = 'the heap of 1 GiB that its thread has was full; give it more'
+  worker.send({ type: 'task-exited', task: x!, attempt: attempt(1), exitCode: 1, reason, isOutOfMemory: true })
+
+  const failed = client.take('failed')
+  assert.equal(failed.code, 'ERR_HEDDLE_OUT_OF_MEMORY')
+  assert.match(failed.reason, /^Task greedy-\S+ ran out of memory on w1: the heap of 1 GiB .* give it more\.$/)
 })
 
 test('a report of an older attempt changes nothing', () => {

@@ -72,7 +72,14 @@ test('a time-out and a thread that ended are failures of the task', () => {
   const { client, worker, task } = oneTask({ count: 2 })
   worker.send({ type: 'tasks-timed-out', tasks: [task], attempts: [1], goOn: [] })
   worker.takeTasks()
-  worker.send({ type: 'task-exited', task, attempt: 2 as never, exitCode: 1, reason: 'it exited' })
+  worker.send({
+    type: 'task-exited',
+    task,
+    attempt: 2 as never,
+    exitCode: 1,
+    reason: 'it exited',
+    isOutOfMemory: false,
+  })
   worker.takeTasks()
   worker.send({ type: 'tasks-timed-out', tasks: [task], attempts: [3], goOn: [] })
   assert.equal(client.take('failed').code, 'ERR_HEDDLE_TASK_TIMEOUT')

@@ -23,8 +23,8 @@ export function areUnforeseen(inputs: readonly number[]): boolean {
 
 /**
  * What a task does. `mix` depends on the order of its inputs. `large` is a `mix` whose value counts as too large to come
- * along. `fussy` throws for some arguments. `exit` takes its thread along. `refused` has code that no worker can keep.
- * `endless` has a time-out, and for some arguments runs for much longer. `flaky` throws so many times before it gives its
+ * along. `fussy` throws for some arguments. `exit` takes its thread along, by itself or by filling its heap. `refused` has code
+ * that no worker can keep. `endless` has a time-out, and for some arguments runs for much longer. `flaky` throws so many times before it gives its
  * value, and `fatal` throws what must not be tried again. `nest` submits
  * tasks and adds up their values.
  */
@@ -48,7 +48,7 @@ export type Result =
   /** It comes after so many errors. */
   | { readonly type: 'value'; readonly number: number; readonly isLarge: boolean; readonly failures?: number }
   | { readonly type: 'error'; readonly number: number }
-  | { readonly type: 'exit' }
+  | { readonly type: 'exit'; readonly isOutOfMemory: boolean }
   /** It would have this value if it had the time. */
   | { readonly type: 'endless'; readonly number: number }
 
@@ -76,7 +76,7 @@ export function evaluate(operation: Operation, constant: number, argument: numbe
     case 'throw':
       return { type: 'error', number: mixed }
     case 'exit':
-      return { type: 'exit' }
+      return { type: 'exit', isOutOfMemory: constant % 2 === 1 }
     case 'endless':
       return mixed % 3 === 0 ? { type: 'endless', number: mixed } : { type: 'value', number: mixed, isLarge: false }
     case 'refused':
@@ -242,10 +242,14 @@ function outcomeOf({
       : {
           key,
           error: undefined,
-          code: result.type === 'exit' ? 'ERR_HEDDLE_TASK_EXITED' : 'ERR_HEDDLE_TASK_TIMEOUT',
+          code: result.type === 'exit' ? codeOfExit(result) : 'ERR_HEDDLE_TASK_TIMEOUT',
           leastAttempt,
         }
   return { type: 'failure', culprits: new Set([culprit]), mayDiffer }
+}
+
+function codeOfExit({ isOutOfMemory }: Result & { readonly type: 'exit' }): ErrorCode {
+  return isOutOfMemory ? 'ERR_HEDDLE_OUT_OF_MEMORY' : 'ERR_HEDDLE_TASK_EXITED'
 }
 
 /** Is this the failure of one of them? */

@@ -235,7 +235,15 @@ export class SimulatedThread {
     this.#tell()
     this.#isBusy = false
     this.#endRunning()
-    submit({ type: 'thread-exited', thread, culprit: undefined, firstUnstarted: 1, exitCode: 1, reason: 'exit' })
+    submit({
+      type: 'thread-exited',
+      thread,
+      culprit: undefined,
+      firstUnstarted: 1,
+      exitCode: 1,
+      reason: 'exit',
+      isOutOfMemory: false,
+    })
   }
 
   #endRunning(): void {
@@ -319,7 +327,14 @@ export class SimulatedThread {
     const tasks = [...this.#lent].map(({ task: { task, attempt } }) => ({ task, attempt }))
     for (const { task } of this.#lent) this.#options.onEnd(task)
     this.#lent.clear()
-    this.#options.submit({ type: 'lent-lost', tasks, hasCulprit: false, exitCode: 1, reason: 'exit' })
+    this.#options.submit({
+      type: 'lent-lost',
+      tasks,
+      hasCulprit: false,
+      exitCode: 1,
+      reason: 'exit',
+      isOutOfMemory: false,
+    })
   }
 
   /** A task that takes no thread waits where it is. */
@@ -385,7 +400,7 @@ export class SimulatedThread {
     const result = this.#resultNow(task, inputs)
     if (result.type === 'exit') {
       this.#endRunning()
-      this.#exit(place, this.#options.rng.integer(-1, 300))
+      this.#exit(place, this.#options.rng.integer(-1, 300), result.isOutOfMemory)
       return
     }
     this.#finish(place, result, durationMs)
@@ -413,12 +428,20 @@ export class SimulatedThread {
     return { type: 'error', number: result.number }
   }
 
-  #exit(culprit: number | undefined, exitCode: number): void {
+  #exit(culprit: number | undefined, exitCode: number, isOutOfMemory = false): void {
     this.#tell()
     this.#isBusy = false
     this.#endRunning()
     const { thread, submit, onExit } = this.#options
-    submit({ type: 'thread-exited', thread, culprit, firstUnstarted: this.#cursor, exitCode, reason: 'exit' })
+    submit({
+      type: 'thread-exited',
+      thread,
+      culprit,
+      firstUnstarted: this.#cursor,
+      exitCode,
+      reason: 'exit',
+      isOutOfMemory,
+    })
     this.#loseLent()
     onExit?.()
   }

@@ -144,9 +144,24 @@ test('only the task that ran is blamed when its thread dies', () => {
   worker.run(tasks(3))
   worker.takeBatch()
   worker.end(0, [0])
-  worker.send({ type: 'thread-exited', thread: 0, culprit: 1, firstUnstarted: 2, exitCode: -1, reason: 'exit(-1)' })
+  worker.send({
+    type: 'thread-exited',
+    thread: 0,
+    culprit: 1,
+    firstUnstarted: 2,
+    exitCode: -1,
+    reason: 'exit(-1)',
+    isOutOfMemory: false,
+  })
   const exited = worker.takeMessage('task-exited')
-  assert.deepEqual(exited, { type: 'task-exited', task: task(1), attempt: 1, exitCode: 255, reason: 'exit(-1)' })
+  assert.deepEqual(exited, {
+    type: 'task-exited',
+    task: task(1),
+    attempt: 1,
+    exitCode: 255,
+    reason: 'exit(-1)',
+    isOutOfMemory: false,
+  })
 
   worker.endTurn()
   assert.deepEqual(worker.takeBatch(), { thread: 0, tasks: [task(2)] })
@@ -159,10 +174,36 @@ test('a thread that dies right after an outcome blames nobody', () => {
   worker.run([task(0)])
   worker.takeBatch()
   worker.end(0, [0])
-  worker.send({ type: 'thread-exited', thread: 0, culprit: 0, firstUnstarted: 1, exitCode: 1, reason: 'terminated' })
+  worker.send({
+    type: 'thread-exited',
+    thread: 0,
+    culprit: 0,
+    firstUnstarted: 1,
+    exitCode: 1,
+    reason: 'terminated',
+    isOutOfMemory: false,
+  })
   worker.endTurn()
   assert.deepEqual(worker.takeMessage('tasks-finished').tasks, [task(0)])
   worker.expectSilence()
+})
+
+test('a task that fills the heap is to blame if it was the first of its batch: else what others left may have done it', () => {
+  const worker = new WorkerHarness()
+  const full = { type: 'thread-exited', thread: 0, exitCode: 1, reason: 'it is full', isOutOfMemory: true } as const
+  worker.teach({ durationUs: 1 })
+  worker.run(tasks(3))
+  worker.takeBatch()
+  worker.end(0, [0])
+  worker.send({ ...full, culprit: 1, firstUnstarted: 2 })
+  worker.endTurn()
+  assert.deepEqual(worker.takeBatch().tasks, [task(2)])
+  worker.takeMessage('tasks-finished')
+  const { tasks: returned, begun } = worker.takeMessage('tasks-returned')
+  assert.deepEqual([returned, begun], [[task(1)], [task(1)]])
+  worker.send({ ...full, culprit: 0, firstUnstarted: 1 })
+  const { task: blamed, isOutOfMemory } = worker.takeMessage('task-exited')
+  assert.deepEqual([blamed, isOutOfMemory], [task(2), true])
 })
 
 test('a thread that dies idle is no news', () => {
@@ -174,6 +215,7 @@ test('a thread that dies idle is no news', () => {
     firstUnstarted: 0,
     exitCode: 0,
     reason: 'recycled',
+    isOutOfMemory: false,
   })
   worker.endTurn()
   worker.expectSilence()

@@ -44,7 +44,15 @@ test('outcomes of the time without a scheduler are told to the next one, behind 
   worker.send({ type: 'scheduler-lost' })
   worker.endTurn()
   worker.finish(0)
-  worker.send({ type: 'thread-exited', thread: 1, culprit: 0, firstUnstarted: 1, exitCode: 3, reason: 'it ended' })
+  worker.send({
+    type: 'thread-exited',
+    thread: 1,
+    culprit: 0,
+    firstUnstarted: 1,
+    exitCode: 3,
+    reason: 'it ended',
+    isOutOfMemory: false,
+  })
   worker.endTurn()
   worker.expectSilence()
 

@@ -91,7 +91,13 @@ test('the one that ends the thread they share is to blame; the others go back to
   const worker = ioWorker()
   worker.run(tasks(2), { template: IO })
   takeBegun(worker, 2)
-  const died = { type: 'thread-exited', firstUnstarted: 1, exitCode: 3, reason: 'it called process.exit()' } as const
+  const died = {
+    type: 'thread-exited',
+    firstUnstarted: 1,
+    exitCode: 3,
+    reason: 'it called process.exit()',
+    isOutOfMemory: false,
+  } as const
   worker.send({ ...died, thread: 1, culprit: 0 })
   worker.send({ ...died, thread: 2, culprit: undefined })
   worker.endTurn()

@@ -106,7 +106,7 @@ suite('a task that waits for others', () => {
     for (const hasCulprit of [false, true]) {
       const worker = alone()
       const lost = [{ task: task(0), attempt: FIRST }]
-      worker.send({ type: 'lent-lost', tasks: lost, hasCulprit, exitCode: -1, reason: 'gone' })
+      worker.send({ type: 'lent-lost', tasks: lost, hasCulprit, exitCode: -1, reason: 'gone', isOutOfMemory: false })
       worker.endTurn()
       if (hasCulprit) assert.equal(worker.takeMessage('task-exited').exitCode, 255)
       else assert.deepEqual(worker.takeMessage('tasks-returned').begun, [task(0)])
@@ -196,7 +196,14 @@ suite('a task that waits for others', () => {
     worker.takeInstruction('terminate-lent')
     assert.equal(worker.deadlineMs, worker.nowMs + KILL_AFTER_MS)
     const lost = [{ task: task(0), attempt: FIRST }]
-    worker.send({ type: 'lent-lost', tasks: lost, hasCulprit: false, exitCode: 1, reason: 'gone' })
+    worker.send({
+      type: 'lent-lost',
+      tasks: lost,
+      hasCulprit: false,
+      exitCode: 1,
+      reason: 'gone',
+      isOutOfMemory: false,
+    })
     worker.endTurn()
     assert.deepEqual(worker.takeMessage('tasks-stopped').stoppedBy, ['thread'])
 

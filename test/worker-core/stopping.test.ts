@@ -34,7 +34,15 @@ function asked(worker: WorkerHarness, wasTold: boolean, canTerminate = true): vo
 }
 
 function exit(worker: WorkerHarness, firstUnstarted = 1): void {
-  worker.send({ type: 'thread-exited', thread: 0, culprit: 0, firstUnstarted, exitCode: 1, reason: 'terminated' })
+  worker.send({
+    type: 'thread-exited',
+    thread: 0,
+    culprit: 0,
+    firstUnstarted,
+    exitCode: 1,
+    reason: 'terminated',
+    isOutOfMemory: false,
+  })
   worker.endTurn()
 }
 

@@ -35,7 +35,15 @@ function outOfTime(worker: WorkerHarness, { wasTold = false, canTerminate = true
 }
 
 function exit(worker: WorkerHarness): void {
-  worker.send({ type: 'thread-exited', thread: 0, culprit: 0, firstUnstarted: 1, exitCode: 1, reason: 'terminated' })
+  worker.send({
+    type: 'thread-exited',
+    thread: 0,
+    culprit: 0,
+    firstUnstarted: 1,
+    exitCode: 1,
+    reason: 'terminated',
+    isOutOfMemory: false,
+  })
   worker.endTurn()
 }
 

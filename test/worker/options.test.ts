@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { availableMemoryBytes } from '../../worker/memory-limit.js'
-import { resolveWorkerOptions, type GivenWorkerOptions } from '../../worker/options.js'
+import { defaultThreadHeapBytes, resolveWorkerOptions, type GivenWorkerOptions } from '../../worker/options.js'
 
 const MIB = 1024 * 1024
 const NO_LIMIT = 2 ** 64
@@ -30,6 +30,13 @@ suite('options of a worker', () => {
     assert.deepEqual([ioTasks, tags], [256, ['zone=a', 'rack=7.b']])
   })
 
+  test('share the memory limit out as heaps of threads, each as large as Node makes it if the limit allows that', () => {
+    const heaps = (limitGib: number, threads: number): number =>
+      Math.round((10 * defaultThreadHeapBytes(limitGib * 1024 * MIB, threads, 4096 * MIB)) / (1024 * MIB)) / 10
+    assert.deepEqual([heaps(1, 1), heaps(1, 8), heaps(8, 4), heaps(100, 8), heaps(100, 2)], [0.9, 0.9, 4, 11.3, 45])
+    assert.equal(defaultThreadHeapBytes(1, 1), 32 * MIB)
+  })
+
   test('say where to listen', () => {
     const listenOf = (listen: string): unknown => resolveWorkerOptions({ schedulerUrl, listen }).listen
     assert.deepEqual(listenOf('10.0.0.5:9000'), { host: '10.0.0.5', port: 9000 })
@@ -41,6 +48,10 @@ suite('options of a worker', () => {
     [{ schedulerUrl, threads: 0 }, /threads is 0/],
     [{ schedulerUrl, threads: 1.5 }, /threads is 1\.5/],
     [{ schedulerUrl, memoryLimitBytes: -1 }, /memoryLimitBytes is -1/],
+    [
+      { schedulerUrl, threadHeapBytes: MIB },
+      /threadHeapBytes is 1048576; give a whole number of bytes, 33554432 \(32 MiB\) or more\.$/,
+    ],
     [{ schedulerUrl, name: 'a b' }, /"a b" is no name/],
     [{ schedulerUrl, listen: '9000' }, /"9000" is no place to listen/],
     [{ schedulerUrl, listen: 'host:70000' }, /"host:70000" is no place to listen/],

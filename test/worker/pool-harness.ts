@@ -79,7 +79,7 @@ export class PoolHarness implements AsyncDisposable {
     this.pool = createPool({
       worker: WORKER,
       scheduler: undefined,
-      heap: { maxBytes: Infinity, maxMs: 60_000 },
+      heap: { limitBytes: Infinity, maxBytes: Infinity, maxMs: 60_000 },
       lentIn: () => ({ count: 0, resumed: 0 }),
       onThreadExit: () => undefined,
       lanes: this.lanes.map(({ memory }) => memory),

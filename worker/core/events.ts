@@ -79,6 +79,8 @@ export type WorkerEvent = { readonly nowMs: number } &
         readonly hasCulprit: boolean
         readonly exitCode: number
         readonly reason: string
+        /** Its heap was full. */
+        readonly isOutOfMemory: boolean
       }
     /** The thread is free. Tasks of its batch from place `firstUnstarted` on were not started; those before have ended. */
     | { readonly type: 'batch-ended'; readonly thread: number; readonly firstUnstarted: number }
@@ -92,6 +94,8 @@ export type WorkerEvent = { readonly nowMs: number } &
         readonly firstUnstarted: number
         readonly exitCode: number
         readonly reason: string
+        /** Its heap was full. */
+        readonly isOutOfMemory: boolean
       }
     /** Answers `ask-to-stop`: was the task told, and could its thread be terminated? What ended before has been said. */
     | {

@@ -140,8 +140,9 @@ export function onLentLost(state: WorkerState, event: Event<'lent-lost'>, out: W
       state.report.addReturned(task, true)
       return
     }
+    const { reason, isOutOfMemory } = event
     const exitCode = event.exitCode & 0xff
-    out.push({ type: 'send', message: { type: 'task-exited', task: id, attempt, exitCode, reason: event.reason } })
+    out.push({ type: 'send', message: { type: 'task-exited', task: id, attempt, exitCode, reason, isOutOfMemory } })
   })
 }
 

@@ -104,11 +104,14 @@ export function onThreadExited(state: WorkerState, event: Event<'thread-exited'>
   if (batch === undefined) return // It died idle.
   // The thread may have died just after the outcome of its task: then that task is not to blame.
   const culprit = event.culprit === undefined ? undefined : openTask(batch, event.culprit)
+  const { reason, isOutOfMemory } = event
   if (culprit !== undefined && close(state, batch, culprit, 'thread')) {
-    const { task, attempt } = culprit
+    const { task, attempt, template } = culprit
     // A thread's exit code may be any integer. A process's is a byte, and so is what we report.
     const exitCode = event.exitCode & 0xff
-    out.push({ type: 'send', message: { type: 'task-exited', task, attempt, exitCode, reason: event.reason } })
+    // What filled the heap may be what others of its batch left there: it is tried where it is the first.
+    if (isOutOfMemory && event.culprit !== 0 && !template.isStream) state.report.addReturned(culprit, true)
+    else out.push({ type: 'send', message: { type: 'task-exited', task, attempt, exitCode, reason, isOutOfMemory } })
   }
   cut(state, batch, 0)
   endStopping(state, batch, 'exited')

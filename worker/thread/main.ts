@@ -69,7 +69,7 @@ export async function runInThread(batch: BatchRequest): Promise<BatchReply> {
 /** Is it better that a fresh thread takes the place of this one? What tasks keep here by intent would have to be made again. */
 function hasHadItsTime(): boolean {
   if (loadedCodeCount() > MAX_LOADED_CODE) return true
-  if (!heapWatch.isHighForLong() || hasLocals(worker)) return false
+  if (hasLocals(worker) || !(heapWatch.isFull() || heapWatch.isHighForLong())) return false
   const text = `This thread is replaced: its heap stays at ${formatBytes(heapBytes())}, which tasks left behind there.`
   post({ type: 'log', level: 'warn', task: undefined, text })
   return true

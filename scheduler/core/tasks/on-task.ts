@@ -249,8 +249,13 @@ function onTaskExited(state: SchedulerState, worker: WorkerRecord, message: Task
   const task = currentTask(state, worker, message.task, message.attempt)
   if (task === undefined) return
   unassign(state, task, worker)
-  const code = 'ERR_HEDDLE_TASK_EXITED'
-  endRun(state, task, { ...failureOf(task, worker), error: NO_ERROR, code, reason: message.reason })
+  const failure = { ...failureOf(task, worker), error: NO_ERROR }
+  if (message.isOutOfMemory) {
+    const reason = `Task ${keyOf(task)} ran out of memory on ${worker.join.name}: ${message.reason}.`
+    endRun(state, task, { ...failure, code: 'ERR_HEDDLE_OUT_OF_MEMORY', reason })
+  } else {
+    endRun(state, task, { ...failure, code: 'ERR_HEDDLE_TASK_EXITED', reason: message.reason })
+  }
 }
 
 function onTasksTimedOut(state: SchedulerState, worker: WorkerRecord, { tasks, attempts, goOn }: TasksTimedOut): void {
