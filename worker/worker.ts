@@ -280,6 +280,8 @@ class Worker implements RunningWorker {
     }
     const { name, address } = this
     this.#log.info({ name, address, threads: this.#options.threads }, 'worker joined')
+    // At once: what a worker took is known however soon it dies.
+    this.#beat()
     this.#heartbeat = setInterval(() => this.#beat(), HEARTBEAT_INTERVAL_MS)
   }
 
