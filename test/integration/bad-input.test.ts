@@ -127,6 +127,12 @@ test('a task that ends its process ends only its thread, and fails with the exit
   await assertClusterGoesOn()
 })
 
+test('a task can’t abort the process: Node lets no thread do that', async () => {
+  const error = await rejection(client.submit(() => process.abort()))
+  assert.equal((error as NodeJS.ErrnoException).code, 'ERR_WORKER_UNSUPPORTED_OPERATION')
+  await assertClusterGoesOn()
+})
+
 test('a module that does not compile is refused with file, line and what is wrong', async () => {
   const file = path.join(folder, 'broken.ts')
   await writeFile(file, 'export const ok = 1\nexport function broken( {\n')

@@ -302,6 +302,71 @@ suite('what a task prints', { timeout: 60_000 }, () => {
   })
 })
 
+suite('what a task leaves behind', { timeout: 60_000 }, () => {
+  type Scene = { waiting?: (text: string) => void; ticks: number }
+
+  /** Ticks on when its task has ended; throws once while another task waits, and lets that go on with its next tick. */
+  const leaveTimer = (): void => {
+    const scene = globalThis as unknown as Scene
+    scene.ticks = 0
+    let hasThrown = false
+    setInterval(() => {
+      scene.ticks++
+      if (scene.waiting === undefined) return
+      if (!hasThrown) {
+        hasThrown = true
+        throw new Error('thrown behind')
+      }
+      scene.waiting('undisturbed')
+    }, 1)
+  }
+  const waitForTimer = (): Promise<string> => new Promise((resolve) => Object.assign(globalThis, { waiting: resolve }))
+
+  test('is not blamed on the next task, told apart or not, and ends with the pool', async () => {
+    await using threads = await PoolHarness.start()
+    await threads.run(leaveTimer, [[]])
+    const batch = await threads.run(waitForTimer, [[]])
+    assert.deepEqual([valuesOf(batch), batch.end.type], [['undisturbed'], 'replied'])
+    await eventually('it is told', () =>
+      threads.lines.some((line) => /^error -: An exception was thrown after its task.*thrown behind/.test(line)),
+    )
+    const ticks = (): number => (globalThis as unknown as Scene).ticks
+    const [before] = valuesOf(await threads.run(ticks, [[]]))
+    assert.ok(Number(before) > 0)
+    await threads.pool.close()
+    assert.deepEqual(threads.errors, [])
+  })
+
+  test('is told with the key of its task, once tasks are told apart', async () => {
+    await using threads = await PoolHarness.start()
+    const load = async (url: string): Promise<void> => void (await import(url))
+    await threads.run(load, [[TASK_MODULE]])
+    await threads.run(leaveTimer, [[]], { keys: ['ticker'] })
+    assert.deepEqual(valuesOf(await threads.run(waitForTimer, [[]], { keys: ['waiter'] })), ['undisturbed'])
+    await eventually('it is told', () =>
+      threads.lines.some((line) => line.startsWith('error ticker: An exception was thrown')),
+    )
+  })
+
+  test('though a later task of its batch waits', async () => {
+    await using threads = await PoolHarness.start()
+    const run = async (n: number): Promise<string> => {
+      const scene = globalThis as unknown as Scene
+      if (n === 1) return new Promise((resolve) => (scene.waiting = resolve))
+      let hasThrown = false
+      setInterval(() => {
+        if (scene.waiting === undefined) return
+        if (hasThrown) return scene.waiting('undisturbed')
+        hasThrown = true
+        throw new Error('thrown behind')
+      }, 1)
+      await new Promise((resolve) => setImmediate(resolve))
+      return 'left'
+    }
+    assert.deepEqual(valuesOf(await threads.run(run, places(2))), ['left', 'undisturbed'])
+  })
+})
+
 suite('a thread that dies', { timeout: 60_000 }, () => {
   test('by process.exit() tells the code and the task, and earlier outcomes are kept', async () => {
     await using threads = await PoolHarness.start()

@@ -106,6 +106,11 @@ export function knownTask(): RunningTask | undefined {
   return current
 }
 
+/** The task whose code asks, over or not, if tasks are told apart. */
+export function taskOfContext(): RunningTask | TaskAmongOthers | undefined {
+  return contexts?.getStore()
+}
+
 /** The task whose code asks, if one does. */
 export function runningTask(): RunningTask | TaskAmongOthers | undefined {
   const own = contexts?.getStore()

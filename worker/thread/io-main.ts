@@ -3,7 +3,6 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { present } from '../../common/assert.js'
 import { loadedCodeCount, loadFunction, MAX_LOADED_CODE } from './code.js'
 import { replaceConsole } from './console.js'
-import { currentTask } from './current-task.js'
 import { collectGarbage } from './garbage.js'
 import type { FromIoThread, IoThreadData, ToIoThread } from './io-message.js'
 import { currentIoSlot, IoTasks } from './io-task.js'
@@ -29,7 +28,7 @@ const tasks = new IoTasks({
 expectTakenCalls(data.takenChannel)
 
 replaceConsole((message) => mainThread.postMessage(message))
-const report = (text: string): void => post({ type: 'log', level: 'error', task: currentTask()?.key, text })
+const report = (text: string, task?: string): void => post({ type: 'log', level: 'error', task, text })
 handleUncaught(report)
 
 // A task that ends the thread takes the others with it, but the blame is its own.

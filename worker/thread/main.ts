@@ -6,7 +6,6 @@ import { routeOf } from './array-ids.js'
 import type { BatchHost, BatchReply, BatchRequest } from './batch.js'
 import { loadedCodeCount, loadFunction, MAX_LOADED_CODE } from './code.js'
 import { replaceConsole } from './console.js'
-import { currentTask } from './current-task.js'
 import { collectGarbage, collectLeftovers, CollectionCount, heapBytes } from './garbage.js'
 import { HeapWatch } from './heap-watch.js'
 import { hasLent } from './lending.js'
@@ -15,7 +14,7 @@ import { runBatch } from './run-batch.js'
 import { expectTakenCalls } from './stream.js'
 import { expectStopCalls } from './task-signal.js'
 import type { ThreadData, ThreadMessage, ThreadStarted } from './thread-message.js'
-import { handleUncaught } from './uncaught.js'
+import { beginAfresh, handleUncaught } from './uncaught.js'
 
 const mainThread = present(parentPort ?? undefined, 'the port to the main thread')
 const data = workerData as { -readonly [K in keyof ThreadData]: ThreadData[K] }
@@ -35,7 +34,7 @@ const post = (message: ThreadMessage): void => mainThread.postMessage(message)
 expectStopCalls(stopChannel)
 expectTakenCalls(takenChannel)
 replaceConsole(post)
-const report = (text: string): void => post({ type: 'log', level: 'error', task: currentTask()?.key, text })
+const report = (text: string, task?: string): void => post({ type: 'log', level: 'error', task, text })
 handleUncaught(report)
 
 /**
@@ -55,6 +54,7 @@ const host: BatchHost = {
 
 export async function runInThread(batch: BatchRequest): Promise<BatchReply> {
   collectInThread()
+  beginAfresh()
   const reply = await runBatch(batch, host)
   if (batch.isLarge) collectLeftovers()
   // All outcomes are in the lane, and stay there, unless one has to go with the reply: then a later batch is the last.
