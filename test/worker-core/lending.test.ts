@@ -172,6 +172,22 @@ suite('a task that waits for others', () => {
     worker.expectSilence()
   })
 
+  test('leaves a batch in which others have time-outs, which count when they begin', () => {
+    const worker = new WorkerHarness()
+    worker.define(TIMED, 0, 0, false, 1_000)
+    worker.teach({ durationUs: 10 })
+    worker.teach({ durationUs: 10 }, TIMED)
+    worker.queue([task(0)])
+    worker.queue([task(1)], { template: TIMED })
+    worker.endTurn()
+    assert.deepEqual(worker.takeBatch().tasks, tasks(2))
+    worker.send({ type: 'task-lent', thread: 0, place: 0, ranMs: undefined, canTerminate: true })
+    assert.equal(worker.deadlineMs, worker.nowMs + 1_000)
+    worker.send({ type: 'batch-ended', thread: 0, firstUnstarted: 1 })
+    worker.endTurn()
+    assert.deepEqual(worker.takeBatch().tasks, [task(1)])
+  })
+
   test('has started, and is not had back', () => {
     const worker = alone()
     worker.tell({ type: 'recall', tasks: [task(0)] })

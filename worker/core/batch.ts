@@ -91,6 +91,12 @@ export function runningTask(batch: Batch): Task | undefined {
   return batch.tasks.find((task, place) => place < batch.end && isOpen(task.state))
 }
 
+/** The thread may just have begun another task of a batch in which some have time-outs. See time-outs.ts. */
+export function watchRun(batch: Batch, nowMs: number): void {
+  const timeoutMs = runningTask(batch)?.template.timeoutMs ?? 0
+  batch.lookAtMs = timeoutMs === 0 ? Infinity : nowMs + timeoutMs
+}
+
 /** The task at `place` if it is the thread's and has no outcome. */
 export function openTask(batch: Batch, place: number): Task | undefined {
   const task = place < batch.end ? batch.tasks[place] : undefined

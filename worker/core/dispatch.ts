@@ -1,7 +1,7 @@
 /** Who runs what: done once a turn, when all that happened in it is known. */
 import { ARRAY_CAPACITY, type TaskId } from '../../protocol/ids.js'
 import { depthOf } from '../../protocol/urgency.js'
-import { createBatch, hasTail, type Batch } from './batch.js'
+import { createBatch, hasTail, watchRun, type Batch } from './batch.js'
 import { BATCH_US, needBytesOf, shareOfBatchUs } from './estimates.js'
 import type { Source } from './fetch-plan.js'
 import type { WorkerInstruction } from './instructions.js'
@@ -10,7 +10,6 @@ import { hasMemoryFor, isPaused, MIN_GARBAGE_BYTES, runsNothing } from './memory
 import { fetchInputs, missingInputs } from './on-run-tasks.js'
 import { readyQueueOf, type WorkerState } from './state.js'
 import { moveTo, type Task } from './task.js'
-import { watchRun } from './time-outs.js'
 
 const NO_SOURCES: ReadonlyMap<TaskId, Source> = new Map()
 

@@ -7,7 +7,7 @@ import { entryOf, ownBytes } from '../../common/packed.js'
 import { outputOf, type Attempt, type TaskId } from '../../protocol/ids.js'
 import { STOP_GRACE_MS } from '../../protocol/limits.js'
 import type { Stopper } from '../../protocol/messages/common.js'
-import { leaveStops, openTask } from './batch.js'
+import { leaveStops, openTask, watchRun } from './batch.js'
 import { learn } from './estimates.js'
 import type { WorkerEvent } from './events.js'
 import type { WorkerInstruction } from './instructions.js'
@@ -63,6 +63,7 @@ export function onTaskLent(state: WorkerState, event: Event<'task-lent'>, out: W
   state.lent.set(labelOf(task.task, task.attempt), task as LentTask)
   if (stop !== undefined) ask(task as LentTask, stop.cause, out)
   state.report.noteAwaiting(task)
+  if (batch.isTimed) watchRun(batch, nowMs)
 }
 
 export function onLentAwaits(state: WorkerState, { task: id, attempt, isAwaiting, nowMs }: Event<'lent-awaits'>): void {

@@ -3,7 +3,7 @@ import { assert, present } from '../../common/assert.js'
 import { entryOf, ownBytes } from '../../common/packed.js'
 import { outputOf } from '../../protocol/ids.js'
 import type { Stopper } from '../../protocol/messages/common.js'
-import { isOpen, openTask, type Batch } from './batch.js'
+import { isOpen, openTask, watchRun, type Batch } from './batch.js'
 import { learn } from './estimates.js'
 import type { Outcomes, WorkerEvent } from './events.js'
 import type { WorkerInstruction } from './instructions.js'
@@ -11,7 +11,6 @@ import { holdValue, keepIfHeld } from './on-transfer.js'
 import { beginStopping, endStopping, hasTimedOut, noteClosed } from './stopping.js'
 import { freeSlot, type WorkerState } from './state.js'
 import { GONE, moveTo, READY, type Task } from './task.js'
-import { watchRun } from './time-outs.js'
 
 type Event<T extends WorkerEvent['type']> = Extract<WorkerEvent, { readonly type: T }>
 

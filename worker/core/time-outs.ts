@@ -3,17 +3,11 @@
  * time-out may have passed: then the shell looks how long the task has run, and one that has had its time is stopped.
  * Tasks without a time-out cost nothing.
  */
-import { runningTask, type Batch } from './batch.js'
+import { runningTask } from './batch.js'
 import type { WorkerEvent } from './events.js'
 import type { WorkerInstruction } from './instructions.js'
 import type { WorkerState } from './state.js'
 import { endLentInTime, endTaskInTime } from './stopping.js'
-
-/** The thread may just have begun another task of a batch in which some have time-outs. */
-export function watchRun(batch: Batch, nowMs: number): void {
-  const timeoutMs = runningTask(batch)?.template.timeoutMs ?? 0
-  batch.lookAtMs = timeoutMs === 0 ? Infinity : nowMs + timeoutMs
-}
 
 /** Asks after tasks that may have had their time. */
 export function lookAtRuns(state: WorkerState, nowMs: number, out: WorkerInstruction[]): void {
