@@ -15,7 +15,7 @@ import {
   type Views,
 } from './api.js'
 import { faultOfProfile, type Answer, type LookersQuestion } from './core/views/inquiry.js'
-import type { Metrics } from './metrics.js'
+import type { Metrics, MetricsSource } from './metrics.js'
 import { describeApi } from './openapi.js'
 import { profileOf } from './profile.js'
 import type { Sessions } from './sessions.js'
@@ -24,6 +24,7 @@ import { historyOf } from './task-history.js'
 export interface ApiOptions {
   readonly machine: Views
   readonly sessions: Pick<Sessions, 'nowMs' | 'operate' | 'askWorkers' | 'connections' | 'relayedBytes'>
+  readonly journal: MetricsSource['journal']
 }
 
 const UNKNOWN_CODES: Readonly<Record<Action['parameter'], ErrorCode>> = {
@@ -40,7 +41,8 @@ interface OfTask {
   readonly Params: { readonly key: string }
 }
 
-export function addApi(app: Fastify.FastifyInstance, { machine, sessions }: ApiOptions): void {
+export function addApi(app: Fastify.FastifyInstance, options: ApiOptions): void {
+  const { machine, sessions } = options
   for (const { path, read } of VIEWS) app.get(path, () => read(machine, sessions.nowMs))
 
   app.get<OfTask>(TASK_VIEW.path, ({ params: { key } }, reply) => {
@@ -101,7 +103,7 @@ export function addApi(app: Fastify.FastifyInstance, { machine, sessions }: ApiO
 
   let metrics: Metrics | undefined
   app.get(METRICS_PATH, async (_request, reply) => {
-    metrics ??= await loadMetrics({ machine, sessions })
+    metrics ??= await loadMetrics(options)
     return await reply.type(metrics.contentType).send(await metrics.text())
   })
 
@@ -117,11 +119,12 @@ function faultOfOrder(order: ProfileOrder): string | undefined {
 }
 
 /** Many a scheduler is never scraped. */
-async function loadMetrics({ machine, sessions }: ApiOptions): Promise<Metrics> {
+async function loadMetrics({ machine, sessions, journal }: ApiOptions): Promise<Metrics> {
   const { Metrics: Loaded } = await import('./metrics.js')
   return new Loaded({
     status: () => machine.statusOf(sessions.nowMs),
     overview: () => machine.overviewOf(sessions.nowMs),
+    journal,
     get connections() {
       return sessions.connections
     },

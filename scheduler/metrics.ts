@@ -6,6 +6,7 @@ import type * as PromClient from 'prom-client'
 import { requirePackage } from '../common/node/require-package.js'
 import type { ClusterOverview } from '../protocol/messages/api.js'
 import type { ClusterStatus } from '../protocol/messages/status.js'
+import type { JournalView } from '../protocol/messages/watch.js'
 import { MetricNames } from './metric-names.js'
 
 const { collectDefaultMetrics, Counter, Gauge, Registry } = requirePackage('prom-client') as typeof PromClient
@@ -19,6 +20,8 @@ export interface MetricsSource {
   /** Connections that are past their handshake. */
   readonly connections: number
   readonly relayedBytes: number
+  /** `undefined` when it keeps no state. */
+  journal(): JournalView | undefined
 }
 
 type Labels = Readonly<Record<string, string>>
@@ -38,6 +41,13 @@ interface Metric {
   readonly help: string
   readonly labels?: readonly string[]
   read(reading: Reading): readonly Sample[]
+}
+
+const byJournal = (figure: (journal: JournalView) => number): Metric['read'] => {
+  return ({ source }) => {
+    const journal = source.journal()
+    return journal === undefined ? [] : [[figure(journal)]]
+  }
 }
 
 const byWorker = (figure: (worker: ClusterStatus['workers'][number]) => number): Metric['read'] => {
@@ -151,9 +161,30 @@ const GAUGES: readonly Metric[] = [
     labels: WORKER,
     read: byWorker(({ silentForMs }) => silentForMs / 1_000),
   },
+  {
+    name: 'heddle_journal_bytes',
+    help: 'What the journal has on disk, if there is one.',
+    read: byJournal(({ sizeBytes }) => sizeBytes),
+  },
+  {
+    name: 'heddle_journal_unwritten_bytes',
+    help: 'What waits to be written to the journal for want of room on the disk.',
+    read: byJournal(({ unwrittenBytes }) => unwrittenBytes),
+  },
+  {
+    name: 'heddle_journal_sync_seconds',
+    help: 'How long the disk took the last time to keep what was written to the journal.',
+    read: byJournal(({ syncMs }) => syncMs / 1_000),
+  },
 ]
 
 const COUNTERS: readonly Metric[] = [
+  {
+    name: 'heddle_worker_received_bytes_total',
+    help: 'Values that the worker got from other workers and from clients.',
+    labels: WORKER,
+    read: byWorker(({ receivedBytes }) => receivedBytes),
+  },
   {
     name: 'heddle_tasks_submitted_total',
     help: 'Tasks that clients submitted.',
@@ -229,6 +260,8 @@ export class Metrics {
           metric,
           set: (samples: readonly Sample[]) => {
             gauge.reset()
+            // Without labels it would be 0, and not nothing.
+            if (samples.length === 0 && metric.labels === undefined) gauge.remove()
             for (const [value, labels = {}] of samples) gauge.set(labels, value)
           },
         }

@@ -13,7 +13,7 @@ const SPAN_MS = 1_000
 /** How often the loop is asked how late it is. */
 const RESOLUTION_MS = 10
 
-type Figures = Omit<SchedulerView, 'connections' | 'viewers'>
+type Figures = Omit<SchedulerView, 'connections' | 'viewers' | 'journal'>
 
 export class OwnHealth {
   readonly #delays: IntervalHistogram = monitorEventLoopDelay({ resolution: RESOLUTION_MS })

@@ -66,12 +66,13 @@ export interface PagesOptions {
   readonly access: Access
   readonly machine: Views
   readonly sessions: ApiOptions['sessions']
+  readonly journal: ApiOptions['journal']
   /** Told of each route, for a test. */
   readonly onRoute?: (route: { readonly method: string | string[]; readonly url: string }) => void
 }
 
 export async function createPages(options: PagesOptions): Promise<RequestListener> {
-  const { access, machine, sessions, onRoute } = options
+  const { access, machine, sessions, journal, onRoute } = options
   const [page, script, style, signIn] = await Promise.all([
     readFile(new URL('index.html', DASHBOARD), 'utf8'),
     readFile(new URL('status.js', DASHBOARD), 'utf8'),
@@ -119,7 +120,7 @@ export async function createPages(options: PagesOptions): Promise<RequestListene
   })
 
   app.get('/health', () => ({ status: 'ok' }))
-  addApi(app, { machine, sessions })
+  addApi(app, { machine, sessions, journal })
   app.get('/status.js', (_request, reply) => {
     reply.type('text/javascript').send(script)
   })

@@ -5,6 +5,7 @@ import { present } from '../common/assert.js'
 import { packageVersion } from '../common/node/package-version.js'
 import { HeddleError } from '../protocol/errors.js'
 import { ARRAY_LEASE, arrayId } from '../protocol/ids.js'
+import type { JournalView } from '../protocol/messages/watch.js'
 import { Access } from './access.js'
 import { createSchedulerMachine, type SchedulerMachine } from './core/machine.js'
 import { FrontDoor } from './front-door.js'
@@ -41,6 +42,7 @@ export async function startScheduler(given: SchedulerOptions): Promise<RunningSc
   const stream = new StatusStream({
     cluster: () => open().machine.watched(nowMs()),
     connections: () => open().sessions.connections,
+    journal: () => open().journal(),
     watch: (watcher) => open().sessions.watch(watcher),
     errors: () => open().machine.errorsOf(nowMs()),
     graph: () => open().machine.taskGraphOf(nowMs()),
@@ -55,7 +57,8 @@ export async function startScheduler(given: SchedulerOptions): Promise<RunningSc
     viewers: stream,
     loadPages: async (access) => {
       const { createPages } = await import('./pages.js')
-      return await createPages({ access, machine: open().machine, sessions: open().sessions })
+      const { machine, sessions, journal } = open()
+      return await createPages({ access, machine, sessions, journal })
     },
     onError: (error) => log.error({ err: error }, 'the HTTP server failed'),
   })
@@ -91,6 +94,7 @@ export async function startScheduler(given: SchedulerOptions): Promise<RunningSc
 interface Interior {
   readonly machine: SchedulerMachine
   readonly sessions: Sessions
+  readonly journal: () => JournalView | undefined
   close(): void
 }
 
@@ -99,7 +103,7 @@ function openInterior(options: ResolvedSchedulerOptions): Interior {
   if (stateDir === undefined) {
     const machine = createMachine()
     const sessions = new Sessions({ machine, log, onCrash, strictVersions })
-    return { machine, sessions, close: () => sessions.close() }
+    return { machine, sessions, journal: () => undefined, close: () => sessions.close() }
   }
   // Nobody is told of anything before the state was read, and there are connections.
   const state = new KeptState({
@@ -128,6 +132,7 @@ function openInterior(options: ResolvedSchedulerOptions): Interior {
   return {
     machine,
     sessions,
+    journal: () => state.journal,
     close: () => {
       sessions.close()
       state.close()

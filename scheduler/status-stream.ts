@@ -11,6 +11,7 @@ import {
   LOOKS,
   type ClusterView,
   type FromViewer,
+  type JournalView,
   type Look,
   type RunsView,
   type TaskGraph,
@@ -43,6 +44,7 @@ interface Viewer {
 export interface StatusStreamOptions {
   readonly cluster: () => ClusterView
   readonly connections: () => number
+  readonly journal: () => JournalView | undefined
   /** Has workers tell what is looked at of them, and nothing else any more. */
   readonly watch: (watcher: Watcher) => void
   readonly errors: () => ErrorList
@@ -149,11 +151,17 @@ export class StatusStream {
   }
 
   #look(): Watched {
-    const { cluster, connections, nowMs } = this.#options
+    const { cluster, connections, journal: journalOf, nowMs } = this.#options
+    const journal = journalOf()
     return {
       nowMs: Math.round(nowMs()),
       cluster: cluster(),
-      scheduler: { ...this.#health!.view, connections: connections(), viewers: this.#viewers.size },
+      scheduler: {
+        ...this.#health!.view,
+        connections: connections(),
+        viewers: this.#viewers.size,
+        ...(journal !== undefined && { journal }),
+      },
     }
   }
 

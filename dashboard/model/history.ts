@@ -9,6 +9,7 @@ export interface Sample {
   /** Runs that ended, by function. */
   readonly ended: ReadonlyMap<string, number>
   readonly cpuSeconds: ReadonlyMap<string, number>
+  readonly receivedBytes: ReadonlyMap<string, number>
 }
 
 export interface MemoryByKind {
@@ -46,6 +47,7 @@ export class History {
         Object.entries(cluster.functions).map(([name, { finished, failed }]) => [name, finished + failed]),
       ),
       cpuSeconds: new Map(workers.map(([name, { cpuSeconds }]) => [name, cpuSeconds])),
+      receivedBytes: new Map(workers.map(([name, { receivedBytes }]) => [name, receivedBytes])),
     }
     this.#samples = [...this.#samples.slice(-MAX_SAMPLES + 1), sample]
   }
@@ -58,6 +60,11 @@ export class History {
   /** How many cores the worker keeps busy. */
   coresOf(worker: string): number {
     return this.#change((sample) => sample.cpuSeconds.get(worker))
+  }
+
+  /** How many bytes of values the worker gets from others, a second. */
+  receivedOf(worker: string): number {
+    return this.#change((sample) => sample.receivedBytes.get(worker))
   }
 
   #change(figureOf: (sample: Sample) => number | undefined): number {

@@ -1,7 +1,7 @@
 /** The scheduler’s own process: is it the one that everybody waits for? */
 import type { JSX } from 'preact'
 import { formatBytes, formatDuration } from '../../common/units.js'
-import type { Watched } from '../../protocol/messages/watch.js'
+import type { JournalView, Watched } from '../../protocol/messages/watch.js'
 import { percent, whole } from '../model/words.js'
 import { Tiles } from '../parts/tiles.js'
 
@@ -37,6 +37,7 @@ export function Scheduler({ watched: { scheduler, cluster } }: { readonly watche
           ]}
         />
       </section>
+      {scheduler.journal !== undefined && <Journal journal={scheduler.journal} />}
       <section aria-labelledby="queues">
         <h2 id="queues">Queues and connections</h2>
         <Tiles
@@ -50,5 +51,27 @@ export function Scheduler({ watched: { scheduler, cluster } }: { readonly watche
         />
       </section>
     </>
+  )
+}
+
+/** What must outlive the process. */
+function Journal({ journal }: { readonly journal: JournalView }): JSX.Element {
+  const { sizeBytes, unwrittenBytes, syncMs } = journal
+  return (
+    <section aria-labelledby="journal">
+      <h2 id="journal">Journal</h2>
+      <Tiles
+        tiles={[
+          { name: 'On disk', figure: formatBytes(sizeBytes) },
+          {
+            name: 'Waits for room',
+            figure: formatBytes(unwrittenBytes),
+            detail: unwrittenBytes > 0 ? 'new work is not begun' : 'on the disk',
+            isBad: unwrittenBytes > 0,
+          },
+          { name: 'The disk took', figure: formatDuration(syncMs), detail: 'to keep it, the last time' },
+        ]}
+      />
+    </section>
   )
 }

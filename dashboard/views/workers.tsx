@@ -81,11 +81,28 @@ export function Workers({ watched: { cluster, nowMs } }: { readonly watched: Wat
             order: ({ worker }) => worker.spilledBytes,
             isFigure: true,
           },
+          {
+            title: 'Received',
+            cell: received,
+            order: ({ worker }) => worker.receivedBytes,
+            isFigure: true,
+          },
           { title: 'State', cell: stateOf, order: ({ worker }) => nowMs - worker.heardAtMs },
           ...(mayAct ? [{ title: 'What to do', cell: (row: Row) => <WorkerActions row={row} /> }] : []),
         ]}
       />
       {rows.length > 0 && <Legend parts={MEMORY_KINDS} />}
+    </>
+  )
+}
+
+/** Of values that others had, all together and now. */
+function received({ name, worker }: Row): JSX.Element {
+  const now = store.history.receivedOf(name)
+  return (
+    <>
+      {formatBytes(worker.receivedBytes)}
+      {now > 0 && <small>{formatBytes(now)}/s</small>}
     </>
   )
 }

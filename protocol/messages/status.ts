@@ -35,6 +35,8 @@ export const workerStatus = record({
   storedBytes: integer,
   /** Of the stored bytes, those that are on disk. */
   spilledBytes: integer,
+  /** What it got of values from other workers and from clients since it joined. */
+  receivedBytes: integer,
   /** What takes so much memory that the worker does one task at a time: `values`, `process`, or nothing. */
   pausedBy: oneOf('', 'values', 'process'),
   /** It can't spill values for want of room on disk. */

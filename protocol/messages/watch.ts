@@ -62,6 +62,17 @@ export type SchedulerView = {
   readonly garbageMs: number
   readonly connections: number
   readonly viewers: number
+  /** If it keeps its state. */
+  readonly journal?: JournalView
+}
+
+/** The file that the scheduler keeps in it what must outlive its process. */
+export type JournalView = {
+  readonly sizeBytes: number
+  /** What waits for want of room on the disk. */
+  readonly unwrittenBytes: number
+  /** How long the disk took the last time to keep what was written; 0 before the first. */
+  readonly syncMs: number
 }
 
 export type Watched = {

@@ -13,6 +13,7 @@ import { closeSync, fdatasync, fdatasyncSync, ftruncateSync, openSync, writeSync
 import { present } from '../../common/assert.js'
 import type { Log } from '../../common/node/log.js'
 import { JOURNAL_GROWTH, JOURNAL_RETRY_MS, JOURNAL_SYNC_MS, MIN_JOURNAL_BYTES } from '../../protocol/limits.js'
+import type { JournalView } from '../../protocol/messages/watch.js'
 import { FILE_HEADER, frameHeader } from './frame.js'
 import { readJournal } from './read-journal.js'
 import { StateDirectory } from './state-directory.js'
@@ -60,6 +61,8 @@ export class Journal {
   /** What the disk is being told about; a file that was replaced meanwhile is closed afterwards. */
   #syncingFd: number | undefined
   #isDirty = false
+  /** How long the last time took. */
+  #syncMs = 0
   #syncTimer: NodeJS.Timeout | undefined
   #retryTimer: NodeJS.Timeout | undefined
   /** Files that another one has replaced, which go when that one is on the disk. */
@@ -85,6 +88,11 @@ export class Journal {
   /** What waits for room on the disk. */
   get unwrittenBytes(): number {
     return this.#unwrittenBytes
+  }
+
+  /** For people who look. */
+  get view(): JournalView {
+    return { sizeBytes: this.#sizeBytes, unwrittenBytes: this.#unwrittenBytes, syncMs: this.#syncMs }
   }
 
   /** Has the file grown so much that a snapshot should take its place? */
@@ -267,7 +275,9 @@ export class Journal {
     const kept = this.#unsynced
     this.#syncingFd = fd
     this.#unsynced = []
+    const startedAtMs = performance.now()
     fdatasync(fd, (error) => {
+      this.#syncMs = Math.round((performance.now() - startedAtMs) * 10) / 10
       this.#syncingFd = undefined
       const wasReplaced = fd !== this.#fd
       if (wasReplaced || this.#isClosed) closeSync(fd)

@@ -5,6 +5,7 @@
 import type { Log } from '../../common/node/log.js'
 import { HeddleError } from '../../protocol/errors.js'
 import { arrayId } from '../../protocol/ids.js'
+import type { JournalView } from '../../protocol/messages/watch.js'
 import { list } from '../../protocol/schema.js'
 import { decodeList, encode } from '../../protocol/transport/codec.js'
 import { journalRecord, type JournalRecord } from '../core/durable/journal-record.js'
@@ -61,6 +62,10 @@ export class KeptState {
       { ms: Math.round(performance.now() - startedAtMs) },
       'the journal was replaced by what is left of it',
     )
+  }
+
+  get journal(): JournalView {
+    return this.#journal.view
   }
 
   close(): void {

@@ -30,6 +30,7 @@ const WORKER: WorkerStatus = {
   storedCount: 0,
   storedBytes: 0,
   spilledBytes: 0,
+  receivedBytes: 0,
   pausedBy: '',
   isDiskFull: false,
   isLeaving: false,

@@ -27,6 +27,7 @@ function workerOf(index: number): WorkerStatus {
     storedCount: 0,
     storedBytes: 0,
     spilledBytes: 0,
+    receivedBytes: 0,
     pausedBy: '',
     isDiskFull: false,
     isLeaving: false,

@@ -34,6 +34,7 @@ const WORKER: WorkerView = {
   storedCount: 0,
   storedBytes: 0,
   spilledBytes: 0,
+  receivedBytes: 0,
   pausedBy: '',
   isDiskFull: false,
   isLeaving: false,
@@ -174,11 +175,16 @@ test('the page remembers a sample a second, for ten minutes, and takes rates ove
   for (let atMs = 0; atMs < 700_000; atMs += 250) {
     const finished = atMs / 100
     const f: FunctionView = { tasks: NO_TASKS, finished, failed: 0, meanMs: 1, inputs: {} }
-    history.add(watched({ functions: { f }, workers: { a: { ...WORKER, cpuSeconds: atMs / 2_000 } } }).cluster, atMs)
+    history.add(
+      watched({ functions: { f }, workers: { a: { ...WORKER, cpuSeconds: atMs / 2_000, receivedBytes: atMs } } })
+        .cluster,
+      atMs,
+    )
   }
   assert.equal(history.samples.length, 600)
   assert.equal(history.rateOf('f'), 10)
   assert.equal(history.coresOf('a'), 0.5)
+  assert.equal(history.receivedOf('a'), 1_000)
   assert.equal(history.rateOf('nobody'), 0)
 })
 

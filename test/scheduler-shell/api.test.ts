@@ -70,6 +70,7 @@ test('every route is in the description, and the other way round', async () => {
     access: new Access({ token: undefined, port: 1, isEncrypted: false, hasCertificates: false }),
     machine,
     sessions,
+    journal: () => undefined,
     onRoute: ({ method, url }) => routes.push(...[method].flat().map((each) => `${each} ${url}`)),
   })
   const listed = ROUTES.map(({ method, url }) => `${method} ${url}`)
@@ -134,6 +135,7 @@ test('routes answer as described, before there is anything and while there is wo
   assert.equal(unknown.statusCode, 404)
   const failed = await taskOf('bad')
   assert.equal(failed.error?.worker, 'anna')
+  assert.equal(failed.failures, 1)
   assert.match(failed.error.text, /^RangeError: boom 7\n {4}at /)
   const waits = await taskOf('held')
   assert.match(waits.reason, /needs gpu=1, which none of 1 worker/)

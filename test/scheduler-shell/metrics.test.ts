@@ -7,11 +7,13 @@ import { NO_LOG } from '../../common/node/log.js'
 import { MAX_METRIC_FUNCTIONS } from '../../protocol/limits.js'
 import type { ClusterStatus } from '../../protocol/messages/status.js'
 import { MetricNames, OTHERS } from '../../scheduler/metric-names.js'
+import type { SchedulerOptions } from '../../scheduler/options.js'
 import { createRoleToken, newToken } from '../../scheduler/role-token.js'
 import { resolveWorkerOptions } from '../../worker/options.js'
 import { startWorker } from '../../worker/worker.js'
 import { readPage } from '../docs/markdown.js'
 import { eventually } from '../support/eventually.js'
+import { TemporaryFolder } from '../support/temporary-folder.js'
 import { ask } from './http-request.js'
 import { startTestScheduler } from './test-scheduler.js'
 
@@ -102,6 +104,20 @@ test('figures follow what the cluster does, and promtool has nothing to say abou
     }
   })
 })
+
+test('a scheduler that keeps its state tells how its journal is', async () => {
+  await using folder = await TemporaryFolder.create('heddle-metrics')
+  assert.doesNotMatch(await journalOf({}), /^heddle_journal/m)
+  const text = await journalOf({ stateDir: folder.path })
+  assert.ok(valueOf(text, 'heddle_journal_bytes') > 0)
+  assert.equal(valueOf(text, 'heddle_journal_unwritten_bytes'), 0)
+  assert.ok(valueOf(text, 'heddle_journal_sync_seconds') >= 0)
+})
+
+async function journalOf(options: Partial<SchedulerOptions>): Promise<string> {
+  await using scheduler = await startTestScheduler(options)
+  return await scrape(scheduler.port)
+}
 
 test('a viewer may scrape, and a worker may not', async () => {
   const token = newToken()

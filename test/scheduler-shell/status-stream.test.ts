@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import test, { type TestContext } from 'node:test'
 import { withChanges, type JsonObject } from '../../common/merge-patch.js'
 import { MAX_LINES_SHOWN, MAX_VIEWER_BYTES, VIEWER_SILENCE_MS } from '../../protocol/limits.js'
-import type { ClusterView, ToViewer, Watched } from '../../protocol/messages/watch.js'
+import type { ClusterView, JournalView, ToViewer, Watched } from '../../protocol/messages/watch.js'
 import { memoryPair } from '../../protocol/transport/memory.js'
 import type { Socket } from '../../protocol/transport/socket.js'
 import type { Watcher } from '../../scheduler/sessions.js'
@@ -16,7 +16,7 @@ const INTERVAL_MS = 250
 function start(context: TestContext) {
   context.mock.timers.enable({ apis: ['setInterval'] })
   const machine = createMachine()
-  const seen = { looks: 0, nowMs: 1_000, watcher: {} as Watcher }
+  const seen = { looks: 0, nowMs: 1_000, watcher: {} as Watcher, journal: undefined as JournalView | undefined }
   const cluster = (): ClusterView => {
     seen.looks++
     return { ...machine.watched(seen.nowMs), clients: seen.looks }
@@ -24,6 +24,7 @@ function start(context: TestContext) {
   const stream = new StatusStream({
     cluster,
     connections: () => 0,
+    journal: () => seen.journal,
     watch: (watcher) => void (seen.watcher = watcher),
     errors: () => machine.errorsOf(seen.nowMs),
     graph: () => machine.taskGraphOf(seen.nowMs),
@@ -62,6 +63,16 @@ function look(stream: StatusStream, mayAct = true) {
 async function delivered(): Promise<void> {
   for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve))
 }
+
+test('a page is told how the journal is, if there is one', async (context) => {
+  const { stream, seen, pass } = start(context)
+  const viewer = look(stream)
+  await delivered()
+  assert.equal(viewer.watched?.scheduler.journal, undefined)
+  seen.journal = { sizeBytes: 100, unwrittenBytes: 0, syncMs: 0.5 }
+  await pass()
+  assert.deepEqual(viewer.watched?.scheduler.journal, seen.journal)
+})
 
 test('a page gets the whole state at once, and then what changed of it, at a fixed rate', async (context) => {
   const { stream, pass } = start(context)

@@ -16,11 +16,12 @@ test('workers and functions are told by name, with what each worker runs and sin
   // Whatever it says later tells nothing of these.
   scheduler.nowMs = 6_500
   worker.finish([other!])
+  worker.send({ type: 'copies-held', tasks: [other!], sizes: [900] })
 
   const { workers, functions, moreFunctions } = watchedCluster(scheduler.state)
   assert.deepEqual(Object.keys(workers), ['alice'])
   assert.deepEqual(workers['alice']!.running, [{ key: 'mine', function: 'f', sinceMs: 3_800 }])
-  assert.equal(workers['alice']!.storedBytes, 7)
+  assert.deepEqual([workers['alice']!.storedBytes, workers['alice']!.receivedBytes], [7, 900])
   assert.equal(workers['alice']!.heardAtMs, 6_000, 'in steps, so that it is not news all the time')
   assert.deepEqual(Object.keys(functions), ['f', 'g'])
   assert.equal(functions['g']!.finished, 1)

@@ -87,8 +87,10 @@ export function onWorkerMessage(state: SchedulerState, worker: WorkerRecord, mes
       break
     case 'copies-held':
       for (let i = 0; i < message.tasks.length; i++) {
-        state.totals.movedBytes += message.sizes[i] ?? 0
-        addCopy(state, worker, message.tasks[i]!, message.sizes[i] ?? 0)
+        const sizeBytes = message.sizes[i] ?? 0
+        state.totals.movedBytes += sizeBytes
+        worker.receivedBytes += sizeBytes
+        addCopy(state, worker, message.tasks[i]!, sizeBytes)
       }
       // A worker that is back told of runs first, and of some as of runs that are of no account.
       worker.outbox.spare((id) => {

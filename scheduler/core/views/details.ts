@@ -8,7 +8,7 @@ import { readableText } from './error-groups.js'
 import { explain, findByKey } from './explain.js'
 import type { SchedulerState } from '../state.js'
 import { segmentOf } from '../tasks/task-array.js'
-import { keyOf, NO_INPUTS, startNumber, type Task } from '../tasks/task.js'
+import { keyOf, NO_INPUTS, startNumber, type Task, type TaskState } from '../tasks/task.js'
 
 /** `undefined` when there is no task of this key. */
 export function detailsOf(state: SchedulerState, key: string): TaskDetails | undefined {
@@ -35,7 +35,7 @@ export function detailsOf(state: SchedulerState, key: string): TaskDetails | und
     dependants:
       task === undefined ? [] : dependantsOf(task).map((each) => ({ key: keyOf(each), state: each.state.type })),
     attempt: task === undefined ? 0 : startNumber(task),
-    failures: task?.failures ?? 0,
+    failures: (task?.failures ?? 0) + (hasFailedItself(place.key, at) ? 1 : 0),
     workersLost: task?.deaths ?? 0,
     worker: at?.type === 'processing' ? at.worker.join.name : '',
     holders: at?.type === 'in-memory' ? at.holders.slice(0, MAX_EXPLAINED).map(({ join }) => join.name) : [],
@@ -48,6 +48,11 @@ export function detailsOf(state: SchedulerState, key: string): TaskDetails | und
     },
     error: at?.type === 'failed' ? errorOf(at.failure) : undefined,
   }
+}
+
+/** The last failure, after which it was not tried again, is not counted in the record. */
+function hasFailedItself(key: string, at: TaskState | undefined): boolean {
+  return at?.type === 'failed' && at.failure.code === '' && at.failure.culpritKey === key
 }
 
 function errorOf(failure: Parameters<typeof readableText>[0]): TaskDetails['error'] {

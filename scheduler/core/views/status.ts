@@ -55,6 +55,7 @@ export function statusOfWorker(worker: WorkerRecord, nowMs: number): WorkerStatu
     storedCount: pulse?.storedCount ?? 0,
     storedBytes: pulse?.storedBytes ?? 0,
     spilledBytes: pulse?.spilledBytes ?? 0,
+    receivedBytes: worker.receivedBytes,
     pausedBy: pulse?.pausedBy ?? '',
     isDiskFull: pulse?.isDiskFull ?? false,
     isLeaving: worker.isLeaving,

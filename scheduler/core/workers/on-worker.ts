@@ -82,6 +82,7 @@ export function onWorkerJoined(state: SchedulerState, id: WorkerId, join: Join):
     hasEvacuated: false,
     keeps: undefined,
     heardAtMs: state.nowMs,
+    receivedBytes: 0,
     pulseAtMs: state.nowMs,
     copies: noCopies(),
     scatters: new Set(),

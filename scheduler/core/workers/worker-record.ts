@@ -80,6 +80,8 @@ export interface WorkerRecord extends HeapItem {
   /** For the sake of this value it stays though it was to go: nobody is there to give it to. */
   keeps: Task | undefined
   heardAtMs: number
+  /** What it got of values from others: for people who look. */
+  receivedBytes: number
   readonly copies: WorkerCopies
   /** Values that clients are bringing to it, or have brought and are not done with. */
   readonly scatters: Set<Scatter>
