@@ -231,6 +231,11 @@ const COUNTERS: readonly Metric[] = [
     read: ({ status }) => [[status.totals.movedBytes]],
   },
   {
+    name: 'heddle_repairs_total',
+    help: 'Tasks and values of which scheduler and worker believed something else, which was put right: a bug of heddle.',
+    read: ({ status }) => [[status.totals.repaired]],
+  },
+  {
     name: 'heddle_relayed_bytes_total',
     help: 'What went through the scheduler between members that can’t reach each other.',
     read: ({ source }) => [[source.relayedBytes]],

@@ -48,6 +48,10 @@ export function problemsOf({ cluster, scheduler, nowMs }: Watched): readonly Pro
   if (cluster.tasks.delayed > 0) {
     warn(`${counted(cluster.tasks.delayed, 'task')} failed and will be tried again.`, '#/errors')
   }
+  if (cluster.totals.repaired > 0) {
+    const times = counted(cluster.totals.repaired, 'time')
+    warn(`Scheduler and workers disagreed ${times}, which was put right: please report it, with the logs.`, '#/logs')
+  }
   const strangers = some(({ packageVersion }) => packageVersion !== scheduler.packageVersion)
   if (strangers.length > 0) {
     warn(

@@ -86,6 +86,7 @@ export type BlockedStatus = Infer<typeof blockedStatus>
 /**
  * Since the scheduler started. `retried` are runs that failed and were followed by another try; they are not among `failed`.
  * `resultBytes` is what the results of finished runs have, all together; `movedBytes` what workers got of values from others.
+ * `repaired` are tasks and values of which scheduler and worker believed something else, which was put right.
  */
 export const totals = record({
   submitted: integer,
@@ -95,6 +96,7 @@ export const totals = record({
   cancelled: integer,
   resultBytes: integer,
   movedBytes: integer,
+  repaired: integer,
 })
 
 export const clusterStatus = record({

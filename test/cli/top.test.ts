@@ -55,7 +55,16 @@ function statusOf(workers: number, functions: number): ClusterStatus {
       meanMs: i,
     })),
     blocked: [],
-    totals: { submitted: 100, finished: 60, failed: 3, retried: 1, cancelled: 0, resultBytes: 0, movedBytes: 0 },
+    totals: {
+      submitted: 100,
+      finished: 60,
+      failed: 3,
+      retried: 1,
+      cancelled: 0,
+      resultBytes: 0,
+      movedBytes: 0,
+      repaired: 0,
+    },
     tasksPerSecond: 1234.4,
   }
 }

@@ -141,7 +141,16 @@ test('the status of a cluster is told in a few lines', () => {
     tasks: { ...none, processing: 2 },
     blocked: [{ needs: 'gpu=1', reason: 'needs gpu=1, which none of 0 workers has' }],
     functions: [{ name: 'double', tasks: { ...none, processing: 2 }, finished: 10, failed: 0, meanMs: 1.5 }],
-    totals: { submitted: 12, finished: 10, failed: 0, retried: 0, cancelled: 0, resultBytes: 0, movedBytes: 0 },
+    totals: {
+      submitted: 12,
+      finished: 10,
+      failed: 0,
+      retried: 0,
+      cancelled: 0,
+      resultBytes: 0,
+      movedBytes: 0,
+      repaired: 0,
+    },
     tasksPerSecond: 3.4,
   }
   assert.equal(

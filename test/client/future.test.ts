@@ -356,7 +356,16 @@ test('info and waitForWorkers ask the scheduler', async () => {
     tasks: { ...zero, processing: 2 },
     blocked: [],
     functions: [],
-    totals: { submitted: 2, finished: 0, failed: 0, retried: 0, cancelled: 0, resultBytes: 0, movedBytes: 0 },
+    totals: {
+      submitted: 2,
+      finished: 0,
+      failed: 0,
+      retried: 0,
+      cancelled: 0,
+      resultBytes: 0,
+      movedBytes: 0,
+      repaired: 0,
+    },
     tasksPerSecond: 0,
   }
   scheduler.send({ type: 'status', request: question!.request, status })

@@ -51,7 +51,16 @@ function watched(cluster: Partial<ClusterView>, scheduler: Partial<Watched['sche
     cluster: {
       clients: 1,
       tasks: NO_TASKS,
-      totals: { submitted: 0, finished: 0, failed: 0, retried: 0, cancelled: 0, resultBytes: 0, movedBytes: 0 },
+      totals: {
+        submitted: 0,
+        finished: 0,
+        failed: 0,
+        retried: 0,
+        cancelled: 0,
+        resultBytes: 0,
+        movedBytes: 0,
+        repaired: 0,
+      },
       tasksPerSecond: 0,
       workers: {},
       functions: {},
@@ -84,6 +93,8 @@ const textsOf = (state: Watched): string[] => problemsOf(state).map(({ text }) =
 test('nothing is wrong in a cluster that has nothing to do', () => {
   assert.deepEqual(problemsOf(watched({})), [])
   assert.deepEqual(problemsOf(watched({ workers: { a: WORKER } })), [])
+  const totals = { ...watched({}).cluster.totals, repaired: 2 }
+  assert.match(textsOf(watched({ totals })).join(), /^Scheduler and workers disagreed 2 times, which was put right/)
 })
 
 test('what is wrong is told in sentences, the worst first, and of many workers the first are named', () => {

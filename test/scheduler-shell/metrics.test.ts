@@ -154,7 +154,7 @@ function statusWith(
       meanMs: 1,
     })),
     blocked: [],
-    totals: { submitted: 0, finished, failed: 0, retried: 0, cancelled: 0, resultBytes: 0, movedBytes: 0 },
+    totals: { submitted: 0, finished, failed: 0, retried: 0, cancelled: 0, resultBytes: 0, movedBytes: 0, repaired: 0 },
     tasksPerSecond: 0,
   }
 }

@@ -57,6 +57,7 @@ test('totals count the tasks and not their outputs', () => {
     cancelled: 0,
     resultBytes: 6,
     movedBytes: 0,
+    repaired: 0,
   })
   const { finished, failed } = statusOf(scheduler.state).functions.find(({ name }) => name === 'split')!
   assert.deepEqual([finished, failed], [1, 2])

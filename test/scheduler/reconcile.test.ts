@@ -86,9 +86,39 @@ test('a value that nobody counts on is freed when nothing runs, and the others a
   tell(worker, [], tasks)
   assert.match(scheduler.takeOrder('tell-repaired').reason, /1 values there are of no use to anybody, and are freed$/)
   assert.deepEqual(worker.take('free-tasks').tasks, [tasks[0]])
+  assert.equal(scheduler.state.totals.repaired, 1)
+  scheduler.nowMs += RECONCILE_MS
+  for (let i = 0; i < 2; i++) worker.pulse({ storedCount: 2 })
+  tell(worker, [], tasks.slice(1))
   scheduler.nowMs += RECONCILE_MS
   for (let i = 0; i < 3; i++) worker.pulse({ storedCount: 2 })
-  assert.ok(!worker.unread.includes('ask-view'))
+  assert.ok(!worker.unread.includes('ask-view'), 'they are right, and none was freed since')
+})
+
+test('values of which as many are left as before are looked at again once some should be gone', () => {
+  const { scheduler, client, worker, tasks } = started()
+  worker.finish(tasks, { sizeBytes: 1_000_000 })
+  for (let i = 0; i < 2; i++) worker.pulse({ storedCount: 3 })
+  tell(worker, [], tasks)
+  client.release(...tasks)
+  worker.take('free-tasks') // And it never comes there.
+  scheduler.nowMs += RECONCILE_MS
+  for (let round = 0; round < 2; round++) {
+    worker.pulse({ storedCount: 3 })
+    tell(worker, [], tasks)
+  }
+  assert.deepEqual(new Set(worker.take('free-tasks').tasks), new Set(tasks))
+})
+
+test('a worker that leaves is asked too, or it would never be done', () => {
+  const { scheduler, client, worker, tasks } = started()
+  client.want(...tasks)
+  const other = scheduler.worker({ threads: 4 })
+  worker.send({ type: 'leaving' })
+  worker.pulse()
+  worker.pulse()
+  tell(worker, [])
+  assert.deepEqual(other.takeTasks(), tasks)
 })
 
 test('a view that nobody asked for changes nothing', () => {

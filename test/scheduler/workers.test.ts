@@ -135,7 +135,7 @@ test('the status counts each task once and names workers and functions', () => {
     released: 0,
     delayed: 0,
   })
-  const none = { failed: 0, retried: 0, cancelled: 0, movedBytes: 0 }
+  const none = { failed: 0, retried: 0, cancelled: 0, movedBytes: 0, repaired: 0 }
   assert.deepEqual(status.totals, { ...none, submitted: 5, finished: 1, resultBytes: 2 })
   assert.deepEqual(
     status.functions.map(({ name, meanMs }) => [name, meanMs]),

@@ -14,6 +14,8 @@ export interface LinkOptions<M> {
   readonly deliver: (messages: readonly M[]) => void
   /** A bug on purpose: frames do not keep their order. */
   readonly overtakes: boolean
+  /** Another: this message never arrives. */
+  readonly isLost?: ((message: M) => boolean) | undefined
 }
 
 export class Link<M> {
@@ -23,13 +25,15 @@ export class Link<M> {
   readonly #frame: Field<readonly M[]>
   readonly #deliver: (messages: readonly M[]) => void
   readonly #overtakes: boolean
+  readonly #isLost: ((message: M) => boolean) | undefined
   readonly #latencyMs: number
   readonly #jitterMs: number
   #queued: M[] = []
   #lastArrivalMs = 0
   #isCut = false
 
-  constructor({ agenda, rng, field, deliver, overtakes }: LinkOptions<M>) {
+  constructor({ agenda, rng, field, deliver, overtakes, isLost }: LinkOptions<M>) {
+    this.#isLost = isLost
     this.#overtakes = overtakes
     this.#agenda = agenda
     this.#rng = rng
@@ -41,7 +45,7 @@ export class Link<M> {
   }
 
   send(message: M): void {
-    if (!this.#isCut) this.#queued.push(message)
+    if (!this.#isCut && this.#isLost?.(message) !== true) this.#queued.push(message)
   }
 
   /** The turn ends: what was sent in it leaves. */

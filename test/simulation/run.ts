@@ -1,6 +1,6 @@
 /**
  * Runs simulations from the command line, and prints the seeds of those that fail:
- * `node dist/test/simulation/run.js [--seeds 1000] [--first 1] [--seed N] [--faults] [--crashes] [--trace]`.
+ * `node dist/test/simulation/run.js [--seeds 1000] [--first 1] [--seed N] [--faults] [--crashes] [--lossy] [--trace]`.
  * `--trace` prints what each core is told (<) and asks for (>), line by line.
  */
 import { parseArgs } from 'node:util'
@@ -14,12 +14,13 @@ const { values } = parseArgs({
     seed: { type: 'string' },
     faults: { type: 'boolean', default: false },
     crashes: { type: 'boolean', default: false },
+    lossy: { type: 'boolean', default: false },
     trace: { type: 'boolean', default: false },
   },
 })
 const { faults, crashes } = values
 const trace = values.trace ? (line: string): void => console.log(line) : undefined
-const flags = `${faults ? ' --faults' : ''}${crashes ? ' --crashes' : ''}`
+const flags = `${faults ? ' --faults' : ''}${crashes ? ' --crashes' : ''}${values.lossy ? ' --lossy' : ''}`
 const first = Number(values.seed ?? values.first)
 const count = values.seed === undefined ? Number(values.seeds) : 1
 
@@ -30,7 +31,13 @@ let steps = 0
 let virtualMs = 0
 for (let seed = first; seed < first + count; seed++) {
   try {
-    const report = simulate({ seed, faults, crashes, ...(trace && { trace }) })
+    const report = simulate({
+      seed,
+      faults,
+      crashes,
+      ...(values.lossy && { bug: 'loses-messages' }),
+      ...(trace && { trace }),
+    })
     steps += report.steps
     virtualMs += report.virtualMs
     addCounts(total, report.counts)

@@ -261,14 +261,14 @@ export class SimulatedReader {
   #onFailed(task: TaskId, { code, reason }: Failed): void {
     const stream = this.#streams.get(task)
     if (stream === undefined || stream.isOver) return
-    const { hasDeaths, counts } = this.#world
+    const { hasDeaths, isLossy, counts } = this.#world
     this.#end(stream)
     counts.brokenStreams++
     if (code === 'ERR_HEDDLE_TASK_CANCELLED') assert(counts.restarts > 0, `stream ${task} was cancelled: ${reason}`)
     else {
       assert.equal(code, 'ERR_HEDDLE_WORKER_LOST', `stream ${task} failed: ${reason}`)
       // A task that ends the thread that it shares takes those along that take none.
-      assert(hasDeaths || counts.exits > 0, `stream ${task} broke off: ${reason}`)
+      assert(hasDeaths || isLossy || counts.exits > 0, `stream ${task} broke off: ${reason}`)
     }
   }
 }

@@ -59,6 +59,14 @@ const CONFIG = {
 /** The disk has by then what was written; and frames that were under way have arrived or never do. */
 const FORGETFUL_MS = 3 * JOURNAL_SYNC_MS
 
+interface Typed {
+  readonly type: string
+}
+
+/** What may get lost on purpose, and how often. */
+const LOST: ReadonlySet<string> = new Set(['run-tasks', 'free-tasks', 'tasks-finished', 'task-failed', 'task-exited'])
+const LOSS = 0.02
+
 /** What a client or a worker sees of its connection. */
 export interface Connection<Outgoing> {
   send(message: Outgoing): void
@@ -149,6 +157,10 @@ export class SimulatedScheduler {
 
   get state(): SchedulerState {
     return this.#state
+  }
+
+  get #isLossy(): boolean {
+    return this.#options.bug === 'loses-messages'
   }
 
   get isKeptByDisk(): boolean {
@@ -366,7 +378,7 @@ export class SimulatedScheduler {
     return { send: () => undefined, flush: () => undefined, cut: () => undefined }
   }
 
-  #connect<Down, Up, Id>({
+  #connect<Down extends Typed, Up extends Typed, Id>({
     downField,
     upField,
     peer,
@@ -378,12 +390,15 @@ export class SimulatedScheduler {
     const agenda = this.#agenda
     const rng = this.#rng.fork()
     const overtakes = this.#options.bug === 'overtakes'
+    const mayLose = this.#isLossy && (sessions as unknown) === this.#workers
+    const isLost = ({ type }: Typed): boolean => mayLose && LOST.has(type) && this.#options.crashRng.chance(LOSS)
     const down = new Link<Down>({
       agenda,
       rng,
       field: downField,
       deliver: (messages) => peer.receive(messages),
       overtakes,
+      isLost,
     })
     const up = new Link<Up>({
       agenda,
@@ -391,6 +406,7 @@ export class SimulatedScheduler {
       field: upField,
       deliver: (messages) => messages.forEach(receive),
       overtakes,
+      isLost,
     })
     const cut = (reason: 'closed' | 'broken' = 'closed'): void => {
       if (sessions.get(id) !== session) return
@@ -431,7 +447,8 @@ export class SimulatedScheduler {
       case 'tell-blocked':
         break
       case 'tell-repaired':
-        assert.fail(`scheduler and worker disagreed: ${instruction.reason}`)
+        assert(this.#isLossy, `scheduler and worker disagreed: ${instruction.reason}`)
+        this.#options.counts.repaired++
         break
       case 'answer-operator':
         assert(this.#operations.delete(instruction.request), 'an operator is answered once')
@@ -453,7 +470,13 @@ export class SimulatedScheduler {
 
   /** Does anything wait for a worker's next sign of life? */
   get awaitsPulses(): boolean {
-    return [...this.state.workers.values()].some(({ copies }) => copies.resting.size > 0)
+    return [...this.state.workers.values()].some(({ copies, processing, review }) => {
+      if (copies.resting.size > 0) return true
+      const { quietCount, rightCount, asked } = review
+      return (
+        this.#isLossy && (processing.size > 0 || asked !== undefined || (quietCount > 0 && quietCount !== rightCount))
+      )
+    })
   }
 
   /**

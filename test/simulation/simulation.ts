@@ -5,7 +5,7 @@
  */
 import assert from 'node:assert/strict'
 import { Rng } from '../../common/rng.js'
-import { MAX_PAUSE_MS } from '../../protocol/limits.js'
+import { HEARTBEAT_INTERVAL_MS, MAX_PAUSE_MS } from '../../protocol/limits.js'
 import { Agenda } from './agenda.js'
 import type { Trace } from './loop.js'
 import { OPERATIONS, PACES, type Operation } from './expression.js'
@@ -29,9 +29,9 @@ export interface SimulationOptions {
 
 /**
  * What a shell could do wrong: clients hear that something is kept before it is; whoever reads a journal leaves out its last
- * frame; frames of a connection overtake each other.
+ * frame; frames of a connection overtake each other; what is said to workers or by them is lost now and then.
  */
-export type Bug = 'tells-before-it-keeps' | 'leaves-out-the-last-frame' | 'overtakes'
+export type Bug = 'tells-before-it-keeps' | 'leaves-out-the-last-frame' | 'overtakes' | 'loses-messages'
 
 export interface SimulationReport {
   readonly counts: Counts
@@ -46,17 +46,21 @@ const PAUSE_SEEDS = 2 ** 25
 /** More than any simulation needs that comes to an end. */
 const MAX_STEPS = 2_000_000
 const MAX_PULSES = 200
+/** What is lost again and again takes longer. */
+const MAX_LOSSY_PULSES = 1_000
 /** After so many no process is found full any more: workers that start anew for ever would lose all that is made. */
 const ROUGH_PULSES = 20
 
 /** Runs one simulation. @throws When a promise of the cluster is broken. */
 export function simulate({ seed, faults, crashes = false, bug, trace }: SimulationOptions): SimulationReport {
   const rng = new Rng(seed)
+  const isLossy = bug === 'loses-messages'
   const separationRng = new Rng(seed + SEPARATION_SEEDS)
   const pauseRng = new Rng(seed + PAUSE_SEEDS)
   const memoryRng = new Rng(seed + 1_000_000_007)
   const needsRng = new Rng(seed + 2_000_000_011)
-  const needing = needsRng.pick([0, 0.3, 1])!
+  // Word that a task which was let go of has ended is not asked for again: what it takes is not simulated with losses.
+  const needing = isLossy ? 0 : needsRng.pick([0, 0.3, 1])!
   const nestingRng = new Rng(seed + 4_000_000_007)
   const cancelRng = new Rng(seed + 3_000_000_019)
   const futureRng = new Rng(seed + 4_000_000_007)
@@ -92,6 +96,7 @@ export function simulate({ seed, faults, crashes = false, bug, trace }: Simulati
     traceOf,
     crashRng,
     hasCrashes: crashes,
+    isLossy,
     fetchFailure: faults ? rng.pick([0, 0.02, 0.1])! : 0,
     separation: separationRng.pick([0, 0, 0.2, 1])!,
     separationRng,
@@ -120,7 +125,7 @@ export function simulate({ seed, faults, crashes = false, bug, trace }: Simulati
     streamRng,
     published: new Map(),
     // What is retried may have ended after it was given up, and so may its inputs.
-    finishedOnce: faults || crashes || restarting > 0 || retrying + operating > 0 ? undefined : new Set(),
+    finishedOnce: faults || crashes || isLossy || restarting > 0 || retrying + operating > 0 ? undefined : new Set(),
     letGo: new Set(),
     leftBehind: new Set(),
     memoryRng,
@@ -129,7 +134,8 @@ export function simulate({ seed, faults, crashes = false, bug, trace }: Simulati
     pauseRng,
     maxPauseMs: faults ? pauseRng.pick([MAX_PAUSE_MS, MAX_PAUSE_MS, 500])! : MAX_PAUSE_MS,
     spillFailure: faults ? memoryRng.pick([0, 0.05, 0.3])! : 0,
-    nesting: nestingRng.pick([0, 0, 0.3, 1])!,
+    // A child whose message was lost is not simulated: its parent would wait for it all the same.
+    nesting: isLossy ? 0 : nestingRng.pick([0, 0, 0.3, 1])!,
     nestingRng,
     needsRng,
     needing,
@@ -208,10 +214,15 @@ function settle(world: World): void {
   agenda.runToEnd(MAX_STEPS)
   scheduler.checkSuccessor(world)
   const areAwaited = (): boolean => scheduler.awaitsPulses || [...workers.values()].some((worker) => worker.awaitsPulse)
-  for (let rounds = 0; areAwaited(); rounds++) {
-    assert.ok(rounds < MAX_PULSES, 'signs of life are awaited for ever')
+  // What was lost is seen to have been by what two of them say in turn.
+  const least = world.isLossy ? 3 : 0
+  for (let rounds = 0; rounds < least || areAwaited(); rounds++) {
+    assert.ok(rounds < (world.isLossy ? MAX_LOSSY_PULSES : MAX_PULSES), 'signs of life are awaited for ever')
     world.hasMemory = rounds >= ROUGH_PULSES
-    for (const worker of workers.values()) worker.pulse()
+    for (const worker of workers.values()) {
+      if (world.isLossy) agenda.in(HEARTBEAT_INTERVAL_MS, () => worker.pulse())
+      else worker.pulse()
+    }
     agenda.runToEnd(MAX_STEPS)
   }
 }

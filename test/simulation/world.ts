@@ -79,6 +79,8 @@ export interface World {
   readonly crashRng: Rng
   /** Does either happen? Then something may be said twice, and what was under way be asked again. */
   readonly hasCrashes: boolean
+  /** Are messages between scheduler and workers lost? */
+  readonly isLossy: boolean
   /** For memory and disks: their troubles leave the other parts' random numbers as they are. */
   readonly memoryRng: Rng
   /** Memory and disk of a worker, counted in large values. */
@@ -194,6 +196,8 @@ export interface Counts {
   reports: number
   workersLost: number
   lostTasks: number
+  /** Tasks and values of which scheduler and worker believed something else. */
+  repaired: number
   /** Deaths of the scheduler, connections that clients lost, and those that they came back on. */
   crashes: number
   cuts: number
@@ -257,6 +261,7 @@ export function noCounts(): Counts {
     reports: 0,
     workersLost: 0,
     lostTasks: 0,
+    repaired: 0,
     crashes: 0,
     cuts: 0,
     resumed: 0,

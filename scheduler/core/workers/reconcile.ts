@@ -22,7 +22,7 @@ export interface Review {
   oldestAttempt: number
   /** How many values lay there at the latest heartbeat, when nothing ran; else -1. */
   quietCount: number
-  /** So many are as they should be, as long as nothing runs; -1 when that is not known. */
+  /** So many are as they should be, as long as nothing runs and none is freed; -1 when that is not known. */
   rightCount: number
   /** While it is asked: the tasks that it had then. */
   asked: ReadonlyMap<Task, Attempt> | undefined
@@ -49,7 +49,7 @@ export function review(state: SchedulerState, worker: WorkerRecord, pulse: Pulse
   seen.oldestAttempt = oldest?.attempt ?? 0
   seen.quietCount = quietCount
   if (!isStuck && !isUnknown) return
-  if (seen.asked !== undefined || state.nowMs < seen.nextMs || worker.isLeaving || !worker.isAttached) return
+  if (seen.asked !== undefined || state.nowMs < seen.nextMs || !worker.isAttached) return
   seen.asked = new Map(Array.from(processing, (task) => [task, task.attempt]))
   workerOutboxOf(state, worker).add({ type: 'ask-view' })
 }
@@ -76,7 +76,9 @@ export function onView(state: SchedulerState, worker: WorkerRecord, { tasks, att
   seen.suspects = new Set(uncounted.filter((id) => !seen.suspects.has(id)))
   if (seen.suspects.size > 0) seen.nextMs = state.nowMs
   else seen.rightCount = values.length - useless.length
-  if (lost + useless.length > 0) tellRepaired(state, worker, lost, useless.length)
+  const repaired = lost + useless.length
+  state.totals.repaired += repaired
+  if (repaired > 0) tellRepaired(state, worker, lost, useless.length)
 }
 
 /** Nobody counts on these values of the worker, and none of them is being brought there, or copied. */

@@ -15,6 +15,7 @@ const ENOUGH_IDS = 8_192
 
 export class WorkerOutbox {
   #free: TaskId[] = []
+  #hasFreed = false
   #tasks: Task[] = []
   #recalled: TaskId[] = []
   #forgotten: number[] = []
@@ -22,6 +23,7 @@ export class WorkerOutbox {
 
   addFree(id: TaskId): void {
     this.#free.push(id)
+    this.#hasFreed = true
     if (this.#free.length >= ENOUGH_IDS) this.#closeFree()
   }
 
@@ -50,6 +52,9 @@ export class WorkerOutbox {
 
   take(state: SchedulerState, worker: WorkerRecord): SchedulerToWorker[] {
     if (this.#free.length > 0) this.#closeFree()
+    // What was right there has changed: whether it heard of that is to be seen.
+    if (this.#hasFreed) worker.review.rightCount = -1
+    this.#hasFreed = false
     const messages = this.#others
     this.#others = []
     if (this.#forgotten.length > 0) messages.push({ type: 'forget-templates', templates: this.#forgotten })
