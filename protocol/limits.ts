@@ -15,6 +15,8 @@ export const MAX_MESSAGE_BYTES = 2048 * MIB
 export const MAX_IN_FLIGHT_BYTES = 2 * MIB
 /** What may wait on one connection: past this the peer does not read, and is cut off. */
 export const MAX_QUEUED_BYTES = 4096 * MIB
+/** What may wait for one client at the scheduler, which has many: values of more than a few KiB it fetches from workers. */
+export const MAX_CLIENT_QUEUED_BYTES = 1024 * MIB
 /** What an unauthenticated or unregistered peer may send in one frame. */
 export const MAX_HELLO_BYTES = 16 * KIB
 /** Results up to this size ride along with the message that says they are done. */
@@ -202,6 +204,7 @@ assert(
 )
 assert(MAX_PUT_BYTES < MAX_QUEUED_BYTES, 'values that are brought to a worker must not overrun their connection')
 assert(MAX_MESSAGE_BYTES < MAX_QUEUED_BYTES, 'one value must not overrun its connection')
+assert(MAX_INLINE_CACHE_BYTES < MAX_CLIENT_QUEUED_BYTES, 'a client may ask for all cached results at once')
 assert(HOLDER_DIAL_TIMEOUT_MS < HANDSHAKE_TIMEOUT_MS, 'a relay is tried before a task is given back')
 assert(MAX_INLINE_RESULT_BYTES < CHUNK_BYTES, 'an inline result must not need chunks of its own')
 assert(MAX_GIVEN_VALUE_BYTES <= MAX_INLINE_RESULT_BYTES, 'the scheduler has only inline results to give')

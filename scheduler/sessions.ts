@@ -7,7 +7,13 @@ import { EventLoop } from '../common/node/event-loop.js'
 import type { Log } from '../common/node/log.js'
 import { AuthenticationError, HeddleError, ProtocolError, VersionMismatchError } from '../protocol/errors.js'
 import { clientId, workerId, type ClientId, type WorkerId } from '../protocol/ids.js'
-import { CLIENT_SILENCE_MS, HANDSHAKE_TIMEOUT_MS, MAX_CONNECTIONS, MAX_LOOKERS_QUESTIONS } from '../protocol/limits.js'
+import {
+  CLIENT_SILENCE_MS,
+  HANDSHAKE_TIMEOUT_MS,
+  MAX_CLIENT_QUEUED_BYTES,
+  MAX_CONNECTIONS,
+  MAX_LOOKERS_QUESTIONS,
+} from '../protocol/limits.js'
 import { clientToScheduler, schedulerToClient } from '../protocol/messages/client.js'
 import type { ClientToScheduler, SchedulerToClient } from '../protocol/messages/client.js'
 import type { Hello, Role } from '../protocol/messages/handshake.js'
@@ -54,6 +60,8 @@ export interface SessionsOptions {
   readonly onCrash: (error: unknown) => void
   /** More connections than this are refused. */
   readonly maxConnections?: number
+  /** A client for which more waits than this is cut off. */
+  readonly maxClientQueuedBytes?: number
   /** Clients and workers that run another major version of Node are refused. */
   readonly strictVersions?: boolean | undefined
 }
@@ -62,6 +70,7 @@ export class Sessions {
   readonly #log: Log
   readonly #machine: SchedulerMachine
   readonly #maxConnections: number
+  readonly #maxClientQueuedBytes: number
   readonly #strictVersions: boolean
   readonly #loop: EventLoop<SchedulerEvent, SchedulerInstruction>
   readonly #clients = new Map<ClientId, Connection<SchedulerToClient>>()
@@ -90,6 +99,7 @@ export class Sessions {
     this.#lastClient = lastMember
     this.#lastWorker = lastMember
     this.#maxConnections = maxConnections
+    this.#maxClientQueuedBytes = options.maxClientQueuedBytes ?? MAX_CLIENT_QUEUED_BYTES
     this.#loop = new EventLoop({
       machine,
       perform: (instruction) => this.#perform(instruction),
@@ -227,7 +237,13 @@ export class Sessions {
         },
       }
     }
-    return { incoming: clientToScheduler, outgoing: schedulerToClient, maxSilenceMs: CLIENT_SILENCE_MS, handlers }
+    return {
+      incoming: clientToScheduler,
+      outgoing: schedulerToClient,
+      maxSilenceMs: CLIENT_SILENCE_MS,
+      maxQueuedBytes: this.#maxClientQueuedBytes,
+      handlers,
+    }
   }
 
   /** Somebody who only looks: is told what there is, and is no client of the cluster. */
@@ -243,7 +259,8 @@ export class Sessions {
         onClose: () => this.#open.delete(connection),
       }
     }
-    return { incoming: clientToScheduler, outgoing: schedulerToClient, handlers }
+    const maxQueuedBytes = this.#maxClientQueuedBytes
+    return { incoming: clientToScheduler, outgoing: schedulerToClient, maxQueuedBytes, handlers }
   }
 
   /**

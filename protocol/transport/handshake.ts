@@ -154,6 +154,7 @@ export function answer(options: AnswerOptions): void {
         incoming: contract.incoming,
         outgoing: contract.outgoing,
         maxSilenceMs: contract.maxSilenceMs,
+        maxQueuedBytes: contract.maxQueuedBytes,
         handlers: (connection) => contract.handlers(connection),
       })
     },

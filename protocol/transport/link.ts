@@ -27,6 +27,8 @@ export interface LinkContract<Incoming, Outgoing> {
   readonly outgoing: Field<Outgoing>
   /** How long the peer may be silent before it is given up. Default: `HEARTBEAT_TIMEOUT_MS`. */
   readonly maxSilenceMs?: number | undefined
+  /** How much may wait for the peer before it is cut off. Default: `MAX_QUEUED_BYTES`. */
+  readonly maxQueuedBytes?: number | undefined
   /** Called once, before anything arrives, with the connection that the handlers may answer on. */
   handlers(connection: Connection<Outgoing>): Handlers<Incoming>
 }
@@ -37,7 +39,6 @@ export interface LinkOptions<Incoming, Outgoing> extends LinkContract<Incoming, 
   /** Replaces the socket's name of the peer, once the peer said who it is. */
   readonly peer?: string
   readonly timers?: Timers
-  readonly maxQueuedBytes?: number
   readonly maxMessageBytes?: number
 }
 

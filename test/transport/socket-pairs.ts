@@ -17,6 +17,8 @@ export interface SocketPair extends AsyncDisposable {
   readonly right: Socket
   /** From now on nothing crosses, and no end is told. */
   cut(): void
+  /** From now on the right end reads nothing, and what it says still arrives. Of a WebSocket only. */
+  deafen?(): void
 }
 
 export const SOCKET_KINDS: readonly { readonly name: string; readonly open: () => Promise<SocketPair> }[] = [
@@ -37,7 +39,7 @@ function openMemoryPair(): Promise<SocketPair> {
 }
 
 /** The right end is the one that dials. Between the two stands a relay, whose cable can be cut. */
-async function openWebSocketPair(isBulk: boolean): Promise<SocketPair> {
+export async function openWebSocketPair(isBulk: boolean): Promise<SocketPair> {
   const http = createHttpServer()
   const accepted = new Promise<Socket>((resolve) => {
     const upgrades = upgradeServer()
@@ -55,7 +57,7 @@ async function openWebSocketPair(isBulk: boolean): Promise<SocketPair> {
     relay.destroy()
     await Promise.all([closeServer(http), closeServer(relay.server)])
   }
-  return { left, right, cut: () => relay.cut(), [Symbol.asyncDispose]: dispose }
+  return { left, right, cut: () => relay.cut(), deafen: () => relay.deafen(), [Symbol.asyncDispose]: dispose }
 }
 
 /** Passes bytes on between whoever connects and a port, until it is cut. */
@@ -63,6 +65,7 @@ class Relay {
   readonly server = createTcpServer((incoming) => this.#join(incoming))
   readonly #port: number
   readonly #tcpSockets: TcpSocket[] = []
+  readonly #outgoing: TcpSocket[] = []
   #isCut = false
 
   constructor(port: number) {
@@ -74,6 +77,11 @@ class Relay {
     for (const tcpSocket of this.#tcpSockets) tcpSocket.unpipe().pause()
   }
 
+  /** Nothing more goes to whoever connected. */
+  deafen(): void {
+    for (const outgoing of this.#outgoing) outgoing.unpipe().pause()
+  }
+
   destroy(): void {
     for (const tcpSocket of this.#tcpSockets) tcpSocket.destroy()
   }
@@ -81,6 +89,7 @@ class Relay {
   #join(incoming: TcpSocket): void {
     incoming.setNoDelay(true)
     const outgoing = connect({ port: this.#port, host: '127.0.0.1', noDelay: true })
+    this.#outgoing.push(outgoing)
     this.#forward(incoming, outgoing)
     this.#forward(outgoing, incoming)
   }
