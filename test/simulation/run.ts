@@ -1,6 +1,7 @@
 /**
  * Runs simulations from the command line, and prints the seeds of those that fail:
- * `node dist/test/simulation/run.js [--seeds 1000] [--first 1] [--seed N] [--faults] [--crashes] [--lossy] [--trace]`.
+ * `node dist/test/simulation/run.js [--seeds 1000] [--first 1] [--seed N] [--faults] [--crashes] [--lossy] [--full]
+ * [--trace]`. `--full` makes those large too that are small, as most are, and all of seeds.json are run with it.
  * `--trace` prints what each core is told (<) and asks for (>), line by line.
  */
 import { parseArgs } from 'node:util'
@@ -15,12 +16,15 @@ const { values } = parseArgs({
     faults: { type: 'boolean', default: false },
     crashes: { type: 'boolean', default: false },
     lossy: { type: 'boolean', default: false },
+    full: { type: 'boolean', default: false },
     trace: { type: 'boolean', default: false },
   },
 })
-const { faults, crashes } = values
+const { faults, crashes, full } = values
 const trace = values.trace ? (line: string): void => console.log(line) : undefined
-const flags = `${faults ? ' --faults' : ''}${crashes ? ' --crashes' : ''}${values.lossy ? ' --lossy' : ''}`
+const flags = ['faults', 'crashes', 'lossy', 'full']
+  .map((name) => (Reflect.get(values, name) === true ? ` --${name}` : ''))
+  .join('')
 const first = Number(values.seed ?? values.first)
 const count = values.seed === undefined ? Number(values.seeds) : 1
 
@@ -36,6 +40,7 @@ for (let seed = first; seed < first + count; seed++) {
       faults,
       crashes,
       ...(values.lossy && { bug: 'loses-messages' }),
+      ...(full && { isFull: true }),
       ...(trace && { trace }),
     })
     steps += report.steps

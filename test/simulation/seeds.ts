@@ -8,14 +8,17 @@ export const SEEDS = Number(process.env['HEDDLE_SEEDS'] ?? 1_000)
 export interface Profile {
   readonly faults?: boolean
   readonly crashes?: boolean
+  /** Is it as large as it was drawn, whatever the others are? See simulation.ts. */
+  readonly isFull?: boolean
 }
 
 /** @throws An error that says how to repeat the seed. */
-export function runSeed(seed: number, { faults = false, crashes = false }: Profile, found = ''): Counts {
+export function runSeed(seed: number, profile: Profile, found = ''): Counts {
+  const { faults = false, crashes = false, isFull = false } = profile
   try {
-    return simulate({ seed, faults, crashes }).counts
+    return simulate({ seed, ...profile, faults }).counts
   } catch (cause) {
-    const flags = `${faults ? ' --faults' : ''}${crashes ? ' --crashes' : ''}`
+    const flags = `${faults ? ' --faults' : ''}${crashes ? ' --crashes' : ''}${isFull ? ' --full' : ''}`
     const again = `node dist/test/simulation/run.js --seed ${seed}${flags}`
     const history = found === '' ? '' : ` (it once found: ${found})`
     throw new Error(`seed ${seed} fails${history}; repeat it with: ${again}`, { cause })

@@ -898,7 +898,7 @@ export class SimulatedClient {
     const { counts, hasDeaths, hasCrashes, retrying, operating } = this.#world
     counts.reports++
     // A scheduler that begins again does not know which attempts had come back unstarted.
-    assert(surplus === 0 || (hasCrashes && surplus < 0), `a report of ${task}, of another run`)
+    assert(surplus === 0 || hasCrashes, `a report of ${task}, of another run`)
     const future = this.#futures.get(task)
     const mayRunAgain = hasDeaths || hasCrashes || counts.restarts > 0 || retrying + operating > 0
     assert(future?.isOver !== true || mayRunAgain, `${task} says how far it is, and is over`)
