@@ -25,6 +25,7 @@ import {
   type WorkerToScheduler,
 } from '../../protocol/messages/worker.js'
 import { JOURNAL_SYNC_MS } from '../../protocol/limits.js'
+import type { Needs } from '../../protocol/messages/needs.js'
 import { list, type Field } from '../../protocol/schema.js'
 import { decodeList, encode } from '../../protocol/transport/codec.js'
 import type { SchedulerEvent } from '../../scheduler/core/events.js'
@@ -39,6 +40,7 @@ import { endReplay, replay } from '../../scheduler/core/durable/replay.js'
 import { snapshotOf } from '../../scheduler/core/durable/snapshot.js'
 import { createState, type SchedulerState } from '../../scheduler/core/state.js'
 import { HELD } from '../../scheduler/core/tasks/task-array.js'
+import type { WorkerRecord } from '../../scheduler/core/workers/worker-record.js'
 import type { Agenda } from './agenda.js'
 import { Link } from './link.js'
 import { Loop, type Trace } from './loop.js'
@@ -187,7 +189,14 @@ export class SimulatedScheduler {
       core: {
         handleEvent: (event: SchedulerEvent) => {
           this.#noteOperation(event)
-          return handleEvent(state, event)
+          const left = event.type === 'worker-left' ? state.workers.get(event.worker) : undefined
+          const kept = this.#options.bug === 'keeps-units' && left !== undefined ? unitsOf(left) : []
+          const instructions = handleEvent(state, event)
+          for (const { name, units } of kept) {
+            const limit = state.limits.get(name)
+            if (limit?.declaration.kind === 'semaphore') limit.taken += units
+          }
+          return instructions
         },
         endTurn: (nowMs) => endTurn(state, nowMs),
         nextDeadlineMs: () => nextDeadlineMs(state),
@@ -561,6 +570,11 @@ function digestOf({ arrays, clients, datasets, nextArray }: SchedulerState, hasD
     })
   }
   return lines
+}
+
+/** What the tasks of a worker have of limits. */
+function unitsOf({ processing }: WorkerRecord): Needs['limits'] {
+  return [...processing].flatMap(({ template }) => template.demand?.needs.limits ?? [])
 }
 
 function costOfCheck({ arrays, workers }: SchedulerState): number {

@@ -31,9 +31,10 @@ export interface SimulationOptions {
 
 /**
  * What a shell could do wrong: clients hear that something is kept before it is; whoever reads a journal leaves out its last
- * frame; frames of a connection overtake each other; what is said to workers or by them is lost now and then.
+ * frame; frames of a connection overtake each other; what is said to workers or by them is lost now and then. And what a
+ * core could: what a worker that died had of limits stays taken.
  */
-export type Bug = 'tells-before-it-keeps' | 'leaves-out-the-last-frame' | 'overtakes' | 'loses-messages'
+export type Bug = 'tells-before-it-keeps' | 'leaves-out-the-last-frame' | 'overtakes' | 'loses-messages' | 'keeps-units'
 
 export interface SimulationReport {
   readonly counts: Counts
