@@ -63,9 +63,11 @@ export function addApi(app: Fastify.FastifyInstance, options: ApiOptions): void 
     }
   }
   app.get<OfTask>(TASK_HISTORY.path, async ({ params: { key } }, reply) => {
-    if (machine.detailsOf(sessions.nowMs, key) === undefined) return answerUnknown(reply, key)
+    const details = machine.detailsOf(sessions.nowMs, key)
+    if (details === undefined) return answerUnknown(reply, key)
+    const submittedAtMs = Date.now() - details.timings.submittedForMs
     const answer = await askWorkers(reply, { about: 'task', key })
-    if (answer !== undefined) answerTold(reply, () => historyOf(key, answer))
+    if (answer !== undefined) answerTold(reply, () => historyOf(key, submittedAtMs, answer))
     return reply
   })
   app.post<{ readonly Querystring: Readonly<Record<string, unknown>> }>(PROFILE.path, async ({ query }, reply) => {

@@ -22,3 +22,8 @@ export function compact(count: number): string {
 function shortest(value: number): string {
   return String(Math.round(value * 10) / 10)
 }
+
+/** `13:05:09.250`, in UTC, as `heddle logs` has it. */
+export function clock(atMs: number): string {
+  return new Date(atMs).toISOString().slice(11, 23)
+}

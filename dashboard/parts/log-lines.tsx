@@ -1,6 +1,7 @@
 /** Lines of logs, in the order they are given. */
 import type { JSX } from 'preact'
 import type { TaskHistory } from '../../protocol/messages/api.js'
+import { clock } from '../model/words.js'
 import { hrefOf } from './task-link.js'
 
 export type Line = TaskHistory['lines'][number] & { readonly task?: string | undefined }
@@ -10,7 +11,7 @@ export function LogLines({ lines }: { readonly lines: readonly Line[] }): JSX.El
     <ol class="log">
       {lines.map((line, place) => (
         <li key={place} class={line.level}>
-          <time>{new Date(line.atMs).toISOString().slice(11, 23)}</time>
+          <time>{clock(line.atMs)}</time>
           <span class="level">{line.level}</span>
           <span class="from">
             {line.worker}

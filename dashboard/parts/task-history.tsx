@@ -3,6 +3,8 @@ import type { JSX } from 'preact'
 import { useEffect, useState } from 'preact/hooks'
 import type { TaskHistory } from '../../protocol/messages/api.js'
 import { timesOf, type RunTimes } from '../model/run-times.js'
+import { stepsOf } from '../model/state-history.js'
+import { clock } from '../model/words.js'
 import { LogLines } from './log-lines.js'
 import { Table } from './table.js'
 
@@ -31,6 +33,16 @@ export function History({ task, version }: { readonly task: string; readonly ver
   const { runs, lines } = told
   return (
     <>
+      <section aria-labelledby="steps">
+        <h2 id="steps">What became of it</h2>
+        <ol class="steps">
+          {stepsOf(told).map(({ atMs, words, isBad }, at) => (
+            <li key={at} class={isBad === true ? 'bad' : ''}>
+              <time>{clock(atMs)}</time> {words}
+            </li>
+          ))}
+        </ol>
+      </section>
       <section aria-labelledby="runs">
         <h2 id="runs">Runs</h2>
         <Table
@@ -41,7 +53,7 @@ export function History({ task, version }: { readonly task: string; readonly ver
           empty="No worker remembers one. Runs of less than a millisecond are not told apart from those before them."
           columns={[
             { title: 'Where', cell: ({ worker, thread }) => `${worker}, thread ${thread + 1}` },
-            { title: 'Received', cell: ({ receivedAtMs }) => clock(receivedAtMs), isFigure: true },
+            { title: 'Began', cell: ({ startedAtMs }) => clock(startedAtMs), isFigure: true },
             ...TIMES.map(({ title, time }) => ({ title, cell: (run: Run) => timesOf(run)[time], isFigure: true })),
             { title: 'Outcome', cell: outcome },
           ]}
@@ -66,9 +78,4 @@ async function ask(task: string, signal: AbortSignal): Promise<TaskHistory | str
 function outcome({ hasEnded, hasFailed }: Run): JSX.Element {
   if (!hasEnded) return <>running</>
   return hasFailed ? <span class="bad">failed</span> : <>ended</>
-}
-
-/** Of the worker's clock, which is told in the reader's own time. */
-function clock(atMs: number): string {
-  return atMs === 0 ? 'forgotten' : new Date(atMs).toLocaleTimeString('en-GB')
 }

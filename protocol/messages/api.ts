@@ -126,6 +126,7 @@ export type TaskReport = Infer<typeof taskReport>
 
 export const taskHistory = record({
   key: text,
+  submittedAtMs: about('Since 1970, by the scheduler\u2019s clock; or when this scheduler began.', real),
   runs: about(
     'Those that workers remember, the oldest first. Short ones that followed each other are remembered as one, by the first.',
     list(record({ worker: text, ...runOfTask })),

@@ -67,6 +67,7 @@ suite('the status page in a browser', { skip: noBrowser() }, () => {
     await page.getByRole('link', { name: future.key }).click()
     await page.getByText('It threw an error').waitFor()
     assert.match((await page.locator('pre').textContent()) ?? '', /There is no file .*\n +at /)
+    await page.getByText(/^\d\d:\d\d:\d\d\.\d{3} begun on local-1, thread 1$/).waitFor()
     for (const { scheme, width, height } of LOOKS) {
       await page.emulateMedia({ colorScheme: scheme })
       await page.setViewportSize({ width, height })

@@ -7,8 +7,9 @@ import { problemsOf } from '../../dashboard/model/problems.js'
 import { progressOf } from '../../dashboard/model/progress.js'
 import { timesOf } from '../../dashboard/model/run-times.js'
 import { withoutOurFrames } from '../../dashboard/model/stack.js'
+import { stepsOf } from '../../dashboard/model/state-history.js'
 import { partsOfStates, PROGRESS_KINDS, STATES } from '../../dashboard/model/states.js'
-import { compact } from '../../dashboard/model/words.js'
+import { clock, compact } from '../../dashboard/model/words.js'
 import type { StateCounts } from '../../protocol/messages/status.js'
 import type { ClusterView, FunctionView, LineView, Watched, WorkerView } from '../../protocol/messages/watch.js'
 
@@ -181,6 +182,37 @@ test('the time of a run is told in parts, and as a whole where these were not me
   assert.deepEqual(timesOf(unmeasured), { queue: '–', fetch: '–', decode: '–', run: '2s', encode: '–' })
 })
 
+test('what became of a task is told step by step, as far as it is remembered', () => {
+  const times = { queueMs: 0, fetchMs: 0, decodeMs: undefined, runMs: undefined, encodeMs: undefined }
+  const runs = [
+    {
+      ...times,
+      worker: 'a',
+      thread: 0,
+      receivedAtMs: 20,
+      startedAtMs: 30,
+      durationMs: 5,
+      hasEnded: true,
+      hasFailed: true,
+    },
+    {
+      ...times,
+      worker: 'b',
+      thread: 1,
+      receivedAtMs: 0,
+      startedAtMs: 50,
+      durationMs: 9,
+      hasEnded: false,
+      hasFailed: false,
+    },
+  ]
+  assert.deepEqual(
+    stepsOf({ submittedAtMs: 10, runs }).map(({ atMs, words }) => `${atMs} ${words}`),
+    ['10 submitted', '20 received by a', '30 begun on a, thread 1', '35 failed', '50 begun on b, thread 2'],
+  )
+  assert.deepEqual(stepsOf({ submittedAtMs: 10, runs: [] }), [{ atMs: 10, words: 'submitted' }])
+})
+
 test('the page remembers a sample a second, for ten minutes, and takes rates over the last ten', () => {
   const history = new History()
   for (let atMs = 0; atMs < 700_000; atMs += 250) {
@@ -220,6 +252,10 @@ test('memory is told by kind, and what is on disk is not in memory', () => {
 
 test('figures on axes are short', () => {
   assert.deepEqual([0, 12, 999, 1_500, 20_000, 2_500_000].map(compact), ['0', '12', '999', '1.5k', '20k', '2.5M'])
+})
+
+test('the time of day is told to the millisecond, the same everywhere', () => {
+  assert.equal(clock(Date.UTC(2026, 0, 2, 13, 5, 9, 250)), '13:05:09.250')
 })
 
 test('a stack is shown without the frames that are the same for every task', () => {

@@ -120,7 +120,8 @@ test('routes answer as described, before there is anything and while there is wo
   assert.deepEqual([found.state, found.holders, found.attempt], ['in-memory', ['anna'], 1])
   const history = await ask({ port, path: `/api/v1/tasks/${encodeURIComponent('good/1 & more')}/history` })
   assertDescribed('/api/v1/tasks/{key}/history', 'get', history)
-  const { runs, lines } = JSON.parse(history.body) as TaskHistory
+  const { runs, lines, submittedAtMs } = JSON.parse(history.body) as TaskHistory
+  assert.ok(submittedAtMs > 0)
   assert.deepEqual(
     runs.map(({ worker: where, thread, hasEnded, hasFailed }) => [where, thread, hasEnded, hasFailed]),
     [['anna', 0, true, false]],
