@@ -19,7 +19,7 @@ import type { ThreadData, ThreadMessage, ThreadStarted } from './thread/thread-m
 const piscina = requirePackage('piscina') as typeof Piscina
 
 /** The file that threads start with. */
-const THREAD_ENTRY = fileURLToPath(new URL('./thread/main.js', import.meta.url))
+const THREAD_ENTRY = fileURLToPath(new URL('./thread/start.js', import.meta.url))
 
 /** Names no batch: the thread that gets it is idle, and puts itself in order. */
 interface IdleRequest {

@@ -56,7 +56,7 @@ test('with --inspect-threads a debugger looks into each thread, and only from th
   await onlyWorkerOf(scheduler)
   const threads = await threadsAt(inspector, 2)
   assert.ok(
-    threads.every((url) => url.endsWith('/worker/thread/main.js') || url.endsWith('/piscina/dist/worker.js')),
+    threads.every((url) => url.endsWith('/worker/thread/start.js') || url.endsWith('/piscina/dist/worker.js')),
     threads.join(' '),
   )
 })

@@ -1,4 +1,4 @@
-/** The entry file of a worker's threads: Piscina loads it and calls `runInThread` for each batch. */
+/** What a worker's threads do: Piscina loads it, by `start`, and calls `runInThread` for each batch. */
 import { parentPort, threadId, workerData } from 'node:worker_threads'
 import { present } from '../../common/assert.js'
 import { formatBytes } from '../../common/units.js'
