@@ -7,7 +7,7 @@ import test from 'node:test'
 import { SEEDS } from './seeds.js'
 import { simulate } from './simulation.js'
 
-const COUNT = Math.ceil(SEEDS / 20)
+const COUNT = Math.max(10, Math.ceil(SEEDS / 50))
 
 test(`what is lost between scheduler and workers is found and repaired: ${COUNT} seeds`, () => {
   let repaired = 0
