@@ -241,3 +241,20 @@ test('what is published of a value that its client never brought to a worker fai
   assert.equal(code, 'ERR_HEDDLE_WORKER_LOST')
   assert.match(reason, /still with the client that scattered it, which is gone/)
 })
+
+test('what is on its way to a worker that may close goes to another, wherever it arrives', () => {
+  const scheduler = new SchedulerHarness()
+  const [a, client] = [scheduler.worker(), scheduler.client()]
+  const x = scatter(client)
+  assert.equal(client.take('scatter-to').worker, a.id)
+  client.send({ type: 'retire-workers', request: 1, workers: [a.join.name], deadlineMs: 0 })
+  a.take('farewell')
+  a.send(held(x))
+  assert.ok(!client.unread.includes('scattered'), 'its client still has it')
+  const b = scheduler.worker()
+  assert.equal(client.take('scatter-to').worker, b.id)
+  a.leave('it left')
+  b.send(held(x))
+  assert.deepEqual(client.take('finished').tasks, [x])
+  assert.deepEqual(client.take('scattered').tasks, [x])
+})

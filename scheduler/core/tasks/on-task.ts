@@ -327,7 +327,8 @@ function addCopy(state: SchedulerState, worker: WorkerRecord, id: TaskId, sizeBy
   if (state.copying.size > 0) endCopying(state, id, worker)
   const scatter = state.scatters.get(id)
   if (scatter !== undefined) {
-    onScattered(state, scatter, worker)
+    // One that may close takes the value along: its client has it still, and brings it to another.
+    if (!worker.isDismissed) onScattered(state, scatter, worker)
     return
   }
   const task = recordOf(state, id)

@@ -10,7 +10,7 @@ import type { ClientRecord } from '../clients/client-record.js'
 import { quitDemands } from '../placing/demand.js'
 import { SKIPPED } from '../data/inline-cache.js'
 import { ANY_WORKER, beginMove, isMoving, newRelocation, valuesOf, type Relocation } from '../data/moves.js'
-import { retryScatters } from '../data/scatter.js'
+import { loseScatterTarget, retryScatters } from '../data/scatter.js'
 import { noteWorkers } from '../data/spread.js'
 import { outboxOf, workerOutboxOf, type SchedulerState } from '../state.js'
 import { keyOf, type Task } from '../tasks/task.js'
@@ -190,6 +190,8 @@ function tellKept(state: SchedulerState, worker: WorkerRecord): void {
 function dismiss(state: SchedulerState, worker: WorkerRecord): void {
   worker.isDismissed = true
   worker.keeps = undefined
+  // What clients are bringing to it, they bring to another.
+  loseScatterTarget(state, worker)
   workerOutboxOf(state, worker).add({ type: worker.isToRestart ? 'restart' : 'farewell' })
 }
 
