@@ -558,6 +558,8 @@ function digestOf({ arrays, clients, datasets, nextArray }: SchedulerState, hasD
       const task = array.tasks[index]
       const isHeld = (flags & HELD) !== 0
       if (!isHeld && task === undefined) return
+      // What nobody holds is as those need it that are made again.
+      if (hasDeaths && !isHeld && task?.isDetached !== true) return
       const { type } = task?.state ?? { type: 'ready' }
       const isOver = type === 'in-memory' || type === 'failed' || type === 'released'
       const what = hasDeaths && type !== 'failed' ? 'not failed' : isOver ? type : 'pending'
