@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import test from 'node:test'
 import { PiscinaPool } from '../../worker/piscina-pool.js'
 import { HeapWatch } from '../../worker/thread/heap-watch.js'
+import { eventually } from '../support/eventually.js'
 import { PoolHarness, valuesOf } from './pool-harness.js'
 
 const MIB = 2 ** 20
@@ -66,7 +67,9 @@ test('its thread is replaced behind a batch, with no outcome lost; one that task
   assert.deepEqual([valuesOf(second).at(-1), second.end.type, second.culprit], [2_000_000, 'exited', undefined])
   const third = await threads.run(leak, [[6]])
   assert.deepEqual([valuesOf(third), third.end.type], [[400_000], 'replied'], 'a fresh thread knows of nothing')
-  assert.ok(threads.lines.some((line) => /^warn -: This thread is replaced: its heap stays at \d+/.test(line)))
+  await eventually('it is told', () =>
+    threads.lines.some((line) => /^warn -: This thread is replaced: its heap stays at \d+/.test(line)),
+  )
 
   const keep = async (): Promise<void> => {
     const { task } = await import('heddle/task')

@@ -15,6 +15,7 @@ import type { BatchEnd, PoolHost, ThreadPool } from '../../worker/thread-pool.js
 import { LaneReader, VALUE } from '../../worker/thread/lane.js'
 import type { ThreadMessage } from '../../worker/thread/thread-message.js'
 import { ValueStore } from '../../worker/value-store.js'
+import { eventually } from '../support/eventually.js'
 
 /** What one task gave. */
 export type Outcome = { readonly place: number } & ({ readonly value: unknown } | { readonly error: unknown })
@@ -107,6 +108,12 @@ export class PoolHarness implements AsyncDisposable {
     return this.messages.flatMap((each) =>
       each.type === 'log' ? [`${each.level} ${each.task ?? '-'}: ${each.text}`] : [],
     )
+  }
+
+  /** What tasks printed, once it is `count` lines or more: lines and results come over channels of their own, in any order. */
+  async printed(count: number): Promise<string[]> {
+    await eventually(`${count} lines are printed`, () => this.lines.length >= count)
+    return this.lines
   }
 
   async template(
