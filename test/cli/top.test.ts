@@ -127,7 +127,7 @@ test('the status is put together of what the page is told', async () => {
     address: scheduler.address,
     token: undefined,
     tls: undefined,
-    timeoutMs: 10_000,
+    timeoutMs: 60_000,
     look: '',
     signal: left.signal,
     onMessage: (message) => {

@@ -123,8 +123,10 @@ test('connect() gives up starting a cluster, and leaves none of its processes', 
     import { ChildProcess } from 'node:child_process'
     const { spawn } = ChildProcess.prototype
     const children = []
+    let onSpawn = () => {}
     ChildProcess.prototype.spawn = function (...args) {
       children.push(this)
+      setImmediate(() => onSpawn())
       return spawn.apply(this, args)
     }
     const attempt = async (options) => {
@@ -136,7 +138,7 @@ test('connect() gives up starting a cluster, and leaves none of its processes', 
     }
     await attempt({ signal: AbortSignal.abort(new Error('before')) })
     const controller = new AbortController()
-    setTimeout(() => controller.abort(new Error('meanwhile')), 20)
+    onSpawn = () => controller.abort(new Error('meanwhile'))
     await attempt({ signal: controller.signal })
     await attempt({ timeoutMs: 1 })
   `)

@@ -106,7 +106,7 @@ export class FakeScheduler implements AsyncDisposable {
       socket: pair.left,
       address: 'ws://fake:1',
       name: 'test',
-      timeoutMs: 10_000,
+      timeoutMs: 60_000,
       redial: () => Promise.reject(new Error('nobody comes back to a scheduler that keeps nothing')),
       dialHolder: (address) => {
         dialled.push(address)

@@ -193,4 +193,5 @@ test('the tasks of a list are released when nobody can get at them any more', as
     collectGarbage()
     return scheduler.released.length === 2 * COUNT - 16
   })
+  assert.equal(kept.status, 'pending', 'what is named behind a wait is held until then')
 })

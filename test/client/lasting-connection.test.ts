@@ -48,7 +48,7 @@ class Scheduler {
 
   static async start({ graceMs = 60_000 } = {}): Promise<Scheduler> {
     const scheduler = new Scheduler(graceMs)
-    await scheduler.client.open(scheduler.#accept(), { timeoutMs: 10_000 })
+    await scheduler.client.open(scheduler.#accept(), { timeoutMs: 60_000 })
     await scheduler.until('lease')
     scheduler.events.length = 0
     return scheduler

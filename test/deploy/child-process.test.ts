@@ -101,7 +101,7 @@ test('a child that is stopped ends by itself, and its group is gone', async () =
   const file = newFile()
   const child = new Child({ entry: CHILD, env: { PIDS_FILE: file } })
   await child.ready
-  const exit = await child.stop(10_000)
+  const exit = await child.stop(60_000)
   assert.deepEqual(exit, { code: 0, signal: null, failure: undefined, wasReady: true, lastLines: [] })
   await allGone(await pidsIn(file))
 })

@@ -15,7 +15,7 @@ const PROGRAM = fileURLToPath(new URL('./programs/local-cluster.js', import.meta
 
 async function statusOf(address: string): Promise<ClusterStatus> {
   const question = { type: 'ask-status', request: 1 } as const
-  return (await askScheduler(address, { name: 'test', timeoutMs: 10_000, question, answer: 'status' })).status
+  return (await askScheduler(address, { name: 'test', timeoutMs: 60_000, question, answer: 'status' })).status
 }
 
 test('a cluster is complete when it has started, and nothing is left once it is closed', async () => {

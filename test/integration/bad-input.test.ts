@@ -156,7 +156,7 @@ test('a module without such an export says what it has', async () => {
 })
 
 test('a worker with another protocol version is told both versions and which side to upgrade', async () => {
-  const socket = await dial(cluster.address, { timeoutMs: 10_000 })
+  const socket = await dial(cluster.address, { timeoutMs: 60_000 })
   const joining = connectTo({
     socket,
     hello: { role: 'worker', name: 'newer' },

@@ -4,6 +4,7 @@ import test from 'node:test'
 import { connect } from '../../client/connect.js'
 import { LocalCluster } from '../../deploy/local-cluster.js'
 import { eventually } from '../support/eventually.js'
+import { untilReported, untilRunning } from '../support/running.js'
 
 test('running code is stopped, by its signal or by its thread, and its neighbours are not', async () => {
   await using cluster = await LocalCluster.start({ workers: 1, threadsPerWorker: 2 })
@@ -13,14 +14,17 @@ test('running code is stopped, by its signal or by its thread, and its neighbour
 
   const polite = client.submit(async () => {
     const { task } = await import('heddle/task')
-    await new Promise((resolve) => task.signal.addEventListener('abort', resolve))
+    const isTold = new Promise((resolve) => task.signal.addEventListener('abort', resolve))
+    task.report(0, 'It listens.')
+    await isTold
   })
   const endless = client.submit(() => {
     while (true);
   })
   const dependant = client.submit((x: unknown) => x, endless)
   // Both threads are busy for good: what comes next is queued.
-  await eventually('two of them run', async () => (await client.info()).tasks.processing >= 2)
+  await untilReported(polite)
+  await untilRunning(endless)
   const queued = client.submit(() => 3)
   assert.deepEqual(await queued.cancel(), { stoppedBy: 'queue' })
   const stopping = endless.cancel({ reason: 'too slow' })
@@ -41,6 +45,7 @@ test('running code is stopped, by its signal or by its thread, and its neighbour
   )
   const others = tiny.filter((_, i) => i !== 50)
   assert.equal((await client.gather(others)).length, 199)
+  await untilRunning(tiny[50]!)
   assert.deepEqual(await tiny[50]!.cancel(), { stoppedBy: 'thread' })
 })
 

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import test from 'node:test'
 import { connect, delayed, LocalCluster, type Delayed } from '../../client/index.js'
 import { eventually } from '../support/eventually.js'
+import { killIfAlive } from '../support/processes.js'
 
 const LEAVES = 256
 const NUMBERS = 10_000
@@ -24,7 +25,7 @@ test('workers are killed while they reduce 256 large leaves, and the sum is righ
   for (let kill = 1; kill <= 3; kill++) {
     await eventually('work goes on', async () => (await client.info()).totals.finished >= 100 * kill)
     const { workers } = await client.info()
-    if (workers.length > 0) process.kill(workers[kill % workers.length]!.pid, 'SIGKILL')
+    if (workers.length > 0) killIfAlive(workers[kill % workers.length]!.pid)
   }
 
   const expected = (LEAVES * (LEAVES - 1)) / 2

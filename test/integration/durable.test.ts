@@ -99,10 +99,11 @@ test('parents that wait for their children begin again when the scheduler is kil
   await using client = await connect(cluster.address)
   const shared = client.with({ resources: { threads: 0 } })
   const totals = [client.submit(total, 0, 64, log), shared.submit(total, 64, 96, log)]
-  const results = client.gather(totals)
+  let areOver = false
+  const results = client.gather(totals).finally(() => (areOver = true))
   for (let kills = 1; kills <= Math.min(KILLS, 2); kills++) {
     const { size } = statSync(log)
-    await eventually('they go on', () => statSync(log).size >= size + 200, { timeoutMs: 60_000 })
+    await eventually('they go on', () => areOver || statSync(log).size >= size + 200)
     await cluster.kill()
     await cluster.restart()
   }
@@ -161,7 +162,11 @@ test('work of a client that died with the scheduler is not started, and dropped 
     const { connect } = await import(${JSON.stringify(new URL('../../client/index.js', import.meta.url).href)})
     const client = await connect(process.argv[1])
     const note = async (name, file) => (await import('node:fs')).appendFileSync(file, name + '\\n')
-    const busy = client.submit(() => new Promise((resolve) => setTimeout(resolve, 1_000)))
+    const busy = client.submit(async (file) => {
+      const { existsSync } = await import('node:fs')
+      const { setTimeout } = await import('node:timers/promises')
+      while (!existsSync(file)) await setTimeout(10)
+    }, process.argv[2] + '.go')
     const plain = client.map(note, ['a', 'b', 'c'], { args: [process.argv[2]] })
     client.fireAndForget(client.submit(note, 'detached', process.argv[2]))
     await client.info()
@@ -175,6 +180,7 @@ test('work of a client that died with the scheduler is not started, and dropped 
   child.kill('SIGKILL')
   await gone
   await cluster.restart()
+  writeFileSync(`${file}.go`, '')
   await using client = await connect(cluster.address)
   const sum = client.submit((x: number) => x + 1, 1)
   assert.equal(await sum, 2)

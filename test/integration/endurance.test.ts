@@ -7,6 +7,7 @@ import test from 'node:test'
 import { connect, LocalCluster, type Client } from '../../client/index.js'
 import { HEARTBEAT_TIMEOUT_MS } from '../../protocol/limits.js'
 import { eventually } from '../support/eventually.js'
+import { killIfAlive } from '../support/processes.js'
 
 const ENDURANCE = Number(process.env['HEDDLE_ENDURANCE'] ?? 0)
 const LAYER = 200
@@ -44,7 +45,7 @@ test('a worker that is killed amid two layers of tasks changes no answer', { tim
     await eventually('half of the first layer is done', async () => {
       return (await client.info()).totals.finished >= before + 2 * LAYER + LAYER / 2
     })
-    process.kill((await client.info()).workers[0]!.pid, 'SIGKILL')
+    killIfAlive((await client.info()).workers[0]!.pid)
   })
   t.diagnostic(`${undisturbedMs.toFixed(0)} ms, and with a kill ${killedMs.toFixed(0)} ms`)
 })
@@ -67,7 +68,7 @@ test(`${BLOWS} kills and stops amid an exchange of all with all`, { timeout: 600
     await client.waitForWorkers(1)
     const { workers } = await client.info()
     const pid = workers[blow % workers.length]?.pid
-    if (pid !== undefined) process.kill(pid, blow % 2 === 0 ? 'SIGKILL' : 'SIGTERM')
+    if (pid !== undefined) killIfAlive(pid, blow % 2 === 0 ? 'SIGKILL' : 'SIGTERM')
     const expected = Array.from({ length: SIDE }, (_, to) => (SIDE * SIDE * (SIDE - 1)) / 2 + SIDE * to)
     assert.deepEqual(await client.gather(sums), expected)
   }

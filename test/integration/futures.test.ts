@@ -1,6 +1,6 @@
 /** Futures between real processes: work that outlives its client, runs again, is shared by key and by purity. */
 import assert from 'node:assert/strict'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import test from 'node:test'
@@ -34,13 +34,21 @@ test('futures end in their order, work goes on without its client, is shared, an
   }
 
   await t.test('as they end', async () => {
-    const slow = client.submit(() => new Promise<string>((resolve) => setTimeout(resolve, 500, 'slow')))
+    const go = path.join(folder, 'go')
+    const slow = client.submit(async (file: string) => {
+      const { existsSync } = await import('node:fs')
+      const { setTimeout } = await import('node:timers/promises')
+      while (!existsSync(file)) await setTimeout(10)
+    }, go)
     const quick = client.submit(() => 'quick')
     const bad = client.submit(() => {
       throw new RangeError('bad')
     })
     const seen: unknown[] = []
-    for await (const future of asCompleted([slow, quick, bad])) seen.push(future)
+    for await (const future of asCompleted([slow, quick, bad])) {
+      seen.push(future)
+      if (seen.length === 2) await writeFile(go, '')
+    }
     assert.equal(seen.at(-1), slow)
     assert.equal(new Set(seen).size, 3)
     const { done } = await wait([slow, quick, bad], { timeoutMs: 60_000 })

@@ -24,7 +24,9 @@ test('futures made and dropped leave nothing behind, in client, scheduler and wo
   await using b = new Command([...join, '--name', 'b'], { env: INSPECTED })
   await using client = await connect(scheduler.address)
   await client.waitForWorkers(2)
-  const inspectors = [scheduler.command, a, b].map(({ stderr }) => inspectorsIn(stderr)[0]!)
+  const processes = [scheduler.command, a, b]
+  await eventually('all have told where', () => processes.every(({ stderr }) => inspectorsIn(stderr).length > 0))
+  const inspectors = processes.map(({ stderr }) => inspectorsIn(stderr)[0]!)
 
   const kept: number[][] = []
   for (let round = 0; round < 2; round++) {

@@ -13,7 +13,7 @@ const NUMBERS = (16 * MIB) / 8
 
 async function workerOf({ address }: LocalCluster): Promise<WorkerStatus> {
   const question = { type: 'ask-status', request: 1 } as const
-  const { status } = await askScheduler(address, { name: 'test', timeoutMs: 10_000, question, answer: 'status' })
+  const { status } = await askScheduler(address, { name: 'test', timeoutMs: 60_000, question, answer: 'status' })
   return status.workers[0]!
 }
 

@@ -1,11 +1,12 @@
 /** Profiles of real threads: busy ones too, and such as native code holds. */
 import assert from 'node:assert/strict'
-import { rmSync, writeFileSync } from 'node:fs'
+import { existsSync, rmSync, writeFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import test from 'node:test'
 import { connect, LocalCluster, type ProfileNode } from '../../client/index.js'
 import { eventually } from '../support/eventually.js'
+import { untilRunning } from '../support/running.js'
 import { TemporaryFolder } from '../support/temporary-folder.js'
 
 interface CpuProfile {
@@ -29,7 +30,7 @@ function spinForEver(): never {
 /** Native code holds its thread, as long as the file is there. */
 async function sleepInNativeCode(file: string): Promise<void> {
   const { execFileSync } = await import('node:child_process')
-  execFileSync('/bin/sh', ['-c', 'while [ -e "$0" ]; do sleep 0.05; done', file])
+  execFileSync('/bin/sh', ['-c', 'touch "$0.seen"; while [ -e "$0" ]; do sleep 0.05; done', file])
 }
 
 function find(root: ProfileNode, name: string): ProfileNode | undefined {
@@ -48,7 +49,7 @@ test('profiles of threads', { timeout: 120_000 }, async (t) => {
 
   await t.test('a thread in an endless loop is sampled, an idle one is seen to be idle', async () => {
     const endless = client.submit(spinForEver)
-    await eventually('it runs', async () => (await endless.explain()).reason.startsWith('It runs'))
+    await untilRunning(endless)
     const file = path.join(folder.path, 'one.cpuprofile')
     const profile = await client.profile({ durationMs: 300, path: file })
     assert.deepEqual(profile.missing, [])
@@ -75,7 +76,8 @@ test('profiles of threads', { timeout: 120_000 }, async (t) => {
 
   await t.test('I/O tasks have a thread of their own in it', async () => {
     const spin = async function spinWhile(file: string): Promise<void> {
-      const { existsSync } = await import('node:fs')
+      const { existsSync, writeFileSync } = await import('node:fs')
+      writeFileSync(`${file}.seen`, '')
       while (existsSync(file));
     }
     const reason = path.join(folder.path, 'spins')
@@ -83,7 +85,7 @@ test('profiles of threads', { timeout: 120_000 }, async (t) => {
     const io = client.with({ resources: { threads: 0 }, workers: ['local-1'] })
     await io.submit(() => 1)
     const spinning = io.submit(spin, reason)
-    await eventually('it runs', async () => (await spinning.explain()).state === 'processing')
+    await eventually('it runs', () => existsSync(`${reason}.seen`))
     const { threads, root } = await client.profile({ durationMs: 200, workers: ['local-1'] })
     assert.deepEqual(
       threads.map(({ thread }) => thread),
@@ -98,7 +100,7 @@ test('profiles of threads', { timeout: 120_000 }, async (t) => {
     const reason = path.join(folder.path, 'held')
     writeFileSync(reason, '')
     const held = client.with({ workers: ['local-1'] }).submit(sleepInNativeCode, reason)
-    await eventually('it runs', async () => (await held.explain()).reason.startsWith('It runs'))
+    await eventually('it is held', () => existsSync(`${reason}.seen`))
     const { threads, missing } = await client.profile({ durationMs: 50 })
     assert.ok(threads.some(({ worker }) => worker === 'local-2'))
     assert.deepEqual(
@@ -138,18 +140,17 @@ test('profiles of threads', { timeout: 120_000 }, async (t) => {
   })
 })
 
-test('of an inline cluster this thread is sampled', { timeout: 60_000 }, async () => {
+test('of an inline cluster this thread is sampled', { timeout: 180_000 }, async () => {
   await using client = await connect('inline:')
-  const taken = client.profile({ durationMs: 200 })
-  const busy = async function busyHere(ms: number): Promise<number> {
-    const end = performance.now() + ms
-    while (performance.now() < end) {
+  const shared = globalThis as { isTaken?: boolean }
+  const taken = client.profile({ durationMs: 200 }).finally(() => (shared.isTaken = true))
+  const busy = async function busyHere(): Promise<void> {
+    while ((globalThis as { isTaken?: boolean }).isTaken !== true) {
       for (let i = 0; i < 10_000; i++) Math.sqrt(i)
       await new Promise((resolve) => setImmediate(resolve))
     }
-    return ms
   }
-  await client.submit(busy, 300)
+  await client.submit(busy)
   const { threads, root } = await taken
   assert.equal(threads[0]!.thread, 'this thread')
   assert.ok(find(root, 'busyHere') !== undefined)

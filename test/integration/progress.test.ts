@@ -70,7 +70,7 @@ test('tasks report how far they are', { timeout: 120_000 }, async (t) => {
   })
 })
 
-test('tasks of an inline cluster report, too', { timeout: 60_000 }, async () => {
+test('tasks of an inline cluster report, too', { timeout: 180_000 }, async () => {
   await using client = await connect('inline:')
   const future = client.submit(counting, 3)
   const heard: string[] = []

@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import test from 'node:test'
 import { connect } from '../../client/connect.js'
-import type { Trace } from '../../client/index.js'
+import type { LogLine, Trace } from '../../client/index.js'
 import { LocalCluster } from '../../deploy/local-cluster.js'
 import type { TaskHistory } from '../../protocol/messages/api.js'
 import type { Explanation } from '../../protocol/messages/explanation.js'
@@ -30,7 +30,12 @@ test('logs, timeline and dump tell what tasks did', async () => {
     ),
   )
 
-  const lines = await client.logs()
+  // What tasks print comes by another way than their results.
+  let lines: readonly LogLine[] = []
+  await eventually('all of them are heard', async () => {
+    lines = await client.logs()
+    return lines.filter(({ text }) => text === 'and I mean it').length === spoken.length
+  })
   const said = lines.filter(({ text }) => text === 'I say weft')
   assert.deepEqual(
     said.map(({ level, task }) => [level, task]),
@@ -100,8 +105,8 @@ test('logs are followed: the last lines first, and then what comes, of one worke
     .with({ workers: ['local-1'] })
     .submit(speak, 'elsewhere')
     .result()
-  await eventually('new lines', () => all.stdout.includes('I say elsewhere') && one.stdout.includes('I say after'))
-  const lines = all.stdout.trim().split('\n')
+  await eventually('new lines', () => /I say elsewhere.*\n/.test(all.stdout) && one.stdout.includes('I say after'))
+  const lines = all.stdout.split('\n').slice(0, -1)
   const said = lines.map((line) => JSON.parse(line) as { text: string; task: string; worker: string })
   const after = said.filter(({ text }) => text === 'I say after')
   assert.deepEqual(

@@ -42,7 +42,7 @@ test('a scattered value goes straight to workers, to all of them if told so, and
   assert.deepEqual((await everywhere).slice(0, 3), new Float64Array([0, 1, 2]))
 
   a.process.kill('SIGKILL')
-  await assert.rejects(client.submit(sum, readByNone).result({ timeoutMs: 30_000 }), (error: Error) => {
+  await assert.rejects(client.submit(sum, readByNone).result({ timeoutMs: 60_000 }), (error: Error) => {
     assert.equal((error as { code?: string }).code, 'ERR_HEDDLE_WORKER_LOST')
     assert.match(error.message, /scattered value/)
     return true
@@ -66,7 +66,7 @@ test('a broadcast leaves the program once, and reaches every worker', async () =
   const session = await openSession({
     address,
     name: 'counting',
-    timeoutMs: 30_000,
+    timeoutMs: 60_000,
     socket: await counted(dial(address)),
     redial: (signal) => counted(dial(address, { signal })),
     dialHolder: (holder, signal) => counted(dial(holder, { signal })),

@@ -115,18 +115,22 @@ test('streams of a thread', { timeout: 180_000 }, async (t) => {
   })
 
   await t.test('a stream whose worker dies amid it fails', async () => {
-    const doomed = client.stream(async function* () {
+    const go = path.join(folder.path, 'go')
+    const doomed = client.stream(async function* (file: string) {
+      const { existsSync } = await import('node:fs')
+      const { setTimeout } = await import('node:timers/promises')
       yield 1
-      await new Promise((resolve) => setTimeout(resolve, 50))
+      while (!existsSync(file)) await setTimeout(10)
       process.kill(process.pid, 'SIGKILL')
       yield 2
-    })
+    }, go)
     assert.deepEqual(await doomed.next(), { done: false, value: 1 })
+    writeFileSync(go, '')
     await assert.rejects(doomed.next(), { name: 'WorkerLostError' })
   })
 })
 
-test('streams of an inline cluster', { timeout: 60_000 }, async () => {
+test('streams of an inline cluster', { timeout: 180_000 }, async () => {
   await using client = await connect('inline:')
   const read: number[] = []
   for await (const value of client.stream(function* (count: number) {
@@ -138,7 +142,7 @@ test('streams of an inline cluster', { timeout: 60_000 }, async () => {
 
 test(
   'a stream breaks off where its scheduler was killed, and another can begin there',
-  { timeout: 60_000 },
+  { timeout: 180_000 },
   async () => {
     await using cluster = await DurableCluster.start({ workers: 1 })
     await using client = await connect(cluster.address)

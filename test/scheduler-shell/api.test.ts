@@ -118,9 +118,14 @@ test('routes answer as described, before there is anything and while there is wo
   }
   const found = await taskOf('good/1 & more')
   assert.deepEqual([found.state, found.holders, found.attempt], ['in-memory', ['anna'], 1])
-  const history = await ask({ port, path: `/api/v1/tasks/${encodeURIComponent('good/1 & more')}/history` })
-  assertDescribed('/api/v1/tasks/{key}/history', 'get', history)
-  const { runs, lines, submittedAtMs } = JSON.parse(history.body) as TaskHistory
+  let history!: TaskHistory
+  await eventually('what it printed is there, which comes by another way than its result', async () => {
+    const answer = await ask({ port, path: `/api/v1/tasks/${encodeURIComponent('good/1 & more')}/history` })
+    assertDescribed('/api/v1/tasks/{key}/history', 'get', answer)
+    history = JSON.parse(answer.body) as TaskHistory
+    return history.lines.length > 0
+  })
+  const { runs, lines, submittedAtMs } = history
   assert.ok(submittedAtMs > 0)
   assert.deepEqual(
     runs.map(({ worker: where, thread, hasEnded, hasFailed }) => [where, thread, hasEnded, hasFailed]),

@@ -63,7 +63,7 @@ test('a browser is told what changes, and the scheduler can close meanwhile', as
     onClose: () => heard.emit('closed'),
   })
   await once(heard, 'three')
-  assert.deepEqual(types, ['whole', 'changes', 'changes'])
+  assert.deepEqual(types.slice(0, 3), ['whole', 'changes', 'changes'])
   await Promise.all([once(heard, 'closed'), scheduler.close()])
 })
 

@@ -97,7 +97,7 @@ async function joinAsAsker(sessions: Sessions): Promise<RelayPort> {
   return port!
 }
 
-test('an idle relay gives its place to the next worker, however many there are', { timeout: 20_000 }, async (t) => {
+test('an idle relay gives its place to the next worker, however many there are', { timeout: 180_000 }, async (t) => {
   const sessions = new Sessions({
     machine: createMachine(),
     log: NO_LOG,

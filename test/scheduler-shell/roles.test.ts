@@ -102,7 +102,7 @@ test('a token that has expired is as good as none', async () => {
 test('a viewer gets answers, and loses its connection when it asks for a change', async () => {
   await using scheduler = await startTestScheduler({ token: OWN })
   const token = tokenFor('viewer')
-  const about = { name: 'test', token, timeoutMs: 10_000, role: 'viewer' } as const
+  const about = { name: 'test', token, timeoutMs: 60_000, role: 'viewer' } as const
   const { status } = await askScheduler(scheduler.address, {
     ...about,
     question: { type: 'ask-status', request: 7 },

@@ -5,7 +5,7 @@ const INTERVAL_MS = 10
 export async function eventually(
   what: string,
   holds: () => boolean | Promise<boolean>,
-  { timeoutMs = 20_000 }: { readonly timeoutMs?: number } = {},
+  { timeoutMs = 60_000 }: { readonly timeoutMs?: number } = {},
 ): Promise<void> {
   const deadline = performance.now() + timeoutMs
   while (!(await holds())) {

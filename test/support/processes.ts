@@ -8,6 +8,15 @@ export function isAlive(pid: number): boolean {
   return state !== undefined && state !== 'Z' && state !== 'X'
 }
 
+/** Kills a process, unless it has ended meanwhile: what a status says of processes is a moment old. */
+export function killIfAlive(pid: number, signal: NodeJS.Signals = 'SIGKILL'): void {
+  try {
+    process.kill(pid, signal)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+  }
+}
+
 export async function allGone(pids: readonly number[]): Promise<void> {
   await eventually(`processes ${pids.join(', ')} are gone`, () => !pids.some(isAlive))
 }

@@ -20,7 +20,7 @@ import { Recorder } from './recorder.js'
 import { SOCKET_KINDS, type SocketPair } from './socket-pairs.js'
 
 const MIB = 1024 * 1024
-const TIMEOUT_MS = 20_000
+const TIMEOUT_MS = 180_000
 
 const count = message('count', { n: integer })
 const blob = message('blob', { n: integer, body: bytes })

@@ -110,7 +110,7 @@ class Answers implements ValueSink {
   }
 }
 
-suite('fetching values', { timeout: 10_000 }, () => {
+suite('fetching values', { timeout: 180_000 }, () => {
   test('25,000 small values come in a handful of messages over one connection', async () => {
     const holders = new Holders()
     for (const key of range(0, 25_000)) holders.values.set(key, new Uint8Array(20).fill(key % 251))

@@ -46,7 +46,7 @@ class Host implements AsyncDisposable {
 }
 
 for (const isBulk of [false, true])
-  suite(isBulk ? 'a bulk WebSocket' : 'a WebSocket', { timeout: 10_000 }, () => {
+  suite(isBulk ? 'a bulk WebSocket' : 'a WebSocket', { timeout: 180_000 }, () => {
     test('shows its token in a header, and knows both addresses', async () => {
       await using host = await Host.start(isBulk)
       const socket = await dial(host.address, { token: 'hunter2', isBulk })

@@ -9,7 +9,7 @@ import { errorAt, PoolHarness, valuesOf } from './pool-harness.js'
 
 const places = (count: number): number[][] => Array.from({ length: count }, (_, place) => [place])
 
-suite('a task with several outputs', { timeout: 60_000 }, () => {
+suite('a task with several outputs', { timeout: 180_000 }, () => {
   test('leaves each of them in the lane, as an outcome of its own', async () => {
     await using threads = await PoolHarness.start()
     const run = (n: number): unknown[] => [n, `${n}`, [n]]

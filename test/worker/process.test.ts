@@ -28,7 +28,7 @@ function startProcess(scheduler: FakeScheduler, given: Partial<WorkerProcessOpti
   return new Child({ entry: ENTRY, env: { HEDDLE_WORKER_OPTIONS: JSON.stringify(options), HEDDLE_TOKEN: TOKEN } })
 }
 
-suite('a worker process', { timeout: 60_000 }, () => {
+suite('a worker process', { timeout: 180_000 }, () => {
   test('reports that it joined, shows no secret to tasks, and leaves on SIGTERM', async () => {
     await using scheduler = await FakeScheduler.start({ token: TOKEN })
     const child = startProcess(scheduler)
