@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process'
 import { text } from 'node:stream/consumers'
 import test from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { parseArguments, UsageError } from '../../bench/arguments.js'
 import { WORKLOADS } from '../../bench/workloads.js'
 
 const MAIN = fileURLToPath(new URL('../../bench/main.js', import.meta.url))
@@ -139,9 +140,13 @@ test('wrong usage is one sentence, and exit code 2', async () => {
     [['--peers', '--minutes', '0'], '--minutes is "0"; give a whole number from 1 to 600.'],
     [['merge', '--json=yes'], '--json takes no value; leave "yes" out.'],
   ]
-  for (const [args, sentence] of wrong) {
-    assert.deepEqual(await bench(args), { code: 2, stdout: '', stderr: `bench: ${sentence}\n` })
-  }
+  for (const [args, sentence] of wrong)
+    assert.throws(
+      () => parseArguments(args, WORKLOADS),
+      (error) => error instanceof UsageError && error.message === sentence,
+    )
+  const [[args, sentence]] = wrong as [(typeof wrong)[number]]
+  assert.deepEqual(await bench(args), { code: 2, stdout: '', stderr: `bench: ${sentence}\n` })
 })
 
 test('--help names every workload with its options', async () => {

@@ -2,14 +2,15 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import { connect } from '../../client/connect.js'
-import { LocalCluster } from '../../deploy/local-cluster.js'
 import { Command, run, startSchedulerCommand } from '../cli/command.js'
 import { eventually } from '../support/eventually.js'
+import { sharedCluster } from '../support/shared-cluster.js'
 
+const two = sharedCluster({ workers: 2, threadsPerWorker: 1 })
 const LENGTH = 200_000
 
 test('what is published outlives its client', async () => {
-  await using cluster = await LocalCluster.start({ workers: 2, threadsPerWorker: 1 })
+  const cluster = await two()
   {
     await using client = await connect(cluster)
     const table = client.submit((n: number) => new Float64Array(n).fill(2), LENGTH)
@@ -58,7 +59,7 @@ test('values spread to a worker that came later, and go on from one that leaves,
 })
 
 test('a function runs once on every worker, however busy, or on those named', async () => {
-  await using cluster = await LocalCluster.start({ workers: 2, threadsPerWorker: 1 })
+  const cluster = await two()
   await using client = await connect(cluster)
   const busy = client.map(
     (_: number) => {
@@ -129,7 +130,7 @@ test('heddle drain has a worker leave with its values, and past a deadline witho
 })
 
 test('a restart ends what runs, cancels what is held, and gives new processes', async () => {
-  await using cluster = await LocalCluster.start({ workers: 2, threadsPerWorker: 1 })
+  const cluster = await two()
   await using client = await connect(cluster)
   await using other = await connect(cluster)
   const done = other.submit(() => 1)

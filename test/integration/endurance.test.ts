@@ -17,7 +17,7 @@ const BLOWS = ENDURANCE === 0 ? 3 : 50
 async function twoLayers(client: Client, amid: () => Promise<void> = () => Promise.resolve()): Promise<number> {
   const startedAtMs = performance.now()
   const nap = async (x: number): Promise<number> => {
-    await new Promise((resolve) => setTimeout(resolve, 50))
+    await new Promise((resolve) => setTimeout(resolve, 20))
     return x + 1
   }
   const first = client.map(

@@ -3,6 +3,10 @@ import assert from 'node:assert/strict'
 import test from 'node:test'
 import { connect, FatalError, LocalCluster, TaskTimeoutError, UnsatisfiableError } from '../../client/index.js'
 import { eventually } from '../support/eventually.js'
+import { sharedCluster } from '../support/shared-cluster.js'
+
+const one = sharedCluster({ workers: 1, threadsPerWorker: 1 })
+const two = sharedCluster({ workers: 2, threadsPerWorker: 1 })
 
 test('what has had its time is stopped, in a batch and beside others, and nothing else is', async () => {
   await using cluster = await LocalCluster.start({ workers: 1, threadsPerWorker: 2 })
@@ -33,8 +37,7 @@ test('what has had its time is stopped, in a batch and beside others, and nothin
 })
 
 test('running work that nobody holds any more is stopped', async () => {
-  await using cluster = await LocalCluster.start({ workers: 1, threadsPerWorker: 1 })
-  await using client = await connect(cluster)
+  await using client = await connect(await one())
   const endless = client.submit(() => {
     while (true);
   })
@@ -52,8 +55,7 @@ test('a cluster in one thread fails a task that had its time, though nothing can
 })
 
 test('tasks that fail are tried again, as long as their errors and their options allow', async () => {
-  await using cluster = await LocalCluster.start({ workers: 2, threadsPerWorker: 1 })
-  await using client = await connect(cluster)
+  await using client = await connect(await two())
   const failsUntil = async (last: number, how: string): Promise<number> => {
     const { task } = await import('heddle/task')
     const { FatalError } = await import('heddle')
@@ -91,8 +93,7 @@ test('tasks that fail are tried again, as long as their errors and their options
 })
 
 test('what waits too long for its start fails, and so does what nobody can take', async () => {
-  await using cluster = await LocalCluster.start({ workers: 1, threadsPerWorker: 1 })
-  await using client = await connect(cluster)
+  await using client = await connect(await one())
   const endless = client.submit(() => {
     while (true);
   })
@@ -107,8 +108,7 @@ test('what waits too long for its start fails, and so does what nobody can take'
 })
 
 test('a map stops after so many failures, and what runs of it too', async () => {
-  await using cluster = await LocalCluster.start({ workers: 2, threadsPerWorker: 1 })
-  await using client = await connect(cluster)
+  await using client = await connect(await two())
   const some = (x: number): number => {
     while (x === 0);
     throw new RangeError(String(x))

@@ -9,7 +9,7 @@ import { eventually } from '../support/eventually.js'
 import { INSPECTED, inspectorsIn, keptBytes } from '../support/inspected-process.js'
 
 /** Futures a round: a million in the long tests. */
-const COUNT = process.env['HEDDLE_ENDURANCE'] === undefined ? 200_000 : 1_000_000
+const COUNT = process.env['HEDDLE_ENDURANCE'] === undefined ? 100_000 : 1_000_000
 const AT_ONCE = 20_000
 /** What a second round may add to what the first left. */
 const MAX_GROWTH = 1.05

@@ -3,18 +3,18 @@ import assert from 'node:assert/strict'
 import test from 'node:test'
 import { connect } from '../../client/connect.js'
 import type { Client } from '../../client/client.js'
-import { LocalCluster } from '../../deploy/local-cluster.js'
-import type { LocalClusterOptions } from '../../deploy/local-options.js'
+import type { LocalCluster } from '../../deploy/local-cluster.js'
 import { eventually } from '../support/eventually.js'
+import { sharedCluster } from '../support/shared-cluster.js'
 
-const TWO = { workers: 2, threadsPerWorker: 1 }
-const ONE = { workers: 1, threadsPerWorker: 1 }
+const TWO = sharedCluster({ workers: 2, threadsPerWorker: 1, logLevel: 'error' })
+const ONE = sharedCluster({ workers: 1, threadsPerWorker: 1, logLevel: 'error' })
 
 async function withCluster(
-  options: LocalClusterOptions,
+  start: () => Promise<LocalCluster>,
   check: (given: { readonly client: Client; readonly cluster: LocalCluster }) => Promise<void>,
 ): Promise<void> {
-  await using cluster = await LocalCluster.start({ ...options, logLevel: 'error' })
+  const cluster = await start()
   await using client = await connect(cluster)
   await check({ client, cluster })
 }
@@ -85,10 +85,10 @@ test('an exception that an I/O task does not catch, and its process.exit(), are 
     const starts = io.submit(async () => {
       const { task } = await import('heddle/task')
       if (task.attempt > 1) return task.attempt
-      ;(globalThis as { isUp?: true }).isUp = true
+      ;(globalThis as { isBegun?: true }).isBegun = true
       return await new Promise<number>(() => undefined)
     })
-    await eventually('it runs', async () => await io.submit(() => (globalThis as { isUp?: true }).isUp === true))
+    await eventually('it runs', async () => await io.submit(() => (globalThis as { isBegun?: true }).isBegun === true))
     const thrower = io.submit(async () => {
       setTimeout(() => {
         throw new RangeError('nobody caught this')

@@ -8,7 +8,7 @@ import { asCompleted, connect, LocalCluster } from '../../client/index.js'
 import { eventually } from '../support/eventually.js'
 import { TemporaryFolder } from '../support/temporary-folder.js'
 
-const LINES = 1_000
+const LINES = 300
 
 test('the lines of a file go through the cluster, a few at a time', { timeout: 120_000 }, async () => {
   await using folder = await TemporaryFolder.create('lines')

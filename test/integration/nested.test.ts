@@ -4,13 +4,14 @@ import test from 'node:test'
 import { connect } from '../../client/connect.js'
 import { LocalCluster } from '../../deploy/local-cluster.js'
 import { eventually } from '../support/eventually.js'
+import { sharedCluster } from '../support/shared-cluster.js'
 import type * as Recursion from './programs/recursion.js'
 
+const one = sharedCluster({ workers: 1, threadsPerWorker: 1 })
 const PROGRAM = new URL('./programs/recursion.js', import.meta.url)
 
 test('tasks that submit themselves end, ten deep, on one thread', { timeout: 120_000 }, async () => {
-  await using cluster = await LocalCluster.start({ workers: 1, threadsPerWorker: 1 })
-  await using client = await connect(cluster)
+  await using client = await connect(await one())
   const { fib, mergeSort } = client.module<typeof Recursion>(PROGRAM)
   assert.equal(await fib(10), 55)
   const numbers = Array.from({ length: 64 }, (_, i) => (i * 37) % 64)
@@ -29,8 +30,7 @@ test(
   'a parent that waits is cancelled with its children, and its code ends in order',
   { timeout: 120_000 },
   async () => {
-    await using cluster = await LocalCluster.start({ workers: 1, threadsPerWorker: 1 })
-    await using client = await connect(cluster)
+    await using client = await connect(await one())
     const parent = client.submit(async () => {
       const { task } = await import('heddle/task')
       try {
@@ -79,8 +79,7 @@ test('a parent whose worker dies starts again, and its finished children do not'
 })
 
 test('what a thread was lent for goes on when the thread is replaced', { timeout: 120_000 }, async () => {
-  await using cluster = await LocalCluster.start({ workers: 1, threadsPerWorker: 1 })
-  await using client = await connect(cluster)
+  await using client = await connect(await one())
   const parent = client.submit(async () => {
     const { task } = await import('heddle/task')
     const inTask = task.client()
@@ -94,8 +93,7 @@ test('what a thread was lent for goes on when the thread is replaced', { timeout
 })
 
 test('a task without a thread submits tasks; any way of waiting lends a thread', { timeout: 120_000 }, async () => {
-  await using cluster = await LocalCluster.start({ workers: 1, threadsPerWorker: 1 })
-  await using client = await connect(cluster)
+  await using client = await connect(await one())
   const shared = client.with({ resources: { threads: 0 } }).submit(async () => {
     const { task } = await import('heddle/task')
     return (await task.client().submit((x: number) => x + 1, 1)) + task.attempt
@@ -114,8 +112,7 @@ test('a task without a thread submits tasks; any way of waiting lends a thread',
 })
 
 test('a parent that waits for too long has failed, and its children go', { timeout: 120_000 }, async () => {
-  await using cluster = await LocalCluster.start({ workers: 1, threadsPerWorker: 1 })
-  await using client = await connect(cluster)
+  await using client = await connect(await one())
   const parent = client.with({ timeoutMs: 1_500 }).submit(async () => {
     const { task } = await import('heddle/task')
     await task.client().submit(() => {
@@ -140,8 +137,7 @@ test('tasks of an inline cluster submit tasks, too', { timeout: 120_000 }, async
 })
 
 test('each task knows itself, whatever runs between its steps', { timeout: 120_000 }, async () => {
-  await using cluster = await LocalCluster.start({ workers: 1, threadsPerWorker: 1 })
-  await using client = await connect(cluster)
+  await using client = await connect(await one())
   const whoAmI = async (depth: number): Promise<string[]> => {
     const { task } = await import('heddle/task')
     const before = task.name

@@ -5,16 +5,18 @@ import path from 'node:path'
 import test from 'node:test'
 import { connect } from '../../client/connect.js'
 import type { LogLine, Trace } from '../../client/index.js'
-import { LocalCluster } from '../../deploy/local-cluster.js'
 import type { TaskHistory } from '../../protocol/messages/api.js'
 import type { Explanation } from '../../protocol/messages/explanation.js'
 import { Command, run } from '../cli/command.js'
 import { eventually } from '../support/eventually.js'
+import { sharedCluster } from '../support/shared-cluster.js'
 import { TemporaryFolder } from '../support/temporary-folder.js'
+
+const two = sharedCluster({ workers: 2, threadsPerWorker: 1, logLevel: 'error' })
 
 test('logs, timeline and dump tell what tasks did', async () => {
   await using folder = await TemporaryFolder.create('heddle-reports')
-  await using cluster = await LocalCluster.start({ workers: 2, threadsPerWorker: 1, logLevel: 'error' })
+  const cluster = await two()
   await using client = await connect(cluster)
   const speak = (word: string): string => {
     console.log(`I say ${word}`)
@@ -92,7 +94,7 @@ test('logs, timeline and dump tell what tasks did', async () => {
 })
 
 test('logs are followed: the last lines first, and then what comes, of one worker if it is named', async () => {
-  await using cluster = await LocalCluster.start({ workers: 2, threadsPerWorker: 1, logLevel: 'error' })
+  const cluster = await two()
   await using client = await connect(cluster)
   const speak = (word: string): void => console.log(`I say ${word}`)
   await client.submit(speak, 'before').result()
