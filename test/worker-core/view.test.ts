@@ -1,6 +1,7 @@
 /** The worker says what it has. */
 import assert from 'node:assert/strict'
 import test from 'node:test'
+import { attempt, templateId } from '../../protocol/ids.js'
 import { task, tasks, WorkerHarness } from '../support/worker-harness.js'
 
 test('a worker that is asked names what it has to do and holds, behind all that the turn has to tell', () => {
@@ -14,4 +15,59 @@ test('a worker that is asked names what it has to do and holds, behind all that 
   assert.deepEqual(worker.takeMessage('view'), { type: 'view', tasks: [task(1)], attempts: [], values: [task(0)] })
   worker.endTurn()
   worker.expectSilence()
+})
+
+const TIMED = templateId(2)
+
+test('it names what has had its time, until its slot is free and the scheduler hears of that', () => {
+  const worker = new WorkerHarness(1)
+  worker.define(TIMED, 0, 0, false, 100)
+  worker.run([task(0)], { template: TIMED })
+  worker.takeBatch()
+  worker.wakeUp()
+  worker.takeInstruction('look-at-run')
+  worker.send({ type: 'run-looked-at', thread: 0, ranMs: 100 })
+  worker.endTurn()
+  worker.takeInstruction('take-back')
+  worker.send({ type: 'batch-cut', thread: 0, firstUnstarted: 1 })
+  assert.equal(worker.takeInstruction('ask-to-stop').cause, 'timed-out')
+  worker.tell({ type: 'ask-view' })
+  worker.endTurn()
+  assert.deepEqual(worker.takeMessage('view').tasks, [task(0)])
+  worker.end(0, [0])
+  worker.send({ type: 'batch-ended', thread: 0, firstUnstarted: 1 })
+  worker.tell({ type: 'ask-view' })
+  worker.endTurn()
+  assert.deepEqual(worker.takeMessage('tasks-timed-out').tasks, [task(0)])
+  worker.takeInstruction('drop')
+  assert.deepEqual(worker.takeMessage('view').tasks, [])
+})
+
+test('so it does where the task waits for others, and others run in its thread', () => {
+  const worker = new WorkerHarness(1)
+  worker.define(TIMED, 0, 0, false, 100)
+  worker.run([task(0)], { template: TIMED })
+  worker.takeBatch()
+  worker.send({ type: 'task-lent', thread: 0, place: 0, ranMs: 0, canTerminate: true })
+  worker.send({ type: 'batch-ended', thread: 0, firstUnstarted: 1 })
+  worker.endTurn()
+  worker.takeMessage('tasks-suspended')
+  worker.nowMs += 100
+  worker.endTurn()
+  assert.equal(worker.takeInstruction('ask-lent-to-stop').cause, 'timed-out')
+  worker.tell({ type: 'ask-view' })
+  worker.endTurn()
+  assert.deepEqual(worker.takeMessage('view').tasks, [task(0)])
+  worker.send({
+    type: 'lent-lost',
+    tasks: [{ task: task(0), attempt: attempt(1) }],
+    hasCulprit: true,
+    exitCode: 1,
+    reason: 'terminated',
+    isOutOfMemory: false,
+  })
+  worker.tell({ type: 'ask-view' })
+  worker.endTurn()
+  assert.deepEqual(worker.takeMessage('tasks-timed-out').tasks, [task(0)])
+  assert.deepEqual(worker.takeMessage('view').tasks, [])
 })

@@ -8,7 +8,7 @@ import { dropValue, forgetTask, isRunning, returnUnstarted, takeBackAll } from '
 import { pauseReason } from './memory.js'
 import { Attempts } from './report-columns.js'
 import type { WorkerState } from './state.js'
-import { dropTask, forgetStops } from './stopping.js'
+import { dropTask, findTimedOut, forgetStops } from './stopping.js'
 import type { Task } from './task.js'
 
 /** Tells the scheduler what is here of the time before: first what runs or has an outcome to tell, then outcomes and values. */
@@ -39,6 +39,7 @@ export function onJoined(
 export function tellView(state: WorkerState, out: WorkerInstruction[]): void {
   state.isViewAsked = false
   const had = new Attempts()
+  for (const task of findTimedOut(state)) had.add(task)
   for (const task of state.tasks.values()) had.add(task)
   const values: TaskId[] = []
   for (const value of state.held.tasks) {

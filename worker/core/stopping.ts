@@ -208,6 +208,16 @@ export function hasTimedOut({ stops }: Batch, task: Task): boolean {
   return stops?.get(task)?.cause === 'timed-out'
 }
 
+/** Tasks that had their time, and of which the scheduler hears once their slots are free: until then it counts on them. */
+export function findTimedOut({ batches, lent }: WorkerState): Task[] {
+  const found: Task[] = []
+  for (const batch of batches) {
+    for (const [task, { cause }] of batch?.stops ?? []) if (cause === 'timed-out') found.push(task)
+  }
+  for (const task of lent.values()) if (task.state.stop?.cause === 'timed-out') found.push(task)
+  return found
+}
+
 /** What else ran or waited here goes back, with no blame: it is not why this process ends. */
 export function giveUpAll(state: WorkerState): void {
   for (const task of state.tasks.values()) returnTask(state, task)
