@@ -818,8 +818,10 @@ export class SimulatedClient {
   }
 
   #fetched(task: TaskId, value: StoredValue | undefined, holder: string): void {
-    // A scattered value may have been lost with its last holder meanwhile, and failed.
-    if (this.#hasLeft || this.#futures.get(task)?.isWanted !== true) return
+    // It may have failed meanwhile: a scattered value was lost with its last holder, or the cluster was restarted. Then it stays
+    // that failure, though it was asked for again.
+    const future = this.#futures.get(task)
+    if (this.#hasLeft || future?.isWanted !== true || future.isFailed === true) return
     if (value !== undefined) {
       this.#settle(task, decodeNumber(value.bytes))
       return
