@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import { attempt, templateId } from '../../protocol/ids.js'
-import { task, WorkerHarness } from '../support/worker-harness.js'
+import { task, tasks, WorkerHarness } from '../support/worker-harness.js'
 
 const STREAM = templateId(3)
 const FIRST = attempt(1)
@@ -54,5 +54,29 @@ test('a stream is not kept for the next scheduler, as other work is: its reader 
   worker.send({ type: 'batch-cut', thread: 0, firstUnstarted: 1 })
   assert.equal(worker.takeInstruction('ask-to-stop').cause, 'dropped')
   give(worker)
+  worker.expectSilence()
+})
+
+test('one whose thread was ended for another task goes back as begun, and what is behind it begins there', () => {
+  const worker = new WorkerHarness()
+  worker.define(STREAM, 0, 0, false, 0, true)
+  worker.teach({ durationUs: 10 }, STREAM)
+  worker.run(tasks(2), { template: STREAM })
+  assert.deepEqual(worker.takeBatch().tasks, tasks(2))
+  give(worker)
+  worker.takeMessage('stream-chunk')
+  worker.send({
+    type: 'thread-exited',
+    thread: 0,
+    culprit: undefined,
+    firstUnstarted: 1,
+    exitCode: 1,
+    reason: 'terminated',
+    isOutOfMemory: false,
+  })
+  worker.endTurn()
+  assert.deepEqual(worker.takeBatch().tasks, [task(1)])
+  const { tasks: returned, begun } = worker.takeMessage('tasks-returned')
+  assert.deepEqual([returned, begun], [[task(0)], [task(0)]])
   worker.expectSilence()
 })

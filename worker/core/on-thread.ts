@@ -112,7 +112,7 @@ export function onThreadExited(state: WorkerState, event: Event<'thread-exited'>
     if (isOutOfMemory && event.culprit !== 0 && !template.isStream) state.report.addReturned(culprit, true)
     else out.push({ type: 'send', message: { type: 'task-exited', task, attempt, exitCode, reason, isOutOfMemory } })
   }
-  cut(state, batch, 0)
+  cut(state, batch, 0, event.firstUnstarted)
   endStopping(state, batch, 'exited')
   freeSlot(state, event.thread)
 }
@@ -132,17 +132,19 @@ function close(state: WorkerState, batch: Batch, task: Task, stoppedBy: Stopper)
   return isWanted
 }
 
-/** Takes the tasks without an outcome from place `first` on out of the batch. */
-function cut(state: WorkerState, batch: Batch, first: number): void {
+/** Takes the tasks without an outcome from place `first` on out of the batch. Those before `firstUnstarted` had begun. */
+function cut(state: WorkerState, batch: Batch, first: number, firstUnstarted = first): void {
   const startsNothing = state.link.type === 'leaving' || state.pause.draining !== 'no'
   const again: Task[] = []
   for (let place = first; place < batch.end; place++) {
     const task = batch.tasks[place]!
     if (!isOpen(task.state)) continue
-    // One that ran among others begins anew, and that is for the scheduler to count.
-    const isOver = task.state.type === 'abandoned' || task.template.isIo
+    // One that ran among others begins anew, and that is for the scheduler to count. A stream may have given values, which
+    // must not be given twice: the scheduler knows.
+    const hasBegun = task.template.isIo || (task.template.isStream && place < firstUnstarted)
+    const isOver = task.state.type === 'abandoned' || hasBegun
     if (isOver || startsNothing || batch.recalled?.has(task) === true) {
-      if (close(state, batch, task, 'queue')) state.report.addReturned(task, task.template.isIo)
+      if (close(state, batch, task, 'queue')) state.report.addReturned(task, hasBegun)
       continue
     }
     batch.open--
