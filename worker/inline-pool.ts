@@ -33,6 +33,8 @@ export class InlinePool implements ThreadPool {
   readonly #options: InlinePoolOptions
   /** Slots whose tasks have taken their signals. */
   readonly #listening = new Set<number>()
+  /** Slots whose tasks begin in the next turn. */
+  readonly #waiting = new Set<number>()
   readonly #ioTasks: IoTasks
   readonly #batchHost: BatchHost
   #isClosed = false
@@ -77,7 +79,9 @@ export class InlinePool implements ThreadPool {
   }
 
   async #runIo(request: BatchRequest): Promise<IoEnd> {
+    this.#waiting.add(request.thread)
     await new Promise((resolve) => setImmediate(resolve))
+    if (!this.#waiting.delete(request.thread)) return { type: 'orphaned' }
     if (this.#isClosed) return { type: 'exited', ...CLOSED, isCulprit: true }
     const outcome = await outsideTasks(() => this.#ioTasks.run(request))
     this.#listening.delete(request.thread)
@@ -85,9 +89,9 @@ export class InlinePool implements ThreadPool {
   }
 
   #tellIoToStop(slot: number, cause: StopCause): boolean {
-    if (!this.#listening.has(slot)) return false
+    if (this.#waiting.delete(slot)) return false
     this.#ioTasks.stop(slot, cause)
-    return true
+    return this.#listening.has(slot)
   }
 
   tellToStop(call: StopCall): void {

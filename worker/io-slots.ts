@@ -5,7 +5,7 @@ import type { CodeHash, TaskId } from '../protocol/ids.js'
 import { createBatchRequest } from './batch-request.js'
 import { keepOutcome } from './outcomes.js'
 import type { UntimedEvent } from './thread-slots.js'
-import type { IoPool } from './thread-pool.js'
+import type { IoEnd, IoPool } from './thread-pool.js'
 import type { ValueStore } from './value-store.js'
 
 export interface IoSlotsOptions {
@@ -28,6 +28,8 @@ const INNOCENT = {
 export class IoSlots {
   readonly #options: IoSlotsOptions
   readonly #busy = new Set<number>()
+  /** Of these, those whose code is being stored: to stop one is not to begin it. */
+  readonly #waiting = new Set<number>()
 
   constructor(options: IoSlotsOptions) {
     this.#options = options
@@ -41,8 +43,9 @@ export class IoSlots {
     // At once: by the time that the code is stored, the inputs may have been let go.
     const valueOf = (input: TaskId): Uint8Array | undefined => store.get(input)
     const request = createBatchRequest({ thread: slot, worker, tasks, isLarge: false, valueOf, urlOf })
+    this.#waiting.add(slot)
     if (codeStored !== undefined) await codeStored
-    const end = await pool.run(request)
+    const end: IoEnd = this.#waiting.delete(slot) ? await pool.run(request) : { type: 'orphaned' }
     this.#busy.delete(slot)
     if (end.type === 'ended') {
       submit({ type: 'tasks-ended', thread: slot, outcomes: keepOutcome(store, tasks, end.outcome) })
@@ -57,7 +60,7 @@ export class IoSlots {
   /** Tells the slot's task to end, if it listens. */
   askToStop(slot: number, cause: StopCause): void {
     if (!this.#busy.has(slot)) return // It ended just now, and that has been said.
-    const wasTold = this.#options.pool.tellToStop(slot, cause)
+    const wasTold = !this.#waiting.delete(slot) && this.#options.pool.tellToStop(slot, cause)
     this.#options.submit({ type: 'stop-asked', thread: slot, wasTold, canTerminate: false })
   }
 }

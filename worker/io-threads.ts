@@ -139,10 +139,10 @@ class IoThread {
     return ended
   }
 
+  /** One that has not taken its signal may be about to. */
   tellToStop(slot: number, cause: StopCause): boolean {
-    if (this.#runs.get(slot)?.isListening !== true) return false
     this.#worker.postMessage({ type: 'stop', slot, cause } satisfies ToIoThread)
-    return true
+    return this.#runs.get(slot)?.isListening === true
   }
 
   collect(): void {

@@ -793,6 +793,8 @@ export class SimulatedClient {
     const future = this.#futures.get(task)
     assert(future?.isWanted !== false || this.#mayHearAgain(future), `${task} is located though nobody asked`)
     counts.located++
+    // The scheduler that said that it failed may have forgotten it.
+    if (future !== undefined) future.isFailed = false
     const place = this.#rng.integer(0, holders.length - 1)
     const holder = holders[place] ?? ''
     if (holder === '' || !canReach(this.#world, this.#name, holder)) {

@@ -104,6 +104,8 @@ export class SimulatedThread {
   #isHanging = false
   /** Numbers the batches. */
   #run = 0
+  /** The place whose task was to stop before it listened: a stream hears of it as it begins. */
+  #stopped: number | undefined
   /** The place that runs. */
   #running: number | undefined
   #beganAtMs = 0
@@ -122,6 +124,7 @@ export class SimulatedThread {
     this.#run++
     this.#jobs = jobs
     this.#cursor = 0
+    this.#stopped = undefined
     this.#end = jobs.length
     const { agenda, rng } = this.#options
     const run = this.#run
@@ -159,6 +162,7 @@ export class SimulatedThread {
       if (this.#run === run && this.#running === place) this.#taskEnded(place, 1)
     }
     if (isListening) agenda.in(rng.between(0, 20), end)
+    else this.#stopped = place
     submit({ type: 'stop-asked', thread, wasTold: isListening, canTerminate })
   }
 
@@ -375,6 +379,7 @@ export class SimulatedThread {
     this.#options.onBegin(task)
     this.#options.onRun(task.task)
     if (this.#options.streamRng.chance(0.05)) this.#reportSoon(durationMs)
+    if (task.template.isStream && this.#stopped === place) return this.#taskEnded(place, 0)
     if (task.template.isStream) {
       const window = this.#options.streamRng.pick([1, 3, 64])!
       const count = decodeNumber(entryOf(task.args, task.place))

@@ -64,10 +64,6 @@ export class IoTasks {
 
   async #resultOf(request: BatchRequest, reader: ArgumentReader, clock: RunClock): Promise<unknown> {
     const { thread: slot } = request
-    const run = await this.#host.loadFunction(request.templates[0]!)
-    clock.restart()
-    const args = reader.argumentsOf(0)
-    clock.called()
     const controller = new AbortController()
     let isListening = false
     const signal = (): AbortSignal => {
@@ -105,6 +101,12 @@ export class IoTasks {
     }
     this.#running.set(slot, task)
     try {
+      const run = await this.#host.loadFunction(request.templates[0]!)
+      clock.restart()
+      const args = reader.argumentsOf(0)
+      // It was to stop before it began.
+      controller.signal.throwIfAborted()
+      clock.called()
       const called = inTask(task, async () => {
         const result = run(...args)
         return request.templates[0]!.isStream
