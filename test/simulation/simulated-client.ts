@@ -82,6 +82,8 @@ export interface Future {
   toldOn?: number
   /** Somebody had it run again: then news of the runs cross. */
   wasRetried?: boolean
+  /** This client could not fetch its value, which says nothing of the task. */
+  isOutOfReach?: boolean
   /** It was known by its key alone. */
   isAttached?: boolean
   /** The name under which its value is published, of a future that was got by that. */
@@ -883,12 +885,14 @@ export class SimulatedClient {
    * that was lost is made again, where nobody cancels that and all that it was made of is there.
    */
   #checkCommitted(future: Future, outcome: string, code = ''): void {
-    const { told, wasRetried, key } = future
+    const { told, wasRetried, isOutOfReach, key } = future
     const { agenda, retrying, operating, scheduler } = this.#world
     const isNewConnection = future.toldOn !== this.#cuts
     const mayBeForgotten = scheduler.mayHaveForgotten(future.toldAtMs ?? 0)
     Object.assign(future, { told: outcome, toldAtMs: agenda.nowMs, toldOn: this.#cuts })
     if (told === undefined || told === outcome || wasRetried === true || mayBeForgotten) return
+    // As client/task-array.ts, which does not look at what is told of one that failed.
+    if (isOutOfReach === true) return
     // That it is to run again was said on a connection that broke.
     if (isNewConnection && retrying + operating > 0) return
     const isLost = code === 'ERR_HEDDLE_WORKER_LOST' || code === 'ERR_HEDDLE_TASK_CANCELLED'
@@ -945,6 +949,7 @@ export class SimulatedClient {
       return
     }
     const thrown = error.length === 0 ? '' : decodeNumber(error)
+    if (code === 'ERR_HEDDLE_WORKER_LOST' && reason.includes('could not be fetched')) future.isOutOfReach = true
     this.#checkCommitted(future, `failed by ${culpritKey}: ${code} ${thrown}`, code)
     // What is retried, or attached to, may need a scattered value that was let go; and what others hold may need one whose
     // client has left.
