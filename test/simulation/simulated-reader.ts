@@ -44,13 +44,13 @@ export class SimulatedReader {
   #lastCancellation = 0
   #hasLeft = false
 
-  constructor(world: World, spanMs: number) {
+  constructor(world: World, spanMs: number, name = 'reader') {
     this.#world = world
     this.#spanMs = spanMs
     this.#connection = new LastingLink({
       world,
       rng: world.crashRng,
-      name: 'reader',
+      name,
       onMessage: (message) => this.#receive(message),
       onLost: () => this.#breakStreams(),
       onReturned: () => this.#askAgain(),
@@ -192,9 +192,11 @@ export class SimulatedReader {
       return
     }
     // That it ended is forgotten when the power fails just then: it runs again, and nobody reads it.
-    if (stream.isOver && this.#world.scheduler.mayHaveForgotten(stream.endedAtMs)) return
+    // Or how many there were is lost with its worker, while word is under way that nobody asks for it any more.
+    const { scheduler, hasDeaths } = this.#world
+    if (stream.isOver && (hasDeaths || scheduler.mayHaveForgotten(stream.endedAtMs))) return
     assert(!stream.isOver, `stream ${task} gave a value after its end`)
-    if (index === 0 && stream.received === stream.count && stream.count > 0 && this.#world.hasDeaths) {
+    if (index === 0 && stream.received === stream.count && stream.count > 0 && hasDeaths) {
       // How many there were was lost before it was told, and so it runs again: that is of no use to who read it.
       this.#world.counts.brokenStreams++
       return this.#quit(stream)
