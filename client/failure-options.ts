@@ -51,7 +51,7 @@ export const FAILURE_OPTIONS = [
   'onDependencyError',
 ] as const satisfies readonly (keyof FailureOptions)[]
 
-const MAX_ALLOWED_FAILURES = 1_000
+export const MAX_ALLOWED_FAILURES = 1_000
 
 /** What goes to the scheduler, with the code that goes along. */
 export interface ResolvedRules extends Rules {

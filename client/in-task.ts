@@ -6,7 +6,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { present } from '../common/assert.js'
-import { codeHash, type ArrayId } from '../protocol/ids.js'
+import { codeHash, type ArrayId, type CodeHash } from '../protocol/ids.js'
 import { HOLDER_DIAL_TIMEOUT_MS } from '../protocol/limits.js'
 import type { TlsOptions } from '../protocol/transport/tls.js'
 import type { Socket } from '../protocol/transport/socket.js'
@@ -17,7 +17,7 @@ import type { TaskParent } from './parent.js'
 import { FINAL_CODES } from './lasting-connection.js'
 import { PendingConnection, type PendingConnectionOptions } from './pending-connection.js'
 import { Session, type SessionOptions } from './session.js'
-import { DEFAULT_TASK_OPTIONS } from './task-options.js'
+import { DEFAULT_TASK_OPTIONS, type ResolvedTaskOptions } from './task-options.js'
 import type { TaskFunction } from './templates.js'
 
 /** How tasks reach the cluster that runs them. */
@@ -32,6 +32,10 @@ export interface TaskRoute {
   /** Instead of WebSockets. */
   readonly dialScheduler?: () => Promise<Socket>
   readonly dialHolder?: (address: string, signal: AbortSignal) => Promise<Socket>
+  /** Told of the functions that tasks submit, by their code. */
+  readonly onFunction?: (code: CodeHash, fn: TaskFunction) => void
+  /** What tasks are submitted with unless they say otherwise, if not `DEFAULT_TASK_OPTIONS`. */
+  readonly taskOptions?: ResolvedTaskOptions
 }
 
 export class TaskClients {
@@ -51,7 +55,8 @@ export class TaskClients {
     if (this.#session === undefined || this.#session.isEnded) this.#open()
     if (this.#parents.size >= this.#manyParents) this.#forgetParents()
     this.#parents.add(parent)
-    const options = Object.freeze({ ...DEFAULT_TASK_OPTIONS, priority: parent.priority, parent })
+    const { taskOptions = DEFAULT_TASK_OPTIONS } = this.#route
+    const options = Object.freeze({ ...taskOptions, priority: parent.priority, parent })
     // The connection is that of all tasks of the thread.
     return new Client(present(this.#session, 'the session of tasks'), () => Promise.resolve(), options)
   }
@@ -100,11 +105,12 @@ function isFunctionFile(file: Buffer): boolean {
 }
 
 function openTaskSession(route: TaskRoute, onLost: () => void): Session {
-  const { address, token, tls, worker, takeArrayIds } = route
+  const { address, token, tls, worker, takeArrayIds, onFunction } = route
   const options: SessionOptions = {
     address,
     name: worker,
     firstLease: takeArrayIds(),
+    onFunction,
     dialHolder:
       route.dialHolder ??
       ((holder, signal) => dial(holder, { tls, signal, timeoutMs: HOLDER_DIAL_TIMEOUT_MS, isBulk: true })),

@@ -10,6 +10,7 @@ import { Access } from './access.js'
 import { createSchedulerMachine, type SchedulerMachine } from './core/machine.js'
 import { FrontDoor } from './front-door.js'
 import type { SchedulerConfig } from './core/state.js'
+import { Journal } from './journal/journal.js'
 import { KeptState } from './journal/kept-state.js'
 import { authority, resolveSchedulerOptions, type ResolvedSchedulerOptions, type SchedulerOptions } from './options.js'
 import { keepToken } from './kept-token.js'
@@ -106,11 +107,10 @@ function openInterior(options: ResolvedSchedulerOptions): Interior {
     return { machine, sessions, journal: () => undefined, close: () => sessions.close() }
   }
   // Nobody is told of anything before the state was read, and there are connections.
-  const state = new KeptState({
+  const journal = new Journal({
     directory: stateDir,
     keptBy: sync === 'always' ? 'disk' : 'system',
     log,
-    config: { ...newConfig(), keepsState: true, ...(clientGraceMs !== undefined && { clientGraceMs }) },
     onFull: (isFull) => sessions.setJournalFull(isFull),
     onFailed: (cause) => {
       const message = `The journal in ${stateDir} cannot be written any more (${cause.message}); see to the disk, and start again.`
@@ -119,6 +119,8 @@ function openInterior(options: ResolvedSchedulerOptions): Interior {
       onCrash(new HeddleError('ERR_HEDDLE_FATAL', message, { cause }))
     },
   })
+  const config = { ...newConfig(), keepsState: true, ...(clientGraceMs !== undefined && { clientGraceMs }) }
+  const state = new KeptState({ journal, log, config })
   const { machine, lastMember } = state
   const sessions = new Sessions({
     machine,

@@ -71,12 +71,20 @@ export interface WorkerParts {
   readonly network?: Network
   /** Default: threads by Piscina. */
   readonly createPool?: (host: PoolHost) => ThreadPool
+  /** Default: a scratch folder, which is removed when the worker closes, and code in files there. */
+  readonly files?: WorkerFiles
   /** Gives up waiting for a scheduler. */
   readonly signal?: AbortSignal
   /** Somebody starts this process again when it ends. Default: nobody does. */
   readonly isWatched?: boolean
   /** How the process before this one ended. */
   readonly lastDeath?: WorkerDeath | undefined
+}
+
+/** Where a worker puts values that have no room in its memory, and the code that it was sent. */
+export interface WorkerFiles {
+  readonly scratch: Pick<ScratchFolder, 'path' | typeof Symbol.asyncDispose>
+  readonly codes: Pick<CodeCache, 'store' | 'urlOf'>
 }
 
 export interface RunningWorker {
@@ -106,18 +114,19 @@ export interface RunningWorker {
 export async function startWorker(options: WorkerOptions, parts: WorkerParts): Promise<RunningWorker> {
   // Before there are threads: so that it hears of each.
   if (options.inspectThreads) await openInspector(parts.log)
-  const scratch = await ScratchFolder.create(options.dataDir)
-  const codes = await CodeCache.create({
-    scratch: scratch.path,
-    workingDirectory: process.cwd(),
-    preload: options.preload,
-    remoteCode: options.remoteCode,
-  })
+  const files = parts.files ?? (await openFiles(options))
   const network = parts.network ?? webSocketNetwork(options)
   const createPool = parts.createPool ?? (await piscinaPools())
-  const worker = new Worker({ options, parts, network, createPool, scratch, codes })
+  const worker = new Worker({ options, parts, network, createPool, ...files })
   await worker.open(parts.signal)
   return worker
+}
+
+async function openFiles({ dataDir, preload, remoteCode }: WorkerOptions): Promise<WorkerFiles> {
+  const scratch = await ScratchFolder.create(dataDir)
+  const workingDirectory = process.cwd()
+  const codes = await CodeCache.create({ scratch: scratch.path, workingDirectory, preload, remoteCode })
+  return { scratch, codes }
 }
 
 /** Loaded on first use: a worker with another pool needs no Piscina. */
@@ -126,13 +135,11 @@ async function piscinaPools(): Promise<(host: PoolHost) => ThreadPool> {
   return (host) => new PiscinaPool(host)
 }
 
-interface WorkerBelongings {
+interface WorkerBelongings extends WorkerFiles {
   readonly options: WorkerOptions
   readonly parts: WorkerParts
   readonly network: Network
   readonly createPool: (host: PoolHost) => ThreadPool
-  readonly scratch: ScratchFolder
-  readonly codes: CodeCache
 }
 
 class Worker implements RunningWorker {
@@ -150,8 +157,8 @@ class Worker implements RunningWorker {
   readonly #runWatch: RunWatch
   readonly #logWatch: LogWatch
   readonly #history = new TaskHistory(this.#runs, this.#kept)
-  readonly #scratch: ScratchFolder
-  readonly #codes: CodeCache
+  readonly #scratch: WorkerFiles['scratch']
+  readonly #codes: WorkerFiles['codes']
   readonly #store = new ValueStore()
   readonly #arrayIds = new ArrayIds()
   readonly #pool: ThreadPool

@@ -11,16 +11,20 @@ import { decodeList, encode } from '../../protocol/transport/codec.js'
 import { journalRecord, type JournalRecord } from '../core/durable/journal-record.js'
 import { createSchedulerMachine, type SchedulerMachine } from '../core/machine.js'
 import type { SchedulerConfig } from '../core/state.js'
-import { Journal, type JournalOptions } from './journal.js'
+import type { Journal } from './journal.js'
 
 const records = list(journalRecord)
 /** Of a snapshot so many records make a frame. */
 const RECORDS_IN_FRAME = 64
 
-export interface KeptStateOptions extends Pick<
-  JournalOptions,
-  'directory' | 'keptBy' | 'onFull' | 'onFailed' | 'minBytes'
-> {
+/** Where what must be kept goes, and is found again. */
+export type StateJournal = Pick<
+  Journal,
+  'directory' | 'view' | 'isOvergrown' | 'replay' | 'replaceBy' | 'goOn' | 'append' | 'close'
+>
+
+export interface KeptStateOptions {
+  readonly journal: StateJournal
   readonly log: Log
   /** What a core begins with that finds nothing. */
   readonly config: SchedulerConfig
@@ -30,17 +34,17 @@ export class KeptState {
   readonly machine: SchedulerMachine
   /** The highest number of a client or a worker before: those that come have higher ones. */
   readonly lastMember: number
-  readonly #journal: Journal
+  readonly #journal: StateJournal
   readonly #log: Log
 
   /**
-   * Takes the directory, and reads what is there.
+   * Reads what is there, and takes the journal along: it is closed with this, and when this fails.
    *
-   * @throws {HeddleError} `ERR_HEDDLE_STATE_IN_USE`, `ERR_HEDDLE_STATE_DAMAGED`, `ERR_HEDDLE_INVALID_OPTION`.
+   * @throws {HeddleError} `ERR_HEDDLE_STATE_DAMAGED`, `ERR_HEDDLE_INVALID_OPTION`.
    */
-  constructor({ config, ...options }: KeptStateOptions) {
-    this.#log = options.log
-    this.#journal = new Journal(options)
+  constructor({ config, journal, log }: KeptStateOptions) {
+    this.#log = log
+    this.#journal = journal
     try {
       const { machine, lastMember } = this.#replay(config)
       this.machine = machine

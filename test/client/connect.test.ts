@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process'
 import test from 'node:test'
 import { promisify } from 'node:util'
 import { connect } from '../../client/connect.js'
-import { withCluster } from '../../client/testing.js'
+import { withCluster } from '../../testing/index.js'
 import { startTestScheduler } from '../scheduler-shell/test-scheduler.js'
 
 const run = promisify(execFile)

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import test, { suite } from 'node:test'
-import { withCluster } from '../../client/testing.js'
+import { withCluster } from '../../testing/index.js'
 import { Classifier, Tally, splitWords, tellingWords, train, type Kind } from '../../examples/spam-filter/bayes.js'
 import { findCorpus, kindOf } from '../../examples/spam-filter/corpus.js'
 import { parseMail, type Mail } from '../../examples/spam-filter/mail.js'

@@ -5,7 +5,7 @@
 import type { Rng } from '../../common/rng.js'
 import { list, type Field } from '../../protocol/schema.js'
 import { decodeList, encode } from '../../protocol/transport/codec.js'
-import type { Agenda } from './agenda.js'
+import type { Agenda } from '../../testing/agenda.js'
 
 export interface LinkOptions<M> {
   readonly agenda: Agenda

@@ -1,6 +1,6 @@
 /** A process's event loop on virtual time: gathers the events of a turn, drives the core, and carries out what it asks. */
 import type { Rng } from '../../common/rng.js'
-import type { Agenda } from './agenda.js'
+import type { Agenda } from '../../testing/agenda.js'
 
 export type Unstamped<E> = E extends unknown ? Omit<E, 'nowMs'> : never
 

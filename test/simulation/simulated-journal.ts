@@ -7,7 +7,7 @@ import type { Rng } from '../../common/rng.js'
 import { JOURNAL_SYNC_MS } from '../../protocol/limits.js'
 import { FILE_HEADER, frameHeader } from '../../scheduler/journal/frame.js'
 import { readFrames } from '../../scheduler/journal/read-journal.js'
-import type { Agenda } from './agenda.js'
+import type { Agenda } from '../../testing/agenda.js'
 
 /** When what was written counts as kept: see scheduler/journal/journal.ts. */
 export type KeptBy = 'system' | 'disk'

@@ -6,7 +6,7 @@ import { outputOf, type TaskId } from '../../protocol/ids.js'
 import { MAX_INLINE_RESULT_BYTES } from '../../protocol/limits.js'
 import type { WorkerEvent } from '../../worker/core/events.js'
 import type { BatchTask } from '../../worker/core/instructions.js'
-import type { Agenda } from './agenda.js'
+import type { Agenda } from '../../testing/agenda.js'
 import {
   addUp,
   areUnforeseen,

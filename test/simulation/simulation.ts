@@ -6,7 +6,7 @@
 import assert from 'node:assert/strict'
 import { Rng } from '../../common/rng.js'
 import { HEARTBEAT_INTERVAL_MS, MAX_PAUSE_MS } from '../../protocol/limits.js'
-import { Agenda } from './agenda.js'
+import { Agenda } from '../../testing/agenda.js'
 import type { Trace } from './loop.js'
 import { OPERATIONS, PACES, type Operation } from './expression.js'
 import { SimulatedClient, type Temper } from './simulated-client.js'

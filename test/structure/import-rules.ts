@@ -74,6 +74,22 @@ export const ZONES: readonly Zone[] = [
     typesOf: ['worker/thread'],
   },
 
+  // What users test their programs with: all that makes a cluster, in one thread.
+  {
+    folder: 'testing',
+    mayImport: [
+      ...PROTOCOL,
+      'protocol/transport',
+      'common/node',
+      'scheduler',
+      'worker',
+      'worker/core',
+      'worker/thread',
+      'client',
+    ],
+    lazily: ['deploy'],
+  },
+
   {
     folder: 'dashboard',
     mayImport: ['common', 'dashboard/model'],

@@ -91,7 +91,7 @@ export function callTask(run: (...args: readonly unknown[]) => unknown, args: re
 }
 
 /** What is called here is code of this task. */
-export function inTask<T>(task: TaskAmongOthers, call: () => T): T {
+export function inTask<T>(task: RunningTask | TaskAmongOthers, call: () => T): T {
   contexts ??= new AsyncLocalStorage()
   return contexts.run(task, call)
 }

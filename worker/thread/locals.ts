@@ -57,6 +57,11 @@ export function localOf<T>(worker: string, name: string, create: () => T, option
   return value
 }
 
+/** The worker died, in a simulation: its values are gone as they are. */
+export function forgetLocals(worker: string): void {
+  localsByWorker.delete(worker)
+}
+
 /** Do tasks of this worker keep values in this thread? */
 export function hasLocals(worker: string): boolean {
   return (localsByWorker.get(worker)?.size ?? 0) > 0

@@ -119,7 +119,7 @@ async function settledWhileAwaited(promised: Promise<unknown>): Promise<unknown>
 }
 
 /** Tells what comes of a task that is lent. */
-async function followLent(
+export async function followLent(
   task: RunningTask,
   promised: Promise<unknown>,
   template: ThreadTemplate,

@@ -1,13 +1,8 @@
-/**
- * `heddle/testing`: clusters for the tests of programs that use heddle.
- *
- * @module heddle/testing
- */
-/// <reference types="node" preserve="true" />
+/** A small cluster for one test: of processes, or in the thread of the test. */
 import type { LocalClusterOptions } from '../deploy/local-options.js'
-import type { Client } from './client.js'
-import { connect } from './connect.js'
-import { checkOptionNames, describe, invalidOption } from './options.js'
+import type { Client } from '../client/client.js'
+import { connect } from '../client/connect.js'
+import { checkOptionNames, describe, invalidOption } from '../client/options.js'
 
 /** Options of {@link withCluster}. */
 export interface WithClusterOptions {

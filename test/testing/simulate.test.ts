@@ -1,0 +1,147 @@
+/** Programs of users in a simulated cluster: those that stand what fails pass, and of the others the seed is told. */
+import assert from 'node:assert/strict'
+import { setTimeout as pause } from 'node:timers/promises'
+import test from 'node:test'
+import type { Client } from '../../client/index.js'
+import { simulate, SimulationError, type SimulateOptions } from '../../testing/index.js'
+
+const shared = globalThis as typeof globalThis & { counted: number }
+
+async function sumOfSquares(client: Client): Promise<number> {
+  const numbers = Array.from({ length: 12 }, (_, i) => i)
+  const squares = client.map((n: number) => n * n, numbers)
+  const later = client.map(async (n: number) => {
+    await new Promise((resolve) => setTimeout(resolve, 500))
+    return n + 1
+  }, squares)
+  return await client.submit((all: number[]) => all.reduce((a, b) => a + b, 0), later)
+}
+
+async function failureOf(program: (client: Client) => unknown, options: SimulateOptions): Promise<SimulationError> {
+  const failure: unknown = await simulate(program, options).catch((error: unknown) => error)
+  assert.ok(failure instanceof SimulationError, `it passed, or failed in another way: ${String(failure)}`)
+  return failure
+}
+
+test('a program that stands every failure passes, and it is told what failed', async (t) => {
+  const report = await simulate(sumOfSquares, { seeds: 50 })
+  t.diagnostic(JSON.stringify(report))
+  const { seeds, workerCrashes, schedulerCrashes, cuts, runs, reruns } = report
+  assert.equal(seeds, 50)
+  assert.ok(workerCrashes > 0 && schedulerCrashes > 0 && cuts > 0 && reruns > 0)
+  assert.ok(runs >= 51 * 25)
+})
+
+test('the same seeds have the same things happen', async () => {
+  const traces: string[][] = []
+  for (let round = 0; round < 2; round++) {
+    const lines: string[] = []
+    await simulate(sumOfSquares, { seeds: 5, trace: (line) => lines.push(line) })
+    traces.push(lines)
+  }
+  assert.ok(traces[0]!.some((line) => /dies|breaks/.test(line)))
+  assert.deepEqual(traces[0], traces[1])
+})
+
+test('a program that counts runs is found, and its seed fails alone as well', async () => {
+  const program = async (client: Client): Promise<number> => {
+    shared.counted = 0
+    const counting = client.map(
+      (n: number) => {
+        const globals = globalThis as typeof globalThis & { counted: number }
+        globals.counted++
+        return n
+      },
+      [1, 2, 3, 4, 5, 6, 7, 8],
+    )
+    await client.gather(counting)
+    return shared.counted
+  }
+  const { seed, message, code } = await failureOf(program, { seeds: 50, faults: { workerCrashes: true } })
+  assert.equal(code, 'ERR_HEDDLE_SIMULATION')
+  assert.match(message, /it returned \d+, and 8 as all went well/)
+  assert.ok(message.includes(`simulate(program, { seed: ${seed}, faults: { workerCrashes: true } })`), message)
+  const again = await failureOf(program, { seed: seed!, faults: { workerCrashes: true } })
+  assert.equal(again.message, message)
+})
+
+test('a result that depends on the attempt is found', async () => {
+  const program = (client: Client): Promise<number[]> =>
+    client.gather(
+      client.map(
+        async (n: number) => {
+          const { task } = await import('heddle/task')
+          return n * task.attempt
+        },
+        [1, 2, 3, 4, 5, 6, 7, 8],
+      ),
+    )
+  assert.match((await failureOf(program, { seeds: 50 })).message, /as all went well/)
+})
+
+test('what a program asserts is the cause of the failure', async () => {
+  const wrong = new RangeError('seven is not eight')
+  const { cause, seed } = await failureOf(() => Promise.reject(wrong), {})
+  assert.equal(cause, wrong)
+  assert.equal(seed, undefined)
+})
+
+test('tasks that submit tasks go on in the midst of failures', async () => {
+  await simulate(
+    (client) =>
+      client.gather(
+        client.map(
+          async (n: number) => {
+            const { task } = await import('heddle/task')
+            const children = task.client().map((x: number) => x * 2, [n, n + 1])
+            return (await task.client().gather(children)).reduce((a, b) => a + b, 0)
+          },
+          [1, 2, 3],
+        ),
+      ),
+    { seeds: 10, workers: 2 },
+  )
+})
+
+test('time is virtual for program and tasks, and for nobody else', async () => {
+  const before = performance.now()
+  const hours = await new Promise<number>((resolve, reject) => {
+    simulate(
+      async (client) => {
+        const startedAtMs = Date.now()
+        await pause(20 * 60_000)
+        await client.submit(async () => {
+          const { setTimeout: sleep } = await import('node:timers/promises')
+          await sleep(20 * 60_000)
+        })
+        resolve((Date.now() - startedAtMs) / 3_600_000)
+        assert.ok(new Date().getTime() >= startedAtMs && performance.now() > before)
+      },
+      { seeds: 1, workers: 1 },
+    ).catch(reject)
+  })
+  assert.ok(hours > 2 / 3 && hours < 1)
+})
+
+test('a program that never ends is found', async () => {
+  const failure = await failureOf(() => new Promise(() => undefined), { timeoutMs: 5_000 })
+  assert.match(failure.message, /had not ended after/)
+})
+
+test('options that make no sense are refused', async () => {
+  const refused: [unknown, RegExp][] = [
+    [{ seeds: 0 }, /seeds is 0/],
+    [{ seeds: 2, seed: 1 }, /not both/],
+    [{ faults: { workerCrash: true } }, /did you mean "workerCrashes"/],
+    [{ faults: { cuts: 'many' } }, /faults.cuts is "many"/],
+    [{ threads: 2 }, /no option "threads"/],
+    [{ workers: 1.5 }, /workers is 1.5/],
+  ]
+  for (const [options, message] of refused) {
+    await assert.rejects(
+      simulate(() => 1, options as SimulateOptions),
+      message,
+    )
+  }
+  await assert.rejects(simulate(7 as never), /runs a program/)
+})

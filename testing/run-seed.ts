@@ -1,0 +1,134 @@
+/** One run of a program in a simulated cluster, by one seed: virtual time goes from what happens to what happens next. */
+import { Rng } from '../common/rng.js'
+import { Client } from '../client/client.js'
+import { openSession } from '../client/session.js'
+import { TimeoutError } from '../protocol/errors.js'
+import { HANDSHAKE_TIMEOUT_MS } from '../protocol/limits.js'
+import { runningTask } from '../worker/thread/current-task.js'
+import type { WorkerFiles } from '../worker/worker.js'
+import { Actor, outsideSimulations, type World } from './actor.js'
+import { Agenda } from './agenda.js'
+import { DrawnFaults, type ResolvedFaults } from './faults.js'
+import { SCHEDULER_ADDRESS, SimulatedCluster, TASK_OPTIONS, type Happenings } from './simulated-cluster.js'
+import { realTurn } from './virtual-globals.js'
+
+export interface RunOptions {
+  readonly seed: number
+  readonly workers: number
+  readonly threadsPerWorker: number
+  readonly faults: ResolvedFaults
+  /** Of virtual time. */
+  readonly timeoutMs: number
+  readonly files: WorkerFiles
+  readonly trace: (line: string) => void
+}
+
+export interface RunReport extends Happenings {
+  readonly virtualMs: number
+  /** What the program returned. */
+  readonly result: unknown
+}
+
+/** Seeds of what `Math.random` gives, apart from those of what happens. */
+const RANDOM_SEEDS = 2 ** 24
+
+/** @throws What the program throws. */
+export async function runSeed(program: (client: Client) => unknown, options: RunOptions): Promise<RunReport> {
+  // Its own, whoever calls: nothing of one simulation is part of another.
+  return await outsideSimulations(() => new SeedRun(options).run(program))
+}
+
+class SeedRun {
+  readonly #options: RunOptions
+  readonly #agenda = new Agenda()
+  readonly #actor: Actor
+  readonly #cluster: SimulatedCluster
+  readonly #failed: Promise<never>
+  #fail: (error: unknown) => void = () => undefined
+
+  constructor(options: RunOptions) {
+    const { seed, faults, workers, threadsPerWorker, files, trace } = options
+    const rng = new Rng(seed)
+    this.#options = options
+    this.#failed = new Promise((_, reject) => (this.#fail = reject))
+    this.#failed.catch(() => undefined)
+    const drawn = new DrawnFaults(rng.fork(), faults)
+    const world: World = {
+      agenda: this.#agenda,
+      rng,
+      random: new Rng(seed + RANDOM_SEEDS),
+      areDelayed: drawn.maxDelayMs > 0,
+      onUncaught: (error) => (runningTask()?.fail ?? this.#fail)(error),
+    }
+    this.#actor = new Actor('the program', world)
+    this.#cluster = new SimulatedCluster({
+      world,
+      faults: drawn,
+      workers,
+      threadsPerWorker,
+      functions: new Map(),
+      files,
+      onBug: this.#fail,
+      trace,
+    })
+  }
+
+  async run(program: (client: Client) => unknown): Promise<RunReport> {
+    try {
+      const result = await this.#drive(() => this.#runProgram(program))
+      const virtualMs = this.#agenda.nowMs
+      await this.#drive(() => this.#cluster.close())
+      return { ...this.#cluster.happened, virtualMs, result }
+    } finally {
+      this.#cluster.end()
+      this.#actor.kill()
+    }
+  }
+
+  async #runProgram(program: (client: Client) => unknown): Promise<unknown> {
+    const { dialScheduler, dialHolder, onFunction } = this.#cluster.routeOf(this.#actor)
+    const session = await openSession({
+      socket: await dialScheduler(),
+      address: SCHEDULER_ADDRESS,
+      name: 'program',
+      timeoutMs: HANDSHAKE_TIMEOUT_MS,
+      redial: dialScheduler,
+      dialHolder,
+      onFunction,
+    })
+    await using client = new Client(session, () => session.close(), TASK_OPTIONS)
+    this.#cluster.beginFaults()
+    return await program(client)
+  }
+
+  /** Lets things happen until what is called has settled. Time stands while the real world has something to do for it. */
+  async #drive<T>(call: () => Promise<T>): Promise<T> {
+    const { timeoutMs } = this.#options
+    let isSettled = false
+    const called = this.#actor.run(call)
+    const settled = Promise.race([called, this.#failed]).finally(() => (isSettled = true))
+    settled.catch(() => undefined)
+    const endMs = this.#agenda.nowMs + timeoutMs
+    const before = openRequests()
+    for (;;) {
+      do await realTurn()
+      while (openRequests() > before)
+      if (isSettled) return await settled
+      if (this.#agenda.nowMs > endMs || !this.#agenda.step()) throw notDone(this.#agenda.nowMs)
+    }
+  }
+}
+
+/** What this process has asked the system for, as to read a file, and a bundler that runs. */
+function openRequests(): number {
+  let count = 0
+  for (const type of process.getActiveResourcesInfo()) if (/Req|^ProcessWrap/.test(type)) count++
+  return count
+}
+
+function notDone(virtualMs: number): TimeoutError {
+  return new TimeoutError(
+    `The program had not ended after ${Math.round(virtualMs / 1_000)} s of virtual time; see what it waits for: what is ` +
+      'neither a timer nor a file, such as a server, is not there in a simulation, or give more timeoutMs.',
+  )
+}
