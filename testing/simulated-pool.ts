@@ -11,6 +11,7 @@ import { outsideTasks } from '../worker/thread/current-task.js'
 import { IoTasks } from '../worker/thread/io-task.js'
 import { disposeLocals, forgetLocals } from '../worker/thread/locals.js'
 import { onTakenCall, type TakenCall } from '../worker/thread/stream.js'
+import type { ThreadMessage } from '../worker/thread/thread-message.js'
 import { onStopCall, type StopCall } from '../worker/thread/task-signal.js'
 import { Actor } from './actor.js'
 import { SimulatedThread, TERMINATED, type SimulatedThreadOptions } from './simulated-thread.js'
@@ -46,7 +47,7 @@ export class SimulatedPool implements ThreadPool {
     this.#ioTasks = new IoTasks({
       loadFunction: (place) => this.#paced(place),
       onListening: (slot) => this.#listening.add(slot),
-      tell: host.onMessage,
+      tell: (message) => this.#tell(message),
       route: this.#routeOf(actor),
     })
     this.io = { run: (request) => this.#runIo(request), tellToStop: (slot, cause) => this.#tellIoToStop(slot, cause) }
@@ -92,11 +93,18 @@ export class SimulatedPool implements ThreadPool {
     return new SimulatedThread({
       actor,
       threadId,
-      pool: host,
+      lanes: host.lanes,
+      tell: (message) => this.#tell(message),
       host: { loadFunction: (place) => this.#load(place), route },
       onRun,
       pass,
     })
+  }
+
+  /** What the worker does of it is its own doing, and goes on without the thread. */
+  #tell(message: ThreadMessage): void {
+    const { actor, host } = this.#options
+    actor.run(() => outsideTasks(() => host.onMessage(message)))
   }
 
   #endSoon(thread: SimulatedThread): void {
@@ -105,8 +113,9 @@ export class SimulatedPool implements ThreadPool {
       const slot = this.#slots.indexOf(thread)
       if (slot === -1) return // Its time has come already.
       this.#slots[slot] = this.#newThread()
+      const wasBusy = thread.isBusy
       thread.terminate()
-      host.onThreadExit(thread.threadId, TERMINATED)
+      if (!wasBusy) host.onThreadExit(thread.threadId, TERMINATED)
     })
   }
 
@@ -126,9 +135,8 @@ export class SimulatedPool implements ThreadPool {
   }
 
   #tellIoToStop(slot: number, cause: StopCause): boolean {
-    if (!this.#listening.has(slot)) return false
     this.#ioTasks.stop(slot, cause)
-    return true
+    return this.#listening.has(slot)
   }
 
   #load({ code, url, exportName, name }: FunctionPlace): TaskFunction | Promise<TaskFunction> {

@@ -20,7 +20,8 @@ import type { Actor } from './actor.js'
 export interface SimulatedThreadOptions {
   readonly actor: Actor
   readonly threadId: number
-  readonly pool: Pick<PoolHost, 'lanes' | 'onMessage'>
+  readonly lanes: PoolHost['lanes']
+  readonly tell: BatchHost['tell']
   readonly host: Pick<BatchHost, 'loadFunction' | 'route'>
   readonly onRun: (task: TaskId) => void
   /** A run is about to call its function, or has: time passes, and the worker may die. */
@@ -37,11 +38,11 @@ export class SimulatedThread {
   #onExit: ((end: BatchEnd) => void) | undefined
 
   constructor(options: SimulatedThreadOptions) {
-    const { threadId, actor, pool, host } = options
+    const { threadId, actor, lanes, tell, host } = options
     this.threadId = threadId
     this.actor = actor
     this.#options = options
-    this.#host = { threadId, lanes: pool.lanes, tell: pool.onMessage, ...host }
+    this.#host = { threadId, lanes, tell, ...host }
     actor.onDeath(() => {
       for (const run of this.#runs) stopListening(run)
     })

@@ -199,7 +199,10 @@ export class PiscinaPool implements ThreadPool {
       thread.once('exit', (exitCode) => resolve(exitOf(exitCode, error, this.#heap)))
     })
     this.#exits.set(thread, exited)
-    void exited.then((exit) => this.#onThreadExit(threadId, exit))
+    void exited.then((exit) => {
+      for (const run of this.#runs.values()) if (run.thread === thread) return // It tells of that itself.
+      this.#onThreadExit(threadId, exit)
+    })
   }
 
   /** Waits until the thread is really gone, for until then it may still run what it ran. */

@@ -84,7 +84,7 @@ export interface PoolHost {
   readonly scheduler: ThreadRoute | undefined
   /** How many tasks are lent in the thread of this number, and how many of them go on. Others are given work first. */
   readonly lentIn: (threadId: number) => { readonly count: number; readonly resumed: number }
-  /** A thread that had a batch is gone, whatever it did. */
+  /** A thread that has run batches, and runs none now, is gone. */
   readonly onThreadExit: (threadId: number, exit: ThreadExit) => void
   /** A thread failed outside any batch. A pool that has no thread left cannot get any: their start is what fails. */
   readonly onError: (error: unknown, threadsLeft: number) => void

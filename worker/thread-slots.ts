@@ -86,11 +86,12 @@ export class ThreadSlots {
     slot.tasks = []
     const culprit = isInnocent ? undefined : slot.lane.running
     submit(endEvent(thread, end, firstUnstarted, culprit))
-    if (end.type === 'exited')
-      this.#loseLent(end.threadId, end, culprit === undefined && !isInnocent && !end.wasTerminated)
+    if (end.type !== 'exited') return
+    this.#loseLent(end.threadId, end, culprit === undefined && !isInnocent && !end.wasTerminated)
+    this.#ending.delete(end.threadId)
   }
 
-  /** A thread is gone. If it ran no batch, and one of its lent tasks went on, that is why. */
+  /** A thread is gone that ran no batch. If one of its lent tasks went on, that is why. */
   onThreadExit(threadId: number, exit: ThreadExit): void {
     this.#loseLent(threadId, exit, !this.#ending.has(threadId))
     this.#ending.delete(threadId)

@@ -1,5 +1,8 @@
 /** Tasks that submit tasks and wait for them, in real threads. */
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import test from 'node:test'
 import { connect } from '../../client/connect.js'
 import { LocalCluster } from '../../deploy/local-cluster.js'
@@ -77,6 +80,35 @@ test('a parent whose worker dies starts again, and its finished children do not'
   assert.equal(first, again)
   assert.ok(attempt! >= 1)
 })
+
+test(
+  'a task that goes on is not to blame for its thread, when that ends for another',
+  { timeout: 120_000 },
+  async () => {
+    await using cluster = await LocalCluster.start({ workers: 1, threadsPerWorker: 2 })
+    await using client = await connect(cluster)
+    await using gate = await Gate.start()
+    const parent = client.submit(async (url: string) => {
+      const { task } = await import('heddle/task')
+      await task
+        .client()
+        .with({ resources: { threads: 0 } })
+        .submit(async (address: string) => void (await fetch(address)), url)
+      if (task.attempt > 1) return 7
+      console.log('the parent goes on')
+      return await new Promise<number>(() => undefined)
+    }, gate.url)
+    await gate.reached
+    const endless = (): Promise<void> => new Promise(() => undefined)
+    // The first gets the other thread, the second that of the parent.
+    const [one, two] = [client.submit(endless), client.submit(endless)]
+    await eventually('they run', async () => (await client.info()).tasks.processing === 4)
+    gate.open()
+    await eventually('it goes on', async () => (await client.logs()).some(({ text }) => text === 'the parent goes on'))
+    await client.cancel([one, two], { graceMs: 0 })
+    assert.equal(await parent, 7)
+  },
+)
 
 test('what a thread was lent for goes on when the thread is replaced', { timeout: 120_000 }, async () => {
   await using client = await connect(await one())
@@ -202,3 +234,40 @@ test('what concerns the cluster as a whole, or outlives the task, is refused', {
   })
   assert.deepEqual(codes, [2, ...new Array<string>(5).fill('ERR_HEDDLE_INVALID_OPTION')])
 })
+
+/** A server that answers once it is opened, and then at once. */
+class Gate implements AsyncDisposable {
+  readonly reached: Promise<void>
+  readonly #server: Server
+  #open: () => void = () => undefined
+
+  private constructor(server: Server) {
+    this.#server = server
+    const opened = new Promise<void>((resolve) => (this.#open = resolve))
+    this.reached = new Promise((resolve) => {
+      server.on('request', (_request, response) => {
+        resolve()
+        void opened.then(() => response.end())
+      })
+    })
+  }
+
+  static async start(): Promise<Gate> {
+    const server = createServer().listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    return new Gate(server)
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`
+  }
+
+  open(): void {
+    this.#open()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#server.closeAllConnections()
+    await new Promise((resolve) => this.#server.close(resolve))
+  }
+}

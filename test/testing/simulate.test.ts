@@ -103,6 +103,27 @@ test('tasks that submit tasks go on in the midst of failures', async () => {
   )
 })
 
+test('what ends with its thread holds up nobody else', async () => {
+  const later = async (): Promise<void> => void (await new Promise((resolve) => setTimeout(resolve, 60_000)))
+  const program = async (client: Client): Promise<unknown> => {
+    const parents = client.map(
+      async (n: number) => {
+        const { task } = await import('heddle/task')
+        return await task.client().gather(task.client().map((x: number) => x * 2, [n, n + 1]))
+      },
+      [1, 2, 3, 4, 5, 6, 7, 8],
+    )
+    const withoutThreads = client.with({ resources: { threads: 0 } })
+    const cancelled = [client.submit(later), withoutThreads.submit(later)]
+    const late = client.with({ timeoutMs: 500 }).submit(later)
+    await pause(200)
+    await client.cancel(cancelled)
+    const errors = await Promise.all([...cancelled, late].map((future) => future.error()))
+    return [await client.gather(parents), errors.map((error) => (error as Error).name)]
+  }
+  await simulate(program, { seeds: 20 })
+})
+
 test('time is virtual for program and tasks, and for nobody else', async () => {
   const before = performance.now()
   const hours = await new Promise<number>((resolve, reject) => {
