@@ -32,6 +32,8 @@ export interface CodeCacheOptions {
 
 export class CodeCache {
   readonly #folder: string
+  /** As a URL. To make one takes long for something that every batch asks for, and names of code need no escaping. */
+  readonly #folderUrl: string
   /** Where the offered modules are, by name and by what names their code. */
   readonly #preloaded = new Map<string, string>()
   readonly #preloadedByCode = new Map<CodeHash, string>()
@@ -40,6 +42,7 @@ export class CodeCache {
 
   private constructor(folder: string, preload: readonly string[], remoteCode: boolean) {
     this.#folder = folder
+    this.#folderUrl = pathToFileURL(folder).href
     this.#remoteCode = remoteCode
     for (const file of preload) {
       const { name } = path.parse(file)
@@ -87,7 +90,7 @@ export class CodeCache {
 
   /** Where the code is, or will be once it is stored. */
   urlOf(code: CodeHash): string {
-    return this.#preloadedByCode.get(code) ?? pathToFileURL(path.join(this.#folder, `${code}.mjs`)).href
+    return this.#preloadedByCode.get(code) ?? `${this.#folderUrl}/${code}.mjs`
   }
 
   #findPreloaded(name: string): Promise<string> {

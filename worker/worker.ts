@@ -435,8 +435,11 @@ class Worker implements RunningWorker {
     }
   }
 
+  /** The event is nobody else's: to copy each, of so many kinds, costs more than most of what becomes of them. */
   #submit(event: UntimedEvent): void {
-    this.#loop.submit({ ...event, nowMs: this.#loop.nowMs })
+    const timed = event as UntimedEvent & { nowMs?: number }
+    timed.nowMs = this.#loop.nowMs
+    this.#loop.submit(timed as WorkerEvent)
   }
 
   /** The first message to a scheduler. It says where we listen, if we do, so we listen by then. */
