@@ -12,7 +12,7 @@ import { isNeeded } from './tasks/retention.js'
 import { hasRoomToServe } from './data/spread.js'
 import type { SchedulerState } from './state.js'
 import { HELD } from './tasks/task-array.js'
-import { furtherThreadsOf, isPending, takesThread, type Task, type TaskState } from './tasks/task.js'
+import { furtherThreadsOf, isPending, labelOfFailure, takesThread, type Task, type TaskState } from './tasks/task.js'
 import type { FunctionStatistics, Template } from './tasks/template.js'
 import { hoards, slotsOf, type WorkerRecord } from './workers/worker-record.js'
 
@@ -193,12 +193,12 @@ function checkErrors({ errors }: SchedulerState, tasks: ReadonlySet<Task>): void
 
 function checkVictims({ victims }: SchedulerState, tasks: ReadonlySet<Task>): void {
   let known = 0
-  for (const [failure, failed] of victims) {
-    assert(failed.size > 0, () => `a failure of ${failure.culpritKey} has no victims`)
+  for (const [label, failed] of victims) {
+    assert(failed.size > 0, () => `a failure has no victims: ${label}`)
     for (const task of failed) {
-      assert(tasks.has(task), () => `${task.id} is a victim of ${failure.culpritKey}, and gone`)
+      assert(tasks.has(task), () => `${task.id} is a victim, and gone: ${label}`)
       assert(
-        task.state.type === 'failed' && task.state.failure === failure,
+        task.state.type === 'failed' && labelOfFailure(task.state.failure) === label,
         () => `${task.id} did not fail for its failure`,
       )
     }

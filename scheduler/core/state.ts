@@ -84,8 +84,8 @@ export interface SchedulerState {
   readonly arrays: Map<ArrayId, TaskArray>
   /** Tasks with an explicit key. */
   readonly keys: Map<string, Task>
-  /** Failed tasks that have inputs, by why they failed: many may have failed for one. */
-  readonly victims: Map<Failure, Set<Task>>
+  /** Failed tasks that have inputs, by why they failed (`labelOfFailure`): many may have failed for one. */
+  readonly victims: Map<string, Set<Task>>
   /** Published tasks, by name. */
   readonly datasets: Map<string, Task>
   readonly codes: Map<CodeHash, CodeRecord>

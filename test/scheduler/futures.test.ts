@@ -145,6 +145,26 @@ test('what fails for another reason too fails again, after the client heard that
   assert.deepEqual(client.take('failed').tasks, [c])
 })
 
+test('what failed for one reason runs again together, however often that was found', () => {
+  const { scheduler, client, worker, template } = cluster()
+  const array = arrayId(client.submission(1, []).message.array + 4_000)
+  client.send({ type: 'scatter', array, sizeBytes: 100_000, copies: 'one', workers: [] })
+  const lost = taskId(array, 0)
+  client.take('scatter-to')
+  worker.send({ type: 'copies-held', tasks: [lost], sizes: [100_000] })
+  const [a, b] = client.submit(template, [{ inputs: [lost] }, { inputs: [lost] }])
+  client.release(lost)
+  worker.leave()
+  scheduler.worker()
+  scheduler.skip()
+  // Each of them finds it lost, one after the other.
+  for (let i = 0; i < 2; i++) {
+    client.send({ type: 'retry', tasks: [a!] })
+    assert.deepEqual(client.take('retried').tasks.toSorted(), [a, b].toSorted())
+    scheduler.skip()
+  }
+})
+
 test('a retry that crossed with news of the task is answered by them', () => {
   const { scheduler, client, worker, template } = cluster()
   const [a] = client.submit(template, [{}])

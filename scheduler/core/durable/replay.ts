@@ -28,7 +28,7 @@ import { giveUpValue } from '../tasks/recovery.js'
 import { endScatter } from '../tasks/retention.js'
 import type { SchedulerState } from '../state.js'
 import { addHole, findTask } from '../tasks/task-array.js'
-import { errorRuleOf, isPending, noteStarted, type Failure, type Task } from '../tasks/task.js'
+import { errorRuleOf, isPending, labelOfFailure, noteStarted, type Failure, type Task } from '../tasks/task.js'
 import type { HeardFromClient } from '../events.js'
 
 /** Applies one record. Nothing of what it leads to is kept again or told to anybody. */
@@ -205,10 +205,9 @@ function onTried(state: SchedulerState, { task: id, failures, deaths, attempt: s
   noteStarted(task)
 }
 
-/** What failed for one reason is tried again together: so a failure that several turns speak of is one object again. */
+/** A failure that several turns speak of is one object. */
 function knownFailure({ failuresRead }: SchedulerState, failure: Failure): Failure {
-  const { code, reason, worker, attempt, culpritKey, error } = failure
-  const label = JSON.stringify([code, reason, worker, attempt, culpritKey, error.length])
+  const label = labelOfFailure(failure)
   const known = failuresRead.get(label)
   if (known !== undefined) return known
   failuresRead.set(label, failure)

@@ -13,6 +13,7 @@ import {
   errorRuleOf,
   isPending,
   keyOf,
+  labelOfFailure,
   moveTo,
   noteStarted,
   outputCountOf,
@@ -138,8 +139,9 @@ function isCulprit(task: Task, { culpritKey }: Failure): boolean {
 
 /** It may have failed with others, for want of an input. */
 function joinVictims(state: SchedulerState, task: Task, failure: Failure): void {
-  const victims = state.victims.get(failure)
-  if (victims === undefined) state.victims.set(failure, new Set([task]))
+  const label = labelOfFailure(failure)
+  const victims = state.victims.get(label)
+  if (victims === undefined) state.victims.set(label, new Set([task]))
   else victims.add(task)
 }
 
