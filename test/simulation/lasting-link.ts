@@ -61,6 +61,11 @@ export class LastingLink {
     return this.#acknowledgedCount
   }
 
+  /** How much it may have to say again. */
+  get unacknowledgedCount(): number {
+    return [...this.#unacknowledged].length
+  }
+
   flush(): void {
     this.#connection?.flush()
   }

@@ -1,11 +1,13 @@
 /**
  * Runs simulations from the command line, and prints the seeds of those that fail:
  * `node dist/test/simulation/run.js [--seeds 1000] [--first 1] [--seed N] [--faults] [--crashes] [--lossy] [--full]
- * [--trace]`. `--full` makes those large too that are small, as most are, and all of seeds.json are run with it.
- * `--trace` prints what each core is told (<) and asks for (>), line by line.
+ * [--trace]`, or `node --expose-gc dist/test/simulation/run.js --soak HOURS [--first 1]`. `--full` makes those large too that are small, as most are, and all of seeds.json are run with it.
+ * `--trace` prints what each core is told (<) and asks for (>), line by line. `--soak` is one cluster for so many hours of
+ * virtual time: what it keeps is printed each hour, and must not grow.
  */
 import { parseArgs } from 'node:util'
 import { simulate } from './simulation.js'
+import { HOUR_MS, soak, type Round } from './soak.js'
 import { addCounts, noCounts } from './world.js'
 
 const { values } = parseArgs({
@@ -18,6 +20,7 @@ const { values } = parseArgs({
     lossy: { type: 'boolean', default: false },
     full: { type: 'boolean', default: false },
     trace: { type: 'boolean', default: false },
+    soak: { type: 'string' },
   },
 })
 const { faults, crashes, full } = values
@@ -26,6 +29,10 @@ const flags = ['faults', 'crashes', 'lossy', 'full']
   .map((name) => (Reflect.get(values, name) === true ? ` --${name}` : ''))
   .join('')
 const first = Number(values.seed ?? values.first)
+if (values.soak !== undefined) {
+  runSoak(Number(values.soak))
+  process.exit()
+}
 const count = values.seed === undefined ? Number(values.seeds) : 1
 
 const startedAtMs = performance.now()
@@ -64,3 +71,26 @@ console.log(
     .join(', '),
 )
 process.exitCode = failed.length === 0 ? 0 : 1
+
+/** Prints what is kept each hour, by those who keep it. Without `--expose-gc` nothing is said of the heap. */
+function runSoak(hours: number): void {
+  const beganAtMs = performance.now()
+  let before: Round['done'] = { submitted: 0, runs: 0, lost: 0, cuts: 0 }
+  const onRound = ({ virtualMs, done, most, kept }: Round): void => {
+    const { submitted, runs, lost, cuts } = done
+    const parts = Object.entries(kept).map(([name, size]) => (size > 0 ? `, ${name} ${size}` : ''))
+    const amid = Object.entries(most).map(([who, size]) => `${who} ${size}`)
+    console.log(
+      `${(virtualMs / HOUR_MS).toFixed(1)} h: ${submitted - before.submitted} tasks, ${runs - before.runs} runs, ` +
+        `${lost - before.lost} workers struck, ${cuts - before.cuts} clients cut off; records amid that at most: ` +
+        `${amid.join(', ')}; kept after it: ${parts.join('').slice(2)}`,
+    )
+    before = done
+  }
+  const rounds = soak({ seed: first, rounds: hours, roundMs: HOUR_MS, onRound, trace })
+  const { virtualMs, steps } = rounds.at(-1)!
+  const seconds = (performance.now() - beganAtMs) / 1_000
+  console.log(
+    `${(virtualMs / HOUR_MS).toFixed(1)} virtual hours, ${steps} steps in ${seconds.toFixed(1)} s, nothing grew`,
+  )
+}

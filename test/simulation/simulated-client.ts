@@ -41,6 +41,7 @@ import {
 } from './expression.js'
 import { LastingLink } from './lasting-link.js'
 import { SimulatedRelays } from './simulated-relays.js'
+import type { Sizes } from './sizes.js'
 import type { StoredValue } from './simulated-thread.js'
 import { canReach, mayFailUnforeseen, useUnits, type World } from './world.js'
 
@@ -137,6 +138,8 @@ export interface Temper {
   readonly maxArray: number
   readonly operations: readonly Operation[]
   readonly paces: readonly Pace[]
+  /** It defines no more functions than these. */
+  readonly maxTemplates?: number
 }
 
 export class SimulatedClient {
@@ -187,6 +190,31 @@ export class SimulatedClient {
 
   get hasLeft(): boolean {
     return this.#hasLeft
+  }
+
+  /** How many records it keeps, by field. */
+  get sizes(): Sizes {
+    return {
+      templates: this.#templates.length,
+      futures: this.#futures.size,
+      recent: this.#recent.length,
+      unitRequests: this.#unitRequests.size,
+      questions: this.#questions.size,
+      detached: this.#detached.length,
+      scattered: this.#scattered.size,
+      unacknowledged: this.#connection.unacknowledgedCount,
+    }
+  }
+
+  /** Does so much within the next time. */
+  goOn(actions: number, spanMs: number): void {
+    for (let i = 0; i < actions; i++) this.#world.agenda.in(this.#rng.between(0, spanMs), () => this.#act())
+  }
+
+  /** Forgets what it let go of, and would have looked at in the end. */
+  forgetPast(): void {
+    this.#detached.length = 0
+    this.#recent = this.#recent.filter(({ id }) => this.#futures.has(id))
   }
 
   /** Asks for everything it holds. */
@@ -286,9 +314,7 @@ export class SimulatedClient {
       case 'lease':
         this.#lease = { next: message.first, end: message.first + message.count }
         for (const limit of this.#world.limits) this.#connection.send({ type: 'declare-limit', limit })
-        for (let i = 0; i < this.#temper.actions; i++) {
-          this.#world.agenda.in(this.#rng.between(0, this.#temper.spanMs), () => this.#act())
-        }
+        this.goOn(this.#temper.actions, this.#temper.spanMs)
         break
       case 'finished':
         for (const task of message.tasks) this.#checkValue(task, undefined)
@@ -366,7 +392,8 @@ export class SimulatedClient {
     const rng = this.#rng
     for (let more = true; more; more = rng.chance(0.3)) {
       const dice = rng.next()
-      if (this.#templates.length === 0 || dice < 0.1) this.#define()
+      const mayDefine = this.#templates.length < (this.#temper.maxTemplates ?? Infinity)
+      if (this.#templates.length === 0 || (dice < 0.1 && mayDefine)) this.#define()
       else if (dice < 0.15) this.#scatter()
       else if (dice < 0.6) this.#submit()
       else if (dice < 0.8) this.#want(this.#draw(rng.integer(1, 20)))
@@ -893,6 +920,8 @@ export class SimulatedClient {
     if (told === undefined || told === outcome || wasRetried === true || mayBeForgotten) return
     // As client/task-array.ts, which does not look at what is told of one that failed.
     if (isOutOfReach === true) return
+    // What was made of an input's error is made again of its value, where somebody had the input run again.
+    if (future.description.outcome.mayDiffer && retrying + operating > 0) return
     // That it is to run again was said on a connection that broke.
     if (isNewConnection && retrying + operating > 0) return
     const isLost = code === 'ERR_HEDDLE_WORKER_LOST' || code === 'ERR_HEDDLE_TASK_CANCELLED'

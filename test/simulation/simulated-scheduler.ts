@@ -114,6 +114,8 @@ export interface SimulatedSchedulerOptions {
   readonly counts: Counts
   readonly bug: Bug | undefined
   readonly trace: Trace | undefined
+  /** From this size on the journal's file is replaced; never when it is left out, until the scheduler is started again. */
+  readonly replaceAtBytes?: number | undefined
 }
 
 /** How it dies. */
@@ -138,7 +140,7 @@ export class SimulatedScheduler {
   #isUp = true
   #nextDeath: Death | undefined
   /** From this size on, another file takes the place of the journal's. */
-  #replaceAtBytes = Infinity
+  #replaceAtBytes: number
   readonly #workers = new Map<WorkerId, Session<SchedulerToWorker>>()
   readonly #clients = new Map<ClientId, Session<SchedulerToClient>>()
   readonly #operations = new Map<number, (key: string) => void>()
@@ -147,7 +149,8 @@ export class SimulatedScheduler {
   readonly #powerCuts: number[] = []
 
   constructor(options: SimulatedSchedulerOptions) {
-    const { agenda, rng, maxInlineCacheBytes, keptBy, crashRng } = options
+    const { agenda, rng, maxInlineCacheBytes, keptBy, crashRng, replaceAtBytes = Infinity } = options
+    this.#replaceAtBytes = replaceAtBytes
     this.#options = options
     this.#agenda = agenda
     this.#rng = rng
@@ -159,6 +162,10 @@ export class SimulatedScheduler {
 
   get state(): SchedulerState {
     return this.#state
+  }
+
+  get journalBytes(): number {
+    return this.#journal.sizeBytes
   }
 
   get #isLossy(): boolean {
@@ -293,7 +300,7 @@ export class SimulatedScheduler {
     })
     if (this.#journal.sizeBytes < this.#replaceAtBytes) return
     this.#journal.replaceBy(this.#snapshot())
-    this.#replaceAtBytes = 2 * this.#journal.sizeBytes
+    this.#replaceAtBytes = Math.max(this.#options.replaceAtBytes ?? 0, 2 * this.#journal.sizeBytes)
   }
 
   /** What the turn led to leaves; of one that dies as it sends it, only some. */

@@ -27,6 +27,7 @@ import { SimulatedDisk } from './simulated-disk.js'
 import type { Connection } from './simulated-scheduler.js'
 import { SimulatedRelays } from './simulated-relays.js'
 import { SimulatedTaskClient, type Brought } from './simulated-task-client.js'
+import { sizesOf, type Sizes } from './sizes.js'
 import { LARGE_BYTES, SimulatedThread, type StoredValue } from './simulated-thread.js'
 import { canReach, mayFailUnforeseen, useUnits, type World } from './world.js'
 
@@ -153,6 +154,11 @@ export class SimulatedWorker {
 
   get isGone(): boolean {
     return this.#isGone
+  }
+
+  /** How many records it keeps, by field of its core; and values. */
+  get sizes(): Sizes {
+    return { ...sizesOf(this.#machine.state, ['config']), store: this.#store.size }
   }
 
   /** Asks the worker to go, as SIGTERM does. */

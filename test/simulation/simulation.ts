@@ -4,16 +4,14 @@
  * (liveness), and in the end nothing may be left anywhere.
  */
 import assert from 'node:assert/strict'
-import { Rng } from '../../common/rng.js'
-import { HEARTBEAT_INTERVAL_MS, MAX_PAUSE_MS } from '../../protocol/limits.js'
-import { Agenda } from '../../testing/agenda.js'
-import type { Trace } from './loop.js'
+import type { Rng } from '../../common/rng.js'
+import { HEARTBEAT_INTERVAL_MS } from '../../protocol/limits.js'
+import { drawWorld } from './draw-world.js'
 import { OPERATIONS, PACES, type Operation } from './expression.js'
 import { SimulatedClient, type Temper } from './simulated-client.js'
 import { SimulatedReader } from './simulated-reader.js'
-import { SimulatedScheduler } from './simulated-scheduler.js'
 import { SimulatedWorker } from './simulated-worker.js'
-import { noCounts, type Counts, type World } from './world.js'
+import type { Counts, World } from './world.js'
 
 export interface SimulationOptions {
   readonly seed: number
@@ -42,10 +40,6 @@ export interface SimulationReport {
   readonly virtualMs: number
 }
 
-/** Seeds of who is out of reach, apart from all others. */
-const SEPARATION_SEEDS = 2 ** 24
-/** Seeds of pauses for want of memory. */
-const PAUSE_SEEDS = 2 ** 25
 /** More than any simulation needs that comes to an end. */
 const MAX_STEPS = 2_000_000
 const MAX_PULSES = 200
@@ -61,112 +55,10 @@ const SMALL_SHARE = 0.3
 const SMALL_ARRAY = 50
 
 /** Runs one simulation. @throws When a promise of the cluster is broken. */
-export function simulate({
-  seed,
-  faults,
-  crashes = false,
-  isFull = seed % FULL_EVERY === 0,
-  bug,
-  trace,
-}: SimulationOptions): SimulationReport {
-  const rng = new Rng(seed)
-  const isLossy = bug === 'loses-messages'
-  const separationRng = new Rng(seed + SEPARATION_SEEDS)
-  const pauseRng = new Rng(seed + PAUSE_SEEDS)
-  const memoryRng = new Rng(seed + 1_000_000_007)
-  const needsRng = new Rng(seed + 2_000_000_011)
-  // Word that a task which was let go of has ended is not asked for again: what it takes is not simulated with losses.
-  const needing = isLossy ? 0 : needsRng.pick([0, 0.3, 1])!
-  const nestingRng = new Rng(seed + 4_000_000_007)
-  const cancelRng = new Rng(seed + 3_000_000_019)
-  const futureRng = new Rng(seed + 4_000_000_007)
-  const dataRng = new Rng(seed + 5_000_000_029)
-  const retiring = dataRng.pick([0, 0, 0.1])!
-  const restarting = retiring > 0 ? 0 : dataRng.pick([0, 0, 0, 0.02])!
-  const retrying = futureRng.pick([0, 0, 0.5])!
-  const attaching = futureRng.pick([0, 0, 0.3])!
-  const streamRng = new Rng(seed + 8_000_000_011)
-  const operatorRng = new Rng(seed + 7_000_000_003)
-  const errorRng = new Rng(seed + 6_000_000_031)
-  const agenda = new Agenda()
-  const crashRng = new Rng(seed + 9_000_000_011)
-  const counts = noCounts()
-  const traceOf = trace && ((name: string) => tracerOf(name, agenda, trace))
-  const scheduler = new SimulatedScheduler({
-    agenda,
-    rng: rng.fork(),
-    maxInlineCacheBytes: rng.pick([0, 100, 2_000, 2 ** 28])!,
-    keptBy: crashes ? crashRng.pick(['system', 'disk'])! : seed % 2 === 1 ? 'system' : undefined,
-    crashRng,
-    counts,
-    bug,
-    trace: traceOf?.('scheduler'),
-  })
-  const operating = operatorRng.pick([0, 0, 0, 0.3])!
-  const world: World = {
-    agenda,
-    rng,
-    scheduler,
-    workers: new Map(),
-    counts,
-    traceOf,
-    crashRng,
-    hasCrashes: crashes,
-    isLossy,
-    fetchFailure: faults ? rng.pick([0, 0.02, 0.1])! : 0,
-    separation: separationRng.pick([0, 0, 0.2, 1])!,
-    separationRng,
-    maxFetchBytes: separationRng.pick([1, 100_000, 2 ** 28])!,
-    replicating: separationRng.pick([0, 0, 0.5])!,
-    reach: new Map(),
-    cancelling: cancelRng.pick([0, 0, 0.3, 1])!,
-    stopping: cancelRng.pick([0, 0, 0.1, 0.5])!,
-    cancelRng,
-    cancelledKeys: new Set(),
-    operating,
-    operatorRng,
-    retrying,
-    attaching,
-    futureRng,
-    known: [],
-    tolerating: errorRng.pick([0, 0.2, 0.6])!,
-    errorRng,
-    foreseen: new Map(),
-    ranTasks: new Set(),
-    dataRng,
-    publishing: dataRng.pick([0, 0.3])!,
-    rebalancing: dataRng.pick([0, 0, 0.3])!,
-    retiring,
-    restarting,
-    streamRng,
-    published: new Map(),
-    // What is retried may have ended after it was given up, and so may its inputs.
-    finishedOnce: faults || crashes || isLossy || restarting > 0 || retrying + operating > 0 ? undefined : new Set(),
-    letGo: new Set(),
-    leftBehind: new Set(),
-    memoryRng,
-    memoryLimits: memoryRng.pick([[2 ** 20], [2 ** 20, 4], [3, 6, 20], [1, 2]])!,
-    diskLimits: memoryRng.pick([[2 ** 20], [0, 2, 2 ** 20]])!,
-    pauseRng,
-    maxPauseMs: faults ? pauseRng.pick([MAX_PAUSE_MS, MAX_PAUSE_MS, 500])! : MAX_PAUSE_MS,
-    spillFailure: faults ? memoryRng.pick([0, 0.05, 0.3])! : 0,
-    // A child whose message was lost is not simulated: its parent would wait for it all the same.
-    nesting: isLossy ? 0 : nestingRng.pick([0, 0, 0.3, 1])!,
-    nestingRng,
-    needsRng,
-    needing,
-    limits: needing === 0 ? [] : drawLimits(needsRng),
-    limitsOfTask: new Map(),
-    limitedTasks: new Map(),
-    unitsInUse: new Map(),
-    leastThreads: needing === 0 ? 1 : needsRng.pick([1, 2])!,
-    hurriedKeys: new Set(),
-    stoppingKeys: new Set(),
-    flakes: new Map(),
-    hasDeaths: faults,
-    hasMemory: false,
-    strikesAtRun: new Set(),
-  }
+export function simulate(options: SimulationOptions): SimulationReport {
+  const { seed, faults, crashes = false, isFull = seed % FULL_EVERY === 0 } = options
+  const world = drawWorld(options)
+  const { rng, agenda, scheduler, streamRng } = world
   const spanMs = rng.pick([5, 100, 1_000])!
   startWorkers(world, spanMs)
   const clients = Array.from(
@@ -206,26 +98,8 @@ export function simulate({
   return { counts: world.counts, steps: agenda.steps, virtualMs: agenda.nowMs }
 }
 
-function tracerOf(name: string, agenda: Agenda, trace: (line: string) => void): Trace {
-  const shorten = (key: string, value: unknown): unknown => {
-    if (value instanceof Uint8Array) return `${value.length} bytes`
-    return key === 'state' ? (value as { readonly type: string }).type : value
-  }
-  return (direction, what) => {
-    trace(`${agenda.nowMs.toFixed(3)} ${name} ${direction} ${JSON.stringify(what, shorten)}`)
-  }
-}
-
-function drawLimits(rng: Rng): World['limits'] {
-  return [
-    { name: 'db', kind: 'semaphore', units: rng.integer(1, 4), perSecond: 0 },
-    { name: 'licence', kind: 'semaphore', units: rng.integer(1, 2), perSecond: 0 },
-    { name: 'api', kind: 'rate', units: rng.integer(1, 3), perSecond: rng.pick([50, 1_000])! },
-  ]
-}
-
 /** Lets everything happen that leads from what was done. Workers give signs of life as long as somebody waits for one. */
-function settle(world: World): void {
+export function settle(world: World): void {
   const { agenda, scheduler, workers } = world
   agenda.runToEnd(MAX_STEPS)
   scheduler.checkSuccessor(world)
