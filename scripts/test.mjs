@@ -3,11 +3,32 @@
  * these folders under test/ only. It ends with the counts of Node's own runner, and with exit code 0 if all is well.
  */
 import { spawn } from 'node:child_process'
-import { existsSync, readdirSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
 /** A test file that has not ended by then hangs, however busy the machine is. Ten times the seeds take ten times the time. */
 const FILE_TIMEOUT_MS = 600_000 * Math.max(1, Number(process.env.HEDDLE_SEEDS ?? 1_000) / 1_000)
+
+/**
+ * Folders whose tests share a process, so many files in each: to start one and to load what they test takes longer than they do.
+ * None changes anything that the others would see.
+ */
+const TOGETHER = [
+  'capture',
+  'client',
+  'common',
+  'dashboard',
+  'graph',
+  'protocol',
+  'scheduler',
+  'structure',
+  'transport',
+  'worker-core',
+]
+const FILES_TOGETHER = 24
+const TOGETHER_FOLDER = 'dist/.together'
+/** These take longest: begun first, they have company to the end. */
+const LONG = ['docs', 'simulation', 'integration', 'examples', 'package']
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)))
 
@@ -55,9 +76,35 @@ function testFiles(areas) {
     console.error(`npm test: there are no tests in ${missing.replace('dist/', '')}.`)
     process.exit(2)
   }
-  return folders.flatMap((folder) =>
+  const files = folders.flatMap((folder) =>
     readdirSync(folder, { recursive: true, encoding: 'utf8' })
       .filter((path) => path.endsWith('.test.js'))
       .map((path) => `${folder}/${path}`),
   )
+  const areaOf = (file) => file.split('/')[2]
+  const alone = files.filter((file) => !TOGETHER.includes(areaOf(file)))
+  const isLong = (file) => LONG.includes(areaOf(file))
+  rmSync(TOGETHER_FOLDER, { recursive: true, force: true })
+  return [
+    ...alone.filter(isLong),
+    ...alone.filter((file) => !isLong(file)),
+    ...TOGETHER.flatMap((area) =>
+      together(
+        area,
+        files.filter((file) => areaOf(file) === area),
+      ),
+    ),
+  ]
+}
+
+/** Files that load these, so many each. */
+function together(area, files) {
+  const parts = Math.ceil(files.length / FILES_TOGETHER)
+  return Array.from({ length: parts }, (_, part) => {
+    const file = `${TOGETHER_FOLDER}/${area}-${part + 1}.test.mjs`
+    const mine = files.filter((_, i) => i % parts === part)
+    mkdirSync(TOGETHER_FOLDER, { recursive: true })
+    writeFileSync(file, mine.map((each) => `import '../../${each}'\n`).join(''))
+    return file
+  })
 }

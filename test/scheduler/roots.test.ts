@@ -8,7 +8,7 @@ import { SchedulerHarness, type TestClient, type TestWorker } from '../support/s
 
 const MB = 1_000_000
 const VALUE_BYTES = 10 * MB
-const LOADS = 1_000
+const LOADS = 500
 
 /** Of all values that the scheduler believes somewhere. */
 function heldBytes({ state }: SchedulerHarness): number {
@@ -74,7 +74,7 @@ function peakOf(distance: (count: number) => number): number {
   return peakBytes
 }
 
-test('a pairwise reduction of 1,000 loads holds as many values as its tree is deep, and not 1,000', () => {
+test('a pairwise reduction of 500 loads holds as many values as its tree is deep, and not 500', () => {
   const { scheduler, client, start } = begin()
   const loads = client.map(client.define('load'), LOADS)
   const workers = start()
