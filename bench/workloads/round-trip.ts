@@ -2,11 +2,15 @@
 import assert from 'node:assert/strict'
 import { percentile } from '../percentile.js'
 import type { ClusterWorkload } from '../workload.js'
+import { measureBareChain } from './bare-chain.js'
+
+/** Of the bare hops no more are needed: they vary little. */
+const MAX_BARE_CALLS = 500
 
 export const roundTrip: ClusterWorkload<'calls'> = {
   type: 'on-cluster',
   name: 'round-trip',
-  summary: 'submit a task and await it, one after another; the median call',
+  summary: 'submit a task and await it, one after another; the median call, and beside it that of the bare hops',
   unit: 'ms',
   parameters: { calls: { initial: 2_000, lowest: 1, highest: 1_000_000 } },
   runs: 1, // Of many calls; the percentiles are theirs.
@@ -26,7 +30,8 @@ export const roundTrip: ClusterWorkload<'calls'> = {
           Array.from({ length: calls }, (_, call) => call + 1),
         )
       }
-      return { latenciesMs, finish }
+      const bareChainMs = await measureBareChain(Math.min(calls, MAX_BARE_CALLS))
+      return { latenciesMs, figures: { bareChainMs }, finish }
     }
   },
   valueOf: ({ latenciesMs }) => percentile(latenciesMs, 50),

@@ -19,7 +19,7 @@ interface Tiny {
 
 const TINY: readonly Tiny[] = [
   { args: ['noop-map', '--tasks', '50'], params: { tasks: 50 }, unit: 'tasks/s' },
-  { args: ['round-trip', '--calls', '20'], params: { calls: 20 }, unit: 'ms' },
+  { args: ['round-trip', '--calls', '20'], params: { calls: 20 }, unit: 'ms', figures: ['bareChainMs'] },
   { args: ['merge', '--tasks', '50'], params: { tasks: 50 }, unit: 's' },
   { args: ['tree', '--depth', '4'], params: { depth: 4 }, unit: 's' },
   { args: ['shuffle', '--partitions', '4'], params: { partitions: 4 }, unit: 's' },
