@@ -12,13 +12,16 @@ const SEPARATION_SEEDS = 2 ** 24
 /** Seeds of pauses for want of memory. */
 const PAUSE_SEEDS = 2 ** 25
 
-export interface WorldOptions extends Pick<SimulationOptions, 'seed' | 'faults' | 'crashes' | 'bug' | 'trace'> {
+export interface WorldOptions extends Pick<
+  SimulationOptions,
+  'seed' | 'faults' | 'crashes' | 'bug' | 'trace' | 'program'
+> {
   /** The journal's file is replaced from this size on, before the scheduler was ever started again. */
   readonly replaceAtBytes?: number
 }
 
 /** A scheduler, and nobody else as yet. */
-export function drawWorld({ seed, faults, crashes = false, bug, trace, replaceAtBytes }: WorldOptions): World {
+export function drawWorld({ seed, faults, crashes = false, bug, trace, program, replaceAtBytes }: WorldOptions): World {
   const rng = new Rng(seed)
   const isLossy = bug === 'loses-messages'
   const separationRng = new Rng(seed + SEPARATION_SEEDS)
@@ -61,6 +64,7 @@ export function drawWorld({ seed, faults, crashes = false, bug, trace, replaceAt
     workers: new Map(),
     counts,
     traceOf,
+    program,
     crashRng,
     hasCrashes: crashes,
     isLossy,

@@ -44,6 +44,7 @@ export class LastingLink {
   }
 
   send(message: ClientToScheduler): void {
+    this.#options.world.program?.note(storyOf(message))
     if (this.#isLasting && isKept(message)) {
       this.#unacknowledged.add(message)
       this.#saidCount++
@@ -141,5 +142,26 @@ export class LastingLink {
       this.#acknowledgedCount = Math.max(this.#acknowledgedCount, message.count)
     }
     this.#options.onMessage(message)
+  }
+}
+
+/** What it says, in a few words. */
+function storyOf(message: ClientToScheduler): string {
+  switch (message.type) {
+    case 'define-template':
+      return `defines ${message.name} as ${message.template}`
+    case 'submit': {
+      const templates = message.runs.filter((_, i) => i % 2 === 0)
+      return `submits ${message.args.ends.length} of ${templates.join(' and ')} with ${message.inputs.length} inputs`
+    }
+    case 'want':
+    case 'release':
+    case 'cancel':
+    case 'retry':
+    case 'detach':
+    case 'replicate':
+      return `${message.type} ${message.tasks.length}`
+    default:
+      return message.type
   }
 }

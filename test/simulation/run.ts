@@ -2,10 +2,14 @@
  * Runs simulations from the command line, and prints the seeds of those that fail:
  * `node dist/test/simulation/run.js [--seeds 1000] [--first 1] [--seed N] [--faults] [--crashes] [--lossy] [--full]
  * [--trace]`, or `node --expose-gc dist/test/simulation/run.js --soak HOURS [--first 1]`. `--full` makes those large too that are small, as most are, and all of seeds.json are run with it.
+ * `--shrink` makes each failing one small, and prints what is left of it and the command that repeats that; with `--only` and
+ * `--most-tasks`, nothing else happens.
  * `--trace` prints what each core is told (<) and asks for (>), line by line. `--soak` is one cluster for so many hours of
  * virtual time: what it keeps is printed each hour, and must not grow.
  */
 import { parseArgs } from 'node:util'
+import { Program } from './program.js'
+import { linesOf, shrink } from './shrink.js'
 import { simulate } from './simulation.js'
 import { HOUR_MS, soak, type Round } from './soak.js'
 import { addCounts, noCounts } from './world.js'
@@ -21,6 +25,9 @@ const { values } = parseArgs({
     full: { type: 'boolean', default: false },
     trace: { type: 'boolean', default: false },
     soak: { type: 'string' },
+    shrink: { type: 'boolean', default: false },
+    only: { type: 'string' },
+    'most-tasks': { type: 'string' },
   },
 })
 const { faults, crashes, full } = values
@@ -41,6 +48,7 @@ const failed: number[] = []
 let steps = 0
 let virtualMs = 0
 for (let seed = first; seed < first + count; seed++) {
+  const program = drawnProgram()
   try {
     const report = simulate({
       seed,
@@ -49,6 +57,7 @@ for (let seed = first; seed < first + count; seed++) {
       ...(values.lossy && { bug: 'loses-messages' }),
       ...(full && { isFull: true }),
       ...(trace && { trace }),
+      ...(program && { program }),
     })
     steps += report.steps
     virtualMs += report.virtualMs
@@ -57,6 +66,7 @@ for (let seed = first; seed < first + count; seed++) {
     failed.push(seed)
     const { message, stack } = error as Error
     console.error(`--seed ${seed}${flags}: ${values.seed === undefined ? message : stack}`)
+    if (values.shrink) printShrunk(seed)
   }
 }
 const seconds = (performance.now() - startedAtMs) / 1_000
@@ -71,6 +81,27 @@ console.log(
     .join(', '),
 )
 process.exitCode = failed.length === 0 ? 0 : 1
+
+function drawnProgram(): Program | undefined {
+  const { only, 'most-tasks': mostTasks } = values
+  if (only === undefined && mostTasks === undefined) return undefined
+  return new Program({
+    ...(only !== undefined && { only: new Set(only.split(',')) }),
+    ...(mostTasks !== undefined && { mostTasks: Number(mostTasks) }),
+  })
+}
+
+function printShrunk(seed: number): void {
+  const shrunk = shrink({
+    seed,
+    faults,
+    crashes,
+    ...(values.lossy && { bug: 'loses-messages' }),
+    ...(full && { isFull: true }),
+  })
+  if (shrunk === undefined) return
+  console.error(linesOf(shrunk, `node dist/test/simulation/run.js --seed ${seed}${flags}`).join('\n'))
+}
 
 /** Prints what is kept each hour, by those who keep it. Without `--expose-gc` nothing is said of the heap. */
 function runSoak(hours: number): void {

@@ -43,7 +43,7 @@ import { LastingLink } from './lasting-link.js'
 import { SimulatedRelays } from './simulated-relays.js'
 import type { Sizes } from './sizes.js'
 import type { StoredValue } from './simulated-thread.js'
-import { canReach, mayFailUnforeseen, useUnits, type World } from './world.js'
+import { canReach, happen, mayFailUnforeseen, useUnits, type World } from './world.js'
 
 type Failed = SchedulerToClient & { readonly type: 'failed' }
 type ScatterTo = SchedulerToClient & { readonly type: 'scatter-to' }
@@ -208,7 +208,10 @@ export class SimulatedClient {
 
   /** Does so much within the next time. */
   goOn(actions: number, spanMs: number): void {
-    for (let i = 0; i < actions; i++) this.#world.agenda.in(this.#rng.between(0, spanMs), () => this.#act())
+    for (let i = 0; i < actions; i++) {
+      const name = `${this.#name}/${i}`
+      this.#world.agenda.in(this.#rng.between(0, spanMs), () => happen(this.#world, name, () => this.#act()))
+    }
   }
 
   /** Forgets what it let go of, and would have looked at in the end. */
@@ -487,7 +490,7 @@ export class SimulatedClient {
     )
     const { id: array, count: firstIndex } = this.#arrayToFill()
     const size = rng.chance(0.1) ? rng.integer(1, this.#temper.maxArray) : rng.integer(1, 12)
-    const room = Math.min(size, ARRAY_CAPACITY - firstIndex)
+    const room = Math.min(size, ARRAY_CAPACITY - firstIndex, this.#world.program?.mostTasks ?? Infinity)
     const withInputs = rng.chance(0.6)
     const shared = rng.chance(0.3) ? this.#draw(rng.integer(1, 3)) : []
     const args = new Packer()

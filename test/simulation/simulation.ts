@@ -8,10 +8,11 @@ import type { Rng } from '../../common/rng.js'
 import { HEARTBEAT_INTERVAL_MS } from '../../protocol/limits.js'
 import { drawWorld } from './draw-world.js'
 import { OPERATIONS, PACES, type Operation } from './expression.js'
+import type { Program } from './program.js'
 import { SimulatedClient, type Temper } from './simulated-client.js'
 import { SimulatedReader } from './simulated-reader.js'
 import { SimulatedWorker } from './simulated-worker.js'
-import type { Counts, World } from './world.js'
+import { happen, type Counts, type World } from './world.js'
 
 export interface SimulationOptions {
   readonly seed: number
@@ -25,6 +26,8 @@ export interface SimulationOptions {
   readonly bug?: Bug
   /** Sees what every core is told and asks for. */
   readonly trace?: (line: string) => void
+  /** Says what happens of what was drawn, and sees it. */
+  readonly program?: Program
 }
 
 /**
@@ -61,13 +64,20 @@ export function simulate(options: SimulationOptions): SimulationReport {
   const { rng, agenda, scheduler, streamRng } = world
   const spanMs = rng.pick([5, 100, 1_000])!
   startWorkers(world, spanMs)
-  const clients = Array.from(
-    { length: rng.integer(1, 3) },
-    (_, i) => new SimulatedClient(world, `client-${i}`, temperOf(rng, spanMs, isFull)),
-  )
-  if (clients.length > 1 && rng.chance(0.3)) agenda.in(rng.between(0, spanMs), () => clients[0]!.leave())
-  const reader = streamRng.chance(0.5) ? new SimulatedReader(world, spanMs) : undefined
-  if (streamRng.chance(0.1)) agenda.in(streamRng.between(0, spanMs * 2), () => reader?.leave())
+  const clients: SimulatedClient[] = []
+  const clientCount = rng.integer(1, 3)
+  for (let i = 0; i < clientCount; i++) {
+    const temper = temperOf(rng, spanMs, isFull)
+    happen(world, `client-${i}`, () => clients.push(new SimulatedClient(world, `client-${i}`, temper)))
+  }
+  if (clientCount > 1 && rng.chance(0.3)) {
+    agenda.in(rng.between(0, spanMs), () => happen(world, 'client-0/leaves', () => clients[0]?.leave()))
+  }
+  let reader: SimulatedReader | undefined
+  if (streamRng.chance(0.5)) happen(world, 'reader', () => (reader = new SimulatedReader(world, spanMs)))
+  if (streamRng.chance(0.1)) {
+    agenda.in(streamRng.between(0, spanMs * 2), () => happen(world, 'reader/leaves', () => reader?.leave()))
+  }
   if (faults) plagueWorkers(world, spanMs)
   if (crashes) plagueScheduler(world, reader === undefined ? clients : [...clients, reader], spanMs)
   settle(world)
@@ -125,27 +135,33 @@ function startWorkers(world: World, spanMs: number): void {
     const start = (): void => {
       const worker = new SimulatedWorker(world, `worker-${i}`, rng.pick([1, 1, 2, 4])!)
       for (let pulse = rng.integer(0, 3); pulse > 0; pulse--) {
+        const name = `worker-${i}/pulse-${pulse}`
         agenda.in(rng.between(0, spanMs), () => {
-          if (!worker.isGone) worker.pulse()
+          if (!worker.isGone) happen(world, name, () => worker.pulse())
         })
       }
     }
-    if (i === 0 || rng.chance(0.5)) start()
-    else agenda.in(rng.between(0, spanMs), start)
+    // Without the first nothing runs.
+    const come = (): void => (i === 0 ? start() : happen(world, `worker-${i}`, start))
+    if (i === 0 || rng.chance(0.5)) come()
+    else agenda.in(rng.between(0, spanMs), come)
   }
 }
 
 /** Workers go and come, at times and amid work; and some come in the end, when no fault is left to strike them. */
 function plagueWorkers(world: World, spanMs: number): void {
   const { rng, agenda, strikesAtRun } = world
-  for (let strikes = rng.integer(0, 5); strikes > 0; strikes--)
-    strikesAtRun.add(rng.integer(1, rng.pick([20, 200, 2_000])!))
+  for (let strikes = rng.integer(0, 5); strikes > 0; strikes--) {
+    const run = rng.integer(1, rng.pick([20, 200, 2_000])!)
+    happen(world, `strike-at-run-${run}`, () => strikesAtRun.add(run))
+  }
   const changes = rng.integer(1, 6)
   for (let i = 0; i < changes; i++) {
     const threads = rng.pick([1, 2, 4])!
     agenda.in(rng.between(0, spanMs), () => {
-      if (rng.chance(0.5)) rng.pick([...world.workers.values()])?.suffer()
-      if (rng.chance(0.7)) new SimulatedWorker(world, `later-worker-${i}`, threads)
+      if (rng.chance(0.5)) happen(world, `blow-${i}`, () => rng.pick([...world.workers.values()])?.suffer())
+      if (rng.chance(0.7))
+        happen(world, `later-worker-${i}`, () => new SimulatedWorker(world, `later-worker-${i}`, threads))
     })
   }
   for (let i = 0; i <= strikesAtRun.size; i++)
@@ -155,18 +171,22 @@ function plagueWorkers(world: World, spanMs: number): void {
 /** It dies at any time and amid work, soon after it was back too; and connections of clients break. */
 function plagueScheduler(world: World, clients: readonly (SimulatedClient | SimulatedReader)[], spanMs: number): void {
   const { crashRng: rng, agenda, scheduler } = world
-  for (let crashes = rng.integer(1, 4); crashes > 0; crashes--) {
+  for (let left = rng.integer(1, 4); left > 0; left--) {
+    const name = `crash-${left}`
     agenda.in(rng.between(0, 2 * spanMs), () => {
       const downMs = rng.pick([0, 1, 50, 1_000, 20_000])!
-      scheduler.die({
-        at: rng.pick(['once', 'keep', 'flush'])!,
-        isPowerCut: scheduler.isKeptByDisk && rng.chance(0.7),
-        downMs,
-      })
+      happen(world, name, () =>
+        scheduler.die({
+          at: rng.pick(['once', 'keep', 'flush'])!,
+          isPowerCut: scheduler.isKeptByDisk && rng.chance(0.7),
+          downMs,
+        }),
+      )
     })
   }
   for (let cuts = rng.integer(0, 3); cuts > 0; cuts--) {
-    agenda.in(rng.between(0, 2 * spanMs), () => rng.pick(clients)!.disconnect())
+    const name = `cut-${cuts}`
+    agenda.in(rng.between(0, 2 * spanMs), () => happen(world, name, () => rng.pick(clients)?.disconnect()))
   }
 }
 

@@ -6,6 +6,7 @@ import type { LimitDeclaration } from '../../protocol/messages/limit.js'
 import type { Needs } from '../../protocol/messages/needs.js'
 import type { Agenda } from '../../testing/agenda.js'
 import type { Trace } from './loop.js'
+import type { Program } from './program.js'
 import type { Future } from './simulated-client.js'
 import type { Culprit, Description } from './expression.js'
 import type { SimulatedScheduler } from './simulated-scheduler.js'
@@ -20,6 +21,8 @@ export interface World {
   readonly counts: Counts
   /** Who sees what the core of a process does, by its name; of a seed that is looked into. */
   readonly traceOf: ((name: string) => Trace) | undefined
+  /** What happens from outside, of a seed that is made small. */
+  readonly program: Program | undefined
   /** The probability that a value which is there can't be fetched. */
   readonly fetchFailure: number
   /** The probability that a worker or a client can't reach a certain worker, and that a worker does not listen at all. */
@@ -291,6 +294,12 @@ function mayExceed(world: World): boolean {
   if (hasDeaths || !hasCrashes) return hasDeaths
   if (cancelledKeys.size + stoppingKeys.size + counts.restarts > 0) return true
   return [...limitedTasks.keys()].some((task) => letGo.has(task))
+}
+
+/** Something happens from outside, unless the program leaves it out. */
+export function happen({ program, agenda }: World, name: string, action: () => void): void {
+  if (program === undefined) action()
+  else program.run(name, agenda.nowMs, action)
 }
 
 /** Can one process dial another? It stays as it is. */
