@@ -6,6 +6,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { present } from '../common/assert.js'
+import { readFunctionFile } from '../common/node/function-file.js'
 import { codeHash, type ArrayId, type CodeHash } from '../protocol/ids.js'
 import { HOLDER_DIAL_TIMEOUT_MS } from '../protocol/limits.js'
 import type { TlsOptions } from '../protocol/transport/tls.js'
@@ -85,23 +86,17 @@ export function declareLoaded({ url, namespace }: LoadedCode): void {
   for (const [exportName, value] of Object.entries(namespace)) {
     if (typeof value !== 'function') continue
     file ??= readFileSync(path)
-    const kind = isFunctionFile(file) ? 'function' : 'module'
-    const source = kind === 'function' ? file.subarray(FUNCTION_HEAD.length, -FUNCTION_TAIL.length) : file
-    declareCaptured(value as TaskFunction, { code, kind, source, exportName, name: value.name || exportName })
+    const name = value.name || exportName
+    const functionFile = readFunctionFile(file)
+    const captured = functionFile ?? { source: file, sourceMap: undefined }
+    const kind = functionFile === undefined ? 'module' : 'function'
+    declareCaptured(value as TaskFunction, { ...captured, code, kind, exportName, name })
   }
 }
 
 interface LoadedCode {
   readonly url: string
   readonly namespace: Readonly<Record<string, unknown>>
-}
-
-/** What the code cache puts around the source of a function. No bundle begins like this. */
-const FUNCTION_HEAD = Buffer.from('export default (')
-const FUNCTION_TAIL = Buffer.from(')\n')
-
-function isFunctionFile(file: Buffer): boolean {
-  return file.subarray(0, FUNCTION_HEAD.length).equals(FUNCTION_HEAD)
 }
 
 function openTaskSession(route: TaskRoute, onLost: () => void): Session {

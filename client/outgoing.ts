@@ -303,10 +303,10 @@ export class Outgoing {
     })
   }
 
-  #defineCode({ code, kind, source }: Code): void {
+  #defineCode({ code, kind, source, sourceMap }: Code): void {
     if (this.#definedCodes.has(code)) return
     this.#definedCodes.add(code)
-    this.#connection.send({ type: 'define-code', code, kind, source })
+    this.#connection.send({ type: 'define-code', code, kind, source, sourceMap })
   }
 
   /** The code of these tasks is not to be had. The scheduler never hears of them. */

@@ -21,5 +21,6 @@ export function preloadedFunction(name: string): PreloadedFunction {
     )
   }
   const source = Buffer.from(module)
-  return { code: { code: codeHash(contentHash('preloaded', source)), kind: 'preloaded', source }, exportName }
+  const code = codeHash(contentHash('preloaded', source))
+  return { code: { code, kind: 'preloaded', source, sourceMap: undefined }, exportName }
 }

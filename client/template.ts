@@ -2,6 +2,7 @@
 import type { ResolvedRules } from './failure-options.js'
 import type { Failure } from './failure.js'
 import { templateId, type CodeHash, type TaskId, type TemplateId } from '../protocol/ids.js'
+import type { SourceMap } from '../protocol/messages/common.js'
 import { NO_NEEDS, type Needs } from '../protocol/messages/needs.js'
 import { NO_RULES } from '../protocol/messages/rules.js'
 
@@ -15,6 +16,8 @@ export interface Code {
   readonly code: CodeHash
   readonly kind: 'function' | 'module' | 'preloaded'
   readonly source: Uint8Array
+  /** Of a function's source. */
+  readonly sourceMap: SourceMap | undefined
 }
 
 /** Code that is there, or will be: modules are bundled while the program goes on. */

@@ -48,7 +48,7 @@ export class Unacknowledged {
 function sizeOf(message: ClientToScheduler): number {
   switch (message.type) {
     case 'define-code':
-      return MESSAGE_BYTES + message.source.length
+      return MESSAGE_BYTES + message.source.length + (message.sourceMap?.mappings.length ?? 0)
     case 'define-template':
       return MESSAGE_BYTES + message.constants.length
     case 'submit':

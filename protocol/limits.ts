@@ -41,6 +41,12 @@ export const MAX_ERROR_GROUPS = 200
 export const MAX_METRIC_FUNCTIONS = 100
 /** One piece of code: a function's source or a module's bundle. */
 export const MAX_CODE_BYTES = 64 * MIB
+/** The source map that travels with one function. */
+export const MAX_SOURCE_MAP_BYTES = 64 * KIB
+/** What a client reads of its own program, a file or the source map of one, to find where functions were written. */
+export const MAX_PROGRAM_FILE_BYTES = 32 * MIB
+/** Functions that no file is found for, after which one process looks for no further files. */
+export const MAX_UNPLACED_FUNCTIONS = 16
 export const MAX_CONNECTIONS = 10_000
 export const HANDSHAKE_TIMEOUT_MS = 10_000
 /** How long a WebSocket waits for the other side to close too. */

@@ -15,8 +15,10 @@ import path from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { present } from '../common/assert.js'
 import { contentHash } from '../common/node/content-hash.js'
+import { writeFunctionFile } from '../common/node/function-file.js'
 import { HeddleError, ProtocolError } from '../protocol/errors.js'
 import { codeHash, type CodeHash } from '../protocol/ids.js'
+import { MAX_SOURCE_MAP_BYTES } from '../protocol/limits.js'
 import type { DefineCode } from '../protocol/messages/common.js'
 
 export interface CodeCacheOptions {
@@ -76,12 +78,13 @@ export class CodeCache {
    * @throws {ProtocolError} When the code is not what its name says.
    * @throws {HeddleError} `ERR_HEDDLE_MODULE` when no such module is offered, `ERR_HEDDLE_REMOTE_CODE` when other code is not taken.
    */
-  store({ code, kind, source }: DefineCode): Promise<string> {
+  store(define: DefineCode): Promise<string> {
+    const { code, kind, source } = define
     if (kind === 'preloaded') return this.#findPreloaded(Buffer.from(source).toString())
     if (!this.#remoteCode) return Promise.reject(this.#remoteCodeError())
     let stored = this.#stored.get(code)
     if (stored === undefined) {
-      stored = this.#write(code, kind, source)
+      stored = this.#write(define)
       this.#stored.set(code, stored)
       stored.catch(() => this.#stored.delete(code))
     }
@@ -109,7 +112,7 @@ export class CodeCache {
     return this.#preloaded.size === 0 ? 'It offers none.' : `It offers ${[...this.#preloaded.keys()].join(', ')}.`
   }
 
-  async #write(code: CodeHash, kind: DefineCode['kind'], source: Uint8Array): Promise<string> {
+  async #write({ code, kind, source, sourceMap }: DefineCode): Promise<string> {
     if (contentHash(kind, source) !== code) {
       throw new ProtocolError(
         'theirs',
@@ -118,10 +121,10 @@ export class CodeCache {
     }
     const file = path.join(this.#folder, `${code}.mjs`)
     const unfinished = `${file}.new`
-    // What is added stands on the first line, ahead of the source: all its other lines and columns stay true.
-    const content =
-      kind === 'module' ? source : Buffer.concat([Buffer.from('export default ('), source, Buffer.from(')\n')])
-    await writeFile(unfinished, content)
+    // A longer map is of no client of ours.
+    const isShort = sourceMap !== undefined && sourceMap.mappings.length <= MAX_SOURCE_MAP_BYTES
+    const functionFile = { source, sourceMap: isShort ? sourceMap : undefined }
+    await writeFile(unfinished, kind === 'module' ? source : writeFunctionFile(functionFile))
     await rename(unfinished, file)
     return this.urlOf(code)
   }

@@ -69,7 +69,7 @@ export class SimulatedCluster {
     this.#turn([{ type: 'client-joined', client: CLIENT, name: 'bench' }])
     const code = codeHash('hash of the function')
     this.#fromClient.push(
-      { type: 'define-code', code, kind: 'function', source: Uint8Array.of(1) },
+      { type: 'define-code', code, kind: 'function', source: Uint8Array.of(1), sourceMap: undefined },
       {
         type: 'define-template',
         template: TEMPLATE,

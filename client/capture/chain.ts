@@ -1,7 +1,9 @@
 /** Functions that run one behind the other as one task: code that is made of theirs. */
 import { contentHash } from '../../common/node/content-hash.js'
 import { codeHash } from '../../protocol/ids.js'
+import { joinMaps } from './function-map.js'
 import { captureFunction, declareCaptured } from './function.js'
+import { LINE_BREAK } from './written-at.js'
 
 type AnyFunction = (...args: never[]) => unknown
 
@@ -37,13 +39,21 @@ function run(functions: readonly AnyFunction[]): Chain {
 
 /** A function that can be captured, and takes {@link ChainArguments}. */
 export function chainOf(functions: readonly AnyFunction[]): Chain {
-  const sources = functions.map((fn) => Buffer.from(captureFunction(fn).source).toString())
-  const source = Buffer.from(`(${SOURCE})(${sources.map((each) => `(${each})`).join(', ')})`)
+  let text = `(${SOURCE})(`
+  const pieces = functions.map((fn, i) => {
+    const { source, sourceMap } = captureFunction(fn)
+    text += i === 0 ? '(' : ', ('
+    const lines = text.split(LINE_BREAK)
+    text += `${Buffer.from(source).toString()})`
+    return { map: sourceMap, at: { line: lines.length - 1, column: lines.at(-1)!.length } }
+  })
+  const source = Buffer.from(`${text})`)
   const chain = run(functions)
   declareCaptured(chain, {
     code: codeHash(contentHash('function', source)),
     kind: 'function',
     source,
+    sourceMap: joinMaps(pieces),
     exportName: 'default',
     name: functions.map((fn) => captureFunction(fn).name).join('+'),
   })

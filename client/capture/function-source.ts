@@ -12,6 +12,8 @@ export interface FunctionSource {
   readonly after: string
   /** The function's node: not that of the object around a method. */
   readonly root: AnyNode
+  /** So much of the text as it was printed stands before the parameters; of an arrow nothing, whatever it begins with. */
+  readonly headLength: number
 }
 
 /** @throws {FunctionNotPortableError} For native and bound functions, for classes, and for what is no strict code. */
@@ -30,7 +32,7 @@ export function readFunction(printed: string, name: string): FunctionSource {
         `"${name}" is a class; submit a function that makes an instance of it, with the class inside the function or in a module for client.module().`,
       )
     }
-    return { before: '', text: printed, after: '', root: expression }
+    return { before: '', text: printed, after: '', root: expression, headLength: headLengthOf(printed, expression) }
   }
   const object = parse(`({${printed}})`)
   const method =
@@ -41,7 +43,24 @@ export function readFunction(printed: string, name: string): FunctionSource {
       { cause: expression },
     )
   }
-  return { before: 'Object.values({', text: withPlainKey(printed, method), after: '})[0]', root: method.value }
+  const headLength = method.value.start - '({'.length
+  return {
+    before: 'Object.values({',
+    text: withPlainKey(printed, method),
+    after: '})[0]',
+    root: method.value,
+    headLength,
+  }
+}
+
+/** What may stand before the parameters, behind the name if there is one. */
+const HEAD = /(?:\s|\/\*[^]*?\*\/|\/\/.*|\*|async|function)*/y
+
+function headLengthOf(printed: string, root: AnyNode): number {
+  if (root.type !== 'FunctionExpression') return 0
+  HEAD.lastIndex = root.id == null ? 0 : root.id.end - '('.length
+  HEAD.exec(printed)
+  return HEAD.lastIndex
 }
 
 function parse(text: string): AnyNode | SyntaxError {

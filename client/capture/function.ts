@@ -6,11 +6,14 @@ import { contentHash } from '../../common/node/content-hash.js'
 import { FunctionNotPortableError } from '../../protocol/errors.js'
 import { codeHash, type CodeHash } from '../../protocol/ids.js'
 import { MAX_CODE_BYTES } from '../../protocol/limits.js'
+import type { SourceMap } from '../../protocol/messages/common.js'
 import { defineHelpers, isHelper } from './compiler-helpers.js'
 import { findSurroundings } from './free-names.js'
+import { mapFunction } from './function-map.js'
 import { readFunction } from './function-source.js'
 import { GLOBAL_NAMES } from './globals.js'
 import { isRelativeImport, refuseRelativeImport, refuseSurroundings } from './refusal.js'
+import { findWrittenAt } from './written-at.js'
 
 export interface CapturedCode {
   /** Names the code by its kind and source. */
@@ -18,6 +21,8 @@ export interface CapturedCode {
   /** `function`: the source is one expression, whose value is the function. `module`: it is an ES module. */
   readonly kind: 'function' | 'module'
   readonly source: Uint8Array
+  /** From the source to the file that the function was written in; of the first that was seen with this source. */
+  readonly sourceMap: SourceMap | undefined
   readonly exportName: string
   /** For people; `anonymous` when the function has none. */
   readonly name: string
@@ -42,7 +47,7 @@ export function captureFunction(fn: (...args: never[]) => unknown): CapturedCode
   const name = typeof fn.name === 'string' && fn.name !== '' ? fn.name : 'anonymous'
   const printed = Function.prototype.toString.call(fn)
   const remembered = bySource.get(printed)
-  const captured = remembered === undefined ? capture(printed, name) : { ...remembered, name }
+  const captured = remembered === undefined ? capture(fn, printed, name) : { ...remembered, name }
   byFunction.set(fn, captured)
   if (remembered === undefined) remember(printed, captured)
   return captured
@@ -53,8 +58,8 @@ export function declareCaptured(fn: (...args: never[]) => unknown, captured: Cap
   byFunction.set(fn, captured)
 }
 
-function capture(printed: string, name: string): CapturedCode {
-  const { before, text, after, root } = readFunction(printed, name)
+function capture(fn: object, printed: string, name: string): CapturedCode {
+  const { before, text, after, root, headLength } = readFunction(printed, name)
   const { names, imports } = findSurroundings(root)
   const used = names.filter((free) => !GLOBAL_NAMES.has(free.name))
   const missing = used.filter((free) => !isHelper(free))
@@ -64,13 +69,18 @@ function capture(printed: string, name: string): CapturedCode {
 
   const helpers = defineHelpers(used)
   const expression = `${before}${text}${after}`
-  const source = Buffer.from(helpers === '' ? expression : `(() => { ${helpers} return (${expression}) })()`)
+  const beforeHelped = helpers === '' ? '' : `(() => { ${helpers} return (`
+  const source = Buffer.from(helpers === '' ? expression : `${beforeHelped}${expression}) })()`)
   if (source.length > MAX_CODE_BYTES) {
     throw new FunctionNotPortableError(
       `The source of the function "${name}" has ${source.length} bytes, more than the ${MAX_CODE_BYTES} that may travel; pass its data as an argument.`,
     )
   }
-  return { code: codeHash(contentHash('function', source)), kind: 'function', source, exportName: 'default', name }
+  const at = findWrittenAt(fn, printed, { text, headLength })
+  const column = beforeHelped.length + before.length
+  const sourceMap = at === undefined ? undefined : mapFunction({ name, text, headLength, column }, at)
+  const code = codeHash(contentHash('function', source))
+  return { code, kind: 'function', source, sourceMap, exportName: 'default', name }
 }
 
 function remember(printed: string, captured: CapturedCode): void {

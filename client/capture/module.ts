@@ -20,6 +20,8 @@ export interface CapturedModule {
   readonly kind: 'module'
   /** The text of an ES module. */
   readonly source: Uint8Array
+  /** It stands in the source. */
+  readonly sourceMap: undefined
   /** The file's name without its extension. */
   readonly name: string
   readonly exportNames: readonly string[]
@@ -79,7 +81,14 @@ export async function bundleModule(location: URL | string): Promise<CapturedModu
     )
   }
   const code = codeHash(contentHash('module', source))
-  return { code, kind: 'module', source, name: path.parse(file).name, exportNames: meta?.exports ?? [] }
+  return {
+    code,
+    kind: 'module',
+    source,
+    sourceMap: undefined,
+    name: path.parse(file).name,
+    exportNames: meta?.exports ?? [],
+  }
 }
 
 /** Sources and what a compiler makes of them; a program may name one and run beside the other. */

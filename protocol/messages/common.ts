@@ -1,7 +1,7 @@
 /** Fields that several links use. */
 import { attempt, clientId, codeHash, arrayId, templateId, workerId, taskId, arrayOf, indexOf } from '../ids.js'
 import type { TaskId } from '../ids.js'
-import { branded, bytes, integer, message, oneOf, optional, record, text, type Infer } from '../schema.js'
+import { branded, bytes, integer, list, message, oneOf, optional, record, text, type Infer } from '../schema.js'
 import { workerDeath } from './worker-death.js'
 
 export const task = branded(integer, (value): TaskId => taskId(arrayOf(value as TaskId), indexOf(value as TaskId)))
@@ -20,14 +20,20 @@ export const hash = branded(text, codeHash)
 export const stopper = oneOf('queue', 'signal', 'abandoned', 'thread', 'process', 'none')
 export type Stopper = Infer<typeof stopper>
 
+/** A source map of version 3: from the places of some code to those of the files that it was written in. */
+export const sourceMap = record({ sources: list(text), names: list(text), mappings: text })
+export type SourceMap = Infer<typeof sourceMap>
+
 /**
  * Code, named by its content. `function`: the source of one function. `module`: an ES module's text. `preloaded`: the name of
- * a module that workers were started with. Sent once a link.
+ * a module that workers were started with. Sent once a link. `sourceMap` is of a function's source; a module's stands in its
+ * text. It is no part of the content: the same function written elsewhere is the same code.
  */
 export const defineCode = message('define-code', {
   code: hash,
   kind: oneOf('function', 'module', 'preloaded'),
   source: bytes,
+  sourceMap: optional(sourceMap),
 })
 export type DefineCode = Infer<typeof defineCode>
 

@@ -25,11 +25,11 @@ class Thread implements AsyncDisposable {
   }
 
   async run(
-    { code, kind, source, name }: CapturedCode | CapturedModule,
+    { code, kind, source, sourceMap, name }: CapturedCode | CapturedModule,
     exportName = 'default',
     ...args: unknown[]
   ): Promise<Answer> {
-    const url = await this.#workspace.codeCache.store({ type: 'define-code', code, kind, source })
+    const url = await this.#workspace.codeCache.store({ type: 'define-code', code, kind, source, sourceMap })
     this.#worker.postMessage({ url, exportName, name, args } satisfies Call)
     const [answer] = (await once(this.#worker, 'message')) as [Answer]
     return answer
@@ -84,7 +84,7 @@ test('heddle is always the copy that the worker runs', async () => {
   assert.equal(where, pathToFileURL(path.join(PROJECT, 'dist/worker/thread/task.js')).href)
 })
 
-test('a stack tells line and column of an inline function, but for its first line', async () => {
+test('of a function that stands in no file, a stack tells line and column in its text, but for its first line', async () => {
   await using workspace = await Workspace.create()
   await using thread = new Thread(workspace)
   const source =
@@ -101,7 +101,10 @@ test('a stack calls an arrow by the name of its variable', async () => {
   const resize = (): never => {
     throw new Error('bad')
   }
-  assert.match((await thread.failure(captureFunction(resize))).stack, /at resize \(file:/)
+  assert.match(
+    (await thread.failure(captureFunction(resize))).stack,
+    /at resize \(\/.*\/test\/capture\/thread\.test\.ts:\d+:\d+\)/,
+  )
 })
 
 test('the stack of a module shows its TypeScript source', async () => {
@@ -207,21 +210,24 @@ test('a thread counts the files that it has loaded, each once', async () => {
 
 test('code is written once, and only under its own name', async () => {
   await using workspace = await Workspace.create()
-  const { code, kind, source } = captureFunction(() => 'once')
-  const url = await workspace.codeCache.store({ type: 'define-code', code, kind, source })
+  const { code, kind, source, sourceMap } = captureFunction(() => 'once')
+  const url = await workspace.codeCache.store({ type: 'define-code', code, kind, source, sourceMap })
   assert.equal(url, workspace.codeCache.urlOf(code))
   const file = fileURLToPath(url)
   const longAgo = new Date(2001, 1, 1)
   await utimes(file, longAgo, longAgo)
-  await workspace.codeCache.store({ type: 'define-code', code, kind, source })
+  await workspace.codeCache.store({ type: 'define-code', code, kind, source, sourceMap })
   assert.equal((await stat(file)).mtimeMs, longAgo.getTime())
-  assert.match(await readFile(file, 'utf8'), /^export default \(\(\) => 'once'\)\n$/)
+  assert.match(
+    await readFile(file, 'utf8'),
+    /^export default \(\(\) => 'once'\)\n\/\/# sourceMappingURL=data:application\/json;base64,\S+\n$/,
+  )
 
-  const forged = { type: 'define-code', code: codeHash('0'.repeat(64)), kind, source } as const
+  const forged = { type: 'define-code', code: codeHash('0'.repeat(64)), kind, source, sourceMap } as const
   await assert.rejects(workspace.codeCache.store(forged), ProtocolError)
   await assert.rejects(
     workspace.codeCache
-      .store({ type: 'define-code', code, kind: 'module', source: Buffer.from('x') })
+      .store({ type: 'define-code', code, kind: 'module', source: Buffer.from('x'), sourceMap: undefined })
       .then(() => workspace.codeCache.store({ ...forged, code: codeHash('../../evil') })),
     ProtocolError,
   )
@@ -237,8 +243,8 @@ test('packages of folders above the working directory are found too, the nearest
   const scratch = path.join(workspace.project, 'scratch')
   const codeCache = await CodeCache.create({ scratch, workingDirectory: path.join(workspace.project, 'packages/app') })
   const text = "() => ['both', 'hoisted'].map((name) => require(`${name}/package.json`).version)"
-  const { code, kind, source } = captureFunction(runInThisContext(text) as () => unknown)
-  const loaded = (await import(await codeCache.store({ type: 'define-code', code, kind, source }))) as {
+  const { code, kind, source, sourceMap } = captureFunction(runInThisContext(text) as () => unknown)
+  const loaded = (await import(await codeCache.store({ type: 'define-code', code, kind, source, sourceMap }))) as {
     default: () => unknown
   }
   assert.deepEqual(loaded.default(), ['1.0.0', '3.0.0'])

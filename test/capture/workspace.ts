@@ -39,8 +39,8 @@ export class Workspace implements AsyncDisposable {
 
   /** Sends code the way that it goes, and loads it. */
   async load(captured: CapturedCode | CapturedModule, exportName = 'default'): Promise<TaskFunction> {
-    const { code, kind, source } = captured
-    return loadFunction(await this.codeCache.store({ type: 'define-code', code, kind, source }), exportName)
+    const { code, kind, source, sourceMap } = captured
+    return loadFunction(await this.codeCache.store({ type: 'define-code', code, kind, source, sourceMap }), exportName)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

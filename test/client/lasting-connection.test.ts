@@ -169,7 +169,7 @@ test('so much that is not acknowledged keeps the client from saying more', async
   const scheduler = await Scheduler.start()
   const { client } = scheduler
   const source = new Uint8Array(MAX_UNACKNOWLEDGED_BYTES)
-  client.send({ type: 'define-code', code: 'large' as never, kind: 'function', source })
+  client.send({ type: 'define-code', code: 'large' as never, kind: 'function', source, sourceMap: undefined })
   assert.ok(client.queuedBytes >= MAX_UNACKNOWLEDGED_BYTES)
   let isDrained = false
   const drained = client.whenDrained().then(() => (isDrained = true))

@@ -178,7 +178,13 @@ test('the code of a filter goes to a worker before the first task that may need 
   const client = scheduler.client()
   const worker = scheduler.worker()
   const filter = 'hash of on'
-  client.send({ type: 'define-code', code: filter as never, kind: 'function', source: Uint8Array.of(2) })
+  client.send({
+    type: 'define-code',
+    code: filter as never,
+    kind: 'function',
+    source: Uint8Array.of(2),
+    sourceMap: undefined,
+  })
   const template = client.define('f', { rules: { retries: { ...NO_RETRIES, count: 1, filter } } })
   client.submit(template, [{}])
   assert.deepEqual([worker.take('define-code').code, worker.take('define-code').code], ['hash of f', filter])

@@ -430,8 +430,20 @@ export class SimulatedClient {
     const template = { id, name, operation, constant, constantInputs, outputs, limits: needs.limits, rules }
     this.#templates.push(template)
     const code = codeHash(operation)
-    this.#connection.send({ type: 'define-code', code, kind: 'function', source: encodeNumber(1) })
-    this.#connection.send({ type: 'define-code', code: FILTER, kind: 'function', source: encodeNumber(2) })
+    this.#connection.send({
+      type: 'define-code',
+      code,
+      kind: 'function',
+      source: encodeNumber(1),
+      sourceMap: undefined,
+    })
+    this.#connection.send({
+      type: 'define-code',
+      code: FILTER,
+      kind: 'function',
+      source: encodeNumber(2),
+      sourceMap: undefined,
+    })
     this.#connection.send({
       type: 'define-template',
       template: template.id,

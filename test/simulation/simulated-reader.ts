@@ -130,7 +130,13 @@ export class SimulatedReader {
   #begin(first: ArrayId): void {
     const { streamRng: rng, agenda, counts } = this.#world
     const code = codeHash('stream')
-    this.#connection.send({ type: 'define-code', code, kind: 'function', source: encodeNumber(1) })
+    this.#connection.send({
+      type: 'define-code',
+      code,
+      kind: 'function',
+      source: encodeNumber(1),
+      sourceMap: undefined,
+    })
     for (const [i, threads] of [1, 0].entries()) {
       this.#connection.send({
         type: 'define-template',

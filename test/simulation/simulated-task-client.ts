@@ -141,7 +141,13 @@ export class SimulatedTaskClient {
     id = templateId(this.#templates.size + 1)
     this.#templates.set(label, id)
     const code = codeHash(operation)
-    this.#connection.send({ type: 'define-code', code, kind: 'function', source: encodeNumber(1) })
+    this.#connection.send({
+      type: 'define-code',
+      code,
+      kind: 'function',
+      source: encodeNumber(1),
+      sourceMap: undefined,
+    })
     this.#connection.send({
       type: 'define-template',
       template: id,

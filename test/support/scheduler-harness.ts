@@ -356,7 +356,7 @@ export function defineMessages(
   const code = codeHash(`hash of ${name}`)
   const constants = constantInputs.length > 0 ? Uint8Array.of(9) : new Uint8Array(0)
   return [
-    { type: 'define-code', code, kind: 'function', source: Uint8Array.of(1) },
+    { type: 'define-code', code, kind: 'function', source: Uint8Array.of(1), sourceMap: undefined },
     {
       type: 'define-template',
       template,

@@ -241,6 +241,7 @@ test('code is stored before the first task that needs it, and tasks of refused c
     code: worker.state.templates.get(PLAIN)!.code,
     kind: 'function',
     source: new Uint8Array(1),
+    sourceMap: undefined,
   } as const
   worker.tell(define)
   assert.deepEqual(worker.takeInstruction('store-code').define, define)

@@ -77,7 +77,7 @@ export class WorkerSession {
     const template = templateId(++this.#lastTemplate)
     const { name } = run
     this.send(
-      { type: 'define-code', code, kind: 'function', source },
+      { type: 'define-code', code, kind: 'function', source, sourceMap: undefined },
       {
         type: 'define-template',
         template,

@@ -183,7 +183,7 @@ export class PoolHarness implements AsyncDisposable {
   async #storeCode(text: string): Promise<CodeHash> {
     const source = Buffer.from(text)
     const code = codeHash(contentHash('function', source))
-    await this.#codes.store({ type: 'define-code', code, kind: 'function', source })
+    await this.#codes.store({ type: 'define-code', code, kind: 'function', source, sourceMap: undefined })
     return code
   }
 }

@@ -179,7 +179,13 @@ suite('a worker that runs tasks', { timeout: 180_000 }, () => {
     const { session } = scene
     const template = session.define(() => 1)
     const source = Buffer.from('() => 2')
-    const forged = { type: 'define-code', kind: 'function', source, code: 'f'.repeat(64) as never } as const
+    const forged = {
+      type: 'define-code',
+      kind: 'function',
+      source,
+      sourceMap: undefined,
+      code: 'f'.repeat(64) as never,
+    } as const
     const other = {
       name: 'forged',
       code: forged.code,
