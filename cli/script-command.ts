@@ -61,7 +61,7 @@ async function checkScript(script: string): Promise<void> {
     throw new HeddleError('ERR_HEDDLE_INVALID_OPTION', message, { cause })
   }
   const runsTypeScript = 'typescript' in process.features && process.features.typescript !== false
-  if (!/\.[cm]?ts$/.test(script) || runsTypeScript || process.env['NODE_OPTIONS'] !== undefined) return
+  if (!/\.[cm]?ts$/.test(script) || runsTypeScript || (process.env['NODE_OPTIONS'] ?? '') !== '') return
   const message = `Node ${process.version} runs no TypeScript; compile ${script} first, or take Node 22.18 or later.`
   throw new HeddleError('ERR_HEDDLE_INVALID_OPTION', message)
 }

@@ -63,6 +63,6 @@ test('what cannot run is told before anything starts', async () => {
   assert.equal(both.code, 2)
   assert.match(both.stderr, /leave out --address/)
   const runsTypeScript = 'typescript' in process.features && process.features.typescript !== false
-  const typed = await run(['run', file('typed.ts')])
+  const typed = await run(['run', file('typed.ts')], { env: { NODE_OPTIONS: '' } })
   if (!runsTypeScript) assert.match(typed.stderr, /runs no TypeScript; compile/)
 })
