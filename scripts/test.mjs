@@ -14,7 +14,6 @@ const FILE_TIMEOUT_MS = 600_000 * Math.max(1, Number(process.env.HEDDLE_SEEDS ??
  * None changes anything that the others would see.
  */
 const TOGETHER = [
-  'capture',
   'client',
   'common',
   'dashboard',
