@@ -95,6 +95,8 @@ export const MAX_PROFILE_NODES = 10_000
 export const PROFILE_ANSWER_MS = 5_000
 /** What a worker keeps of the tasks that it ran, for whoever asks: entries of one task, or of short ones in a row. */
 export const MAX_KEPT_RUNS = 10_000
+/** The same of tasks that waited for others. */
+export const MAX_KEPT_LENT_RUNS = 1_000
 /** Relays that are open at once. Further ones wait for a place. */
 export const MAX_RELAYS = 128
 /** Relays that one client or worker has at once. As many more may wait until one of them ends. */

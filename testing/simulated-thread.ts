@@ -83,7 +83,7 @@ export class SimulatedThread {
       const outcome = outcomeOf(Promise.race([promised, run.failed]), { template, reader, host: this.#host })
       await Promise.race([outcome, run.left])
       if (run.lending?.isLent === true) {
-        void followLent(run, promised, template, reader).then(() => this.#runs.delete(run))
+        void followLent(run, promised, template, reader, 0).then(() => this.#runs.delete(run))
         break
       }
       const { kind, values } = await outcome

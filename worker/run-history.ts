@@ -2,11 +2,12 @@
  * What the threads of a worker ran last, for `client.timeline()`. Tasks that follow each other, of one function and each over
  * in less than a millisecond, are one entry: so what is kept costs nothing beside the tasks, and reaches far back.
  */
-import { generatedKey, type TaskId } from '../protocol/ids.js'
-import { MAX_KEPT_RUNS } from '../protocol/limits.js'
+import { generatedKey, type Attempt, type TaskId } from '../protocol/ids.js'
+import { MAX_KEPT_LENT_RUNS, MAX_KEPT_RUNS } from '../protocol/limits.js'
 import type { RanTasks } from '../protocol/messages/report.js'
 import type { Outcomes, RunParts } from './core/events.js'
 import type { BatchTask } from './core/instructions.js'
+import { labelOf } from './core/lending.js'
 import { SHORT_US } from './thread/run-clock.js'
 
 export interface Entry {
@@ -30,6 +31,9 @@ export class RunHistory {
   /** By thread: what it was given, and until when it is known what it did. */
   readonly #threads: { readonly tasks: readonly BatchTask[]; ended: number; knownUntilMs: number }[] = []
   #added = 0
+  /** Runs of tasks that waited for others: their threads did something else meanwhile, so they are told of the task alone. */
+  readonly #lent = new Map<string, Entry>()
+  readonly #lentEnded: Entry[] = []
   readonly #nowMs: () => number
 
   constructor(nowMs: () => number = () => performance.timeOrigin + performance.now()) {
@@ -85,6 +89,38 @@ export class RunHistory {
     if (running !== undefined) running.ended = running.tasks.length
   }
 
+  /** The task at this place of the thread's batch waits for others. What the thread does next is no part of its run. */
+  lend(thread: number, place: number): void {
+    const running = this.#threads[thread]
+    const lent = running?.tasks[place]
+    if (running === undefined || lent === undefined) return
+    const { template, task, attempt, key } = lent
+    const about = { name: template.name, task, explicitKey: key, thread, atMs: running.knownUntilMs }
+    this.#lent.set(labelOf(task, attempt), { ...about, parts: undefined, count: 1, durationUs: 0, failed: 0 })
+    running.ended = Math.max(running.ended, place + 1)
+    running.knownUntilMs = this.#nowMs()
+  }
+
+  /** It has ended, some time after it went on. */
+  endLent(task: TaskId, attempt: Attempt, { threw, parts }: Outcomes): void {
+    const run = this.#lent.get(labelOf(task, attempt))
+    if (run === undefined) return
+    this.loseLent(task, attempt)
+    const durationUs = (this.#nowMs() - run.atMs) * 1_000
+    this.#lentEnded.push({ ...run, parts: parts?.get(0), durationUs, failed: threw.size > 0 ? 1 : 0 })
+    if (this.#lentEnded.length > MAX_KEPT_LENT_RUNS) this.#lentEnded.shift()
+  }
+
+  /** It is gone with its thread. */
+  loseLent(task: TaskId, attempt: Attempt): void {
+    this.#lent.delete(labelOf(task, attempt))
+  }
+
+  /** Runs of the task that wait for others, or went on. */
+  lentOf(task: TaskId): readonly Entry[] {
+    return [...this.#lent.values()].filter((run) => run.task === task)
+  }
+
   /** How many entries there have been. */
   get added(): number {
     return this.#added
@@ -106,7 +142,9 @@ export class RunHistory {
 
   /** Runs that began with this task, the oldest first. */
   of(task: TaskId): readonly Entry[] {
-    return this.#inOrder.filter((entry) => entry.task === task)
+    return [...this.#inOrder, ...this.#lentEnded]
+      .filter((entry) => entry.task === task)
+      .sort((one, other) => one.atMs - other.atMs)
   }
 
   /** As they go to clients, the oldest first. */

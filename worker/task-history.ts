@@ -43,11 +43,10 @@ export class TaskHistory {
     const ended = this.#runs.of(task).map(({ thread, atMs, durationUs, failed, parts }) => {
       return { thread, atMs, ...timesOf(durationUs / 1_000, parts), hasEnded: true, hasFailed: failed > 0 }
     })
-    const running = this.#runs.running
-      .filter((run) => run.task.task === task)
-      .map(({ thread, atMs }) => {
-        return { thread, atMs, ...timesOf(nowMs - atMs, undefined), hasEnded: false, hasFailed: false }
-      })
+    const inThreads = this.#runs.running.filter((run) => run.task.task === task)
+    const running = [...this.#runs.lentOf(task), ...inThreads].map(({ thread, atMs }) => {
+      return { thread, atMs, ...timesOf(nowMs - atMs, undefined), hasEnded: false, hasFailed: false }
+    })
     const runs = [...ended, ...running].slice(-MAX_RUNS).map(({ atMs, ...run }) => {
       const receivedAtMs = this.#received.lastOf(task, atMs)
       const about = { ...run, startedAtMs: atMs }

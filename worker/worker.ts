@@ -414,6 +414,15 @@ class Worker implements RunningWorker {
       case 'thread-exited':
         this.#runs.end(event.thread)
         break
+      case 'task-lent':
+        this.#runs.lend(event.thread, event.place)
+        break
+      case 'lent-ended':
+        this.#runs.endLent(event.task, event.attempt, event.outcomes)
+        break
+      case 'lent-lost':
+        for (const { task, attempt } of event.tasks) this.#runs.loseLent(task, attempt)
+        break
       case 'values-fetched': {
         const { sizes, tasks } = event
         this.#history.fetched(tasks)

@@ -84,6 +84,16 @@ test('logs, timeline and dump tell what tasks did', async () => {
   assert.match(shown.stdout, /^RUN ON +QUEUE +FETCH +DECODE +RUN +ENCODE +OUTCOME$/m)
   assert.match(shown.stdout, /^local-\d, thread 1 .* ended$/m)
 
+  const parent = client.submit(async function father() {
+    const { task } = await import('heddle/task')
+    return await task.client().submit(() => 1)
+  })
+  assert.equal(await parent, 1)
+  const family = await run(['explain', cluster.address, parent.key, '--runs', '--json'])
+  const [whole, ...others] = (JSON.parse(family.stdout) as Pick<TaskHistory, 'runs'>).runs
+  assert.deepEqual([whole!.hasEnded, whole!.hasFailed, others.length], [true, false, 0])
+  assert.ok(whole!.runMs! > 0 && whole!.decodeMs! >= 0 && whole!.encodeMs! >= 0 && whole!.durationMs >= whole!.runMs!)
+
   const dump = path.join(folder.path, 'dump.json')
   await client.dump(dump)
   const { scheduler } = JSON.parse(await readFile(dump, 'utf8')) as {

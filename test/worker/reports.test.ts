@@ -4,7 +4,7 @@ import test from 'node:test'
 import { NO_BYTES } from '../../common/packed.js'
 import { NO_LOG } from '../../common/node/log.js'
 import { taskId, arrayId } from '../../protocol/ids.js'
-import { MAX_KEPT_RUNS, MAX_LOG_BYTES, MAX_LOG_LINES } from '../../protocol/limits.js'
+import { MAX_KEPT_LENT_RUNS, MAX_KEPT_RUNS, MAX_LOG_BYTES, MAX_LOG_LINES } from '../../protocol/limits.js'
 import type { BatchTask } from '../../worker/core/instructions.js'
 import { RecentIds } from '../../worker/recent-ids.js'
 import { TaskHistory } from '../../worker/task-history.js'
@@ -13,7 +13,7 @@ import { RunHistory } from '../../worker/run-history.js'
 
 function taskOf(index: number, name: string, outputs = 0): BatchTask {
   const template = { name, outputs } as BatchTask['template']
-  return { task: taskId(arrayId(1), index), template, key: undefined } as unknown as BatchTask
+  return { task: taskId(arrayId(1), index), attempt: 1, template, key: undefined } as unknown as BatchTask
 }
 
 function outcomesOf(places: readonly number[], durationsUs: readonly number[], threw: readonly number[] = []) {
@@ -142,4 +142,44 @@ test('a worker tells of one task when it came, how long its inputs took, how it 
     runs: [{ ...about, durationMs: 20, decodeMs: 3, runMs: 15, encodeMs: 2, hasEnded: true, hasFailed: true }],
     lines: [{ atMs: 1_065, level: 'warn', text: 'hm' }],
   })
+})
+
+test('the run of a task that waits for others lasts from its start to its end, and is no part of what its thread does then', () => {
+  let nowMs = 1_000
+  const clock = (): number => nowMs
+  const runs = new RunHistory(clock)
+  const history = new TaskHistory(runs, new LogRing(), clock)
+  const [parent, child] = [taskOf(0, 'parent'), taskOf(1, 'child')]
+  const timesOf = ({ task }: BatchTask): unknown[] =>
+    history
+      .of({ type: 'tell-of-task', question: 1, task, key: 'none', inputs: [] })
+      .runs.map((run) => [run.startedAtMs, run.durationMs, run.runMs, run.hasEnded, run.hasFailed])
+  runs.begin(0, [parent])
+  nowMs = 1_010
+  runs.lend(0, 0)
+  runs.end(0)
+  runs.begin(0, [child])
+  nowMs = 1_030
+  assert.deepEqual(timesOf(parent), [[1_000, 30, undefined, false, false]])
+  assert.deepEqual(timesOf(child), [[1_010, 20, undefined, false, false]])
+  runs.add(0, outcomesOf([0], [20_000]))
+  runs.end(0)
+  nowMs = 1_050
+  const parts = new Map([[0, { decodeUs: 1_000, encodeUs: 2_000 }]])
+  runs.endLent(parent.task, parent.attempt, { ...outcomesOf([0], [30_000]), parts })
+  assert.deepEqual(timesOf(parent), [[1_000, 50, 47, true, false]])
+  assert.deepEqual(timesOf(child), [[1_010, 20, undefined, true, false]])
+
+  // One that is lost with its thread leaves none, and of many the last are kept.
+  runs.begin(0, [parent])
+  runs.lend(0, 0)
+  runs.loseLent(parent.task, parent.attempt)
+  assert.equal(timesOf(parent).length, 1)
+  for (let i = 0; i < MAX_KEPT_LENT_RUNS; i++) {
+    runs.begin(0, [child])
+    runs.lend(0, 0)
+    runs.endLent(child.task, child.attempt, outcomesOf([0], [1_000], [0]))
+  }
+  assert.deepEqual(timesOf(parent), [])
+  assert.equal(runs.of(child.task).filter(({ failed }) => failed === 1).length, MAX_KEPT_LENT_RUNS)
 })

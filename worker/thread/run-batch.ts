@@ -10,7 +10,7 @@ import type { TaskFunction } from './code.js'
 import { callTask, enteredTask, enterTask, knownTask, leaveTask, type RunningTask } from './current-task.js'
 import { LaneWriter, VALUE, type OutcomeKind } from './lane.js'
 import { encodeResult, failureOf, forReply, isList, listOf, outcomeOf, type Encoded } from './outcome.js'
-import { RunClock } from './run-clock.js'
+import { RunClock, usBetween } from './run-clock.js'
 import { driveStream } from './stream.js'
 import { signalOf, stopListening } from './task-signal.js'
 import { leaveAwaited, settledOrLeft } from './uncaught.js'
@@ -56,7 +56,7 @@ export async function runBatch(batch: BatchRequest, host: BatchHost): Promise<Ba
         result = await settledWhileAwaited(promised)
         const lent = knownTask()
         if (lent?.lending?.isLent === true) {
-          void followLent(lent, promised, templates[template]!, reader)
+          void followLent(lent, promised, templates[template]!, reader, clock.decodeUs)
           leaveTask()
           return { large: undefined }
         }
@@ -124,11 +124,15 @@ export async function followLent(
   promised: Promise<unknown>,
   template: ThreadTemplate,
   reader: ArgumentReader,
+  decodeUs: number,
 ): Promise<void> {
   const { host, batch, place } = task
   const lending = present(task.lending, 'how the task is lent')
   const crashed = new Promise<never>((_, reject) => (task.fail = reject))
-  const { kind, values } = await outcomeOf(Promise.race([promised, crashed]), { template, reader, host })
+  let settledAtMs = performance.now()
+  const settled = Promise.race([promised, crashed]).finally(() => (settledAtMs = performance.now()))
+  const { kind, values } = await outcomeOf(settled, { template, reader, host })
+  const encodeUs = usBetween(settledAtMs, performance.now())
   task.isOver = true
   task.fail = undefined
   lending.end()
@@ -144,6 +148,7 @@ export async function followLent(
       durationUs: Math.round(lending.ranMs * 1_000),
       // A message would take the whole memory that a view is of.
       values: values.map((value) => forReply(ownBytes(value))),
+      parts: { decodeUs, encodeUs },
     },
   })
 }

@@ -26,6 +26,11 @@ export class RunClock {
     if (this.#isExact) this.#calledAtMs = performance.now()
   }
 
+  /** What its arguments took, once its function was called, if that was measured. */
+  get decodeUs(): number {
+    return this.#calledAtMs === 0 ? 0 : usBetween(this.#startedAtMs, this.#calledAtMs)
+  }
+
   /** Its function gave a result, or threw. */
   settled(): void {
     if (this.#isExact && this.#settledAtMs === 0) this.#settledAtMs = performance.now()
@@ -64,6 +69,6 @@ export class RunClock {
   }
 }
 
-function usBetween(fromMs: number, toMs: number): number {
+export function usBetween(fromMs: number, toMs: number): number {
   return Math.round((toMs - fromMs) * 1_000)
 }
