@@ -262,12 +262,12 @@ suite('the status page in a browser', { skip: noBrowser() }, () => {
     await using client = await connect(cluster)
     const page = await browser.open(`${cluster.statusPage}#/profile`)
     const held = client.submit(function spinYarn() {
-      function twist(): number {
+      function* twist(): Generator<number> {
         let sum = 0
         for (let i = 0; i < 100_000; i++) sum += Math.sqrt(i)
-        return sum
+        yield sum
       }
-      for (;;) twist()
+      for (;;) twist().next()
     })
     held.result().catch(() => undefined)
     await eventually('it runs', async () => (await held.explain()).reason.startsWith('It runs'))

@@ -17,14 +17,17 @@ interface CpuProfile {
   readonly endTime: number
 }
 
-/** Never lets its thread's event loop run. */
+/**
+ * Never lets its thread's event loop run. V8 has no name for a loop that was compiled amid its run, before the samples, nor for
+ * what is inlined there; generators never are.
+ */
 function spinForEver(): never {
-  function inner(): number {
+  function* inner(): Generator<number> {
     let sum = 0
     for (let i = 0; i < 100_000; i++) sum += Math.sqrt(i)
-    return sum
+    yield sum
   }
-  for (;;) inner()
+  for (;;) inner().next()
 }
 
 /** Native code holds its thread, as long as the file is there. */
@@ -60,10 +63,11 @@ test('profiles of threads', { timeout: 120_000 }, async (t) => {
     const busy = profile.threads.find(({ idleMs, durationMs }) => idleMs < durationMs / 2)
     const idle = profile.threads.find(({ idleMs, durationMs }) => idleMs > durationMs / 2)
     assert.ok(busy !== undefined && idle !== undefined, JSON.stringify(profile.threads))
-    const loop = find(profile.root, 'spinForEver')
-    assert.ok(loop !== undefined && find(loop, 'inner') !== undefined)
+    const caller = find(profile.root, 'callTask')
+    const loop = caller === undefined ? undefined : find(caller, 'inner')
+    assert.ok(loop !== undefined)
     assert.ok(loop.totalMs <= profile.root.totalMs && loop.totalMs >= loop.selfMs)
-    assert.ok(['inner', 'spinForEver', 'sqrt'].includes(profile.functions[0]!.name), profile.functions[0]!.name)
+    assert.ok(['inner', 'sqrt'].includes(profile.functions[0]!.name), profile.functions[0]!.name)
 
     const { nodes, samples, timeDeltas, startTime, endTime } = JSON.parse(await readFile(file, 'utf8')) as CpuProfile
     assert.equal(samples.length, timeDeltas.length)
@@ -77,8 +81,11 @@ test('profiles of threads', { timeout: 120_000 }, async (t) => {
   await t.test('I/O tasks have a thread of their own in it', async () => {
     const spin = async function spinWhile(file: string): Promise<void> {
       const { existsSync, writeFileSync } = await import('node:fs')
+      function* look(): Generator<boolean> {
+        yield existsSync(file)
+      }
       writeFileSync(`${file}.seen`, '')
-      while (existsSync(file));
+      while (look().next().value === true);
     }
     const reason = path.join(folder.path, 'spins')
     writeFileSync(reason, '')
@@ -91,7 +98,7 @@ test('profiles of threads', { timeout: 120_000 }, async (t) => {
       threads.map(({ thread }) => thread),
       ['io thread 1', 'thread 1'],
     )
-    assert.ok(find(root, 'spinWhile') !== undefined)
+    assert.ok(find(root, 'look') !== undefined)
     rmSync(reason)
     await spinning
   })

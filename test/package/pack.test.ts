@@ -25,7 +25,7 @@ interface Packed {
 
 /** What may be in the package. Of the compiled code, only what the product is made of. */
 const BELONGS = [
-  /^dist\/(cli|client|common|deploy|protocol|scheduler|worker)\/.*\.(js|d\.ts)$/,
+  /^dist\/(cli|client|common|deploy|protocol|scheduler|testing|worker)\/.*\.(js|d\.ts)$/,
   /^dist\/dashboard\/[\w-]+\.(html|css|js|txt)$/,
   /^docs\/.*\.md$/,
   /^deploy\/(Dockerfile|systemd\/[\w@-]+\.service)$/,
