@@ -14,6 +14,7 @@ import { shuffle } from './workloads/shuffle.js'
 import { shuffleOutputs } from './workloads/shuffle-outputs.js'
 import { spill } from './workloads/spill.js'
 import { startup } from './workloads/startup.js'
+import { submit } from './workloads/submit.js'
 import { transfer } from './workloads/transfer.js'
 import { tree } from './workloads/tree.js'
 import { viewers } from './workloads/viewers.js'
@@ -33,6 +34,7 @@ export const WORKLOADS: readonly Workload[] = [
   download,
   spill,
   startup,
+  submit,
   memoryPressure,
   viewers,
   core,

@@ -3,6 +3,7 @@
  * open. All views of a client (`client.with(…)`) share one session.
  */
 import { present, unreachable } from '../common/assert.js'
+import { Fifo } from '../common/fifo.js'
 import { entryOf, ownBytes, type Packed } from '../common/packed.js'
 import { HeddleError, NotSerializableError, SchedulerUnreachableError, TimeoutError } from '../protocol/errors.js'
 import { arrayOf, indexOf, type ArrayId, type CodeHash, type TaskId } from '../protocol/ids.js'
@@ -139,8 +140,12 @@ export class Session implements FutureOwner {
   /** These must stay reachable, or nothing is collected. */
   readonly #collected = new FinalizationRegistry<TaskId>((id) => this.#onCollected(id))
   readonly #collectedLists = new FinalizationRegistry<ReadonlyMap<number, TaskArray>>((unmade) => {
-    if (this.#end === undefined) for (const array of unmade.values()) this.#releaseAll(array)
+    const isIdle = this.#unreachable.length === 0
+    for (const array of unmade.values()) this.#unreachable.push(array)
+    if (isIdle) this.#releaseUnreachable()
   })
+  /** All tasks of these are to be let go of. */
+  readonly #unreachable = new Fifo<TaskArray>()
   readonly #collectedGroups = new FinalizationRegistry<Neighbours>((held) => this.#onGroupCollected(held))
   /** Those that somebody may read. */
   readonly #streams = new Map<TaskId, WeakRef<ValueStream<unknown>>>()
@@ -554,8 +559,12 @@ export class Session implements FutureOwner {
     return group
   }
 
-  #releaseAll(array: TaskArray): void {
+  /** One array in a turn of the event loop: a million tasks take 40 ms, which other work of the program is not to wait for. */
+  readonly #releaseUnreachable = (): void => {
+    const array = this.#unreachable.shift()
+    if (array === undefined || this.#end !== undefined) return
     for (let index = 0; index < array.count; index++) this.release(array, index)
+    setImmediate(this.#releaseUnreachable)
   }
 
   #onCollected(id: TaskId): void {

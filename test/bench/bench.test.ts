@@ -115,6 +115,15 @@ test('startup is measured in processes of its own', async () => {
   for (const mb of [idleSchedulerMb!, idleWorkerMb!]) assert.ok(mb > 10 && mb < 1_000, `${mb} MB`)
 })
 
+test('submit tells the longest turns of a client', async () => {
+  const { code, stdout, stderr } = await bench(['submit', '--tasks', '3000', '--runs', '1', '--json'])
+  assert.equal(code, 0, stderr)
+  const figures = JSON.parse(stdout) as Record<string, number>
+  const turns = ['firstMapMs', 'laterMapsMs', 'firstGraphMs', 'laterGraphsMs'].map((name) => figures[name]!)
+  for (const ms of turns) assert.ok(ms > 0)
+  assert.equal(figures['value'], Math.max(...turns))
+})
+
 test('spill is measured beside the bare disk, right to the byte', async () => {
   const { code, stdout, stderr } = await bench(['spill', '--mib', '32', '--json'])
   assert.equal(code, 0, stderr)
