@@ -37,7 +37,7 @@ import { runOnWorkers, type RunOnWorkersOptions } from './run-on-workers.js'
 import { resolveScatterOptions } from './scattered-value.js'
 import type { BlockedTasks, Session } from './session.js'
 import type { SplittingClient } from './splitting-client.js'
-import type { Places } from './task-array.js'
+import { placesOf, type Places } from './task-array.js'
 import { TaskFuture } from './task-future.js'
 import {
   checkKey,
@@ -1019,7 +1019,8 @@ export class Client implements AsyncDisposable {
 
   /** The same, without making the futures of a large map of which there is none yet. */
   #placesOf(where: string, futures: readonly Future<unknown>[]): Places {
-    return (Array.isArray(futures) ? unmadeFutures(futures, this.#session) : undefined) ?? this.#own(where, futures)
+    const unmade = Array.isArray(futures) ? unmadeFutures(futures, this.#session) : undefined
+    return unmade ?? placesOf(this.#own(where, futures))
   }
 
   /** Checks that these are futures, and of this client. */

@@ -7,7 +7,7 @@
  */
 import { inspect } from 'node:util'
 import type { FutureOwner } from './task-future.js'
-import type { Place, Places, Stretch, TaskArray } from './task-array.js'
+import type { Places, Stretch, TaskArray } from './task-array.js'
 
 export interface FutureListOptions<F> {
   readonly owner: FutureOwner
@@ -19,13 +19,6 @@ export interface FutureListOptions<F> {
   readonly length: number
   /** Makes the futures of the tasks of one array. */
   readonly make: (array: TaskArray) => readonly F[]
-}
-
-/** The tasks of a list that is as it was made: each place is that of one future, and no future is there yet. */
-export interface UnmadeFutures extends Places {
-  /** The list, which must be held: tasks that nobody can get at are let go of. */
-  readonly list: readonly unknown[]
-  readonly stretches: readonly Stretch[]
 }
 
 /** Of each list, what makes its futures. */
@@ -43,7 +36,7 @@ export function futureList<F>(options: FutureListOptions<F>): { list: F[]; unmad
 }
 
 /** `undefined` unless it is a list of this owner that nobody has looked into, of tasks with one result each. */
-export function unmadeFutures(list: object, owner: FutureOwner): UnmadeFutures | undefined {
+export function unmadeFutures(list: object, owner: FutureOwner): Places | undefined {
   return MAKERS.get(list)?.unmadeFutures(owner)
 }
 
@@ -65,14 +58,14 @@ class FutureMaker implements ProxyHandler<object> {
     Object.setPrototypeOf(list, this.#prototype)
   }
 
-  unmadeFutures(owner: FutureOwner): UnmadeFutures | undefined {
+  unmadeFutures(owner: FutureOwner): Places | undefined {
     const { arrays, length } = this.#options
     if (owner !== this.#options.owner || this.#isChanged) return undefined
     if (this.#unmade.size < arrays.length || this.#list.length !== length) return undefined
     const stretches = arrays.map((array): Stretch => ({ array, first: 0, end: array.count }))
     // Tasks with outputs have more places.
     if (stretches.reduce((places, { end }) => places + end, 0) !== length) return undefined
-    return { list: this.#list, length, stretches, [Symbol.iterator]: () => placesOf(stretches) }
+    return { length, stretches, held: this.#list }
   }
 
   has(target: object, key: string | symbol): boolean {
@@ -120,8 +113,4 @@ class FutureMaker implements ProxyHandler<object> {
   readonly #inspect = (_depth: number, options: object): string => {
     return inspect(Array.from(this.#list), options)
   }
-}
-
-function* placesOf(stretches: readonly Stretch[]): Generator<Place> {
-  for (const { array, first, end } of stretches) for (let index = first; index < end; index++) yield { array, index }
 }

@@ -8,22 +8,19 @@ export type ErrorMode = 'throw' | 'settle' | 'skip'
 const SKIPPED = Symbol('skipped')
 
 export function gather(
-  futures: Places,
+  places: Places,
   mode: ErrorMode,
   wait: (array: TaskArray, index: number, waiter: Waiter) => void,
 ): Promise<unknown[]> {
-  if (futures.length === 0) return Promise.resolve([])
+  if (places.length === 0) return Promise.resolve([])
   return new Promise((resolve, reject) => {
-    const gathering = new Gathering(futures, mode, resolve, reject)
-    let last: TaskArray | undefined
-    let waiter = new GatherWaiter(gathering, 0)
-    let i = 0
-    for (const { array, index } of futures) {
-      // Neighbours in an array that are neighbours here too share a waiter: a million of a map need a thousand.
-      if (array !== last || waiter.offset !== i - index) waiter = new GatherWaiter(gathering, i - index)
-      last = array
-      wait(array, index, waiter)
-      i += 1
+    const gathering = new Gathering(places, mode, resolve, reject)
+    let place = 0
+    // Neighbours share a waiter: a million of a map need no more than there are arrays.
+    for (const { array, first, end } of places.stretches) {
+      const waiter = new GatherWaiter(gathering, place - first)
+      for (let index = first; index < end; index++) wait(array, index, waiter)
+      place += end - first
     }
   })
 }
@@ -32,22 +29,22 @@ class Gathering {
   readonly mode: ErrorMode
   readonly results: unknown[]
   /** Held, and never read: a future that nobody holds is released. */
-  readonly futures: Places
+  readonly held: readonly unknown[]
   readonly #resolve: (results: unknown[]) => void
   readonly #reject: (error: unknown) => void
   #missing: number
   isOver = false
 
   constructor(
-    futures: Places,
+    { length, held }: Places,
     mode: ErrorMode,
     resolve: (results: unknown[]) => void,
     reject: (error: unknown) => void,
   ) {
-    this.futures = futures
+    this.held = held
     this.mode = mode
-    this.results = new Array<unknown>(futures.length)
-    this.#missing = futures.length
+    this.results = new Array<unknown>(length)
+    this.#missing = length
     this.#resolve = resolve
     this.#reject = reject
   }

@@ -5,6 +5,7 @@ import { interruptible } from './interruptible.js'
 import { checkOptionNames, checkTimeout, describe, invalidOption } from './options.js'
 import type { PreloadedName } from './preloaded.js'
 import type { Session } from './session.js'
+import { placesOf } from './task-array.js'
 import type { TaskFuture } from './task-future.js'
 import { completeTaskOptions, type ResolvedTaskOptions, type TaskOptions } from './task-options.js'
 import type { TaskFunction } from './templates.js'
@@ -49,7 +50,7 @@ export async function runOnWorkers({ session, fn, options, base, caller }: Run):
     return error
   }
   try {
-    const values = await interruptible(session.gather(futures, 'throw'), { timeoutMs, timedOut })
+    const values = await interruptible(session.gather(placesOf(futures), 'throw'), { timeoutMs, timedOut })
     return Object.fromEntries(names.map((name, place) => [name, values[place]]))
   } finally {
     for (const future of futures) future.release()

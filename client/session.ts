@@ -41,7 +41,7 @@ import { ModuleSource } from './remote-module.js'
 import { Replicator } from './replicator.js'
 import { scatterMessage, ScatteredValues, type ResolvedScatterOptions } from './scattered-value.js'
 import { Submitter, type Made } from './submitter.js'
-import type { Place, Places, Stretch, TaskArray, Waiter } from './task-array.js'
+import { stretchesOf, type Place, type Places, type TaskArray, type Waiter } from './task-array.js'
 import { TaskFuture, type FutureGroup, type FutureOwner } from './task-future.js'
 import { DEFAULT_TASK_OPTIONS, type ResolvedMapOptions, type ResolvedTaskOptions } from './task-options.js'
 import { nameOnly, type CodeSource } from './template.js'
@@ -765,16 +765,6 @@ export class Session implements FutureOwner {
 
 function idOf({ array, index }: Place): TaskId {
   return array.idOf(index)
-}
-
-/** Neighbours together. */
-function* stretchesOf(futures: readonly Place[]): Generator<Stretch> {
-  for (let i = 0; i < futures.length;) {
-    const { array, index: first } = futures[i]!
-    let end = first
-    for (; futures[i]?.array === array; i++) end = futures[i]!.index + 1
-    yield { array, first, end }
-  }
 }
 
 function releasedError(key: string): HeddleError {

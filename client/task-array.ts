@@ -43,16 +43,19 @@ export interface Place {
   readonly index: number
 }
 
-/** Where several tasks stand: in an array or in whatever tells one after another. */
-export interface Places extends Iterable<Place> {
-  readonly length: number
-}
-
 /** Tasks of one array, which follow each other. */
 export interface Stretch {
   readonly array: TaskArray
   readonly first: number
   readonly end: number
+}
+
+/** Where several tasks stand, in the order of their futures. */
+export interface Places {
+  readonly length: number
+  readonly stretches: Iterable<Stretch>
+  /** Their futures, or the list that has none yet: tasks that nobody can get at are let go of. */
+  readonly held: readonly unknown[]
 }
 
 /** Tasks that were submitted alike, at one place: those before `end` and behind the end of the call before. */
@@ -417,6 +420,20 @@ export class TaskArray {
   #errorOfReleased(index: number): HeddleError {
     const message = `The future ${this.keyOf(index)} was released; hold it until its value has been used.`
     return new HeddleError('ERR_HEDDLE_RELEASED', message)
+  }
+}
+
+export function placesOf(futures: readonly Place[]): Places {
+  return { length: futures.length, stretches: stretchesOf(futures), held: futures }
+}
+
+/** Neighbours in an array that are neighbours here too stand together. */
+export function* stretchesOf(places: readonly Place[]): Generator<Stretch> {
+  for (let i = 0; i < places.length;) {
+    const { array, index: first } = places[i]!
+    let end = first
+    for (; places[i]?.array === array && places[i]!.index === end; i++) end += 1
+    yield { array, first, end }
   }
 }
 
