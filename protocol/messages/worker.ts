@@ -156,7 +156,7 @@ export type TaskProgressed = Infer<typeof taskProgressed>
 export const copiesMissing = message('copies-missing', { tasks: taskIds })
 
 /** Tasks that `stop-tasks` named: their slots are free, or were never taken. Nothing else is said of these attempts. */
-export const tasksStopped = message('tasks-stopped', { tasks: taskIds, stoppedBy: list(stopper) })
+export const tasksStopped = message('tasks-stopped', { tasks: taskIds, attempts: integers, stoppedBy: list(stopper) })
 export type TasksStopped = Infer<typeof tasksStopped>
 
 /**

@@ -1,7 +1,7 @@
 /** Tasks that are cancelled: they fail at once, and their client hears when their slots are free. */
 import assert from 'node:assert/strict'
 import test from 'node:test'
-import type { TaskId } from '../../protocol/ids.js'
+import { arrayId, taskId, type TaskId } from '../../protocol/ids.js'
 import { SchedulerHarness, type TestClient } from '../support/scheduler-harness.js'
 
 const ERROR = Uint8Array.of(99)
@@ -46,7 +46,7 @@ test('what runs is stopped where it runs, and the client hears once it has', () 
     graceMs: 500,
   })
   assert.equal(client.unread.includes('cancelled'), false)
-  worker.send({ type: 'tasks-stopped', tasks: sent, stoppedBy: sent.map(() => 'thread') })
+  worker.send({ type: 'tasks-stopped', tasks: sent, attempts: [], stoppedBy: sent.map(() => 'thread') })
   assert.deepEqual(client.take('cancelled').stoppedBy, [...sent.map(() => 'thread'), 'queue'])
   // Its slots are for others meanwhile.
   assert.ok(worker.takeTasks().length > 0)
@@ -115,8 +115,30 @@ test('a producer is stopped with the last of its outputs', () => {
   assert.equal(worker.unread.includes('stop-tasks'), false)
   cancel(client, [outputs[1]!], 2)
   assert.deepEqual(worker.take('stop-tasks').tasks, [producer])
-  worker.send({ type: 'tasks-stopped', tasks: [producer], stoppedBy: ['signal'] })
+  worker.send({ type: 'tasks-stopped', tasks: [producer], attempts: [], stoppedBy: ['signal'] })
   assert.deepEqual(client.take('cancelled'), { type: 'cancelled', request: 2, stoppedBy: ['signal'] })
+  scheduler.expectEmpty()
+})
+
+test('each of two attempts of a task that are stopped on one worker answers its own question', () => {
+  const scheduler = new SchedulerHarness()
+  const client = scheduler.client()
+  const worker = scheduler.worker()
+  const [task] = client.submit(client.define(), [{ key: 'k' }])
+  const array = arrayId(client.firstArray + 5_000)
+  const again = taskId(array, 0)
+  client.send({ type: 'attach', array, key: 'k' })
+  assert.deepEqual(worker.takeTasks(), [task])
+  cancel(client, [task!], 1)
+  client.send({ type: 'retry', tasks: [again] })
+  assert.deepEqual(worker.takeTasks(), [task])
+  cancel(client, [again], 2)
+  assert.deepEqual(worker.take('stop-tasks').attempts, [1])
+  assert.deepEqual(worker.take('stop-tasks').attempts, [2])
+  worker.send({ type: 'tasks-stopped', tasks: [task!], attempts: [2], stoppedBy: ['queue'] })
+  assert.deepEqual(client.take('cancelled'), { type: 'cancelled', request: 2, stoppedBy: ['queue'] })
+  worker.send({ type: 'tasks-stopped', tasks: [task!], attempts: [1], stoppedBy: ['thread'] })
+  assert.deepEqual(client.take('cancelled'), { type: 'cancelled', request: 1, stoppedBy: ['thread'] })
   scheduler.expectEmpty()
 })
 
@@ -132,7 +154,7 @@ test('a worker that leaves is dismissed once what it was to stop has stopped', (
   worker.send({ type: 'leaving' }, { type: 'tasks-returned', tasks: sent.slice(1), attempts: [], begun: [] })
   cancel(client, [sent[0]!])
   assert.equal(worker.unread.includes('farewell'), false)
-  worker.send({ type: 'tasks-stopped', tasks: [sent[0]!], stoppedBy: ['thread'] })
+  worker.send({ type: 'tasks-stopped', tasks: [sent[0]!], attempts: [], stoppedBy: ['thread'] })
   worker.take('farewell')
   assert.equal(scheduler.tasks.processing, 0)
 })
@@ -150,7 +172,7 @@ test('nobody is told when the client that asked is gone', () => {
   const { scheduler, client, worker, sent } = twoOnOneWorker()
   cancel(client, [sent[0]!])
   client.leave()
-  worker.send({ type: 'tasks-stopped', tasks: [sent[0]!], stoppedBy: ['thread'] })
+  worker.send({ type: 'tasks-stopped', tasks: [sent[0]!], attempts: [], stoppedBy: ['thread'] })
   assert.deepEqual(
     client.unread.filter((type) => type === 'cancelled'),
     [],

@@ -94,7 +94,7 @@ test('whatever well-formed nonsense a client and a worker say, the scheduler kee
         { type: 'copies-held', tasks: ids, sizes: [1, 2, 3, 4] },
         { type: 'values-lost', tasks: ids },
         { type: 'copies-missing', tasks: ids },
-        { type: 'tasks-stopped', tasks: ids.slice(0, 1), stoppedBy: ['thread'] },
+        { type: 'tasks-stopped', tasks: ids.slice(0, 1), attempts: [], stoppedBy: ['thread'] },
         { type: 'tasks-timed-out', tasks: ids, attempts: [1, 1, 1, 1], goOn: [ids[0]!] },
         { type: 'stream-chunk', task: ids[0]!, attempt: 1 as never, index: 0, value: Uint8Array.of(1) },
         { type: 'task-progressed', task: ids[0]!, attempt: 1 as never, fraction: 0.5, note: '' },

@@ -54,7 +54,7 @@ test('units come back however a task ends: well, badly, given back, cancelled, d
   client.send({ type: 'cancel', request: 1, tasks: [cancelled!], graceMs: 5, error: Uint8Array.of(1) })
   client.release(dropped!)
   assert.equal(takenOf(scheduler, 'db'), 4, 'what may still run has its units')
-  worker.send({ type: 'tasks-stopped', tasks: [cancelled!], stoppedBy: ['thread'] })
+  worker.send({ type: 'tasks-stopped', tasks: [cancelled!], attempts: [], stoppedBy: ['thread'] })
   worker.send({ type: 'tasks-returned', tasks: [dropped!], attempts: [1], begun: [] })
   assert.equal(takenOf(scheduler, 'db'), 2)
   worker.send({ type: 'tasks-returned', tasks: [dropped!], attempts: [1], begun: [] })
@@ -72,7 +72,7 @@ test('what was cancelled and goes on where nothing stops it keeps its units unti
   const [task] = client.map(client.define('f', { needs: needs({ db: 1 }) }), 1)
 
   client.send({ type: 'cancel', request: 1, tasks: [task!], graceMs: 5, error: Uint8Array.of(1) })
-  worker.send({ type: 'tasks-stopped', tasks: [task!], stoppedBy: ['abandoned'] })
+  worker.send({ type: 'tasks-stopped', tasks: [task!], attempts: [], stoppedBy: ['abandoned'] })
   assert.deepEqual(client.take('cancelled').stoppedBy, ['abandoned'])
   assert.equal(takenOf(scheduler, 'db'), 1)
   worker.send({ type: 'tasks-returned', tasks: [task!], attempts: [1], begun: [] })

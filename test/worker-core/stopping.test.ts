@@ -57,6 +57,7 @@ test('what waits or is ready goes at once', () => {
   assert.deepEqual(worker.takeMessage('tasks-stopped'), {
     type: 'tasks-stopped',
     tasks: [task(1), task(2)],
+    attempts: [],
     stoppedBy: ['queue', 'queue'],
   })
   worker.expectSilence()
@@ -229,6 +230,7 @@ test('two tasks of one batch are stopped one after another', () => {
   assert.deepEqual(worker.takeMessage('tasks-stopped'), {
     type: 'tasks-stopped',
     tasks: [task(1)],
+    attempts: [],
     stoppedBy: ['queue'],
   })
   exit(worker)

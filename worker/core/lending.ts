@@ -225,6 +225,6 @@ export function forgetLentStops({ lent }: WorkerState): void {
 export function report(state: WorkerState, task: LentTask, stoppedBy: Stopper): void {
   const { stop } = task.state
   task.state.stop = undefined
-  if (stop?.cause === 'cancelled') state.report.addStopped(task.task, stoppedBy)
+  if (stop?.cause === 'cancelled') state.report.addStopped(task, stoppedBy)
   else if (stop?.cause === 'timed-out') state.report.addTimedOut(task, stoppedBy === 'abandoned')
 }

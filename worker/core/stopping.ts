@@ -58,10 +58,11 @@ export function onStopTasks(
   out: WorkerInstruction[],
 ): void {
   tasks.forEach((id, i) => {
-    const task = findAttempt(state, id, attempts[i] as Attempt)
-    const lent = findLent(state, id, attempts[i] as Attempt)
+    const attempt = attempts[i] as Attempt
+    const task = findAttempt(state, id, attempt)
+    const lent = findLent(state, id, attempt)
     if (lent !== undefined) endLent(state, lent, { cause: 'cancelled', graceMs }, nowMs, out)
-    else if (task === undefined) state.report.addStopped(id, 'none')
+    else if (task === undefined) state.report.addStopped({ task: id, attempt }, 'none')
     else cancelTask(state, task, graceMs, out)
   })
 }
@@ -69,7 +70,7 @@ export function onStopTasks(
 function cancelTask(state: WorkerState, task: Task, graceMs: number, out: WorkerInstruction[]): void {
   const batch = isOpen(task.state) ? task.state.batch : undefined
   forgetTask(state, task)
-  if (batch === undefined) state.report.addStopped(task.task, 'queue')
+  if (batch === undefined) state.report.addStopped(task, 'queue')
   else stop(batch, task, { cause: 'cancelled', graceMs }, out)
 }
 
@@ -238,7 +239,7 @@ export function abort(state: WorkerState, out: WorkerInstruction[]): void {
 function report(state: WorkerState, batch: Batch, task: Task, stoppedBy: Stopper): void {
   const cause = batch.stops?.get(task)?.cause
   batch.stops?.delete(task)
-  if (cause === 'cancelled') state.report.addStopped(task.task, stoppedBy)
+  if (cause === 'cancelled') state.report.addStopped(task, stoppedBy)
   else if (cause === 'timed-out') state.report.addTimedOut(task, stoppedBy === 'abandoned')
 }
 

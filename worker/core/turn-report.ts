@@ -23,7 +23,8 @@ export class TurnReport {
   #kept: TaskId[] = []
   #copies: { readonly task: TaskId; readonly sizeBytes: number; readonly isOrdered: boolean }[] = []
   #missingCopies: TaskId[] = []
-  #stopped: { readonly task: TaskId; readonly stoppedBy: Stopper }[] = []
+  #stopped = new Attempts()
+  #stoppedBy: Stopper[] = []
   #timedOut = new Attempts()
   #goOn: TaskId[] = []
   #dropped: TaskId[] = []
@@ -69,9 +70,10 @@ export class TurnReport {
     this.#missingCopies.push(task)
   }
 
-  /** The slot of a task that was to stop is free. */
-  addStopped(task: TaskId, stoppedBy: Stopper): void {
-    this.#stopped.push({ task, stoppedBy })
+  /** The slot of an attempt that was to stop is free. */
+  addStopped(task: Pick<Task, 'task' | 'attempt'>, stoppedBy: Stopper): void {
+    this.#stopped.add(task)
+    this.#stoppedBy.push(stoppedBy)
   }
 
   /** The slot of a task that had its time is free, or it goes on where nothing can stop it. */
@@ -110,7 +112,7 @@ export class TurnReport {
     this.#kept = []
     this.#copies = []
     this.#missingCopies = []
-    this.#stopped = []
+    this.#takeStopped()
     this.#takeTimedOut()
     this.#awaiting.clear()
   }
@@ -127,7 +129,7 @@ export class TurnReport {
       out.push({ type: 'send', message: { type: 'copies-missing', tasks: this.#missingCopies } })
       this.#missingCopies = []
     }
-    if (this.#stopped.length > 0) out.push(this.#takeStopped())
+    if (this.#stopped.tasks.length > 0) out.push(this.#takeStopped())
     if (this.#timedOut.tasks.length > 0) out.push(this.#takeTimedOut())
     if (this.#awaiting.size > 0) this.#flushAwaiting(out)
     if (this.#dropped.length > 0) this.#flushDropped(held, out)
@@ -154,10 +156,11 @@ export class TurnReport {
   }
 
   #takeStopped(): WorkerInstruction {
-    const tasks = this.#stopped.map(({ task }) => task)
-    const stoppedBy = this.#stopped.map((each) => each.stoppedBy)
-    this.#stopped = []
-    return { type: 'send', message: { type: 'tasks-stopped', tasks, stoppedBy } }
+    const { tasks, attempts } = this.#stopped
+    const stoppedBy = this.#stoppedBy
+    this.#stopped = new Attempts()
+    this.#stoppedBy = []
+    return { type: 'send', message: { type: 'tasks-stopped', tasks, attempts, stoppedBy } }
   }
 
   #takeTimedOut(): WorkerInstruction {

@@ -98,7 +98,8 @@ export function giveBackAll(state: SchedulerState, worker: WorkerRecord): void {
   for (const demand of worker.lingering.values()) giveBack(state, demand, worker)
 }
 
-function attemptLabel(id: TaskId, attempt: number): string {
+/** Two attempts of a task may end on one worker at the same time. */
+export function attemptLabel(id: TaskId, attempt: number): string {
   return `${id} ${attempt}`
 }
 

@@ -6,7 +6,7 @@ import { arrayOf, indexOf, type TaskId } from '../../../protocol/ids.js'
 import type { Cancel } from '../../../protocol/messages/client.js'
 import type { Stopper } from '../../../protocol/messages/common.js'
 import type { TasksStopped } from '../../../protocol/messages/worker.js'
-import { abandon, endLingering, reorder } from '../placing/assignment.js'
+import { abandon, attemptLabel, endLingering, reorder } from '../placing/assignment.js'
 import type { ClientRecord } from '../clients/client-record.js'
 import { childrenOf } from './nesting.js'
 import { failTask } from './outcome.js'
@@ -25,9 +25,10 @@ interface Cancellation {
   open: number
 }
 
-/** A task that a worker was told to stop. */
+/** An attempt that a worker was told to stop. */
 export interface Stop {
   readonly cancellation: Cancellation
+  readonly task: TaskId
   /** Its place in the question; -1 of one that was submitted by another of them. */
   readonly place: number
   readonly attempt: number
@@ -69,7 +70,7 @@ export function onCancel(
     // The task that other outputs are still wanted of goes on.
     if (!isPending(ancestor)) for (const child of descendants) cancelChild(state, child, { cancellation, error, stops })
     if (runner === undefined || worker === undefined || worker.processing.has(runner)) return
-    orderStop(stops, worker, runner.id, { cancellation, place, attempt })
+    orderStop(stops, worker, { cancellation, task: runner.id, place, attempt })
   })
   for (const [worker, order] of stops) workerOutboxOf(state, worker).add({ type: 'stop-tasks', ...order, graceMs })
   if (cancellation.open === 0) answer(state, cancellation)
@@ -78,12 +79,12 @@ export function onCancel(
 /** What workers are told to stop. */
 type Stops = Map<WorkerRecord, { readonly tasks: TaskId[]; readonly attempts: number[] }>
 
-function orderStop(stops: Stops, worker: WorkerRecord, task: TaskId, stop: Stop): void {
+function orderStop(stops: Stops, worker: WorkerRecord, stop: Stop): void {
   let order = stops.get(worker)
   if (order === undefined) stops.set(worker, (order = { tasks: [], attempts: [] }))
-  order.tasks.push(task)
+  order.tasks.push(stop.task)
   order.attempts.push(stop.attempt)
-  worker.stopping.set(task, stop)
+  worker.stopping.set(attemptLabel(stop.task, stop.attempt), stop)
   stop.cancellation.open++
 }
 
@@ -114,27 +115,32 @@ function cancelChild(
   const { attempt } = runner
   if (runner === child) abandon(state, child, worker)
   failTask(state, child, cancelled(child, error))
-  if (!worker.processing.has(runner)) orderStop(stops, worker, runner.id, { cancellation, place: -1, attempt })
+  if (!worker.processing.has(runner)) orderStop(stops, worker, { cancellation, task: runner.id, place: -1, attempt })
 }
 
 /** The worker's slots are free of these. */
-export function onTasksStopped(state: SchedulerState, worker: WorkerRecord, { tasks, stoppedBy }: TasksStopped): void {
-  tasks.forEach((id, i) => settle(state, worker, id, stoppedBy[i] ?? 'none'))
+export function onTasksStopped(
+  state: SchedulerState,
+  worker: WorkerRecord,
+  { tasks, attempts, stoppedBy }: TasksStopped,
+): void {
+  tasks.forEach((id, i) => {
+    const stop = worker.stopping.get(attemptLabel(id, attempts[i] ?? 1))
+    if (stop !== undefined) settle(state, worker, stop, stoppedBy[i] ?? 'none')
+  })
   reorder(state, worker)
 }
 
 /** With the worker, all that it was to stop is gone. */
 export function endStopsOf(state: SchedulerState, worker: WorkerRecord): void {
-  for (const id of worker.stopping.keys()) settle(state, worker, id, 'process')
+  for (const stop of worker.stopping.values()) settle(state, worker, stop, 'process')
 }
 
-function settle(state: SchedulerState, worker: WorkerRecord, id: TaskId, stoppedBy: Stopper): void {
-  const stop = worker.stopping.get(id)
-  if (stop === undefined) return
-  worker.stopping.delete(id)
-  const { cancellation, place, attempt } = stop
+function settle(state: SchedulerState, worker: WorkerRecord, stop: Stop, stoppedBy: Stopper): void {
+  const { cancellation, task, place, attempt } = stop
+  worker.stopping.delete(attemptLabel(task, attempt))
   // What goes on where nothing stops it takes what it took until the worker says that it has ended.
-  if (stoppedBy !== 'abandoned') endLingering(state, worker, id, attempt)
+  if (stoppedBy !== 'abandoned') endLingering(state, worker, task, attempt)
   if (place >= 0) cancellation.stoppedBy[place] = stoppedBy
   cancellation.open--
   if (cancellation.open === 0) answer(state, cancellation)

@@ -1,6 +1,6 @@
 /** A worker as the scheduler knows it. */
 import type { HeapItem } from '../../../common/heap.js'
-import type { CodeHash, TaskId, WorkerId } from '../../../protocol/ids.js'
+import type { CodeHash, WorkerId } from '../../../protocol/ids.js'
 import type { Join, Pulse } from '../../../protocol/messages/worker.js'
 import type { Lease } from '../clients/client-record.js'
 import type { Demand } from '../placing/demand.js'
@@ -61,8 +61,8 @@ export interface WorkerRecord extends HeapItem {
   /** Each knows the worker in turn, in `knownBy`. */
   readonly templates: Set<Template>
   readonly peers: Set<WorkerId>
-  /** Cancelled tasks of which it has not said that they stopped. */
-  readonly stopping: Map<TaskId, Stop>
+  /** Cancelled attempts of which it has not said that they stopped. */
+  readonly stopping: Map<string, Stop>
   /** It wants to go: nothing more is sent to it. */
   isLeaving: boolean
   /** Nothing is expected of it any more, and it has been told. */
