@@ -1,8 +1,10 @@
 /** What tasks report of themselves: the latest is kept while they run, and told to whoever holds them. */
 import assert from 'node:assert/strict'
 import test from 'node:test'
-import { arrayId, attempt, type TaskId } from '../../protocol/ids.js'
+import { arrayId, attempt, taskId, type TaskId } from '../../protocol/ids.js'
 import { NO_RETRIES } from '../../protocol/messages/rules.js'
+import { recordOf } from '../../scheduler/core/tasks/task-array.js'
+import { keyOf } from '../../scheduler/core/tasks/task.js'
 import { explain } from '../../scheduler/core/views/explain.js'
 import { SchedulerHarness, type TestWorker } from '../support/scheduler-harness.js'
 
@@ -61,6 +63,22 @@ test('outputs hear of the task that makes them', () => {
   assert.deepEqual(client.take('progressed').tasks, outputs)
   client.release(...outputs)
   assert.equal(scheduler.state.progress.size, 0)
+})
+
+test('an output that was cancelled hears no more of the task that makes the others', () => {
+  const scheduler = new SchedulerHarness()
+  const worker = scheduler.worker()
+  const client = scheduler.client()
+  const { producer, outputs } = client.split(client.define('f', { outputs: 2 }), 2)
+  const array = arrayId(client.firstArray + 5_000)
+  client.send({ type: 'attach', array, key: keyOf(recordOf(scheduler.state, outputs[0]!)!) })
+  client.want(taskId(array, 0))
+  client.send({ type: 'cancel', request: 1, tasks: [outputs[0]!], graceMs: 0, error: Uint8Array.of(1) })
+  assert.deepEqual(client.take('failed').tasks, [taskId(array, 0)])
+  report(worker, producer, 0.5)
+  assert.deepEqual(client.take('progressed').tasks, [outputs[1]])
+  client.release(outputs[1]!, taskId(array, 0))
+  scheduler.expectEmpty()
 })
 
 test('a run that is over is forgotten: the next begins again, and reports of an old one are for nobody', () => {

@@ -7,7 +7,7 @@ import type { TaskProgressed } from '../../../protocol/messages/worker.js'
 import type { ClientRecord } from '../clients/client-record.js'
 import { outboxOf, type SchedulerState } from '../state.js'
 import { HELD, recordOf, type TaskArray } from './task-array.js'
-import { outputCountOf, startNumber, type Task } from './task.js'
+import { isPending, outputCountOf, startNumber, type Task } from './task.js'
 import type { WorkerRecord } from '../workers/worker-record.js'
 
 export interface Progress {
@@ -39,7 +39,7 @@ export function endProgress({ progress }: SchedulerState, task: Task): void {
   if (progress.size > 0) progress.delete(task)
 }
 
-/** Of a task with several outputs, those are what is held. */
+/** Of a task with several outputs, those are what is held and still waits for it: some may have been cancelled. */
 function holdersOf(state: SchedulerState, task: Task): ReadonlyMap<ClientRecord, readonly TaskId[]> {
   const holders = new Map<ClientRecord, TaskId[]>()
   const add = ({ array, index }: Pick<Task, 'array' | 'index'>): void => {
@@ -51,7 +51,7 @@ function holdersOf(state: SchedulerState, task: Task): ReadonlyMap<ClientRecord,
   const count = outputCountOf(task)
   for (let i = 0; i <= count; i++) {
     const each = i === 0 ? task : recordOf(state, outputOf(task.id, i - 1))
-    if (each === undefined) continue
+    if (each === undefined || !isPending(each)) continue
     add(each)
     for (const alias of each.aliases ?? []) add(alias)
   }
