@@ -79,6 +79,22 @@ test('what was cancelled and goes on where nothing stops it keeps its units unti
   assert.equal(takenOf(scheduler, 'db'), 0)
 })
 
+test('what has had its time and goes on keeps its units until it ends, whoever lets go of it meanwhile', () => {
+  const scheduler = new SchedulerHarness()
+  const worker = scheduler.worker({ threads: 2 })
+  const client = scheduler.client()
+  declare(client, semaphore('db', 2))
+  const template = client.define('f', { needs: needs({ db: 1 }), rules: { timeoutMs: 2 } })
+  const [held, dropped] = client.map(template, 2)
+
+  client.release(dropped!)
+  worker.send({ type: 'tasks-timed-out', tasks: [held!, dropped!], attempts: [], goOn: [held!, dropped!] })
+  assert.equal(client.take('failed').code, 'ERR_HEDDLE_TASK_TIMEOUT')
+  assert.equal(takenOf(scheduler, 'db'), 2)
+  worker.send({ type: 'tasks-returned', tasks: [held!, dropped!], attempts: [], begun: [] })
+  assert.equal(takenOf(scheduler, 'db'), 0)
+})
+
 test('a task takes units of all its limits, or of none', () => {
   const scheduler = new SchedulerHarness()
   const worker = scheduler.worker({ threads: 8 })

@@ -262,9 +262,13 @@ function onTaskExited(state: SchedulerState, worker: WorkerRecord, message: Task
 
 function onTasksTimedOut(state: SchedulerState, worker: WorkerRecord, { tasks, attempts, goOn }: TasksTimedOut): void {
   for (let i = 0; i < tasks.length; i++) {
-    const task = currentTask(state, worker, tasks[i]!, attempts[i] ?? 1)
+    const id = tasks[i]!
+    const attempt = attempts[i] ?? 1
+    const goesOn = goOn.includes(id)
+    // What goes on keeps what it takes, also if it was let go of while word of it was under way.
+    const task = goesOn ? taskOfReport(state, worker, id, attempt) : currentTask(state, worker, id, attempt)
     if (task === undefined) continue
-    if (goOn.includes(task.id)) abandon(state, task, worker)
+    if (goesOn) abandon(state, task, worker)
     else unassign(state, task, worker)
     const code = 'ERR_HEDDLE_TASK_TIMEOUT'
     const reason =
@@ -351,12 +355,17 @@ function addCopy(state: SchedulerState, worker: WorkerRecord, id: TaskId, sizeBy
   finishTask(state, task, { type: 'in-memory', holders: worker.alone, sizeBytes, page: undefined, start: 0 })
 }
 
+/** The task of a report that says that the worker is done with the attempt, if the report is current. */
+function currentTask(state: SchedulerState, worker: WorkerRecord, id: TaskId, attempt: number): Task | undefined {
+  if (worker.lingering.size > 0) endLingering(state, worker, id, attempt)
+  return taskOfReport(state, worker, id, attempt)
+}
+
 /**
  * The task that a report is about, if the report is current. If not, and the worker has no newer business with the
  * task, it is told to free what it may hold.
  */
-function currentTask(state: SchedulerState, worker: WorkerRecord, id: TaskId, attempt: number): Task | undefined {
-  if (worker.lingering.size > 0) endLingering(state, worker, id, attempt)
+function taskOfReport(state: SchedulerState, worker: WorkerRecord, id: TaskId, attempt: number): Task | undefined {
   const task = recordOf(state, id)
   if (task?.state.type === 'processing' && task.state.worker === worker) {
     // A report of an older attempt crossed with the order to free it.
