@@ -148,6 +148,14 @@ function placeOf(operation: Operation): number {
 /** The error of every task whose code is refused. */
 export const REFUSAL = 404
 
+/**
+ * Was its code refused? A task that was to be skipped comes to that when an input has nothing, where it should have failed: it
+ * fails whatever its inputs are.
+ */
+export function isRefusal({ error, culpritKey }: FailureRecord): boolean {
+  return culpritKey.startsWith('refused') && error.length > 0 && decodeNumber(error) === REFUSAL
+}
+
 /** Arguments, constants, values and errors look alike: a tag that is never 0, and four bytes. */
 export function encodeNumber(number: number): Uint8Array {
   const bytes = new Uint8Array(5)

@@ -84,6 +84,9 @@ interface RunningStream {
   isGiving: boolean
 }
 
+/** What tells an attempt from all others. */
+type Named = Pick<BatchTask, 'task' | 'attempt'>
+
 /** A task that waits, or waited, for others. */
 interface Lent {
   readonly task: BatchTask
@@ -257,25 +260,26 @@ export class SimulatedThread {
   }
 
   /** Tells a task that is lent to end. It does, sooner or later, if it listens. */
-  askLentToStop(id: TaskId, isListening: boolean): void {
-    const lent = this.#findLent(id)
+  askLentToStop(named: Named, isListening: boolean): void {
+    const lent = this.#findLent(named)
     const { agenda, rng } = this.#options
     if (lent !== undefined && isListening) agenda.in(rng.between(0, 20), () => this.#endLent(lent, undefined))
   }
 
   /** The thread ends with what is lent in it, if the task is. */
-  terminateLent(id: TaskId): void {
-    if (this.#findLent(id) === undefined) return
+  terminateLent(named: Named): void {
+    if (this.#findLent(named) === undefined) return
     const { agenda, rng } = this.#options
     agenda.in(rng.between(0, 10), () => {
-      if (this.#isStopped || this.#findLent(id) === undefined) return
+      if (this.#isStopped || this.#findLent(named) === undefined) return
       if (this.#isBusy) this.#exit(undefined, 1)
       else this.#loseLent()
     })
   }
 
-  #findLent(id: TaskId): Lent | undefined {
-    return [...this.#lent].find(({ task }) => task.task === id)
+  /** Two attempts of one task may wait on two threads. */
+  #findLent({ task: id, attempt }: Named): Lent | undefined {
+    return [...this.#lent].find(({ task }) => task.task === id && task.attempt === attempt)
   }
 
   /** The task leaves its batch, and the batch ends. */

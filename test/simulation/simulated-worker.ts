@@ -18,6 +18,7 @@ import {
   encodeNumber,
   FORESEEN_ERROR,
   isOneOf,
+  isRefusal,
   REFUSAL,
   UNFORESEEN,
   type Child,
@@ -363,12 +364,12 @@ export class SimulatedWorker {
         break
       case 'ask-lent-to-stop': {
         const isListening = world.cancelRng.chance(0.5)
-        for (const thread of this.#threads) thread.askLentToStop(instruction.task, isListening)
+        for (const thread of this.#threads) thread.askLentToStop(instruction, isListening)
         break
       }
       case 'terminate-lent':
         counts.terminatedLent++
-        for (const thread of this.#threads) thread.terminateLent(instruction.task)
+        for (const thread of this.#threads) thread.terminateLent(instruction)
         break
       case 'abort':
         this.#end()
@@ -444,8 +445,9 @@ export class SimulatedWorker {
     counts.passedErrors++
     const isForeseen = isOneOf(foreseen.get(input) ?? new Set(), failure) !== undefined
     const isOfChild = error.length > 0 && decodeNumber(error) === CHILD_LOST
+    const isUnforeseen = UNFORESEEN_CODES.has(code) || isRefusal(failure)
     assert(
-      isForeseen || isOfChild || (UNFORESEEN_CODES.has(code) && mayFailUnforeseen(this.#world)),
+      isForeseen || isOfChild || (isUnforeseen && mayFailUnforeseen(this.#world)),
       `${input} failed by ${culpritKey}: ${code} ${failure.reason}, and that is not why it should`,
     )
     const bytes = encodeNumber(isForeseen ? FORESEEN_ERROR : UNFORESEEN)

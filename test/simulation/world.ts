@@ -322,5 +322,6 @@ export function addCounts(total: Counts, more: Counts): void {
 export function mayFailUnforeseen(world: World): boolean {
   const { hasDeaths, hasCrashes, cancelledKeys, hurriedKeys, stoppingKeys, counts, retrying, operating } = world
   if (hasDeaths || hasCrashes || counts.restarts > 0 || retrying + operating > 0) return true
-  return cancelledKeys.size + hurriedKeys.size + stoppingKeys.size > 0
+  // What a client scattered, detached and left before any worker had it is lost with the client.
+  return cancelledKeys.size + hurriedKeys.size + stoppingKeys.size + world.leftBehind.size > 0
 }
