@@ -68,15 +68,17 @@ export class Actor {
   /** Has it do something later, if it lives then. */
   in(delayMs: number, action: () => void): Entry {
     return this.world.agenda.in(delayMs, () => {
-      if (this.isDead) return
-      this.run(() => {
-        try {
-          action()
-        } catch (error) {
-          this.world.onUncaught(error, this)
-        }
-      })
+      if (!this.isDead) this.run(() => this.attempt(action))
     })
+  }
+
+  /** Calls back, and takes what nothing catches for an exception of this actor. */
+  attempt(action: () => void): void {
+    try {
+      action()
+    } catch (error) {
+      this.world.onUncaught(error, this)
+    }
   }
 
   /** Has it do something in its next turn: soon, and after what it was to do before. */

@@ -4,7 +4,7 @@ import { Client } from '../client/client.js'
 import { openSession } from '../client/session.js'
 import { TimeoutError } from '../protocol/errors.js'
 import { HANDSHAKE_TIMEOUT_MS } from '../protocol/limits.js'
-import { runningTask } from '../worker/thread/current-task.js'
+import { taskOfContext } from '../worker/thread/current-task.js'
 import type { WorkerFiles } from '../worker/worker.js'
 import { Actor, outsideSimulations, type World } from './actor.js'
 import { Agenda } from './agenda.js'
@@ -58,7 +58,7 @@ class SeedRun {
       rng,
       random: new Rng(seed + RANDOM_SEEDS),
       areDelayed: drawn.maxDelayMs > 0,
-      onUncaught: (error) => (runningTask()?.fail ?? this.#fail)(error),
+      onUncaught: (error, actor) => this.#onUncaught(error, actor),
     }
     this.#actor = new Actor('the program', world)
     this.#cluster = new SimulatedCluster({
@@ -71,6 +71,14 @@ class SeedRun {
       onBug: this.#fail,
       trace,
     })
+  }
+
+  /** As worker/thread/uncaught.ts does it where tasks are told apart. */
+  #onUncaught(error: unknown, { name }: Actor): void {
+    const task = taskOfContext()
+    if (task === undefined) this.#fail(error)
+    else if (!task.isOver && task.fail !== undefined) task.fail(error)
+    else this.#options.trace(`An exception was thrown in ${name} after its task had ended: ${String(error)}`)
   }
 
   async run(program: (client: Client) => unknown): Promise<RunReport> {

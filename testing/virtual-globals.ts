@@ -3,6 +3,7 @@
  * runner or another test, gets the real ones. What garbage a simulation leaves is not collected before it ends: when that
  * happens is up to no seed.
  */
+import { AsyncResource } from 'node:async_hooks'
 import { syncBuiltinESMExports } from 'node:module'
 import timers from 'node:timers'
 import timersPromises from 'node:timers/promises'
@@ -20,6 +21,11 @@ const RSS_BYTES = 2 ** 26
 
 type Callback = (...args: unknown[]) => void
 
+/** A timer's callback is code of whoever set it, as of a task that may await it, and not of what lets time go on. */
+function inContext(actor: Actor, call: () => void): () => void {
+  return AsyncResource.bind(() => actor.attempt(call))
+}
+
 class VirtualTimer {
   readonly #actor: Actor
   readonly #delayMs: number
@@ -33,7 +39,7 @@ class VirtualTimer {
     this.#actor = actor
     this.#delayMs = wanted >= 1 && wanted <= MAX_DELAY_MS ? wanted : 1
     this.#repeats = repeats
-    this.#call = call
+    this.#call = inContext(actor, call)
     this.#entry = this.#arm()
   }
 
@@ -80,7 +86,7 @@ class VirtualImmediate {
 
   constructor(actor: Actor, call: () => void) {
     this.#actor = actor
-    this.#entry = actor.inNextTurn(call)
+    this.#entry = actor.inNextTurn(inContext(actor, call))
   }
 
   close(): void {

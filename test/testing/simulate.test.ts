@@ -86,6 +86,32 @@ test('what a program asserts is the cause of the failure', async () => {
   assert.equal(seed, undefined)
 })
 
+test('what a timer of a task throws fails that task, if it runs still, and nothing else', async () => {
+  const program = async (client: Client): Promise<unknown> => {
+    const failing = client.submit(async () => {
+      setTimeout(() => {
+        throw new RangeError('too late')
+      }, 10)
+      await new Promise((resolve) => setTimeout(resolve, 1_000))
+    })
+    const leaving = client.submit(() => {
+      setTimeout(() => {
+        throw new RangeError('nobody waits')
+      }, 2_000)
+      return 'left'
+    })
+    const error = (await failing.error()) as Error
+    const left = await leaving
+    await pause(5_000)
+    return [error.name, error.message, left]
+  }
+  let result: unknown
+  const lines: string[] = []
+  await simulate(async (client) => (result = await program(client)), { seeds: 5, trace: (line) => lines.push(line) })
+  assert.deepEqual(result, ['RangeError', 'too late', 'left'])
+  assert.ok(lines.some((line) => line.includes('after its task had ended: RangeError: nobody waits')))
+})
+
 test('tasks that submit tasks go on in the midst of failures', async () => {
   await simulate(
     (client) =>
