@@ -30,6 +30,8 @@ export class Actor {
   readonly name: string
   readonly world: World
   readonly #process: Actor | undefined
+  /** A process lives longer than its threads, and has many of them in its time. */
+  readonly #forgetProcess: (() => void) | undefined
   readonly #onDeath = new Set<() => void>()
   #isDead = false
   #lastTurnMs = 0
@@ -39,7 +41,12 @@ export class Actor {
     this.name = name
     this.world = world
     this.#process = process
-    process?.onDeath(() => this.kill())
+    this.#forgetProcess = process?.onDeath(() => this.kill())
+  }
+
+  /** How many are told when it dies. */
+  get watcherCount(): number {
+    return this.#onDeath.size
   }
 
   get isDead(): boolean {
@@ -50,6 +57,7 @@ export class Actor {
   kill(): void {
     if (this.#isDead) return
     this.#isDead = true
+    this.#forgetProcess?.()
     for (const hear of [...this.#onDeath]) hear()
     this.#onDeath.clear()
   }
