@@ -113,11 +113,12 @@ class SeedRun {
   async #drive<T>(call: () => Promise<T>): Promise<T> {
     const { timeoutMs } = this.#options
     let isSettled = false
+    // What it asks for at once counts, too.
+    const before = openRequests()
     const called = this.#actor.run(call)
     const settled = Promise.race([called, this.#failed]).finally(() => (isSettled = true))
     settled.catch(() => undefined)
     const endMs = this.#agenda.nowMs + timeoutMs
-    const before = openRequests()
     for (;;) {
       do await realTurn()
       while (openRequests() > before)
