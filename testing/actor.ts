@@ -4,7 +4,7 @@
  * are gone with it.
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
-import type { Rng } from '../common/rng.js'
+import { Rng } from '../common/rng.js'
 import type { Agenda, Entry } from './agenda.js'
 
 /** What all actors of one simulation share. */
@@ -12,8 +12,6 @@ export interface World {
   readonly agenda: Agenda
   /** How long things take. */
   readonly rng: Rng
-  /** What `Math.random` gives. */
-  readonly random: Rng
   /** Processes may be held up a while before a turn. */
   readonly areDelayed: boolean
   /** An exception that nothing caught, in a callback of this actor. */
@@ -29,6 +27,8 @@ const STALL_CHANCE = 0.02
 export class Actor {
   readonly name: string
   readonly world: World
+  /** What `Math.random` gives: the same in every simulation, so that what hangs on it is no other for what fails. */
+  readonly random: Rng
   readonly #process: Actor | undefined
   /** A process lives longer than its threads, and has many of them in its time. */
   readonly #forgetProcess: (() => void) | undefined
@@ -40,6 +40,7 @@ export class Actor {
   constructor(name: string, world: World, process?: Actor) {
     this.name = name
     this.world = world
+    this.random = new Rng(seedOf(name))
     this.#process = process
     this.#forgetProcess = process?.onDeath(() => this.kill())
   }
@@ -97,6 +98,12 @@ export class Actor {
     this.#lastTurnMs = Math.max(this.#lastTurnMs, atMs)
     return this.in(this.#lastTurnMs - agenda.nowMs, action)
   }
+}
+
+function seedOf(name: string): number {
+  let seed = 0
+  for (const letter of name) seed = (Math.imul(seed, 31) + letter.codePointAt(0)!) | 0
+  return seed
 }
 
 /** Whose code runs now, if it is part of a simulation. */

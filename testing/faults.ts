@@ -1,7 +1,7 @@
 /** What goes wrong in a simulation, and when: all of it drawn from its seed. */
 import type { Rng } from '../common/rng.js'
 
-/** What may go wrong in a simulation. */
+/** What may go wrong in a simulation. To name one turns the others off. */
 export interface Faults {
   /** How many workers die at most, with all that they run and hold. Others take their places. `true`: 4. */
   readonly workerCrashes?: boolean | number | undefined

@@ -1,7 +1,7 @@
 /** One run of a program in a simulated cluster, by one seed: virtual time goes from what happens to what happens next. */
 import { Rng } from '../common/rng.js'
 import { Client } from '../client/client.js'
-import { openSession } from '../client/session.js'
+import { openSession, type Session } from '../client/session.js'
 import { TimeoutError } from '../protocol/errors.js'
 import { HANDSHAKE_TIMEOUT_MS } from '../protocol/limits.js'
 import { taskOfContext } from '../worker/thread/current-task.js'
@@ -29,9 +29,6 @@ export interface RunReport extends Happenings {
   readonly result: unknown
 }
 
-/** Seeds of what `Math.random` gives, apart from those of what happens. */
-const RANDOM_SEEDS = 2 ** 24
-
 /** @throws What the program throws. */
 export async function runSeed(program: (client: Client) => unknown, options: RunOptions): Promise<RunReport> {
   // Its own, whoever calls: nothing of one simulation is part of another.
@@ -42,6 +39,8 @@ class SeedRun {
   readonly #options: RunOptions
   readonly #agenda = new Agenda()
   readonly #actor: Actor
+  /** Apart from the program, which draws random numbers of its own and not as often as connections break. */
+  readonly #client: Actor
   readonly #cluster: SimulatedCluster
   readonly #failed: Promise<never>
   #fail: (error: unknown) => void = () => undefined
@@ -56,11 +55,11 @@ class SeedRun {
     const world: World = {
       agenda: this.#agenda,
       rng,
-      random: new Rng(seed + RANDOM_SEEDS),
       areDelayed: drawn.maxDelayMs > 0,
       onUncaught: (error, actor) => this.#onUncaught(error, actor),
     }
     this.#actor = new Actor('the program', world)
+    this.#client = new Actor('the client', world)
     this.#cluster = new SimulatedCluster({
       world,
       faults: drawn,
@@ -90,12 +89,20 @@ class SeedRun {
     } finally {
       this.#cluster.end()
       this.#actor.kill()
+      this.#client.kill()
     }
   }
 
   async #runProgram(program: (client: Client) => unknown): Promise<unknown> {
-    const { dialScheduler, dialHolder, onFunction } = this.#cluster.routeOf(this.#actor)
-    const session = await openSession({
+    const session = await this.#client.run(() => this.#openSession())
+    await using client = new Client(session, () => session.close(), TASK_OPTIONS)
+    this.#cluster.beginFaults()
+    return await program(client)
+  }
+
+  async #openSession(): Promise<Session> {
+    const { dialScheduler, dialHolder, onFunction } = this.#cluster.routeOf(this.#client)
+    return await openSession({
       socket: await dialScheduler(),
       address: SCHEDULER_ADDRESS,
       name: 'program',
@@ -104,9 +111,6 @@ class SeedRun {
       dialHolder,
       onFunction,
     })
-    await using client = new Client(session, () => session.close(), TASK_OPTIONS)
-    this.#cluster.beginFaults()
-    return await program(client)
   }
 
   /** Lets things happen until what is called has settled. Time stands while the real world has something to do for it. */

@@ -19,7 +19,7 @@ export interface SimulateOptions {
   readonly workers?: number | undefined
   /** How many threads each has. Default: 2. */
   readonly threadsPerWorker?: number | undefined
-  /** What goes wrong. Default: all that may, as `true` has it. */
+  /** What goes wrong: what is named here, and nothing else. Default: all that may, as `true` has it. */
   readonly faults?: Faults | undefined
   /** How long a run may take, in milliseconds of virtual time. Default: an hour. */
   readonly timeoutMs?: number | undefined

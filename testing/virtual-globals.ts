@@ -204,7 +204,7 @@ function install(): () => void {
   )
   replace(process.memoryUsage, 'rss', () => (currentActor() === undefined ? real.rss() : RSS_BYTES))
   replace(globalThis, 'Date', virtualDate())
-  replace(Math, 'random', () => currentActor()?.world.random.next() ?? real.random())
+  replace(Math, 'random', () => currentActor()?.random.next() ?? real.random())
   replace(AbortSignal, 'timeout', abortIn)
   replace(
     globalThis,

@@ -9,7 +9,6 @@ function newWorld(): World {
   return {
     agenda: new Agenda(),
     rng: new Rng(1),
-    random: new Rng(2),
     areDelayed: false,
     onUncaught: (error) => {
       throw error

@@ -86,6 +86,21 @@ test('what a program asserts is the cause of the failure', async () => {
   assert.equal(seed, undefined)
 })
 
+test('chance is the same for a program in every run, whatever fails', async () => {
+  const drawn: number[][] = []
+  const program = async (client: Client): Promise<number[]> => {
+    const numbers = [Math.random()]
+    const rounds = client.map((n: number) => n + 1, [1, 2, 3, 4, 5, 6])
+    for (const round of rounds) numbers.push((await round) * Math.random())
+    drawn.push(numbers)
+    return numbers
+  }
+  const { cuts, reruns } = await simulate(program, { seeds: 30 })
+  assert.ok(cuts > 0 && reruns > 0)
+  assert.equal(drawn.length, 31)
+  assert.equal(new Set(drawn[0]).size, 7)
+})
+
 test('what a timer of a task throws fails that task, if it runs still, and nothing else', async () => {
   const program = async (client: Client): Promise<unknown> => {
     const failing = client.submit(async () => {
