@@ -110,6 +110,32 @@ test('values of which as many are left as before are looked at again once some s
   assert.deepEqual(new Set(worker.take('free-tasks').tasks), new Set(tasks))
 })
 
+test('what runs on for nobody is freed again, at every other heartbeat', () => {
+  const { client, worker, tasks } = started()
+  client.release(tasks[0])
+  worker.take('free-tasks') // And it never comes there.
+  const pulse = (): void => worker.pulse({ running: tasks, runningForMs: [1, 1, 1] })
+  pulse()
+  assert.ok(!worker.unread.includes('free-tasks'), 'it may be on its way')
+  pulse()
+  assert.deepEqual(worker.take('free-tasks').tasks, [tasks[0]])
+  pulse()
+  assert.ok(!worker.unread.includes('free-tasks'))
+  pulse()
+  assert.deepEqual(worker.take('free-tasks').tasks, [tasks[0]])
+})
+
+test('a value that came to where its task still runs for nobody is not freed with that', () => {
+  const { scheduler, client, worker, tasks } = started()
+  const other = scheduler.worker()
+  client.want(tasks[0])
+  worker.send({ type: 'tasks-returned', tasks: tasks.slice(0, 1), attempts: [], begun: [] })
+  other.finish(other.takeTasks(), { sizeBytes: 1_000_000, attempts: [2] })
+  worker.send({ type: 'copies-held', tasks: [tasks[0]], sizes: [1_000_000] })
+  for (let i = 0; i < 3; i++) worker.pulse({ running: tasks, runningForMs: [1, 1, 1] })
+  assert.ok(!worker.unread.includes('free-tasks'))
+})
+
 test('a worker that leaves is asked too, or it would never be done', () => {
   const { scheduler, client, worker, tasks } = started()
   client.want(...tasks)

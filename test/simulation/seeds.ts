@@ -10,16 +10,18 @@ export interface Profile {
   readonly crashes?: boolean
   /** Is it as large as it was drawn, whatever the others are? See simulation.ts. */
   readonly isFull?: boolean
+  /** Are messages lost? */
+  readonly bug?: 'loses-messages'
 }
 
 /** @throws An error that says how to repeat the seed. */
 export function runSeed(seed: number, profile: Profile, found = ''): Counts {
-  const { faults = false, crashes = false, isFull = false } = profile
+  const { faults = false, crashes = false, isFull = false, bug } = profile
   try {
     return simulate({ seed, ...profile, faults }).counts
   } catch (cause) {
-    const flags = `${faults ? ' --faults' : ''}${crashes ? ' --crashes' : ''}${isFull ? ' --full' : ''}`
-    const again = `node dist/test/simulation/run.js --seed ${seed}${flags}`
+    const flags = [faults && ' --faults', crashes && ' --crashes', isFull && ' --full', bug !== undefined && ' --lossy']
+    const again = `node dist/test/simulation/run.js --seed ${seed}${flags.filter((flag) => flag !== false).join('')}`
     const history = found === '' ? '' : ` (it once found: ${found})`
     throw new Error(`seed ${seed} fails${history}; repeat it with: ${again}`, { cause })
   }

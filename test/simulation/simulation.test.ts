@@ -7,16 +7,14 @@ import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import test from 'node:test'
 import { PROJECT } from '../support/project.js'
-import { runSeed, runSeeds, SEEDS } from './seeds.js'
+import { runSeed, runSeeds, SEEDS, type Profile } from './seeds.js'
 import { simulate } from './simulation.js'
 import { addCounts, noCounts } from './world.js'
 
 const PARTS = 4
 
-interface FoundSeed {
+interface FoundSeed extends Profile {
   readonly seed: number
-  readonly faults: boolean
-  readonly crashes?: boolean
   /** Not where only the small one found something. */
   readonly isFull?: boolean
   readonly found: string

@@ -3,7 +3,8 @@
  * ours. A task that the worker was to begin, and has not begun from one heartbeat to the next, makes the scheduler ask; and so
  * do values that lie there when nothing runs. A link keeps the order of what it carries, so the answer tells of all that was
  * sent before the question: a task that is not in it is lost, and starts again; a value that nobody counts on in two answers is
- * freed. A value that is missing is noticed by whoever fetches it, and made again then.
+ * freed. A value that is missing is noticed by whoever fetches it, and made again then. What runs there at two heartbeats, and is
+ * no task of the worker any more, is freed once more: at worst it hears that twice.
  */
 import { attempt, type Attempt, type TaskId } from '../../../protocol/ids.js'
 import { RECONCILE_MS } from '../../../protocol/limits.js'
@@ -28,18 +29,22 @@ export interface Review {
   asked: ReadonlyMap<Task, Attempt> | undefined
   /** Values that it named last, and that nobody counted on: an order to free them may have crossed with that. */
   suspects: ReadonlySet<TaskId>
+  /** What ran there at the latest heartbeat for nobody. */
+  strays: ReadonlySet<TaskId>
   /** It is not asked again before that. */
   nextMs: number
 }
 
 export function newReview(): Review {
-  const nothing = { quietCount: -1, rightCount: -1, asked: undefined, suspects: new Set<TaskId>(), nextMs: -Infinity }
-  return { oldest: undefined, oldestAttempt: 0, ...nothing }
+  const nobody = { suspects: new Set<TaskId>(), strays: new Set<TaskId>() }
+  const nothing = { quietCount: -1, rightCount: -1, asked: undefined, nextMs: -Infinity }
+  return { oldest: undefined, oldestAttempt: 0, ...nothing, ...nobody }
 }
 
 /** Is there something that should have moved since the last heartbeat? */
 export function review(state: SchedulerState, worker: WorkerRecord, pulse: Pulse): void {
   const { review: seen, processing } = worker
+  freeStrays(state, worker, pulse)
   const oldest = findUnbegun(worker, pulse)
   const isStuck = oldest !== undefined && oldest === seen.oldest && oldest.attempt === seen.oldestAttempt
   const quietCount = processing.size === 0 ? pulse.storedCount : -1
@@ -79,6 +84,18 @@ export function onView(state: SchedulerState, worker: WorkerRecord, { tasks, att
   const repaired = lost + useless.length
   state.totals.repaired += repaired
   if (repaired > 0) tellRepaired(state, worker, lost, useless.length)
+}
+
+/** What runs there for nobody may be about to hear of that. If it runs on, it is told again, and then every other time. */
+function freeStrays(state: SchedulerState, worker: WorkerRecord, { running }: Pulse): void {
+  const { review: seen, processing } = worker
+  if (running.length === 0 && seen.strays.size === 0) return
+  const strays = findUncounted(state, worker, running).filter((id) => {
+    const task = recordOf(state, id)
+    return task === undefined || !processing.has(task)
+  })
+  for (const id of strays) if (seen.strays.has(id)) workerOutboxOf(state, worker).addFree(id)
+  seen.strays = new Set(strays.filter((id) => !seen.strays.has(id)))
 }
 
 /** Nobody counts on these values of the worker, and none of them is being brought there, or copied. */
