@@ -109,6 +109,8 @@ export const RELAY_IDLE_MS = 2_000
 export const MAX_STREAM_CHUNKS = 64
 /** What they may take, all together; and one value, whatever its size. */
 export const MAX_STREAM_BYTES = 8 * MIB
+/** A thread tells the worker's main thread at once of a task that took so long. */
+export const LONG_TASK_MS = 5
 /** How many reports of its progress a task may send at once. */
 export const REPORT_BURST = 4
 /** How often it may send one beyond those. */

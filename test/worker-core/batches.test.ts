@@ -21,6 +21,53 @@ test('a batch holds about ten milliseconds of work', () => {
   worker.expectSilence()
 })
 
+test('a thread has more than one long task at hand, so that it need not wait between them', () => {
+  const worker = new WorkerHarness()
+  worker.teach({ durationUs: 8_000 })
+  worker.run(tasks(5))
+  assert.deepEqual(worker.takeBatch(), { thread: 0, tasks: tasks(3) })
+  worker.expectSilence()
+})
+
+test('a task too long for that is a batch of its own', () => {
+  const worker = new WorkerHarness()
+  worker.teach({ durationUs: 13_000 })
+  worker.run(tasks(2))
+  assert.deepEqual(worker.takeBatch(), { thread: 0, tasks: [task(0)] })
+  worker.expectSilence()
+})
+
+test('no long task stands behind a short one, which would wait with it to be told of', () => {
+  const worker = new WorkerHarness()
+  const short = templateId(2)
+  worker.define(short)
+  worker.teach({ durationUs: 8_000 })
+  worker.teach({ durationUs: 4_000 }, short)
+  worker.queue([task(0)], { template: short })
+  worker.run([task(1), task(2)])
+  assert.deepEqual(worker.takeBatch(), { thread: 0, tasks: [task(0)] })
+  worker.expectSilence()
+})
+
+test('long tasks that a thread has not started make way for one that is more urgent, and for no other', () => {
+  const worker = new WorkerHarness()
+  worker.teach({ durationUs: 8_000 })
+  worker.run(tasks(3))
+  assert.deepEqual(worker.takeBatch().tasks, tasks(3))
+  worker.run([task(10)])
+  worker.expectSilence()
+
+  worker.run([task(11)], { priority: 1 })
+  assert.equal(worker.takeInstruction('take-back').thread, 0)
+  worker.send({ type: 'batch-cut', thread: 0, firstUnstarted: 1 })
+  worker.end(0, [0], { durationUs: 8_000 })
+  worker.send({ type: 'batch-ended', thread: 0, firstUnstarted: 1 })
+  worker.endTurn()
+  assert.deepEqual(worker.takeBatch().tasks, [task(11), task(1), task(2)])
+  worker.takeMessage('tasks-finished')
+  worker.expectSilence()
+})
+
 test('a batch of instant tasks is no larger than an array', () => {
   const worker = new WorkerHarness()
   worker.teach({ durationUs: 0 })
@@ -60,7 +107,7 @@ test('the more urgent task runs first, and the earlier one of two alike', () => 
   for (const next of [task(1), task(2), task(0), task(3)]) {
     assert.deepEqual(worker.takeBatch().tasks, [next])
     if (next !== task(1)) worker.takeMessage('tasks-finished')
-    worker.finish(0, 1, { durationUs: 9_000 })
+    worker.finish(0, 1, { durationUs: 13_000 })
   }
   worker.takeMessage('tasks-finished')
   worker.expectSilence()

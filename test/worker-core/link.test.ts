@@ -55,7 +55,7 @@ test('nothing is sent to a scheduler that is not there', () => {
 
 test('a worker that leaves gives back what has not started, ends what runs, and closes when told', () => {
   const worker = new WorkerHarness()
-  worker.teach({ durationUs: 5_000 })
+  worker.teach({ durationUs: 4_000 })
   worker.run(tasks(5))
   assert.deepEqual(worker.takeBatch().tasks, tasks(2))
   worker.send({ type: 'leave' })

@@ -28,6 +28,22 @@ test('an idle thread takes over the unstarted tasks of an overdue batch', () => 
   worker.expectSilence()
 })
 
+test('an idle thread does not wait for long tasks that another has at hand until those are late', () => {
+  const worker = new WorkerHarness(2)
+  worker.teach({ durationUs: 8_000 })
+  worker.run(tasks(5))
+  assert.deepEqual(worker.takeBatch().tasks, tasks(3))
+  assert.deepEqual(worker.takeBatch().tasks, [task(3), task(4)])
+  worker.finish(1, 2, { durationUs: 1_000 })
+  worker.takeMessage('tasks-finished')
+  worker.expectSilence()
+
+  worker.wakeUp()
+  assert.equal(worker.nowMs, 5)
+  assert.equal(worker.takeInstruction('take-back').thread, 0)
+  worker.expectSilence()
+})
+
 test('a batch is left alone before it is overdue', () => {
   const worker = oneBusyOneIdle()
   worker.nowMs = 4

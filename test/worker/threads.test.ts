@@ -219,6 +219,28 @@ suite('a thread', { timeout: 60_000 }, () => {
     assert.ok(threads.messages.some(({ type }) => type === 'doorbell'))
   })
 
+  test('rings behind a long task, so that its result does not wait for the next', async () => {
+    await using threads = await PoolHarness.start()
+    const gate = sharedInts(threads)
+    threads.onDoorbell = () => {
+      Atomics.store(gate, 0, 1)
+      Atomics.notify(gate, 0)
+    }
+    // As long as a task must be at least, and shorter than what a batch rings for by itself.
+    const run = (n: number, ints: Int32Array): string => {
+      if (n === 1) return Atomics.wait(ints, 0, 0, 60_000)
+      const startedAtMs = performance.now()
+      while (performance.now() - startedAtMs < 6);
+      return 'long'
+    }
+    const batch = await threads.run(run, [
+      [0, new Future(SHARED)],
+      [1, new Future(SHARED)],
+    ])
+    assert.equal(valuesOf(batch)[0], 'long')
+    assert.ok(threads.messages.some(({ type }) => type === 'doorbell'))
+  })
+
   test('does not start what was taken back', async () => {
     await using threads = await PoolHarness.start()
     let cutAt: number | undefined

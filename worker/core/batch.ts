@@ -1,8 +1,9 @@
 /** The tasks that a thread was given to run one after another, until the thread is free again. */
+import { BATCH_US } from './estimates.js'
 import type { Stop, Stopping } from './stopping.js'
 import type { Task, TaskState } from './task.js'
 
-/** Past its estimate by this factor, and by this time, a batch keeps others waiting. */
+/** Past its estimate by this factor, and by this time, a batch keeps others waiting; one of long tasks does by this time. */
 const OVERDUE_FACTOR = 2
 const OVERDUE_MS = 5
 
@@ -41,6 +42,8 @@ export interface Batch {
   lookingAt: Task | undefined
   /** Have some of its tasks a time-out? */
   readonly isTimed: boolean
+  /** It holds more than a short wait is worth: see `LONG_BATCH_US`. */
+  readonly isLong: boolean
   readonly beganAtMs: number
   readonly overdueAtMs: number
   /** When the task that runs now began: with the batch, or when the last outcome came. */
@@ -57,6 +60,7 @@ export function createBatch(
   }: Pick<Batch, 'tasks' | 'needBytes' | 'isTimed'> & { readonly estimateUs: number },
   nowMs: number,
 ): Batch {
+  const isLong = tasks.length > 1 && estimateUs > BATCH_US
   return {
     thread,
     tasks,
@@ -71,8 +75,9 @@ export function createBatch(
     lookAtMs: Infinity,
     lookingAt: undefined,
     isTimed,
+    isLong,
     beganAtMs: nowMs,
-    overdueAtMs: nowMs + Math.max(OVERDUE_MS, (OVERDUE_FACTOR * estimateUs) / 1_000),
+    overdueAtMs: nowMs + (isLong ? OVERDUE_MS : Math.max(OVERDUE_MS, (OVERDUE_FACTOR * estimateUs) / 1_000)),
     runningSinceMs: nowMs,
   }
 }

@@ -2,7 +2,7 @@
 import { ARRAY_CAPACITY, type TaskId } from '../../protocol/ids.js'
 import { depthOf } from '../../protocol/urgency.js'
 import { createBatch, hasTail, watchRun, type Batch } from './batch.js'
-import { BATCH_US, needBytesOf, shareOfBatchUs } from './estimates.js'
+import { BATCH_US, LONG_BATCH_US, LONG_TASK_US, needBytesOf, shareOfBatchUs } from './estimates.js'
 import type { Source } from './fetch-plan.js'
 import type { WorkerInstruction } from './instructions.js'
 import { resumedCount } from './lending.js'
@@ -85,7 +85,7 @@ export function startIoTasks(state: WorkerState, nowMs: number, out: WorkerInstr
   }
 }
 
-/** About `BATCH_US` of work from the front of the ready queue, at least one task. */
+/** About `BATCH_US` of work from the front of the ready queue, or `LONG_BATCH_US` of long tasks; at least one task. */
 function takeTasks(
   state: WorkerState,
   maxCount: number,
@@ -95,9 +95,13 @@ function takeTasks(
   let estimateUs = 0
   let needBytes = 0
   let isTimed = false
+  let shortestUs = Infinity
   for (let task = state.ready.peek(); task !== undefined && tasks.length < maxCount; task = state.ready.peek()) {
     const taskUs = shareOfBatchUs(task.template)
-    if (tasks.length > 0 && estimateUs + taskUs > BATCH_US) break
+    shortestUs = Math.min(shortestUs, taskUs)
+    // What a short task gave is not told before the batch has ended: no long one may keep it waiting.
+    const mostUs = shortestUs >= LONG_TASK_US ? LONG_BATCH_US : BATCH_US
+    if (tasks.length > 0 && estimateUs + taskUs > mostUs) break
     if (task.inputs.length > 0 && !hasInputs(state, task, out)) continue
     const taskBytes = needBytesOf(task.template)
     if (tasks.length === 0 && !hasMemoryFor(state, taskBytes)) {
@@ -125,11 +129,16 @@ function hasInputs(state: WorkerState, task: Task, out: WorkerInstruction[]): bo
 }
 
 /**
- * Takes unstarted tasks back from threads: those that the scheduler wants, and those of batches that are overdue while a
- * thread stands idle for want of work or while nobody needs part of them. The batch that began first goes first.
+ * Takes unstarted tasks back from threads: those that the scheduler wants, long ones that something more urgent waits behind,
+ * and those of batches that are overdue while a thread stands idle for want of work or while nobody needs part of them. The
+ * batch that began first goes first.
  */
 export function takeBackTails(state: WorkerState, nowMs: number, out: WorkerInstruction[]): void {
-  for (const batch of state.batches) if (batch?.tail === 'wanted') ask(batch, out)
+  const next = state.ready.peek()
+  for (const batch of state.batches) {
+    if (batch?.tail === 'wanted') ask(batch, out)
+    else if (batch !== undefined && next !== undefined && isInTheWay(batch, next)) ask(batch, out)
+  }
   let hands = freeHands(state)
   const overdue: Batch[] = []
   for (const batch of state.batches)
@@ -149,6 +158,10 @@ export function nextOverdueMs(state: WorkerState): number {
     nextMs = Math.min(nextMs, batch.overdueAtMs)
   }
   return nextMs
+}
+
+function isInTheWay(batch: Batch, { priority }: Task): boolean {
+  return batch.isLong && hasTail(batch) && batch.tasks.at(-1)!.priority < priority
 }
 
 function ask(batch: Batch, out: WorkerInstruction[]): void {

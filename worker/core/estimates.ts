@@ -4,10 +4,17 @@
  * them, and so few that another thread never waits long for its part.
  */
 import type { WorkerTemplate } from '../../protocol/messages/worker.js'
-import { MAX_INLINE_RESULT_BYTES } from '../../protocol/limits.js'
+import { LONG_TASK_MS, MAX_INLINE_RESULT_BYTES } from '../../protocol/limits.js'
 
 /** The estimated work of one batch, in microseconds. */
 export const BATCH_US = 10_000
+/** Tasks that take so long are told of one by one. */
+export const LONG_TASK_US = LONG_TASK_MS * 1_000
+/**
+ * The estimated work of a batch of them. Behind each batch its thread stands idle until the main thread has heard of
+ * that and given it another, which takes milliseconds where others use the processors. A thread that has more at hand goes on.
+ */
+export const LONG_BATCH_US = 24_000
 /** The weight of the newest run. Some ten runs outweigh the first, slow one, before the code was compiled. */
 const WEIGHT = 0.2
 
@@ -44,6 +51,6 @@ export function learn(template: Template, durationUs: number, sizeBytes: number)
  * one of large values, because a thread ends its batch after a value that does not fit into its lane.
  */
 export function shareOfBatchUs(template: Template): number {
-  if (template.meanUs === undefined || template.meanBytes > MAX_INLINE_RESULT_BYTES) return BATCH_US
+  if (template.meanUs === undefined || template.meanBytes > MAX_INLINE_RESULT_BYTES) return LONG_BATCH_US
   return template.meanUs
 }

@@ -4,6 +4,7 @@
  */
 import { present } from '../../common/assert.js'
 import { ownBytes } from '../../common/packed.js'
+import { LONG_TASK_MS } from '../../protocol/limits.js'
 import { ArgumentReader } from './argument-reader.js'
 import type { BatchHost, BatchReply, BatchRequest, ThreadTemplate } from './batch.js'
 import type { TaskFunction } from './code.js'
@@ -17,8 +18,8 @@ import { leaveAwaited, settledOrLeft } from './uncaught.js'
 
 /**
  * A doorbell wakes the main thread, which can cost half a millisecond where processors are virtual, and what that tells
- * others costs more. So a batch rings only when it takes longer than it was estimated at; what it wrote since is seen when
- * it ends, or when the main thread looks by itself.
+ * others costs more. So a batch rings only when it takes longer than it was estimated at, and behind a long task, beside
+ * which a wake-up is little; what it wrote since is seen when it ends, or when the main thread looks by itself.
  */
 const RING_INTERVAL_MS = 10
 
@@ -81,7 +82,8 @@ export async function runBatch(batch: BatchRequest, host: BatchHost): Promise<Ba
       lane.ended()
       return { large: { place, kind, durationUs, values: listOf(encoded).map(forReply), parts } }
     }
-    if (atMs - rangAtMs < RING_INTERVAL_MS || place + 1 >= taskIds.length || !lane.shouldTell()) continue
+    const mayRing = atMs - rangAtMs >= RING_INTERVAL_MS || durationUs >= LONG_TASK_MS * 1_000
+    if (!mayRing || place + 1 >= taskIds.length || !lane.shouldTell()) continue
     rangAtMs = atMs
     host.tell({ type: 'doorbell', thread })
   }
