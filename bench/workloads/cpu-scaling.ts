@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { percentile } from '../percentile.js'
 import { letGo, type ClusterWorkload } from '../workload.js'
+import { timeBare, work } from './fixed-work.js'
 
 /** The cluster's workers have a thread each. */
 const THREADS = 2
@@ -12,7 +13,8 @@ const TIMES_ALONE = 5
 export const cpuScaling: ClusterWorkload<'tasks' | 'ms'> = {
   type: 'on-cluster',
   name: 'cpu-scaling',
-  summary: 'tasks of pure CPU; the time they take in one thread alone, in parts of what two threads took',
+  summary:
+    'tasks of pure CPU; the time they take in one thread alone, in parts of what two threads took, and two bare processes',
   unit: 'efficiency',
   parameters: {
     tasks: { initial: 64, lowest: 1, highest: 100_000 },
@@ -21,12 +23,6 @@ export const cpuScaling: ClusterWorkload<'tasks' | 'ms'> = {
   runs: 5,
   warmUps: 1,
   prepare: (client, { tasks, ms }) => {
-    const work = (iterations: number): { number: number; ms: number } => {
-      const startedAtMs = performance.now()
-      let number = 1
-      for (let i = 0; i < iterations; i++) number = (Math.imul(number, 1_664_525) + 1_013_904_223) | 0
-      return { number, ms: performance.now() - startedAtMs }
-    }
     let iterations = ms * ITERATIONS_PER_MS
     const alone = async (): Promise<{ number: number; ms: number }> => {
       using future = client.submit(work, iterations)
@@ -43,12 +39,15 @@ export const cpuScaling: ClusterWorkload<'tasks' | 'ms'> = {
       const futures = client.map(work, new Array<number>(tasks).fill(iterations))
       const results = await client.gather(futures)
       const wallMs = performance.now() - startedAtMs
+      const timesEach = Math.ceil(tasks / THREADS)
+      const bareMs = await timeBare(THREADS, { iterations, times: timesEach })
       const finish = async (): Promise<void> => {
         const { number } = work(iterations)
         assert.ok(results.every((result) => result.number === number))
         await letGo(client, futures)
       }
-      return { figures: { aloneMs, wallMs, efficiency: (aloneMs * tasks) / (THREADS * wallMs) }, finish }
+      const efficiency = (aloneMs * tasks) / (THREADS * wallMs)
+      return { figures: { aloneMs, wallMs, efficiency, bareEfficiency: (aloneMs * timesEach) / bareMs }, finish }
     }
   },
   valueOf: ({ figures }) => figures['efficiency']!,

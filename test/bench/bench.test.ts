@@ -52,7 +52,7 @@ const TINY: readonly Tiny[] = [
     args: ['cpu-scaling', '--tasks', '4', '--ms', '2'],
     params: { tasks: 4, ms: 2 },
     unit: 'efficiency',
-    figures: ['aloneMs', 'wallMs', 'efficiency'],
+    figures: ['aloneMs', 'wallMs', 'efficiency', 'bareEfficiency'],
   },
   {
     args: ['download', '--pages', '4', '--ms', '2'],
