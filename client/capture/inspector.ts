@@ -35,16 +35,24 @@ interface FunctionLocation {
 /** Under which the inspector finds the function, for as long as it is asked. */
 const HANDLE = '__heddle_located_function'
 
+/** V8 can't be asked here: there is no inspector, no right to use it, or a global object that takes no handle. */
+export class InspectorError extends Error {}
+
+/** The real one: a simulation that asks may end before its next turn. */
+const { setImmediate } = globalThis
+
 /** In use for the rest of this turn: to begin and to end one takes longer than a question. */
 let current: Session | undefined
 
 /**
  * Takes 0.1 ms. `undefined` for what is not written in JavaScript.
  *
- * @throws When there is no inspector, no right to use it, or a global object that takes no handle.
+ * @throws {InspectorError}
  */
 export function locate(fn: object): Location | undefined {
-  Object.defineProperty(globalThis, HANDLE, { value: fn, configurable: true })
+  if (!Reflect.defineProperty(globalThis, HANDLE, { value: fn, configurable: true })) {
+    throw new InspectorError('The global object takes no handle.')
+  }
   try {
     const { result } = post('Runtime.evaluate', { expression: HANDLE, silent: true })
     if (result.objectId === undefined) return undefined
@@ -58,7 +66,11 @@ export function locate(fn: object): Location | undefined {
   }
 }
 
-/** V8 describes all its scripts to whoever begins to debug: 20 ms the first time and 3 later, with 500 modules 160 and 16. */
+/**
+ * V8 describes all its scripts to whoever begins to debug: 20 ms the first time and 3 later, with 500 modules 160 and 16.
+ *
+ * @throws {InspectorError}
+ */
 export function describeScripts(onScript: (script: Script) => void): void {
   const asked = session()
   asked.on('Debugger.scriptParsed', ({ params: { scriptId, url, sourceMapURL = '' } }) => {
@@ -74,26 +86,35 @@ export function describeScripts(onScript: (script: Script) => void): void {
 
 function post<M extends keyof Answers>(method: M, params: object): Answers[M] {
   let answer: Answers[M] | undefined
-  let failure: Error | undefined
+  let cause: Error | undefined
   // In the same thread it calls back before it returns.
   session().post(method, params, (error: Error | null, given?: object) => {
     if (error === null) answer = given as Answers[M]
-    else failure = error
+    else cause = error
   })
-  if (answer === undefined) throw failure ?? new Error(`The inspector does not answer ${method} at once.`)
+  if (answer === undefined) throw new InspectorError(`The inspector does not answer ${method} at once.`, { cause })
   return answer
 }
 
 function session(): Session {
   if (current !== undefined) return current
   const inspector = process.getBuiltinModule('node:inspector') as typeof import('node:inspector') | undefined
-  if (inspector === undefined) throw new Error('This Node was built without an inspector.')
-  const begun = new inspector.Session()
-  begun.connect()
+  if (inspector === undefined) throw new InspectorError('This Node was built without an inspector.')
+  const begun = connect(inspector)
   current = begun
   setImmediate(() => {
     current = undefined
     begun.disconnect()
   })
   return begun
+}
+
+function connect({ Session }: typeof import('node:inspector')): Session {
+  try {
+    const session = new Session()
+    session.connect()
+    return session
+  } catch (cause) {
+    throw new InspectorError('The inspector takes no session.', { cause })
+  }
 }

@@ -1,9 +1,12 @@
 /** Who runs in a simulation: processes, and threads of theirs that come and go. */
 import assert from 'node:assert/strict'
+import inspector from 'node:inspector'
 import test from 'node:test'
+import { locate } from '../../client/capture/inspector.js'
 import { Rng } from '../../common/rng.js'
 import { Actor, type World } from '../../testing/actor.js'
 import { Agenda } from '../../testing/agenda.js'
+import { realTurn, useVirtualGlobals } from '../../testing/virtual-globals.js'
 
 function newWorld(): World {
   return {
@@ -50,4 +53,16 @@ test('what one is to do does not happen once it is dead', () => {
   one.kill()
   world.agenda.runToEnd(10)
   assert.deepEqual(done, ['other'])
+})
+
+test('what V8 is asked with is closed though who asked has died', async (t) => {
+  using _virtual = useVirtualGlobals()
+  await realTurn()
+  const connected = t.mock.method(inspector.Session.prototype, 'connect')
+  const disconnected = t.mock.method(inspector.Session.prototype, 'disconnect')
+  const actor = new Actor('one', newWorld())
+  assert.ok(actor.run(() => locate(() => 1)))
+  actor.kill()
+  await realTurn()
+  assert.deepEqual([connected.mock.callCount(), disconnected.mock.callCount()], [1, 1])
 })
