@@ -7,7 +7,7 @@ import { readFileSync, statSync } from 'node:fs'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { MAX_PROGRAM_FILE_BYTES, MAX_UNPLACED_FUNCTIONS } from '../../protocol/limits.js'
 import type { FunctionSource } from './function-source.js'
-import { describeScripts, locate, type Location } from './inspector.js'
+import { describeScripts, InspectorError, locate, type Location } from './inspector.js'
 import type { Position } from './source-map.js'
 
 /** A function's text begins at a line and column, from 0, of the program in a file. */
@@ -50,8 +50,9 @@ export function findWrittenAt(
     if (location === undefined) return undefined
     const program = findProgram(location, printed, headLength)
     return program === undefined ? undefined : { program, ...startOf(location, text.slice(0, headLength)) }
-  } catch {
-    return undefined // V8 can't be asked here.
+  } catch (error) {
+    if (error instanceof InspectorError) return undefined
+    throw error
   }
 }
 
@@ -83,6 +84,7 @@ function findProgram(location: Location, printed: string, headLength: number): P
     lastDescribed = Math.max(lastDescribed, Number(script.scriptId))
     const { url, sourceMapUrl } = script
     if (!url.startsWith('file:') || programs.get(script.scriptId)?.sourceMapUrl !== undefined) return
+    if (programs.size >= MAX_PROGRAMS && script.scriptId !== scriptId) return
     const isLeftOut = sourceMapUrl.startsWith('data:') && script.scriptId !== scriptId
     programs.set(script.scriptId, isLeftOut ? { url, sourceMapUrl: undefined } : { url, sourceMapUrl })
   })
@@ -113,17 +115,18 @@ function urlsOnStack(): ReadonlySet<string> {
   const usual = { prepare: Error.prepareStackTrace, limit: Error.stackTraceLimit }
   const urls = new Set<string>()
   try {
-    Error.stackTraceLimit = FRAMES
-    // Instead of a text, which tools that compile in memory also change.
-    Error.prepareStackTrace = (_, sites) => sites
+    Reflect.set(Error, 'stackTraceLimit', FRAMES)
+    // Instead of a text, which tools that compile in memory also change. Where errors are frozen, it stays one.
+    const prepare: typeof Error.prepareStackTrace = (_, sites) => sites
+    if (!Reflect.set(Error, 'prepareStackTrace', prepare)) return urls
     for (const site of new Error().stack as unknown as readonly NodeJS.CallSite[]) {
       const name = site.getFileName() ?? ''
       const url = /^([/\\]|[A-Za-z]:[/\\])/.test(name) ? pathToFileURL(name).href : name
       if (url.startsWith('file:') && !url.startsWith(OWN_FOLDER)) urls.add(url)
     }
   } finally {
-    Error.prepareStackTrace = usual.prepare
-    Error.stackTraceLimit = usual.limit
+    Reflect.set(Error, 'prepareStackTrace', usual.prepare)
+    Reflect.set(Error, 'stackTraceLimit', usual.limit)
   }
   return urls
 }
@@ -135,8 +138,10 @@ export function readText(url: string): string | undefined {
     if (statSync(path).size > MAX_PROGRAM_FILE_BYTES) return undefined
     const text = readFileSync(path, 'utf8')
     return text.startsWith('\uFEFF') ? text.slice(1) : text
-  } catch {
-    return undefined // It was compiled in memory, or is gone.
+  } catch (error) {
+    // It was compiled in memory, or is gone, or nobody may read it. Node says that by a code.
+    if (typeof (error as NodeJS.ErrnoException).code !== 'string') throw error
+    return undefined
   }
 }
 

@@ -1,0 +1,31 @@
+/** Where functions were written is found by the inspector, or not at all where there is none. */
+import assert from 'node:assert/strict'
+import inspector from 'node:inspector'
+import test from 'node:test'
+import { captureFunction } from '../../client/capture/function.js'
+
+/** A session lasts for the turn of its first question. */
+const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+
+test('where there is no inspector a function travels without a map', async (t) => {
+  await nextTurn()
+  const asked = t.mock.method(process, 'getBuiltinModule', () => undefined)
+  assert.equal(captureFunction(() => 'no inspector').sourceMap, undefined)
+  assert.equal(asked.mock.callCount(), 1)
+})
+
+test('so it does where nobody may use the inspector', async (t) => {
+  await nextTurn()
+  t.mock.method(inspector.Session.prototype, 'connect', () => {
+    throw new Error('Access to this API has been restricted')
+  })
+  assert.equal(captureFunction(() => 'no right').sourceMap, undefined)
+})
+
+test('an error of ours is not taken for that', async (t) => {
+  await nextTurn()
+  t.mock.method(process, 'getBuiltinModule', () => {
+    throw new RangeError('a bug')
+  })
+  assert.throws(() => captureFunction(() => 'a bug'), /a bug/)
+})
