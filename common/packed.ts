@@ -22,6 +22,10 @@ export function entryOf(packed: Packed, index: number): Uint8Array {
   return packed.bytes.subarray(startOf(packed, index), packed.ends[index] ?? 0)
 }
 
+export function areSameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a === b || (a.length === b.length && a.every((byte, i) => byte === b[i]))
+}
+
 const NO_ROOM = new Uint8Array(0)
 
 /** Packs byte strings one after another into memory that doubles as it fills. */

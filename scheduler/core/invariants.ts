@@ -8,11 +8,12 @@ import { checkLimit } from './placing/limits.js'
 import type { Relocation } from './data/moves.js'
 import type { Member } from './data/relays.js'
 import type { Stop } from './tasks/cancel.js'
+import { saysTheSame } from './tasks/failure-map.js'
 import { isNeeded } from './tasks/retention.js'
 import { hasRoomToServe } from './data/spread.js'
 import type { SchedulerState } from './state.js'
 import { HELD } from './tasks/task-array.js'
-import { furtherThreadsOf, isPending, labelOfFailure, takesThread, type Task, type TaskState } from './tasks/task.js'
+import { furtherThreadsOf, isPending, takesThread, type Task, type TaskState } from './tasks/task.js'
 import type { FunctionStatistics, Template } from './tasks/template.js'
 import { hoards, slotsOf, type WorkerRecord } from './workers/worker-record.js'
 
@@ -193,12 +194,12 @@ function checkErrors({ errors }: SchedulerState, tasks: ReadonlySet<Task>): void
 
 function checkVictims({ victims }: SchedulerState, tasks: ReadonlySet<Task>): void {
   let known = 0
-  for (const [label, failed] of victims) {
-    assert(failed.size > 0, () => `a failure has no victims: ${label}`)
+  for (const { failure, value: failed } of victims) {
+    assert(failed.size > 0, () => `a failure has no victims: ${failure.culpritKey}`)
     for (const task of failed) {
-      assert(tasks.has(task), () => `${task.id} is a victim, and gone: ${label}`)
+      assert(tasks.has(task), () => `${task.id} is a victim, and gone: ${failure.culpritKey}`)
       assert(
-        task.state.type === 'failed' && labelOfFailure(task.state.failure) === label,
+        task.state.type === 'failed' && saysTheSame(task.state.failure, failure),
         () => `${task.id} did not fail for its failure`,
       )
     }

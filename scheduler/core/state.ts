@@ -16,6 +16,7 @@ import type { Condemned } from './workers/post-mortem.js'
 import type { Retirement } from './workers/leaving.js'
 import { JournalPage } from './durable/journal-page.js'
 import type { Limit } from './placing/limits.js'
+import { FailureMap } from './tasks/failure-map.js'
 import type { Nesting } from './tasks/nesting.js'
 import type { Progress } from './tasks/progress.js'
 import { ReadyQueue } from './placing/ready-queue.js'
@@ -84,8 +85,8 @@ export interface SchedulerState {
   readonly arrays: Map<ArrayId, TaskArray>
   /** Tasks with an explicit key. */
   readonly keys: Map<string, Task>
-  /** Failed tasks that have inputs, by why they failed (`labelOfFailure`): many may have failed for one. */
-  readonly victims: Map<string, Set<Task>>
+  /** Failed tasks that have inputs, by why they failed: many may have failed for one. */
+  readonly victims: FailureMap<Set<Task>>
   /** Published tasks, by name. */
   readonly datasets: Map<string, Task>
   readonly codes: Map<CodeHash, CodeRecord>
@@ -158,7 +159,7 @@ export interface SchedulerState {
   readonly totals: { -readonly [K in keyof ClusterStatus['totals']]: number }
   readonly errors: ErrorGroups
   /** While a journal is read: the failures that it names. */
-  readonly failuresRead: Map<string, Failure>
+  readonly failuresRead: FailureMap<Failure>
   readonly finishRate: Rate
   nextArray: number
   nextTemplate: number
@@ -206,7 +207,7 @@ export function createState(config: SchedulerConfig): SchedulerState {
     consuming: 0,
     arrays: new Map(),
     keys: new Map(),
-    victims: new Map(),
+    victims: new FailureMap(),
     datasets: new Map(),
     codes: new Map(),
     functions: new Map(),
@@ -255,7 +256,7 @@ export function createState(config: SchedulerConfig): SchedulerState {
       repaired: 0,
     },
     errors: new ErrorGroups(),
-    failuresRead: new Map(),
+    failuresRead: new FailureMap(),
     finishRate: new Rate(),
     nextArray: config.firstArray,
     nextTemplate: 1,

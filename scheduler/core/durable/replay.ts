@@ -28,7 +28,7 @@ import { giveUpValue } from '../tasks/recovery.js'
 import { endScatter } from '../tasks/retention.js'
 import type { SchedulerState } from '../state.js'
 import { addHole, findTask } from '../tasks/task-array.js'
-import { errorRuleOf, isPending, labelOfFailure, noteStarted, type Failure, type Task } from '../tasks/task.js'
+import { errorRuleOf, isPending, noteStarted, type Failure, type Task } from '../tasks/task.js'
 import type { HeardFromClient } from '../events.js'
 
 /** Applies one record. Nothing of what it leads to is kept again or told to anybody. */
@@ -207,10 +207,9 @@ function onTried(state: SchedulerState, { task: id, failures, deaths, attempt: s
 
 /** A failure that several turns speak of is one object. */
 function knownFailure({ failuresRead }: SchedulerState, failure: Failure): Failure {
-  const label = labelOfFailure(failure)
-  const known = failuresRead.get(label)
+  const known = failuresRead.get(failure)
   if (known !== undefined) return known
-  failuresRead.set(label, failure)
+  failuresRead.add(failure, failure)
   return failure
 }
 

@@ -1,5 +1,5 @@
 /** New tasks. Those without inputs stay unopened in their array; the others get a record, linked to their inputs. */
-import { entryOf, ownBytes, type Packed } from '../../../common/packed.js'
+import { areSameBytes, entryOf, ownBytes, type Packed } from '../../../common/packed.js'
 import { ARRAY_CAPACITY, templateId, type TaskId } from '../../../protocol/ids.js'
 import type { Submit, SubmitUnder } from '../../../protocol/messages/client.js'
 import { hasLease, type ClientRecord } from '../clients/client-record.js'
@@ -175,11 +175,8 @@ function isSame(task: Task, args: Packed, place: number, template: Template, inp
   const other = task.template
   if (other.code !== template.code || other.exportName !== template.exportName) return false
   if (task.inputs.length !== inputs.length || task.inputs.some((input, i) => input !== inputs[i])) return false
-  return areEqual(entryOf(task.args, task.place), entryOf(args, place)) && areEqual(other.constants, template.constants)
-}
-
-function areEqual(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, i) => byte === b[i])
+  const hasSameArguments = areSameBytes(entryOf(task.args, task.place), entryOf(args, place))
+  return hasSameArguments && areSameBytes(other.constants, template.constants)
 }
 
 function inputAt(state: SchedulerState, id: TaskId | undefined): Task | undefined {

@@ -13,7 +13,6 @@ import {
   errorRuleOf,
   isPending,
   keyOf,
-  labelOfFailure,
   moveTo,
   noteStarted,
   outputCountOf,
@@ -139,9 +138,8 @@ function isCulprit(task: Task, { culpritKey }: Failure): boolean {
 
 /** It may have failed with others, for want of an input. */
 function joinVictims(state: SchedulerState, task: Task, failure: Failure): void {
-  const label = labelOfFailure(failure)
-  const victims = state.victims.get(label)
-  if (victims === undefined) state.victims.set(label, new Set([task]))
+  const victims = state.victims.get(failure)
+  if (victims === undefined) state.victims.add(failure, new Set([task]))
   else victims.add(task)
 }
 

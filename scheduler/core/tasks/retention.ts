@@ -16,16 +16,7 @@ import { outboxOf, readyQueueOf, workerOutboxOf, type SchedulerState } from '../
 import { uncountInputs } from './stages.js'
 import { endStream } from './streams.js'
 import { HELD, WANTED, leavePlace, templateAt, type TaskArray } from './task-array.js'
-import {
-  isHolder,
-  isPending,
-  labelOfFailure,
-  moveTo,
-  outputCountOf,
-  RELEASED,
-  type Failure,
-  type Task,
-} from './task.js'
+import { isHolder, isPending, moveTo, outputCountOf, RELEASED, type Failure, type Task } from './task.js'
 import { forgetTask as leaveTemplate } from './templates.js'
 import type { WorkerRecord } from '../workers/worker-record.js'
 
@@ -156,9 +147,8 @@ function dropOutcome(state: SchedulerState, task: Task, work: Task[]): void {
 /** The task is not failed any more. */
 export function leaveFailure(state: SchedulerState, task: Task, failure: Failure): void {
   state.errors.leave(task)
-  const label = labelOfFailure(failure)
-  const victims = state.victims.get(label)
-  if (victims?.delete(task) === true && victims.size === 0) state.victims.delete(label)
+  const victims = state.victims.get(failure)
+  if (victims?.delete(task) === true && victims.size === 0) state.victims.delete(failure)
 }
 
 /** The worker may be at the task, or done and its report under way. What it has of earlier attempts stays. */

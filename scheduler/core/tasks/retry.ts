@@ -11,7 +11,7 @@ import { leaveFailure } from './retention.js'
 import { noteChange } from '../data/spread.js'
 import { outboxOf, type SchedulerState } from '../state.js'
 import { HELD, type TaskArray } from './task-array.js'
-import { labelOfFailure, moveTo, RELEASED, type Task } from './task.js'
+import { moveTo, RELEASED, type Task } from './task.js'
 
 export function onRetry(state: SchedulerState, client: ClientRecord, ids: readonly TaskId[]): void {
   const failed = new Set<Task>()
@@ -29,7 +29,7 @@ export function runAgain(state: SchedulerState, failed: Set<Task>): void {
   addFailedInputs(failed)
   for (const task of [...failed]) {
     if (task.state.type !== 'failed') continue
-    for (const victim of state.victims.get(labelOfFailure(task.state.failure)) ?? []) failed.add(victim)
+    for (const victim of state.victims.get(task.state.failure) ?? []) failed.add(victim)
   }
   for (const task of failed) {
     const { state: before } = task

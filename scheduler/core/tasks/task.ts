@@ -29,22 +29,6 @@ export interface Failure {
   readonly death?: WorkerDeath | undefined
 }
 
-const failureLabels = new WeakMap<Failure, string>()
-
-/**
- * The same for failures that say the same: what is lost is found to be so again and again, and what failed for that is one
- * thing, also for whoever reads of it in a journal.
- */
-export function labelOfFailure(failure: Failure): string {
-  let label = failureLabels.get(failure)
-  if (label === undefined) {
-    const { code, reason, worker, attempt, culpritKey, error } = failure
-    label = JSON.stringify([code, reason, worker, attempt, culpritKey, error.length])
-    failureLabels.set(failure, label)
-  }
-  return label
-}
-
 /** One object for all tasks that a worker has, so that sending a task makes none. */
 export interface Processing {
   readonly type: 'processing'
