@@ -5,6 +5,7 @@
 import { Fifo } from '../common/fifo.js'
 import { MAX_UNACKNOWLEDGED_BYTES } from '../protocol/limits.js'
 import type { ClientToScheduler } from '../protocol/messages/client.js'
+import { sizeOfMap } from '../protocol/messages/common.js'
 
 /** What a message takes beside the bytes that it carries. */
 const MESSAGE_BYTES = 64
@@ -48,7 +49,9 @@ export class Unacknowledged {
 function sizeOf(message: ClientToScheduler): number {
   switch (message.type) {
     case 'define-code':
-      return MESSAGE_BYTES + message.source.length + (message.sourceMap?.mappings.length ?? 0)
+      return (
+        MESSAGE_BYTES + message.source.length + (message.sourceMap === undefined ? 0 : sizeOfMap(message.sourceMap))
+      )
     case 'define-template':
       return MESSAGE_BYTES + message.constants.length
     case 'submit':

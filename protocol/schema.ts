@@ -130,6 +130,17 @@ export function branded<T, B extends T>(field: Field<T>, mint: (value: T) => B):
   return { toWire: (value) => field.toWire(value), parse: (wire, path) => mint(field.parse(wire, path)) }
 }
 
+/** A field whose values must hold to something more than their form. */
+export function limited<T>(field: Field<T>, wanted: string, accepts: (value: T) => boolean): Field<T> {
+  return {
+    ...field,
+    parse: (wire, path) => {
+      const value = field.parse(wire, path)
+      return accepts(value) ? value : refuse(path, wanted)
+    },
+  }
+}
+
 /** One of some texts. */
 export function oneOf<const T extends readonly string[]>(...choices: T): Field<T[number]> {
   const known: ReadonlySet<unknown> = new Set(choices)

@@ -18,7 +18,6 @@ import { contentHash } from '../common/node/content-hash.js'
 import { writeFunctionFile } from '../common/node/function-file.js'
 import { HeddleError, ProtocolError } from '../protocol/errors.js'
 import { codeHash, type CodeHash } from '../protocol/ids.js'
-import { MAX_SOURCE_MAP_BYTES } from '../protocol/limits.js'
 import type { DefineCode } from '../protocol/messages/common.js'
 
 export interface CodeCacheOptions {
@@ -121,10 +120,7 @@ export class CodeCache {
     }
     const file = path.join(this.#folder, `${code}.mjs`)
     const unfinished = `${file}.new`
-    // A longer map is of no client of ours.
-    const isShort = sourceMap !== undefined && sourceMap.mappings.length <= MAX_SOURCE_MAP_BYTES
-    const functionFile = { source, sourceMap: isShort ? sourceMap : undefined }
-    await writeFile(unfinished, kind === 'module' ? source : writeFunctionFile(functionFile))
+    await writeFile(unfinished, kind === 'module' ? source : writeFunctionFile({ source, sourceMap }))
     await rename(unfinished, file)
     return this.urlOf(code)
   }

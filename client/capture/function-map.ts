@@ -3,8 +3,7 @@
  * behind the text, so that V8's stacks lead there.
  */
 import { MAX_SOURCE_MAP_BYTES } from '../../protocol/limits.js'
-import type { SourceMap } from '../../protocol/messages/common.js'
-
+import { sizeOfMap, type SourceMap } from '../../protocol/messages/common.js'
 import { readMappings, writeMappings, type MapEntry, type Position } from './source-map.js'
 import { LINE_BREAK, readText, type Program, type WrittenAt } from './written-at.js'
 
@@ -75,7 +74,7 @@ function makeMap(
   }
   if (used.length === 0) return undefined
   const sources = [...places.keys()]
-  const room = [...sources, ...names].reduce((left, text) => left - text.length, MAX_SOURCE_MAP_BYTES)
+  const room = MAX_SOURCE_MAP_BYTES - sizeOfMap({ sources, names, mappings: '' })
   let mappings = writeMappings(used)
   // Of very long text it tells the line only.
   if (mappings.length > room) mappings = writeMappings(used.filter(({ line }, i) => line !== used[i - 1]?.line))

@@ -1,7 +1,20 @@
 /** Fields that several links use. */
 import { attempt, clientId, codeHash, arrayId, templateId, workerId, taskId, arrayOf, indexOf } from '../ids.js'
 import type { TaskId } from '../ids.js'
-import { branded, bytes, integer, list, message, oneOf, optional, record, text, type Infer } from '../schema.js'
+import { MAX_SOURCE_MAP_BYTES } from '../limits.js'
+import {
+  branded,
+  bytes,
+  integer,
+  limited,
+  list,
+  message,
+  oneOf,
+  optional,
+  record,
+  text,
+  type Infer,
+} from '../schema.js'
 import { workerDeath } from './worker-death.js'
 
 export const task = branded(integer, (value): TaskId => taskId(arrayOf(value as TaskId), indexOf(value as TaskId)))
@@ -21,8 +34,20 @@ export const stopper = oneOf('queue', 'signal', 'abandoned', 'thread', 'process'
 export type Stopper = Infer<typeof stopper>
 
 /** A source map of version 3: from the places of some code to those of the files that it was written in. */
-export const sourceMap = record({ sources: list(text), names: list(text), mappings: text })
-export type SourceMap = Infer<typeof sourceMap>
+const wholeSourceMap = record({ sources: list(text), names: list(text), mappings: text })
+export type SourceMap = Infer<typeof wholeSourceMap>
+
+/** The same for what is sent: it is kept by everybody whom it reaches. */
+export const sourceMap = limited(
+  wholeSourceMap,
+  `a source map of ${MAX_SOURCE_MAP_BYTES} bytes or less`,
+  (map) => sizeOfMap(map) <= MAX_SOURCE_MAP_BYTES,
+)
+
+/** How much text it is, all in all; also of many texts that are empty. */
+export function sizeOfMap({ sources, names, mappings }: SourceMap): number {
+  return [...sources, ...names].reduce((sum, each) => sum + 1 + each.length, mappings.length)
+}
 
 /**
  * Code, named by its content. `function`: the source of one function. `module`: an ES module's text. `preloaded`: the name of

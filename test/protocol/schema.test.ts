@@ -2,8 +2,10 @@ import assert from 'node:assert/strict'
 import test from 'node:test'
 import { ProtocolError } from '../../protocol/errors.js'
 import { commonVersion } from '../../protocol/version.js'
-import { arrayId, arrayOf, generatedKey, indexOf, taskId, type TaskId } from '../../protocol/ids.js'
+import { MAX_SOURCE_MAP_BYTES } from '../../protocol/limits.js'
+import { arrayId, arrayOf, codeHash, generatedKey, indexOf, taskId, type TaskId } from '../../protocol/ids.js'
 import { clientToScheduler, schedulerToClient } from '../../protocol/messages/client.js'
+import { defineCode, type SourceMap } from '../../protocol/messages/common.js'
 import { fromHolder } from '../../protocol/messages/peer.js'
 import { schedulerToWorker, workerToScheduler, type RunTasks } from '../../protocol/messages/worker.js'
 import { integer, list, message, oneOf, record, taskIds, text, union, type Field } from '../../protocol/schema.js'
@@ -71,6 +73,30 @@ for (const [schema, sample] of messages) {
     assert(refused > 8)
   })
 }
+
+test('code whose source map is longer than it may be is refused, however the map is long', () => {
+  const long = 'x'.repeat(MAX_SOURCE_MAP_BYTES)
+  const empty = { sources: [], names: [], mappings: '' }
+  const wireOf = (sourceMap: SourceMap): unknown =>
+    defineCode.toWire({
+      type: 'define-code',
+      code: codeHash('h'),
+      kind: 'function',
+      source: Uint8Array.of(1),
+      sourceMap,
+    })
+  assert.equal(defineCode.parse(wireOf({ ...empty, mappings: long }), 'message').sourceMap?.mappings, long)
+  const maps: SourceMap[] = [
+    { ...empty, mappings: `${long}x` },
+    { ...empty, sources: [long] },
+    { ...empty, names: new Array<string>(MAX_SOURCE_MAP_BYTES + 1).fill('') },
+  ]
+  for (const map of maps)
+    assert.throws(
+      () => defineCode.parse(wireOf(map), 'message'),
+      /sourceMap must be a source map of 65536 bytes or less/,
+    )
+})
 
 test('an error of a message names the field', () => {
   const point = union([message('point', { x: integer, tags: list(record({ name: text, kind: oneOf('a', 'b') })) })])
