@@ -1,10 +1,10 @@
 /** Tasks that take no thread, as the core numbers them by slots: each on its way to the thread they share, and back. */
+import type { WorkerEvent } from './core/events.js'
 import type { BatchTask } from './core/instructions.js'
 import type { StopCause } from './core/stopping.js'
 import type { CodeHash, TaskId } from '../protocol/ids.js'
 import { createBatchRequest } from './batch-request.js'
 import { keepOutcome } from './outcomes.js'
-import type { UntimedEvent } from './thread-slots.js'
 import type { IoEnd, IoPool } from './thread-pool.js'
 import type { ValueStore } from './value-store.js'
 
@@ -14,7 +14,7 @@ export interface IoSlotsOptions {
   readonly pool: IoPool
   readonly store: ValueStore
   readonly urlOf: (code: CodeHash) => string
-  readonly submit: (event: UntimedEvent) => void
+  readonly submit: (event: WorkerEvent) => void
 }
 
 /** For the core it is as if its thread had gone, and another task were to blame. */
@@ -48,19 +48,33 @@ export class IoSlots {
     const end: IoEnd = this.#waiting.delete(slot) ? await pool.run(request) : { type: 'orphaned' }
     this.#busy.delete(slot)
     if (end.type === 'ended') {
-      submit({ type: 'tasks-ended', thread: slot, outcomes: keepOutcome(store, tasks, end.outcome) })
-      submit({ type: 'batch-ended', thread: slot, firstUnstarted: 1 })
+      submit({
+        type: 'tasks-ended',
+        nowMs: performance.now(),
+        thread: slot,
+        outcomes: keepOutcome(store, tasks, end.outcome),
+      })
+      submit({ type: 'batch-ended', nowMs: performance.now(), thread: slot, firstUnstarted: 1 })
       return
     }
     const { exitCode, reason, isOutOfMemory, isCulprit } = end.type === 'exited' ? end : INNOCENT
     const culprit = isCulprit ? 0 : undefined
-    submit({ type: 'thread-exited', thread: slot, culprit, firstUnstarted: 1, exitCode, reason, isOutOfMemory })
+    submit({
+      type: 'thread-exited',
+      nowMs: performance.now(),
+      thread: slot,
+      culprit,
+      firstUnstarted: 1,
+      exitCode,
+      reason,
+      isOutOfMemory,
+    })
   }
 
   /** Tells the slot's task to end, if it listens. */
   askToStop(slot: number, cause: StopCause): void {
     if (!this.#busy.has(slot)) return // It ended just now, and that has been said.
     const wasTold = !this.#waiting.delete(slot) && this.#options.pool.tellToStop(slot, cause)
-    this.#options.submit({ type: 'stop-asked', thread: slot, wasTold, canTerminate: false })
+    this.#options.submit({ type: 'stop-asked', nowMs: performance.now(), thread: slot, wasTold, canTerminate: false })
   }
 }

@@ -3,10 +3,10 @@ import type { Log } from '../common/node/log.js'
 import type { TaskId } from '../protocol/ids.js'
 import { MAX_INLINE_RESULT_BYTES } from '../protocol/limits.js'
 import type { Loan } from '../protocol/transport/value-server.js'
+import type { WorkerEvent } from './core/events.js'
 import type { SpilledFile } from './core/instructions.js'
 import { SharedReads } from './shared-reads.js'
 import { SpillFiles } from './spill-files.js'
-import type { UntimedEvent } from './thread-slots.js'
 import type { ValueStore } from './value-store.js'
 import { allocateShared } from './thread/shared-memory.js'
 
@@ -15,7 +15,7 @@ export interface SpillerOptions {
   readonly scratch: string
   readonly store: ValueStore
   readonly log: Log
-  readonly submit: (event: UntimedEvent) => void
+  readonly submit: (event: WorkerEvent) => void
   /** What may be in memory at once of spilled values that others get; and one value, whatever its size. */
   readonly maxLentBytes: number
 }
@@ -45,15 +45,15 @@ export class Spiller {
     const { store, submit } = this.#options
     const bytes = store.get(task)
     if (bytes === undefined) {
-      submit({ type: 'spill-failed', task, file, reason: 'the value is not in memory' })
+      submit({ type: 'spill-failed', nowMs: performance.now(), task, file, reason: 'the value is not in memory' })
       return
     }
     this.#written.set(file, bytes)
     const writing = this.#files.write(file, bytes).then(
-      () => submit({ type: 'value-spilled', task, file }),
+      () => submit({ type: 'value-spilled', nowMs: performance.now(), task, file }),
       (error: unknown) => {
         this.#written.delete(file)
-        submit({ type: 'spill-failed', task, file, reason: (error as Error).message })
+        submit({ type: 'spill-failed', nowMs: performance.now(), task, file, reason: (error as Error).message })
       },
     )
     this.#writing.set(file, writing)
@@ -76,15 +76,15 @@ export class Spiller {
     const isNeeded = (): boolean => this.#away.get(task) === file
     this.#files.read(file, allocateShared).then(
       (bytes) => {
-        if (!isNeeded()) return submit({ type: 'value-unreadable', task, file })
+        if (!isNeeded()) return submit({ type: 'value-unreadable', nowMs: performance.now(), task, file })
         store.put(task, bytes)
         this.#away.delete(task)
-        submit({ type: 'value-loaded', task, file, sizeBytes: bytes.length })
+        submit({ type: 'value-loaded', nowMs: performance.now(), task, file, sizeBytes: bytes.length })
       },
       (error: unknown) => {
         if (isNeeded())
           log.error({ err: error, task }, 'a spilled value cannot be read back; it is made again if it is needed')
-        submit({ type: 'value-unreadable', task, file })
+        submit({ type: 'value-unreadable', nowMs: performance.now(), task, file })
       },
     )
   }
@@ -115,14 +115,14 @@ export class Spiller {
     const { store, submit } = this.#options
     const bytes = store.get(task)
     if (bytes !== undefined) {
-      if (bytes.length > MAX_INLINE_RESULT_BYTES) submit({ type: 'value-served', task })
+      if (bytes.length > MAX_INLINE_RESULT_BYTES) submit({ type: 'value-served', nowMs: performance.now(), task })
       return bytes
     }
     const file = this.#away.get(task)
     if (file === undefined) return undefined
     return this.#reads.lend(file, this.#files.sizeOf(file)).catch(() => {
       // It may have been loaded or let go while we waited for our turn; else its file is broken.
-      if (this.#away.get(task) === file) submit({ type: 'value-unreadable', task, file })
+      if (this.#away.get(task) === file) submit({ type: 'value-unreadable', nowMs: performance.now(), task, file })
       const bytes = store.get(task)
       return bytes && { bytes, done: () => undefined }
     })

@@ -14,9 +14,6 @@ import type { LaneReader } from './thread/lane.js'
 import type { ThreadMessage } from './thread/thread-message.js'
 import type { ValueStore } from './value-store.js'
 
-/** An event of the core before somebody says when it was. */
-export type UntimedEvent = WorkerEvent extends infer E ? (E extends WorkerEvent ? Omit<E, 'nowMs'> : never) : never
-
 type RunBatch = Extract<WorkerInstruction, { readonly type: 'run-batch' }>
 
 export interface ThreadSlotsOptions {
@@ -26,7 +23,7 @@ export interface ThreadSlotsOptions {
   readonly pool: ThreadPool
   readonly store: ValueStore
   readonly urlOf: (code: CodeHash) => string
-  readonly submit: (event: UntimedEvent) => void
+  readonly submit: (event: WorkerEvent) => void
 }
 
 /** A task that left its batch to wait for others, and goes on in the same thread. */
@@ -80,7 +77,12 @@ export class ThreadSlots {
     this.readOutcomes(thread)
     const isInnocent = end.type === 'exited' && this.#ending.has(end.threadId)
     if (end.type === 'replied' && end.reply.large !== undefined) {
-      submit({ type: 'tasks-ended', thread, outcomes: keepOutcome(store, tasks, end.reply.large) })
+      submit({
+        type: 'tasks-ended',
+        nowMs: performance.now(),
+        thread,
+        outcomes: keepOutcome(store, tasks, end.reply.large),
+      })
     }
     const firstUnstarted = slot.lane.takeBack(tasks.length)
     slot.tasks = []
@@ -118,16 +120,22 @@ export class ThreadSlots {
     const { task, attempt } = lent.task
     if (message.type === 'awaits') {
       lent.isAwaiting = message.isAwaiting
-      this.#options.submit({ type: 'lent-awaits', task, attempt, isAwaiting: message.isAwaiting })
+      this.#options.submit({
+        type: 'lent-awaits',
+        nowMs: performance.now(),
+        task,
+        attempt,
+        isAwaiting: message.isAwaiting,
+      })
       return
     }
     if (message.type === 'orphaned') {
-      this.#options.submit({ type: 'lent-orphaned', task, attempt })
+      this.#options.submit({ type: 'lent-orphaned', nowMs: performance.now(), task, attempt })
       return
     }
     this.#lent.delete(label)
     const outcomes = keepOutcome(this.#options.store, [lent.task], message.outcome)
-    this.#options.submit({ type: 'lent-ended', task, attempt, outcomes })
+    this.#options.submit({ type: 'lent-ended', nowMs: performance.now(), task, attempt, outcomes })
   }
 
   /** Asks a task that is lent to end. */
@@ -151,7 +159,15 @@ export class ThreadSlots {
     if (hasCulprit) lost.sort((a, b) => Number(a.isAwaiting) - Number(b.isAwaiting))
     for (const { task } of lost) this.#lent.delete(labelOf(task.task, task.attempt))
     const tasks = lost.map(({ task: { task, attempt } }) => ({ task, attempt }))
-    this.#options.submit({ type: 'lent-lost', tasks, hasCulprit, exitCode, reason, isOutOfMemory })
+    this.#options.submit({
+      type: 'lent-lost',
+      nowMs: performance.now(),
+      tasks,
+      hasCulprit,
+      exitCode,
+      reason,
+      isOutOfMemory,
+    })
   }
 
   /** Keeps a thread from starting more of its batch. */
@@ -159,7 +175,12 @@ export class ThreadSlots {
     const { lane, tasks } = this.#slotOf(thread)
     // One that ended just now has said so already, and what it did not start.
     if (tasks.length === 0) return
-    this.#options.submit({ type: 'batch-cut', thread, firstUnstarted: lane.takeBack(tasks.length) })
+    this.#options.submit({
+      type: 'batch-cut',
+      nowMs: performance.now(),
+      thread,
+      firstUnstarted: lane.takeBack(tasks.length),
+    })
   }
 
   /** Tells the task at `place` to end, if it listens. What ended before is said first. */
@@ -171,7 +192,7 @@ export class ThreadSlots {
     if (target === undefined) return // Its batch ended just now, and that has been said.
     const wasTold = lane.isListening(place)
     if (wasTold) pool.tellToStop({ task: target.task, attempt: target.attempt, cause })
-    submit({ type: 'stop-asked', thread, wasTold, canTerminate: pool.canTerminate })
+    submit({ type: 'stop-asked', nowMs: performance.now(), thread, wasTold, canTerminate: pool.canTerminate })
   }
 
   /** Sees how long the task at `place` has run. What ended before is said first. */
@@ -179,7 +200,7 @@ export class ThreadSlots {
     this.readOutcomes(thread)
     const { lane, tasks } = this.#slotOf(thread)
     if (tasks.length === 0) return // Its batch ended just now, and that has been said.
-    this.#options.submit({ type: 'run-looked-at', thread, ranMs: lane.ranMs(place) })
+    this.#options.submit({ type: 'run-looked-at', nowMs: performance.now(), thread, ranMs: lane.ranMs(place) })
   }
 
   /** Reads what a thread wrote since the last time. */
@@ -190,13 +211,20 @@ export class ThreadSlots {
     const { lent, ...outcomes } = news
     if (outcomes.places.length > 0) {
       this.#storeValues(tasks, outcomes)
-      this.#options.submit({ type: 'tasks-ended', thread, outcomes })
+      this.#options.submit({ type: 'tasks-ended', nowMs: performance.now(), thread, outcomes })
     }
     for (const { place, threadId } of lent) {
       const task = present(tasks[place], 'a task that is lent')
       this.#lent.set(labelOf(task.task, task.attempt), { task, threadId, isAwaiting: true })
       const { canTerminate } = this.#options.pool
-      this.#options.submit({ type: 'task-lent', thread, place, ranMs: lane.ranMs(place), canTerminate })
+      this.#options.submit({
+        type: 'task-lent',
+        nowMs: performance.now(),
+        thread,
+        place,
+        ranMs: lane.ranMs(place),
+        canTerminate,
+      })
     }
   }
 
@@ -221,8 +249,9 @@ function labelOf(task: TaskId, attempt: number): string {
   return `${task} ${attempt}`
 }
 
-function endEvent(thread: number, end: BatchEnd, firstUnstarted: number, culprit: number | undefined): UntimedEvent {
-  if (end.type === 'replied') return { type: 'batch-ended', thread, firstUnstarted }
+function endEvent(thread: number, end: BatchEnd, firstUnstarted: number, culprit: number | undefined): WorkerEvent {
+  const nowMs = performance.now()
+  if (end.type === 'replied') return { type: 'batch-ended', nowMs, thread, firstUnstarted }
   const { exitCode, reason, isOutOfMemory } = end
-  return { type: 'thread-exited', thread, culprit, firstUnstarted, exitCode, reason, isOutOfMemory }
+  return { type: 'thread-exited', nowMs, thread, culprit, firstUnstarted, exitCode, reason, isOutOfMemory }
 }

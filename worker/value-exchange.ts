@@ -12,7 +12,7 @@ import type { ValueSink } from '../protocol/transport/holder.js'
 import type { Socket } from '../protocol/transport/socket.js'
 import { ValueFetcher } from '../protocol/transport/value-fetcher.js'
 import { serveValues, type Lookup } from '../protocol/transport/value-server.js'
-import type { UntimedEvent } from './thread-slots.js'
+import type { WorkerEvent } from './core/events.js'
 import { allocateShared } from './thread/shared-memory.js'
 import type { ValueStore } from './value-store.js'
 
@@ -26,7 +26,7 @@ export interface ValueExchangeOptions {
   readonly dial: (address: string, signal: AbortSignal) => Promise<Socket>
   /** Opens a socket to a worker that leads through the scheduler. */
   readonly dialByRelay: (holder: WorkerId, signal: AbortSignal) => Promise<Socket>
-  readonly submit: (event: UntimedEvent) => void
+  readonly submit: (event: WorkerEvent) => void
 }
 
 export class ValueExchange {
@@ -75,7 +75,7 @@ export class ValueExchange {
       tasks,
       this.#sink(holder, (missing, reason) => {
         this.#options.log.warn({ address, values: missing.length }, `a worker is out of reach: ${reason}`)
-        this.#options.submit({ type: 'values-unreachable', holder, tasks: missing })
+        this.#options.submit({ type: 'values-unreachable', nowMs: performance.now(), holder, tasks: missing })
       }),
     )
   }
@@ -87,7 +87,7 @@ export class ValueExchange {
       tasks,
       this.#sink(holder, (missing, reason) => {
         this.#options.log.warn({ holder, values: missing.length }, `values could not be fetched: ${reason}`)
-        this.#options.submit({ type: 'values-missing', holder, tasks: missing })
+        this.#options.submit({ type: 'values-missing', nowMs: performance.now(), holder, tasks: missing })
       }),
     )
   }
@@ -98,13 +98,13 @@ export class ValueExchange {
       onValues: (found, values) => {
         store.putMany(found, values)
         const sizes = values.ends.map((end, i) => end - (i === 0 ? 0 : values.ends[i - 1]!))
-        submit({ type: 'values-fetched', holder, tasks: found, sizes })
+        submit({ type: 'values-fetched', nowMs: performance.now(), holder, tasks: found, sizes })
       },
       onLargeValue: (task, value) => {
         store.put(task, value)
-        submit({ type: 'values-fetched', holder, tasks: [task], sizes: [value.length] })
+        submit({ type: 'values-fetched', nowMs: performance.now(), holder, tasks: [task], sizes: [value.length] })
       },
-      onGone: (missing) => submit({ type: 'values-missing', holder, tasks: missing }),
+      onGone: (missing) => submit({ type: 'values-missing', nowMs: performance.now(), holder, tasks: missing }),
       onUnreachable,
     }
   }
@@ -132,7 +132,7 @@ export class ValueExchange {
             allocate: allocateShared,
             onPut: (task, value) => {
               store.put(task, value)
-              submit({ type: 'value-put', task, sizeBytes: value.length })
+              submit({ type: 'value-put', nowMs: performance.now(), task, sizeBytes: value.length })
             },
           },
         })

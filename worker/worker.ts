@@ -49,7 +49,7 @@ import { SchedulerLink } from './scheduler-link.js'
 import type { PoolHost, ThreadPool } from './thread-pool.js'
 import { TaskHistory } from './task-history.js'
 import { Spiller } from './spiller.js'
-import { ThreadSlots, type UntimedEvent } from './thread-slots.js'
+import { ThreadSlots } from './thread-slots.js'
 import { ArrayIds } from './thread/array-ids.js'
 import { LaneReader } from './thread/lane.js'
 import type { ThreadMessage } from './thread/thread-message.js'
@@ -208,9 +208,9 @@ class Worker implements RunningWorker {
       perform: (instruction) => this.#perform(instruction),
       onCrash: (error) => this.#crash(error),
     })
-    const submit = (event: UntimedEvent): void => {
+    const submit = (event: WorkerEvent): void => {
       this.#note(event)
-      this.#submit(event)
+      this.#loop.submit(event)
     }
     this.#runWatch = new RunWatch({ history: this.#runs, send: (message) => this.#link.send(message) })
     this.#logWatch = new LogWatch({ ring: this.#kept, send: (message) => this.#link.send(message) })
@@ -293,7 +293,7 @@ class Worker implements RunningWorker {
   }
 
   leave(): void {
-    this.#submit({ type: 'leave' })
+    this.#loop.submit({ type: 'leave', nowMs: performance.now() })
   }
 
   fail(reason: HeddleError): void {
@@ -405,7 +405,7 @@ class Worker implements RunningWorker {
   }
 
   /** For people who look at what the threads do. */
-  #note(event: UntimedEvent): void {
+  #note(event: WorkerEvent): void {
     switch (event.type) {
       case 'tasks-ended':
         this.#runs.add(event.thread, event.outcomes)
@@ -442,13 +442,6 @@ class Worker implements RunningWorker {
         break
       default: // Nothing that is seen.
     }
-  }
-
-  /** The event is nobody else's: to copy each, of so many kinds, costs more than most of what becomes of them. */
-  #submit(event: UntimedEvent): void {
-    const timed = event as UntimedEvent & { nowMs?: number }
-    timed.nowMs = this.#loop.nowMs
-    this.#loop.submit(timed as WorkerEvent)
   }
 
   /** The first message to a scheduler. It says where we listen, if we do, so we listen by then. */
@@ -500,7 +493,7 @@ class Worker implements RunningWorker {
       this.#exchange.useSecret(message.peerSecret)
       this.#arrayIds.set(message.firstArray, message.arrayCount)
     }
-    this.#submit({ type: 'scheduler-message', message })
+    this.#loop.submit({ type: 'scheduler-message', nowMs: performance.now(), message })
   }
 
   /** For people who look at what the threads do, and at what is logged. */
@@ -516,7 +509,7 @@ class Worker implements RunningWorker {
     this.#watch({ runs: false, logs: false })
     this.#schedulers += 1
     if (this.#stopped.signal.aborted) return
-    this.#submit({ type: 'scheduler-lost' })
+    this.#loop.submit({ type: 'scheduler-lost', nowMs: performance.now() })
     this.#log.warn({}, `the scheduler is gone, dialling again: ${message}`)
     this.#link.open(this.#stopped.signal).then(
       () => this.#log.info({}, 'worker joined again'),
@@ -532,10 +525,20 @@ class Worker implements RunningWorker {
         this.#slots.readOutcomes(message.thread)
         break
       case 'chunk':
-        this.#submit({ ...message, type: 'stream-chunk', attempt: attempt(message.attempt) })
+        this.#loop.submit({
+          ...message,
+          type: 'stream-chunk',
+          nowMs: performance.now(),
+          attempt: attempt(message.attempt),
+        })
         break
       case 'report':
-        this.#submit({ ...message, type: 'task-reported', attempt: attempt(message.attempt) })
+        this.#loop.submit({
+          ...message,
+          type: 'task-reported',
+          nowMs: performance.now(),
+          attempt: attempt(message.attempt),
+        })
         break
       case 'awaits':
       case 'orphaned':
@@ -565,7 +568,7 @@ class Worker implements RunningWorker {
   /** Only code that is wrong is refused. A full disk is our own trouble, and the code may well run on another worker. */
   #onCodeNotStored(code: CodeHash, error: unknown): void {
     if (error instanceof HeddleError) {
-      this.#submit({ type: 'code-refused', code, error: encodeError(error) })
+      this.#loop.submit({ type: 'code-refused', nowMs: performance.now(), code, error: encodeError(error) })
     } else if (!this.#stopped.signal.aborted) {
       this.#log.error({ err: error, code }, 'the worker cannot write code to its data directory, and cannot go on')
       this.#fail(error)
@@ -585,7 +588,12 @@ class Worker implements RunningWorker {
 
   #beat(): void {
     const { user, system } = process.cpuUsage()
-    this.#submit({ type: 'pulse', memoryBytes: process.memoryUsage.rss(), cpuSeconds: (user + system) / 1e6 })
+    this.#loop.submit({
+      type: 'pulse',
+      nowMs: performance.now(),
+      memoryBytes: process.memoryUsage.rss(),
+      cpuSeconds: (user + system) / 1e6,
+    })
   }
 
   /** Nothing else ends a thread that native code holds, not even an orderly exit of the process. */

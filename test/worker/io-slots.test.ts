@@ -5,7 +5,7 @@ import { codeHash, templateId } from '../../protocol/ids.js'
 import type { WorkerTemplate } from '../../protocol/messages/worker.js'
 import { createBatchRequest } from '../../worker/batch-request.js'
 import { IoSlots } from '../../worker/io-slots.js'
-import type { UntimedEvent } from '../../worker/thread-slots.js'
+import type { WorkerEvent } from '../../worker/core/events.js'
 import { IoTasks } from '../../worker/thread/io-task.js'
 import { ValueStore } from '../../worker/value-store.js'
 import { tasksOf } from './pool-harness.js'
@@ -30,7 +30,7 @@ const [STREAMED] = tasksOf(STREAM, [[1]])
 
 suite('a task without a thread that is to stop before it begins', () => {
   test('does not begin once its code is stored, and its slot becomes free', async () => {
-    const events: UntimedEvent[] = []
+    const events: WorkerEvent[] = []
     const slots = new IoSlots({
       worker: 'w',
       pool: { run: () => assert.fail('it began'), tellToStop: () => assert.fail('there is nobody to tell') },

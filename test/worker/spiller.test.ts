@@ -8,7 +8,7 @@ import { arrayId, taskId } from '../../protocol/ids.js'
 import { MAX_INLINE_RESULT_BYTES } from '../../protocol/limits.js'
 import type { Loan } from '../../protocol/transport/value-server.js'
 import { Spiller } from '../../worker/spiller.js'
-import type { UntimedEvent } from '../../worker/thread-slots.js'
+import type { WorkerEvent } from '../../worker/core/events.js'
 import { ValueStore } from '../../worker/value-store.js'
 import { eventually } from '../support/eventually.js'
 
@@ -17,7 +17,7 @@ const VALUE = new Uint8Array(MAX_INLINE_RESULT_BYTES + 1).fill(7)
 
 class Scene implements AsyncDisposable {
   readonly store = new ValueStore()
-  readonly events: UntimedEvent[] = []
+  readonly events: WorkerEvent[] = []
   readonly errors: string[] = []
   readonly spiller: Spiller
   readonly scratch: ScratchFolder
@@ -45,7 +45,7 @@ class Scene implements AsyncDisposable {
     return path.join(this.scratch.path, 'spilled', String(file))
   }
 
-  async next(type: UntimedEvent['type']): Promise<UntimedEvent> {
+  async next(type: WorkerEvent['type']): Promise<WorkerEvent> {
     await eventually(type, () => this.events.length > 0)
     const event = this.events.shift()!
     assert.equal(event.type, type)
@@ -72,7 +72,8 @@ test('a value goes to disk and comes back', async () => {
   await using scene = await Scene.begin()
   await scene.spill(a, 1)
   scene.spiller.load(a, 1)
-  assert.deepEqual(await scene.next('value-loaded'), {
+  const { nowMs: _, ...loaded } = await scene.next('value-loaded')
+  assert.deepEqual(loaded, {
     type: 'value-loaded',
     task: a,
     file: 1,
@@ -128,7 +129,10 @@ test('who gets a large value from memory uses it', async () => {
   scene.store.put(b, Uint8Array.of(1))
   assert.equal((scene.spiller.lookup(a) as Uint8Array).length, VALUE.length)
   void scene.spiller.lookup(b)
-  assert.deepEqual(scene.events, [{ type: 'value-served', task: a }])
+  assert.deepEqual(
+    scene.events.map(({ nowMs: _, ...event }) => event),
+    [{ type: 'value-served', task: a }],
+  )
 })
 
 test('a spilled value that others get is read once for all of them, and takes no memory when they have it', async () => {

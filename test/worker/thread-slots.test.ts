@@ -4,7 +4,8 @@ import { suite, test } from 'node:test'
 import { arrayId, codeHash, taskId, templateId } from '../../protocol/ids.js'
 import type { WorkerTemplate } from '../../protocol/messages/worker.js'
 import { encodeValue } from '../../protocol/values/encode.js'
-import { ThreadSlots, type UntimedEvent } from '../../worker/thread-slots.js'
+import type { WorkerEvent } from '../../worker/core/events.js'
+import { ThreadSlots } from '../../worker/thread-slots.js'
 import type { ThreadPool } from '../../worker/thread-pool.js'
 import type { BatchRequest } from '../../worker/thread/batch.js'
 import { LaneReader } from '../../worker/thread/lane.js'
@@ -33,7 +34,7 @@ suite('a slot', () => {
       collect: () => undefined,
       close: () => Promise.resolve(),
     }
-    const events: UntimedEvent[] = []
+    const events: WorkerEvent[] = []
     const slots = new ThreadSlots({
       lanes: [new LaneReader()],
       worker: 'w',
