@@ -24,6 +24,39 @@ export function threadCpuMs(): number {
   return Number.parseInt(readFileSync(`/proc/self/task/${process.pid}/schedstat`, 'latin1')) / 1e6
 }
 
+/** The machine's processors since it started, all together. */
+export interface MachineTime {
+  readonly busySeconds: number
+  readonly allSeconds: number
+}
+
+/** Columns of the first line of `/proc/stat`, behind its name; see proc(5). Those of guests are in others already. */
+const IDLE = 3
+const IO_WAIT = 4
+const COLUMNS = 8
+
+/** @throws when the machine is not a Linux one. */
+export function machineTime(): MachineTime {
+  const stat = readFileSync('/proc/stat', 'latin1')
+  const ticks = stat
+    .slice(0, stat.indexOf('\n'))
+    .split(/ +/)
+    .slice(1, 1 + COLUMNS)
+    .map(Number)
+  const all = ticks.reduce((sum, each) => sum + each, 0)
+  return {
+    busySeconds: (all - ticks[IDLE]! - ticks[IO_WAIT]!) / TICKS_PER_SECOND,
+    allSeconds: all / TICKS_PER_SECOND,
+  }
+}
+
+/** The share of the machine that went to others while a benchmark took `ownSeconds`. */
+export function othersShare(before: MachineTime, after: MachineTime, ownSeconds: number): number {
+  const allSeconds = after.allSeconds - before.allSeconds
+  if (allSeconds <= 0) return 0
+  return Math.max(0, after.busySeconds - before.busySeconds - ownSeconds) / allSeconds
+}
+
 function readStat(pid: number): string {
   try {
     return readFileSync(`/proc/${pid}/stat`, 'latin1')

@@ -1,6 +1,6 @@
 /** Runs a workload: on a cluster of its own, warm, several times, with every answer checked. */
 import { connect, LocalCluster } from '../client/index.js'
-import { cpuSecondsOf } from './cpu-time.js'
+import { cpuSecondsOf, machineTime, othersShare } from './cpu-time.js'
 import { percentile } from './percentile.js'
 import type { ClusterWorkload, Figures, Params, Run, Work, Workload } from './workload.js'
 
@@ -18,6 +18,8 @@ export interface Result {
   readonly figures: Figures
   /** Of one run, as the mean of those measured, from its first call to its futures dropped. Not of what starts its own processes. */
   readonly cpuSeconds?: CpuSeconds
+  /** How much of the machine's processors other processes had meanwhile, from 0 to 1; those that a workload starts itself too. */
+  readonly othersShare?: number
 }
 
 interface CpuSeconds {
@@ -57,6 +59,7 @@ async function measureOnCluster(
   }
   const pids = cluster.pids
   const before = cpuTimes(pids)
+  const machineBefore = machineTime()
   const runs: Run[] = []
   while (runs.length < workload.runs) {
     onProgress(`run ${runs.length + 1} of ${workload.runs}`)
@@ -66,6 +69,7 @@ async function measureOnCluster(
     throw new Error('A process of the cluster died; see the log, and run it again.')
   }
   const after = cpuTimes(pids)
+  const ownSeconds = sum(after) - sum(before)
   const perRun = (part: keyof CpuSeconds): number => rounded((after[part] - before[part]) / runs.length)
   return {
     workload: workload.name,
@@ -75,6 +79,7 @@ async function measureOnCluster(
     ...latencies(runs.flatMap(({ latenciesMs }) => latenciesMs)),
     figures: allRounded(medians(runs)),
     cpuSeconds: { client: perRun('client'), scheduler: perRun('scheduler'), workers: perRun('workers') },
+    othersShare: Number(othersShare(machineBefore, machineTime(), ownSeconds).toFixed(2)),
   }
 }
 
@@ -93,6 +98,10 @@ function cpuTimes([scheduler, ...workers]: readonly number[]): CpuSeconds {
     scheduler: cpuSecondsOf(scheduler === undefined ? [] : [scheduler]),
     workers: cpuSecondsOf(workers),
   }
+}
+
+function sum({ client, scheduler, workers }: CpuSeconds): number {
+  return client + scheduler + workers
 }
 
 function latencies(latenciesMs: readonly number[]): { p50Ms?: number; p99Ms?: number } {

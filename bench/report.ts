@@ -5,7 +5,7 @@ import type { Workload } from './workload.js'
 
 /** One line. */
 export function describeResult(result: Result): string {
-  const { workload, params, p50Ms, p99Ms, figures, cpuSeconds } = result
+  const { workload, params, p50Ms, p99Ms, figures, cpuSeconds, othersShare } = result
   const options = Object.entries(params).map(([name, value]) => `--${name} ${value}`)
   const percentiles = p50Ms === undefined || p99Ms === undefined ? '' : ` (p50 ${p50Ms} ms, p99 ${p99Ms} ms)`
   const parts = [`${[workload, ...options].join(' ')}: ${valueOf(result)}${percentiles}`]
@@ -14,12 +14,13 @@ export function describeResult(result: Result): string {
     const { client, scheduler, workers } = cpuSeconds
     parts.push(`CPU a run: client ${client} s, scheduler ${scheduler} s, workers ${workers} s`)
   }
+  if (othersShare !== undefined) parts.push(`others had ${inPercent(othersShare)} of the processors`)
   return parts.join('; ')
 }
 
 /** One line for programs: the figures stand beside the value. */
-export function jsonOf({ figures, cpuSeconds, ...result }: Result): string {
-  return JSON.stringify({ ...result, ...figures, cpuSeconds })
+export function jsonOf({ figures, cpuSeconds, othersShare, ...result }: Result): string {
+  return JSON.stringify({ ...result, ...figures, cpuSeconds, othersShare })
 }
 
 export function resultTable(results: readonly Result[]): string {
@@ -32,6 +33,7 @@ export function resultTable(results: readonly Result[]): string {
     'CLIENT CPU S',
     'SCHEDULER CPU S',
     'WORKERS CPU S',
+    'OTHERS',
     'BESIDE',
   ]
   const rows = results.map((result) => [
@@ -45,6 +47,7 @@ export function resultTable(results: readonly Result[]): string {
     String(result.cpuSeconds?.client ?? ''),
     String(result.cpuSeconds?.scheduler ?? ''),
     String(result.cpuSeconds?.workers ?? ''),
+    result.othersShare === undefined ? '' : inPercent(result.othersShare),
     Object.entries(result.figures)
       .map(([name, value]) => `${name} ${value.toLocaleString('en')}`)
       .join(', '),
@@ -70,6 +73,10 @@ export function helpText(workloads: readonly Workload[]): string {
     'minutes; a run of all workloads draws docs/benchmarks.svg.',
     'Example: npm run --silent bench -- noop-map --tasks 1000000 --json',
   ].join('\n')
+}
+
+function inPercent(share: number): string {
+  return `${Math.round(share * 100)} %`
 }
 
 function valueOf({ value, unit }: Result): string {

@@ -68,17 +68,21 @@ for (const { args, params, unit, figures = [] } of TINY) {
     assert.equal(code, 0, stderr)
     assert.match(
       stderr,
-      new RegExp(`^${args.join(' ')}: [\\d.,]+ ${unit}.*; CPU a run: client .* workers [\\d.e-]+ s\n$`),
+      new RegExp(
+        `^${args.join(' ')}: [\\d.,]+ ${unit}.*; CPU a run: client .* workers [\\d.e-]+ s; ` +
+          'others had \\d+ % of the processors\n$',
+      ),
     )
     assert.match(stdout, /^[^\n]*\n$/)
 
-    const { value, cpuSeconds, p50Ms, p99Ms, ...rest } = JSON.parse(stdout) as Record<string, unknown>
+    const { value, cpuSeconds, othersShare, p50Ms, p99Ms, ...rest } = JSON.parse(stdout) as Record<string, unknown>
     for (const name of figures) assert.ok(Number(rest[name]) > 0, name)
     assert.deepEqual(Object.keys(rest).sort(), ['workload', 'params', 'unit', ...figures].sort())
     assert.deepEqual({ ...rest, ...{ workload: args[0], params, unit } }, rest)
     assert.ok(typeof value === 'number' && value > 0)
     assert.deepEqual(Object.keys(cpuSeconds as object), ['client', 'scheduler', 'workers'])
     for (const seconds of Object.values(cpuSeconds as object)) assert.ok(typeof seconds === 'number' && seconds >= 0)
+    assert.ok(typeof othersShare === 'number' && othersShare >= 0 && othersShare <= 1)
     if (unit !== 'ms') return assert.deepEqual([p50Ms, p99Ms], [undefined, undefined])
     assert.equal(value, p50Ms)
     assert.ok(typeof p50Ms === 'number' && typeof p99Ms === 'number' && p50Ms <= p99Ms)
