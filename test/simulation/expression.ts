@@ -3,7 +3,8 @@
  * task should give before they submit it; threads work it out from the bytes that reach them.
  */
 import type { ErrorCode } from '../../protocol/errors.js'
-import type { FailureRecord } from '../../protocol/messages/common.js'
+import { codeHash } from '../../protocol/ids.js'
+import type { DefineCode, FailureRecord } from '../../protocol/messages/common.js'
 import type { DependencyErrorRule } from '../../protocol/messages/rules.js'
 import { SKIPPED_VALUE } from '../../protocol/skipped.js'
 
@@ -154,6 +155,12 @@ export const REFUSAL = 404
  */
 export function isRefusal({ error, culpritKey }: FailureRecord): boolean {
   return culpritKey.startsWith('refused') && error.length > 0 && decodeNumber(error) === REFUSAL
+}
+
+/** The code of an operation: what it does is known by its name, whatever its text is. */
+export function codeOf(operation: Operation | 'filter' | 'stream'): DefineCode {
+  const code = codeHash(operation)
+  return { type: 'define-code', code, kind: 'function', source: encodeNumber(1), sourceMap: undefined }
 }
 
 /** Arguments, constants, values and errors look alike: a tag that is never 0, and four bytes. */

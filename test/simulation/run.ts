@@ -10,7 +10,7 @@
 import { parseArgs } from 'node:util'
 import { Program } from './program.js'
 import { linesOf, shrink } from './shrink.js'
-import { simulate } from './simulation.js'
+import { simulate, type SimulationOptions } from './simulation.js'
 import { HOUR_MS, soak, type Round } from './soak.js'
 import { addCounts, noCounts } from './world.js'
 
@@ -30,7 +30,7 @@ const { values } = parseArgs({
     'most-tasks': { type: 'string' },
   },
 })
-const { faults, crashes, full } = values
+const { faults, crashes, lossy, full } = values
 const trace = values.trace ? (line: string): void => console.log(line) : undefined
 const flags = ['faults', 'crashes', 'lossy', 'full']
   .map((name) => (Reflect.get(values, name) === true ? ` --${name}` : ''))
@@ -50,15 +50,7 @@ let virtualMs = 0
 for (let seed = first; seed < first + count; seed++) {
   const program = drawnProgram()
   try {
-    const report = simulate({
-      seed,
-      faults,
-      crashes,
-      ...(values.lossy && { bug: 'loses-messages' }),
-      ...(full && { isFull: true }),
-      ...(trace && { trace }),
-      ...(program && { program }),
-    })
+    const report = simulate({ ...optionsOf(seed), ...(trace && { trace }), ...(program && { program }) })
     steps += report.steps
     virtualMs += report.virtualMs
     addCounts(total, report.counts)
@@ -82,6 +74,10 @@ console.log(
 )
 process.exitCode = failed.length === 0 ? 0 : 1
 
+function optionsOf(seed: number): SimulationOptions {
+  return { seed, faults, crashes, ...(lossy && { bug: 'loses-messages' }), ...(full && { isFull: true }) }
+}
+
 function drawnProgram(): Program | undefined {
   const { only, 'most-tasks': mostTasks } = values
   if (only === undefined && mostTasks === undefined) return undefined
@@ -92,13 +88,7 @@ function drawnProgram(): Program | undefined {
 }
 
 function printShrunk(seed: number): void {
-  const shrunk = shrink({
-    seed,
-    faults,
-    crashes,
-    ...(values.lossy && { bug: 'loses-messages' }),
-    ...(full && { isFull: true }),
-  })
+  const shrunk = shrink(optionsOf(seed))
   if (shrunk === undefined) return
   console.error(linesOf(shrunk, `node dist/test/simulation/run.js --seed ${seed}${flags}`).join('\n'))
 }

@@ -8,7 +8,6 @@ import type { Rng } from '../../common/rng.js'
 import {
   ARRAY_CAPACITY,
   arrayId,
-  codeHash,
   generatedKey,
   outputOf,
   taskId,
@@ -29,6 +28,7 @@ import { PRIORITY_BASE } from '../../protocol/urgency.js'
 import {
   areUnforeseen,
   CHILD_LOST,
+  codeOf,
   decodeNumber,
   describe,
   encodeNumber,
@@ -100,7 +100,7 @@ const CANCELLED = encodeNumber(499)
 /** What a client is told that its future has. */
 const VALUE = 'its value'
 /** Threads know what may be tried again; only its way is what matters here. */
-const FILTER = codeHash('filter')
+const FILTER = codeOf('filter')
 /** Under which clients publish. */
 const NAMES: readonly string[] = ['a', 'b', 'c']
 
@@ -430,26 +430,14 @@ export class SimulatedClient {
     const id = templateId(this.#templates.length + 1)
     const template = { id, name, operation, constant, constantInputs, outputs, limits: needs.limits, rules }
     this.#templates.push(template)
-    const code = codeHash(operation)
-    this.#connection.send({
-      type: 'define-code',
-      code,
-      kind: 'function',
-      source: encodeNumber(1),
-      sourceMap: undefined,
-    })
-    this.#connection.send({
-      type: 'define-code',
-      code: FILTER,
-      kind: 'function',
-      source: encodeNumber(2),
-      sourceMap: undefined,
-    })
+    const define = codeOf(operation)
+    this.#connection.send(define)
+    this.#connection.send(FILTER)
     this.#connection.send({
       type: 'define-template',
       template: template.id,
       name,
-      code,
+      code: define.code,
       exportName: operation,
       constants: constant === 0 ? new Uint8Array(0) : encodeNumber(constant),
       constantInputs: constantInputs.map(({ id }) => id),
@@ -491,7 +479,7 @@ export class SimulatedClient {
       isExponential: rng.chance(0.5),
       maxDelayMs: 200,
       jitterThousandths: rng.pick([0, 500])!,
-      filter: rng.chance(0.2) ? FILTER : '',
+      filter: rng.chance(0.2) ? FILTER.code : '',
     }
   }
 

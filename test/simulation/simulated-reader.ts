@@ -5,12 +5,12 @@
  */
 import assert from 'node:assert/strict'
 import { entryOf, Packer } from '../../common/packed.js'
-import { arrayId, codeHash, taskId, templateId, type ArrayId, type TaskId } from '../../protocol/ids.js'
+import { arrayId, taskId, templateId, type ArrayId, type TaskId } from '../../protocol/ids.js'
 import type { ClientToScheduler, SchedulerToClient } from '../../protocol/messages/client.js'
 import { PRIORITY_BASE } from '../../protocol/urgency.js'
 import { NO_NEEDS } from '../../protocol/messages/needs.js'
 import { NO_RULES } from '../../protocol/messages/rules.js'
-import { decodeNumber, encodeNumber } from './expression.js'
+import { codeOf, decodeNumber, encodeNumber } from './expression.js'
 import { LastingLink } from './lasting-link.js'
 import type { World } from './world.js'
 
@@ -129,20 +129,14 @@ export class SimulatedReader {
   /** Streams of threads, and such that take none. */
   #begin(first: ArrayId): void {
     const { streamRng: rng, agenda, counts } = this.#world
-    const code = codeHash('stream')
-    this.#connection.send({
-      type: 'define-code',
-      code,
-      kind: 'function',
-      source: encodeNumber(1),
-      sourceMap: undefined,
-    })
+    const define = codeOf('stream')
+    this.#connection.send(define)
     for (const [i, threads] of [1, 0].entries()) {
       this.#connection.send({
         type: 'define-template',
         template: templateId(i + 1),
         name: 'stream',
-        code,
+        code: define.code,
         exportName: 'stream',
         constants: new Uint8Array(0),
         constantInputs: [],

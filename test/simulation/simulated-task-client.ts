@@ -4,7 +4,6 @@ import { entryOf, Packer } from '../../common/packed.js'
 import {
   arrayId,
   arrayOf,
-  codeHash,
   indexOf,
   taskId,
   templateId,
@@ -17,7 +16,7 @@ import { NO_NEEDS } from '../../protocol/messages/needs.js'
 import { NO_RULES } from '../../protocol/messages/rules.js'
 import { depthOf, PRIORITY_BASE, priorityOf } from '../../protocol/urgency.js'
 import type { BatchTask } from '../../worker/core/instructions.js'
-import { decodeNumber, encodeNumber, type Child } from './expression.js'
+import { codeOf, decodeNumber, encodeNumber, type Child } from './expression.js'
 import type { Connection } from './simulated-scheduler.js'
 import type { World } from './world.js'
 
@@ -140,19 +139,13 @@ export class SimulatedTaskClient {
     if (id !== undefined) return id
     id = templateId(this.#templates.size + 1)
     this.#templates.set(label, id)
-    const code = codeHash(operation)
-    this.#connection.send({
-      type: 'define-code',
-      code,
-      kind: 'function',
-      source: encodeNumber(1),
-      sourceMap: undefined,
-    })
+    const define = codeOf(operation)
+    this.#connection.send(define)
     this.#connection.send({
       type: 'define-template',
       template: id,
       name,
-      code,
+      code: define.code,
       exportName: operation,
       constants: new Uint8Array(0),
       constantInputs: [],

@@ -7,6 +7,7 @@ import { inspect } from 'node:util'
 import { Packer } from '../../common/packed.js'
 import {
   arrayId,
+  attempt,
   codeHash,
   taskId,
   templateId,
@@ -214,6 +215,19 @@ export class WorkerHarness {
       ended,
     )
     this.send({ type: 'batch-ended', thread, firstUnstarted: count })
+    this.endTurn()
+  }
+
+  /** The thread is gone in which this task, lent, waited or went on; and the turn ends. */
+  loseLent(id: TaskId, hasCulprit: boolean, exitCode = 1): void {
+    this.send({
+      type: 'lent-lost',
+      tasks: [{ task: id, attempt: attempt(1) }],
+      hasCulprit,
+      exitCode,
+      reason: 'gone',
+      isOutOfMemory: false,
+    })
     this.endTurn()
   }
 

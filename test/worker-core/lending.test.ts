@@ -105,9 +105,7 @@ suite('a task that waits for others', () => {
   test('goes back with no blame when its thread is gone, unless it was what ran there', () => {
     for (const hasCulprit of [false, true]) {
       const worker = alone()
-      const lost = [{ task: task(0), attempt: FIRST }]
-      worker.send({ type: 'lent-lost', tasks: lost, hasCulprit, exitCode: -1, reason: 'gone', isOutOfMemory: false })
-      worker.endTurn()
+      worker.loseLent(task(0), hasCulprit, -1)
       if (hasCulprit) assert.equal(worker.takeMessage('task-exited').exitCode, 255)
       else assert.deepEqual(worker.takeMessage('tasks-returned').begun, [task(0)])
       worker.expectSilence()
@@ -211,16 +209,7 @@ suite('a task that waits for others', () => {
     worker.wakeUp()
     worker.takeInstruction('terminate-lent')
     assert.equal(worker.deadlineMs, worker.nowMs + KILL_AFTER_MS)
-    const lost = [{ task: task(0), attempt: FIRST }]
-    worker.send({
-      type: 'lent-lost',
-      tasks: lost,
-      hasCulprit: false,
-      exitCode: 1,
-      reason: 'gone',
-      isOutOfMemory: false,
-    })
-    worker.endTurn()
+    worker.loseLent(task(0), false)
     assert.deepEqual(worker.takeMessage('tasks-stopped').stoppedBy, ['thread'])
 
     const stuck = alone()

@@ -1,7 +1,7 @@
 /** The worker says what it has. */
 import assert from 'node:assert/strict'
 import test from 'node:test'
-import { attempt, templateId } from '../../protocol/ids.js'
+import { templateId } from '../../protocol/ids.js'
 import { task, tasks, WorkerHarness } from '../support/worker-harness.js'
 
 test('a worker that is asked names what it has to do and holds, behind all that the turn has to tell', () => {
@@ -58,16 +58,8 @@ test('so it does where the task waits for others, and others run in its thread',
   worker.tell({ type: 'ask-view' })
   worker.endTurn()
   assert.deepEqual(worker.takeMessage('view').tasks, [task(0)])
-  worker.send({
-    type: 'lent-lost',
-    tasks: [{ task: task(0), attempt: attempt(1) }],
-    hasCulprit: true,
-    exitCode: 1,
-    reason: 'terminated',
-    isOutOfMemory: false,
-  })
   worker.tell({ type: 'ask-view' })
-  worker.endTurn()
+  worker.loseLent(task(0), true)
   assert.deepEqual(worker.takeMessage('tasks-timed-out').tasks, [task(0)])
   assert.deepEqual(worker.takeMessage('view').tasks, [])
 })

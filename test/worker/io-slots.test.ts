@@ -1,32 +1,14 @@
 /** Tasks that take no thread and are to stop before they have begun. */
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
-import { codeHash, templateId } from '../../protocol/ids.js'
-import type { WorkerTemplate } from '../../protocol/messages/worker.js'
 import { createBatchRequest } from '../../worker/batch-request.js'
 import { IoSlots } from '../../worker/io-slots.js'
 import type { WorkerEvent } from '../../worker/core/events.js'
 import { IoTasks } from '../../worker/thread/io-task.js'
 import { ValueStore } from '../../worker/value-store.js'
-import { tasksOf } from './pool-harness.js'
+import { tasksOf, templateOf } from './pool-harness.js'
 
-const STREAM: WorkerTemplate = {
-  type: 'define-template',
-  template: templateId(1),
-  name: 'f',
-  code: codeHash('f'.repeat(64)),
-  exportName: 'default',
-  constants: new Uint8Array(0),
-  constantInputs: [],
-  outputs: 0,
-  memoryBytes: 0,
-  isCounted: true,
-  isIo: true,
-  timeoutMs: 0,
-  retryFilter: '',
-  isStream: true,
-}
-const [STREAMED] = tasksOf(STREAM, [[1]])
+const [STREAMED] = tasksOf(templateOf({ isCounted: true, isIo: true, isStream: true }), [[1]])
 
 suite('a task without a thread that is to stop before it begins', () => {
   test('does not begin once its code is stored, and its slot becomes free', async () => {

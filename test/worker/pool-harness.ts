@@ -124,22 +124,7 @@ export class PoolHarness implements AsyncDisposable {
     const code = await this.#storeCode(String(run))
     const { bytes, inputs } =
       constants.length === 0 ? { bytes: new Uint8Array(0), inputs: [] } : encodeArguments(constants)
-    return {
-      type: 'define-template',
-      template: templateId(1),
-      name: run.name,
-      code,
-      exportName: 'default',
-      constants: bytes,
-      constantInputs: inputs,
-      outputs,
-      memoryBytes: 0,
-      isCounted: false,
-      isIo: false,
-      timeoutMs: 0,
-      retryFilter: '',
-      isStream: false,
-    }
+    return templateOf({ name: run.name, code, constants: bytes, constantInputs: inputs, outputs })
   }
 
   /** Runs one task for each list of arguments. */
@@ -185,6 +170,27 @@ export class PoolHarness implements AsyncDisposable {
     const code = codeHash(contentHash('function', source))
     await this.#codes.store({ type: 'define-code', code, kind: 'function', source, sourceMap: undefined })
     return code
+  }
+}
+
+/** A template of plain tasks, but for what is given. */
+export function templateOf(given: Partial<WorkerTemplate> = {}): WorkerTemplate {
+  return {
+    type: 'define-template',
+    template: templateId(1),
+    name: 'f',
+    code: codeHash('f'.repeat(64)),
+    exportName: 'default',
+    constants: new Uint8Array(0),
+    constantInputs: [],
+    outputs: 0,
+    memoryBytes: 0,
+    isCounted: false,
+    isIo: false,
+    timeoutMs: 0,
+    retryFilter: '',
+    isStream: false,
+    ...given,
   }
 }
 

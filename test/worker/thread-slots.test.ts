@@ -1,8 +1,7 @@
 /** What happens to a batch between the core and the pool. */
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
-import { arrayId, codeHash, taskId, templateId } from '../../protocol/ids.js'
-import type { WorkerTemplate } from '../../protocol/messages/worker.js'
+import { arrayId, taskId } from '../../protocol/ids.js'
 import { encodeValue } from '../../protocol/values/encode.js'
 import type { WorkerEvent } from '../../worker/core/events.js'
 import { ThreadSlots } from '../../worker/thread-slots.js'
@@ -10,7 +9,7 @@ import type { ThreadPool } from '../../worker/thread-pool.js'
 import type { BatchRequest } from '../../worker/thread/batch.js'
 import { LaneReader } from '../../worker/thread/lane.js'
 import { ValueStore } from '../../worker/value-store.js'
-import { Future, tasksOf } from './pool-harness.js'
+import { Future, tasksOf, templateOf } from './pool-harness.js'
 
 suite('a slot', () => {
   test('keeps the inputs of its batch while the code is written, even if they are dropped', async () => {
@@ -43,26 +42,10 @@ suite('a slot', () => {
       urlOf: (code) => `file:///${code}.mjs`,
       submit: (event) => events.push(event),
     })
-    const template: WorkerTemplate = {
-      type: 'define-template',
-      template: templateId(1),
-      name: 'f',
-      code: codeHash('f'.repeat(64)),
-      exportName: 'default',
-      constants: new Uint8Array(0),
-      constantInputs: [],
-      outputs: 0,
-      memoryBytes: 0,
-      isCounted: false,
-      isIo: false,
-      timeoutMs: 0,
-      retryFilter: '',
-      isStream: false,
-    }
     let resolve = (): void => undefined
     const codeStored = new Promise<void>((stored) => (resolve = stored))
     const ended = slots.run(
-      { type: 'run-batch', thread: 0, tasks: tasksOf(template, [[new Future(input)]]), isLarge: false },
+      { type: 'run-batch', thread: 0, tasks: tasksOf(templateOf(), [[new Future(input)]]), isLarge: false },
       codeStored,
     )
     store.drop(input)
