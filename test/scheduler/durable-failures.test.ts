@@ -33,17 +33,19 @@ for (const way of ['journal', 'snapshot'] as const) {
   test(`a value that is made again may wait as long as it must, as that of a task that has run: ${way}`, () => {
     const before = new SchedulerHarness({ keepsState: true })
     const client = before.client()
-    const worker = before.worker({ threads: 2 })
+    const worker = before.worker({ threads: 3 })
     const rules = { queueTimeoutMs: 100, retries: { ...NO_RETRIES, count: 1 } }
     const [lost, failed] = client.submit(client.define('f', { rules }), [{}, {}]) as [TaskId, TaskId]
+    const { producer } = client.split(client.define('g', { rules, outputs: 1 }), 1)
     worker.finish([lost], { sizeBytes: 1_000_000 })
+    worker.finishOutputs([producer], 1, { sizeBytes: 1_000_000 })
     worker.fail(failed)
     worker.leave()
-    assert.equal(before.tasks.ready, 2)
+    assert.equal(before.tasks.ready, 3)
 
     const cluster = before.successor(way)
     cluster.nowMs += 1_000
     cluster.turn()
-    assert.deepEqual([cluster.tasks.failed, cluster.tasks.ready], [0, 2])
+    assert.deepEqual([cluster.tasks.failed, cluster.tasks.ready], [0, 3])
   })
 }

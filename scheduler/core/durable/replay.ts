@@ -152,6 +152,7 @@ function onFinished(state: SchedulerState, { tasks, sizes, values }: FinishedRec
       continue
     }
     if (task.template.isScattered) endScatter(state, task)
+    if (task.producer !== undefined) noteStarted(task.producer)
     const sizeBytes = sizes[place] ?? 0
     const isSkipped = errorRuleOf(task) === 'skip' && isValueOfSkipped(entryOf(values, place))
     if (isSkipped && page !== undefined) state.inline.drop(page)
