@@ -66,6 +66,22 @@ test('docs/glossary.md is in the order of the alphabet', () => {
   )
 })
 
+test('the tests that docs/guarantees.md names for each promise are there', () => {
+  const rows = readPage('docs/guarantees.md')
+    .text.split('\n')
+    .filter((line) => line.startsWith('| '))
+  const promises = rows.slice(2)
+  assert.ok(promises.length > 20)
+  for (const row of promises) {
+    const named = [...row.matchAll(/`(test\/[\w./-]+)`/g)].map(([, file]) => file ?? '')
+    assert.ok(named.length > 0 || row.includes('the same'), `no test shows: ${row.slice(0, 80)}`)
+    assert.deepEqual(
+      named.filter((file) => !existsSync(path.join(PROJECT, file))),
+      [],
+    )
+  }
+})
+
 for (const page of readPages()) {
   test(`the links of ${page.name} lead somewhere`, () => {
     assert.deepEqual(
