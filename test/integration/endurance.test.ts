@@ -5,14 +5,19 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import { connect, LocalCluster, type Client } from '../../client/index.js'
+import { Rng } from '../../common/rng.js'
 import { HEARTBEAT_TIMEOUT_MS } from '../../protocol/limits.js'
+import { Command, startSchedulerCommand } from '../cli/command.js'
+import { Cable } from '../support/cable.js'
 import { eventually } from '../support/eventually.js'
 import { killIfAlive } from '../support/processes.js'
 
 const ENDURANCE = Number(process.env['HEDDLE_ENDURANCE'] ?? 0)
 const LAYER = 200
 const SIDE = ENDURANCE === 0 ? 16 : 64
-const BLOWS = ENDURANCE === 0 ? 3 : 50
+const BLOW_COUNT = ENDURANCE === 0 ? 3 : 50
+/** The moments and the workers are drawn by it. */
+const BLOW_SEED = Number(process.env['HEDDLE_SEED'] ?? 1)
 
 async function twoLayers(client: Client, amid: () => Promise<void> = () => Promise.resolve()): Promise<number> {
   const startedAtMs = performance.now()
@@ -50,29 +55,86 @@ test('a worker that is killed amid two layers of tasks changes no answer', { tim
   t.diagnostic(`${undisturbedMs.toFixed(0)} ms, and with a kill ${killedMs.toFixed(0)} ms`)
 })
 
-test(`${BLOWS} kills and stops amid an exchange of all with all`, { timeout: 600_000 }, async () => {
-  await using cluster = await LocalCluster.start({ workers: 3, threadsPerWorker: 1, logLevel: 'error' })
-  await using client = await connect(cluster)
-  for (let blow = 0; blow < BLOWS; blow++) {
-    const parts = client.with({ outputs: SIDE, allowedFailures: 100 }).map(
-      (from: number, side: number) => Array.from({ length: side }, (_, to) => from * side + to),
-      Array.from({ length: SIDE }, (_, i) => i),
-      { args: [SIDE] },
-    ) as unknown as Awaited<number>[][]
-    const sums = Array.from({ length: SIDE }, (_, to) =>
-      client.with({ allowedFailures: 100 }).submit(
-        (column: number[]) => column.reduce((a, b) => a + b, 0),
-        parts.map((row) => row[to]!),
-      ),
-    )
-    await client.waitForWorkers(1)
-    const { workers } = await client.info()
-    const pid = workers[blow % workers.length]?.pid
-    if (pid !== undefined) killIfAlive(pid, blow % 2 === 0 ? 'SIGKILL' : 'SIGTERM')
-    const expected = Array.from({ length: SIDE }, (_, to) => (SIDE * SIDE * (SIDE - 1)) / 2 + SIDE * to)
-    assert.deepEqual(await client.gather(sums), expected)
+/** Without one, a scheduler refuses whoever calls it by another port than its own, as a cable does. */
+const TOKEN = 'endurance-of-cabled-workers'
+/** What may befall a worker amid its work. */
+const BLOWS = ['kill', 'stop', 'cut'] as const
+
+/** A worker that joined through a cable. */
+interface CabledWorker extends AsyncDisposable {
+  readonly name: string
+  readonly cable: Cable
+}
+
+async function startWorker(address: string, name: string): Promise<CabledWorker> {
+  const cable = await Cable.to(address)
+  const worker = new Command(['worker', 'join', cable.address, '--threads', '1', '--name', name], {
+    env: { HEDDLE_TOKEN: TOKEN },
+  })
+  return {
+    name,
+    cable,
+    [Symbol.asyncDispose]: async () => {
+      await worker[Symbol.asyncDispose]()
+      await cable[Symbol.asyncDispose]()
+    },
   }
+}
+
+/** Returns how many tasks the scheduler counted as finished. */
+async function exchange(client: Client, amid: () => Promise<void>): Promise<number> {
+  const before = (await client.info()).totals.finished
+  const bold = client.with({ allowedFailures: 100 })
+  const parts = bold.with({ outputs: SIDE }).map(
+    (from: number, side: number) => Array.from({ length: side }, (_, to) => from * side + to),
+    Array.from({ length: SIDE }, (_, i) => i),
+    { args: [SIDE] },
+  ) as unknown as Awaited<number>[][]
+  const sums = Array.from({ length: SIDE }, (_, to) =>
+    bold.submit(
+      (column: number[]) => column.reduce((a, b) => a + b, 0),
+      parts.map((row) => row[to]!),
+    ),
+  )
+  await amid()
+  const expected = Array.from({ length: SIDE }, (_, to) => (SIDE * SIDE * (SIDE - 1)) / 2 + SIDE * to)
+  assert.deepEqual(await client.gather(sums), expected)
+  return (await client.info()).totals.finished - before
+}
+
+test(`${BLOW_COUNT} kills, stops and cuts amid an exchange of all with all`, { timeout: 900_000 }, async (t) => {
+  await using scheduler = await startSchedulerCommand(['--state-dir', 'none'], { env: { HEDDLE_TOKEN: TOKEN } })
+  await using a = await startWorker(scheduler.address, 'a')
+  await using b = await startWorker(scheduler.address, 'b')
+  await using c = await startWorker(scheduler.address, 'c')
+  await using client = await connect(scheduler.address, { token: TOKEN })
+  await client.waitForWorkers(3)
+  const workers = [a, b, c]
+  const rng = new Rng(BLOW_SEED)
+  const counts = { kill: 0, stop: 0, cut: 0 }
+  const undisturbed = await exchange(client, () => Promise.resolve())
+  for (let i = 0; i < BLOW_COUNT; i++) {
+    const blow = BLOWS[i % BLOWS.length]!
+    const { name, cable } = rng.pick(workers)!
+    // A worker that was given a blow before comes back by itself; who is not back yet can't be given another.
+    await eventually(`${name} is there`, async () => (await pidOf(client, name)) !== undefined)
+    const pid = (await pidOf(client, name))!
+    const before = (await client.info()).totals.finished
+    const moment = rng.integer(0, undisturbed - 1)
+    await exchange(client, async () => {
+      await eventually('the moment has come', async () => (await client.info()).totals.finished >= before + moment)
+      if (blow === 'cut') cable.cut()
+      else killIfAlive(pid, blow === 'kill' ? 'SIGKILL' : 'SIGSTOP')
+      counts[blow] += 1
+    })
+    if (blow === 'stop') killIfAlive(pid, 'SIGCONT')
+  }
+  t.diagnostic(`seed ${BLOW_SEED}: ${JSON.stringify(counts)}, each amid ${undisturbed} tasks`)
 })
+
+async function pidOf(client: Client, worker: string): Promise<number | undefined> {
+  return (await client.info()).workers.find(({ name }) => name === worker)?.pid
+}
 
 test('eight endless loops on eight threads are no death, and leave eight threads', { timeout: 300_000 }, async () => {
   await using cluster = await LocalCluster.start({ workers: 1, threadsPerWorker: 8, logLevel: 'error' })
