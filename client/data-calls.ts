@@ -79,7 +79,8 @@ export async function publish(
     const { outcome } = await session.question((request) => ({ type: 'publish', request, name, task }), 'published')
     switch (outcome) {
       case 'done':
-        return
+        // Else it would be lost with this program, which may end now.
+        return await session.whenScattered(task)
       case 'taken':
         throw new HeddleError(
           'ERR_HEDDLE_KEY_CONFLICT',

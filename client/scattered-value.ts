@@ -20,6 +20,8 @@ export function scatterMessage(array: TaskArray, sizeBytes: number, options: Res
 /** The bytes of those that the scheduler may still want brought somewhere: a released one too, for tasks may need it. */
 export class ScatteredValues {
   readonly #values = new Map<TaskId, Pieces>()
+  /** Who waits until it need not be kept. */
+  readonly #waiting = new Map<TaskId, (() => void)[]>()
 
   /** Makes the value the one task of its array. Returns its place there. */
   add(array: TaskArray, encoded: Pieces): number {
@@ -36,13 +38,23 @@ export class ScatteredValues {
     return this.#values.get(task)
   }
 
+  /** Resolves when this program need not keep the value: a worker has it, or none ever will. At once, if it has none. */
+  async whenSettled(task: TaskId): Promise<void> {
+    if (!this.#values.has(task)) return
+    await new Promise<void>((resolve) => this.#waiting.set(task, [...(this.#waiting.get(task) ?? []), resolve]))
+  }
+
   /** The scheduler says that it need not be kept. */
   settle(task: TaskId): void {
     this.#values.delete(task)
+    const waiting = this.#waiting.get(task) ?? []
+    this.#waiting.delete(task)
+    for (const resolve of waiting) resolve()
   }
 
+  /** Nothing is brought anywhere any more. */
   clear(): void {
-    this.#values.clear()
+    for (const task of [...this.#values.keys()]) this.settle(task)
   }
 }
 

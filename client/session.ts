@@ -419,6 +419,12 @@ export class Session implements FutureOwner {
     lending?.begin()
   }
 
+  /** Resolves when no value that was scattered as this task is only in this program. @throws {HeddleError} when it is closed. */
+  async whenScattered(task: TaskId): Promise<void> {
+    await this.#scattered.whenSettled(task)
+    this.checkOpen()
+  }
+
   release(array: TaskArray, index: number): void {
     if (array.release(index)) this.#outgoing.release(array)
   }

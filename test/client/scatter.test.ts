@@ -39,6 +39,30 @@ test('a value whose worker cannot be reached is offered again, until it need not
   assert.deepEqual(scheduler.dialled, ['ws://nowhere'])
 })
 
+test('a scattered value is published when it need not be kept here any more', async () => {
+  await using scheduler = await FakeScheduler.start()
+  const { client } = scheduler
+  const done: string[] = []
+  const publish = (name: string): Promise<void> =>
+    client.publish(name, client.scatter(new Uint8Array(100_000))).then(() => void done.push(name))
+  const first = publish('first')
+  const rejected = assert.rejects(publish('second'), { code: 'ERR_HEDDLE_CLOSED' })
+  for (const { request } of await scheduler.until('publish', 2)) {
+    scheduler.send({ type: 'published', request, outcome: 'done' })
+  }
+  const later = client.submit(() => 1)
+  await scheduler.untilSubmitted(1)
+  scheduler.send({ type: 'finished', tasks: [scheduler.submitted[0]!] })
+  await eventually('the client has heard of what was told last', () => later.status === 'finished')
+  assert.deepEqual(done, [])
+
+  scheduler.send({ type: 'scattered', tasks: [taskId(scheduler.all('scatter')[0]!.array, 0)] })
+  await first
+  await client.close()
+  await rejected
+  assert.deepEqual(done, ['first'])
+})
+
 test('a value whose memory was transferred before it went fails for that', async () => {
   await using scheduler = await FakeScheduler.start()
   const numbers = new Float64Array(300_000)
