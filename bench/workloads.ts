@@ -18,6 +18,7 @@ import { submit } from './workloads/submit.js'
 import { transfer } from './workloads/transfer.js'
 import { tree } from './workloads/tree.js'
 import { viewers } from './workloads/viewers.js'
+import { workerLoss } from './workloads/worker-loss.js'
 
 export const WORKLOADS: readonly Workload[] = [
   noopMap,
@@ -37,5 +38,6 @@ export const WORKLOADS: readonly Workload[] = [
   submit,
   memoryPressure,
   viewers,
+  workerLoss,
   core,
 ]

@@ -119,6 +119,14 @@ test('startup is measured in processes of its own', async () => {
   for (const mb of [idleSchedulerMb!, idleWorkerMb!]) assert.ok(mb > 10 && mb < 1_000, `${mb} MB`)
 })
 
+test('worker-loss tells what a death adds', async () => {
+  const args = ['worker-loss', '--tasks', '20', '--ms', '5', '--runs', '1', '--json']
+  const { code, stdout, stderr } = await bench(args)
+  assert.equal(code, 0, stderr)
+  const { value, undisturbedSeconds } = JSON.parse(stdout) as Record<string, number>
+  assert.ok(Number.isFinite(value) && undisturbedSeconds! > 0)
+})
+
 test('submit tells the longest turns of a client', async () => {
   const { code, stdout, stderr } = await bench(['submit', '--tasks', '3000', '--runs', '1', '--json'])
   assert.equal(code, 0, stderr)
