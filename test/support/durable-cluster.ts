@@ -10,6 +10,8 @@ export interface DurableClusterOptions {
   readonly scheduler?: readonly string[]
   /** Instead of a folder of its own. */
   readonly stateDir?: string
+  /** Of all processes. */
+  readonly env?: Readonly<Record<string, string>>
 }
 
 export class DurableCluster implements AsyncDisposable {
@@ -34,7 +36,8 @@ export class DurableCluster implements AsyncDisposable {
   static async start(options: DurableClusterOptions): Promise<DurableCluster> {
     const folder = await TemporaryFolder.create('durable')
     const stateDir = options.stateDir ?? path.join(folder.path, 'state')
-    const scheduler = await startSchedulerCommand(['--state-dir', stateDir, ...(options.scheduler ?? [])])
+    const { scheduler: further = [], env = {} } = options
+    const scheduler = await startSchedulerCommand(['--state-dir', stateDir, ...further], { env })
     const cluster = new DurableCluster(folder, scheduler, stateDir, options)
     for (let i = 0; i < options.workers; i++) await cluster.addWorker()
     return cluster
@@ -44,24 +47,19 @@ export class DurableCluster implements AsyncDisposable {
     return this.#scheduler.address
   }
 
+  get scheduler(): Command {
+    return this.#scheduler.command
+  }
+
   get schedulerLog(): string {
     return this.#scheduler.command.stderr
   }
 
   async addWorker(): Promise<Command> {
-    const { threads = 1 } = this.#options
+    const { threads = 1, env = {} } = this.#options
     const name = `w${this.workers.length}`
-    const worker = new Command([
-      'worker',
-      'join',
-      this.address,
-      '--threads',
-      `${threads}`,
-      '--name',
-      name,
-      '--log-format',
-      'json',
-    ])
+    const options = ['--threads', `${threads}`, '--name', name, '--log-format', 'json']
+    const worker = new Command(['worker', 'join', this.address, ...options], { env })
     this.workers.push(worker)
     await worker.logged('worker joined')
     return worker
@@ -76,8 +74,9 @@ export class DurableCluster implements AsyncDisposable {
   /** Starts a scheduler where the one before was. */
   async restart(): Promise<void> {
     const { port } = this.#scheduler
-    const { scheduler = [] } = this.#options
-    this.#scheduler = await startSchedulerCommand(['--port', `${port}`, '--state-dir', this.stateDir, ...scheduler])
+    const { scheduler = [], env = {} } = this.#options
+    const args = ['--port', `${port}`, '--state-dir', this.stateDir, ...scheduler]
+    this.#scheduler = await startSchedulerCommand(args, { env })
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,0 +1,200 @@
+/**
+ * A cluster works while its processes are killed and stopped by chance: every answer is right, and when it rests no process
+ * holds more than it did before. `HEDDLE_ENDURANCE` says for how many seconds.
+ */
+import assert from 'node:assert/strict'
+import { readdirSync, readFileSync, statSync } from 'node:fs'
+import path from 'node:path'
+import test from 'node:test'
+import v8 from 'node:v8'
+import vm from 'node:vm'
+import { connect, type Client } from '../../client/index.js'
+import { Rng } from '../../common/rng.js'
+import { MIN_JOURNAL_BYTES } from '../../protocol/limits.js'
+import { DurableCluster } from '../support/durable-cluster.js'
+import { eventually } from '../support/eventually.js'
+import { INSPECTED, inspectorsIn, keptBytes } from '../support/inspected-process.js'
+import { mixedLoad, type Disturbance } from '../support/mixed-load.js'
+import { allGone, descendantsOf } from '../support/processes.js'
+
+const ENDURANCE_MS = Number(process.env['HEDDLE_ENDURANCE'] ?? 0) * 1_000
+const SEED = Number(process.env['HEDDLE_SEED'] ?? Date.now())
+
+v8.setFlagsFromString('--expose-gc')
+const collect = vm.runInNewContext('gc') as () => void
+
+const FAULTS = ['none', 'worker killed', 'worker stopped', 'scheduler killed'] as const
+/** The second is the one that is killed: what the first holds, it holds for as long as the test takes. */
+const WORKERS = ['w0', 'w1'] as const
+/** Two rounds of each fault. */
+const WARM_UP_ROUNDS = 2 * FAULTS.length
+/** Fewer say nothing of what grows. */
+const ROUNDS_THAT_SHOW = 5 * FAULTS.length
+/**
+ * What the second half of the rounds may have more than the first. Resident memory can't be collected from outside, and the
+ * heaps of threads are collected as they please; connections between workers are closed when they were idle for long enough.
+ */
+const SLACK = {
+  keptBytes: { factor: 1.05, more: 2 ** 20 },
+  residentBytes: { factor: 1.5, more: 64 * 2 ** 20 },
+  handles: { factor: 1, more: 4 },
+  threads: { factor: 1, more: 0 },
+}
+/** A worker that is stopped is silent for so long, and goes on. */
+const MAX_SILENCE_MS = 3_000
+
+/** What a process has when the cluster rests. */
+interface Figures {
+  readonly name: string
+  readonly pid: number
+  /** Of JavaScript heap and buffers. */
+  readonly keptBytes: number
+  readonly residentBytes: number
+  readonly handles: number
+  readonly threads: number
+}
+
+test('kills and stops by chance, amid a load of everything', { timeout: 120_000 + 2 * ENDURANCE_MS }, async (t) => {
+  t.diagnostic(`HEDDLE_SEED=${SEED}`)
+  const rng = new Rng(SEED)
+  const before = descendantsOf(process.pid)
+  let processes: number[] = []
+  const rounds: Figures[][] = []
+  {
+    await using cluster = await DurableCluster.start({ workers: 2, threads: 2, env: INSPECTED })
+    await using client = await connect(cluster.address)
+    const endMs = performance.now() + ENDURANCE_MS
+    // At least once every fault, in another order each time.
+    while (rounds.length < FAULTS.length || performance.now() < endMs) {
+      for (const fault of rng.shuffled(FAULTS)) {
+        await mixedLoad(client, rng, rng.shuffled(WORKERS), disturbance(fault, cluster, client, rng))
+        await untilNothingIsHeld(client)
+        rounds.push(await figuresOf(cluster, client))
+      }
+    }
+    assert.ok(bytesIn(cluster.stateDir) < 2 * MIN_JOURNAL_BYTES)
+    processes = descendantsOf(process.pid).filter((pid) => !before.includes(pid))
+    assert.equal(processes.length, 5, 'scheduler, nannies and workers')
+  }
+  await allGone(processes)
+  t.diagnostic(`${rounds.length} rounds`)
+  for (const [i, { name }] of rounds[0]!.entries()) {
+    const figures = rounds.map((round) => round[i]!)
+    t.diagnostic(`${name}: ${trendOf(figures)}`)
+    if (rounds.length >= ROUNDS_THAT_SHOW) checkFlat(figures)
+  }
+})
+
+/**
+ * The first rounds load code and compile it. What comes then is looked at in two halves. A process that was started again is
+ * compared with those before it: what its journal or its peers make it keep would grow all the same.
+ */
+function checkFlat(figures: readonly Figures[]): void {
+  const [early, late] = halvesOf(figures)
+  const { name } = figures[0]!
+  for (const what of ['keptBytes', 'residentBytes', 'handles', 'threads'] as const) {
+    const [was, is] = [early, late].map((half) => Math.max(...half.map((each) => each[what])))
+    assert.ok(is! <= was! * SLACK[what].factor + SLACK[what].more, `${name}: ${what} grew from ${was} to ${is}`)
+  }
+}
+
+function halvesOf(figures: readonly Figures[]): [Figures[], Figures[]] {
+  const counted = figures.slice(WARM_UP_ROUNDS)
+  return [counted.slice(0, counted.length / 2), counted.slice(counted.length / 2)]
+}
+
+/** The most of each tenth of the rounds. */
+function trendOf(figures: readonly Figures[]): string {
+  const length = Math.ceil(figures.length / 10)
+  const tenths = Array.from({ length: Math.ceil(figures.length / length) }, (_, i) =>
+    figures.slice(i * length, (i + 1) * length),
+  )
+  const most = (what: keyof typeof SLACK): number[] =>
+    tenths.map((tenth) => Math.max(...tenth.map((each) => each[what])))
+  const mebibytes = (what: 'keptBytes' | 'residentBytes'): string =>
+    most(what)
+      .map((bytes) => (bytes / 2 ** 20).toFixed(1))
+      .join(' ')
+  const counts = (what: 'handles' | 'threads'): string => most(what).join(' ')
+  return `MiB kept ${mebibytes('keptBytes')}, resident ${mebibytes('residentBytes')}; handles ${counts('handles')}; threads ${counts('threads')}`
+}
+
+function disturbance(fault: (typeof FAULTS)[number], cluster: DurableCluster, client: Client, rng: Rng): Disturbance {
+  const stopped = rng.pick(WORKERS)!
+  const silenceMs = rng.integer(100, MAX_SILENCE_MS)
+  const pidOf = async (wanted: string): Promise<number> =>
+    (await client.info()).workers.find(({ name }) => name === wanted)!.pid
+  switch (fault) {
+    case 'none':
+      return { disturb: () => Promise.resolve(), breaksStreams: false }
+    case 'worker killed':
+      return { disturb: async () => void process.kill(await pidOf(WORKERS[1]), 'SIGKILL'), breaksStreams: true }
+    case 'worker stopped':
+      return { disturb: async () => stop(await pidOf(stopped), client, silenceMs), breaksStreams: false }
+    case 'scheduler killed':
+      return { disturb: () => cluster.kill().then(() => cluster.restart()), breaksStreams: true }
+  }
+}
+
+async function stop(pid: number, client: Client, silenceMs: number): Promise<void> {
+  process.kill(pid, 'SIGSTOP')
+  try {
+    await eventually('its silence is noticed', async () => {
+      const worker = (await client.info()).workers.find((each) => each.pid === pid)
+      return worker === undefined || worker.silentForMs >= silenceMs
+    })
+  } finally {
+    process.kill(pid, 'SIGCONT')
+  }
+}
+
+async function untilNothingIsHeld(client: Client): Promise<void> {
+  let last = ''
+  try {
+    await eventually('nothing is held, and all are back', async () => {
+      collect()
+      const { tasks, workers } = await client.info()
+      last = JSON.stringify({ tasks, workers })
+      const areIdle = workers.every(({ storedCount, processing }) => storedCount + processing === 0)
+      return Object.values(tasks).every((count) => count === 0) && workers.length === 2 && areIdle
+    })
+  } catch (cause) {
+    throw new Error(`Something is still held: ${last}`, { cause })
+  }
+}
+
+async function figuresOf(cluster: DurableCluster, client: Client): Promise<Figures[]> {
+  const figures = [
+    await figuresOfProcess('scheduler', cluster.scheduler.pid, inspectorsIn(cluster.schedulerLog).at(-1)!),
+  ]
+  const { workers } = await client.info()
+  for (const [i, nanny] of cluster.workers.entries()) {
+    const inspectors = inspectorsIn(nanny.stderr)
+    figures.push(await figuresOfProcess(`nanny ${i}`, nanny.pid, inspectors[0]!))
+    const { pid } = workers.find(({ name }) => name === WORKERS[i])!
+    figures.push(await figuresOfProcess(`worker ${i}`, pid, inspectors.at(-1)!))
+  }
+  collect()
+  const { heapUsed, external } = process.memoryUsage()
+  figures.push({ name: 'client', pid: process.pid, keptBytes: heapUsed + external, ...seenFromOutside(process.pid) })
+  return figures
+}
+
+async function figuresOfProcess(name: string, pid: number, inspector: string): Promise<Figures> {
+  return { name, pid, keptBytes: await keptBytes(inspector), ...seenFromOutside(pid) }
+}
+
+function seenFromOutside(pid: number): Pick<Figures, 'residentBytes' | 'handles' | 'threads'> {
+  const status = readFileSync(`/proc/${pid}/status`, 'latin1')
+  return {
+    residentBytes: Number(/^VmRSS:\s+(\d+)/m.exec(status)![1]) * 1024,
+    handles: readdirSync(`/proc/${pid}/fd`).length,
+    threads: readdirSync(`/proc/${pid}/task`).length,
+  }
+}
+
+function bytesIn(folder: string): number {
+  return readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .map((name) => statSync(path.join(folder, name)).size)
+    .reduce((all, size) => all + size, 0)
+}
