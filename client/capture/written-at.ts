@@ -119,7 +119,10 @@ function urlsOnStack(): ReadonlySet<string> {
     // Instead of a text, which tools that compile in memory also change. Where errors are frozen, it stays one.
     const prepare: typeof Error.prepareStackTrace = (_, sites) => sites
     if (!Reflect.set(Error, 'prepareStackTrace', prepare)) return urls
-    for (const site of new Error().stack as unknown as readonly NodeJS.CallSite[]) {
+    const { stack } = new Error() as { readonly stack?: unknown }
+    // So it does where what is set is ignored: tools that lock errors, or watch them, put accessors there.
+    if (!Array.isArray(stack)) return urls
+    for (const site of stack as readonly NodeJS.CallSite[]) {
       const name = site.getFileName() ?? ''
       const url = /^([/\\]|[A-Za-z]:[/\\])/.test(name) ? pathToFileURL(name).href : name
       if (url.startsWith('file:') && !url.startsWith(OWN_FOLDER)) urls.add(url)

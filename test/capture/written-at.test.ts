@@ -22,6 +22,23 @@ test('so it does where nobody may use the inspector', async (t) => {
   assert.equal(captureFunction(() => 'no right').sourceMap, undefined)
 })
 
+test('so it does where how stacks are made can’t be changed, though nothing says so', async (t) => {
+  await nextTurn()
+  const usual = Object.getOwnPropertyDescriptor(Error, 'prepareStackTrace')
+  const ignored: unknown[] = []
+  Object.defineProperty(Error, 'prepareStackTrace', {
+    get: () => undefined,
+    set: (value) => void ignored.push(value),
+    configurable: true,
+  })
+  t.after(() => {
+    Reflect.deleteProperty(Error, 'prepareStackTrace')
+    if (usual !== undefined) Object.defineProperty(Error, 'prepareStackTrace', usual)
+  })
+  captureFunction(() => 'a stack that stays a text')
+  assert.ok(ignored.length > 0)
+})
+
 test('an error of ours is not taken for that', async (t) => {
   await nextTurn()
   t.mock.method(process, 'getBuiltinModule', () => {
