@@ -6,8 +6,10 @@ import { spawn } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
-/** A test file that has not ended by then hangs, however busy the machine is. Ten times the seeds take ten times the time. */
-const FILE_TIMEOUT_MS = 600_000 * Math.max(1, Number(process.env.HEDDLE_SEEDS ?? 1_000) / 1_000)
+/** A test file that has not ended by then hangs, however busy the machine is. Ten times the seeds take ten times the time, and endurance what is asked for. */
+const FILE_TIMEOUT_MS =
+  600_000 * Math.max(1, Number(process.env.HEDDLE_SEEDS ?? 1_000) / 1_000) +
+  3_000 * Number(process.env.HEDDLE_ENDURANCE ?? 0)
 
 /**
  * Folders whose tests share a process, so many files in each: to start one and to load what they test takes longer than they do.
