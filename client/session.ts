@@ -140,12 +140,13 @@ export class Session implements FutureOwner {
   /** These must stay reachable, or nothing is collected. */
   readonly #collected = new FinalizationRegistry<TaskId>((id) => this.#onCollected(id))
   readonly #collectedLists = new FinalizationRegistry<ReadonlyMap<number, TaskArray>>((unmade) => {
-    const isIdle = this.#unreachable.length === 0
     for (const array of unmade.values()) this.#unreachable.push(array)
-    if (isIdle) this.#releaseUnreachable()
+    if (!this.#isReleasing) this.#releaseUnreachable()
   })
   /** All tasks of these are to be let go of. */
   readonly #unreachable = new Fifo<TaskArray>()
+  /** Are some of them let go of in the next turn? */
+  #isReleasing = false
   readonly #collectedGroups = new FinalizationRegistry<Neighbours>((held) => this.#onGroupCollected(held))
   /** Those that somebody may read. */
   readonly #streams = new Map<TaskId, WeakRef<ValueStream<unknown>>>()
@@ -568,6 +569,7 @@ export class Session implements FutureOwner {
   /** One array in a turn of the event loop: a million tasks take 40 ms, which other work of the program is not to wait for. */
   readonly #releaseUnreachable = (): void => {
     const array = this.#unreachable.shift()
+    this.#isReleasing = array !== undefined && this.#end === undefined
     if (array === undefined || this.#end !== undefined) return
     for (let index = 0; index < array.count; index++) this.release(array, index)
     setImmediate(this.#releaseUnreachable)
