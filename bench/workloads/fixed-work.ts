@@ -30,7 +30,7 @@ export async function timeBare(processes: number, order: Order): Promise<number>
     await Promise.all(children.map((child) => answerOf(child, order)))
     return performance.now() - startedAtMs
   } finally {
-    for (const child of children) child.disconnect() // Then it ends.
+    for (const child of children) if (child.connected) child.disconnect() // Then it ends.
   }
 }
 
