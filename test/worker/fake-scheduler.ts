@@ -12,7 +12,7 @@ import { answer } from '../../protocol/transport/handshake.js'
 import type { Socket } from '../../protocol/transport/socket.js'
 import { acceptUpgrade, refuseUpgrade, upgradeServer } from '../../protocol/transport/websocket.js'
 import { eventually } from '../support/eventually.js'
-import { encodeArguments } from './pool-harness.js'
+import { encodeArguments, templateOf } from './pool-harness.js'
 
 type MessageOf<T extends WorkerToScheduler['type']> = Extract<WorkerToScheduler, { readonly type: T }>
 
@@ -78,22 +78,7 @@ export class WorkerSession {
     const { name } = run
     this.send(
       { type: 'define-code', code, kind: 'function', source, sourceMap: undefined },
-      {
-        type: 'define-template',
-        template,
-        name,
-        code,
-        exportName: 'default',
-        constants: new Uint8Array(0),
-        constantInputs: [],
-        outputs: 0,
-        memoryBytes: 0,
-        isCounted: false,
-        isIo: false,
-        timeoutMs: 0,
-        retryFilter: '',
-        isStream: false,
-      },
+      templateOf({ template, name, code }),
     )
     return template
   }

@@ -197,49 +197,32 @@ suite('a thread', { timeout: 60_000 }, () => {
     assert.equal(batch.outcomes.length, batch.firstUnstarted)
   })
 
-  test('rings while it runs, so that results do not wait for a slow task behind them', async () => {
-    await using threads = await PoolHarness.start()
-    const gate = sharedInts(threads)
-    // The first task takes as long as a batch should; the second goes on only once the first one's result was read.
-    threads.onDoorbell = () => {
-      Atomics.store(gate, 0, 1)
-      Atomics.notify(gate, 0)
-    }
-    const run = (n: number, ints: Int32Array): string => {
-      if (n === 1) return Atomics.wait(ints, 0, 0, 60_000)
-      const startedAtMs = performance.now()
-      while (performance.now() - startedAtMs < 20);
-      return 'quick'
-    }
-    const batch = await threads.run(run, [
-      [0, new Future(SHARED)],
-      [1, new Future(SHARED)],
-    ])
-    assert.equal(valuesOf(batch)[0], 'quick')
-    assert.ok(threads.messages.some(({ type }) => type === 'doorbell'))
-  })
-
-  test('rings behind a long task, so that its result does not wait for the next', async () => {
-    await using threads = await PoolHarness.start()
-    const gate = sharedInts(threads)
-    threads.onDoorbell = () => {
-      Atomics.store(gate, 0, 1)
-      Atomics.notify(gate, 0)
-    }
+  for (const { what, ms } of [
+    { what: 'while it runs, so that results do not wait for a slow task behind them', ms: 20 },
     // As long as a task must be at least, and shorter than what a batch rings for by itself.
-    const run = (n: number, ints: Int32Array): string => {
-      if (n === 1) return Atomics.wait(ints, 0, 0, 60_000)
-      const startedAtMs = performance.now()
-      while (performance.now() - startedAtMs < 6);
-      return 'long'
-    }
-    const batch = await threads.run(run, [
-      [0, new Future(SHARED)],
-      [1, new Future(SHARED)],
-    ])
-    assert.equal(valuesOf(batch)[0], 'long')
-    assert.ok(threads.messages.some(({ type }) => type === 'doorbell'))
-  })
+    { what: 'behind a long task, so that its result does not wait for the next', ms: 6 },
+  ])
+    test(`rings ${what}`, async () => {
+      await using threads = await PoolHarness.start()
+      const gate = sharedInts(threads)
+      // The second task goes on only once the first one's result was read.
+      threads.onDoorbell = () => {
+        Atomics.store(gate, 0, 1)
+        Atomics.notify(gate, 0)
+      }
+      const run = (longMs: number, ints: Int32Array): string => {
+        if (longMs === 0) return Atomics.wait(ints, 0, 0, 60_000)
+        const startedAtMs = performance.now()
+        while (performance.now() - startedAtMs < longMs);
+        return 'told'
+      }
+      const batch = await threads.run(run, [
+        [ms, new Future(SHARED)],
+        [0, new Future(SHARED)],
+      ])
+      assert.equal(valuesOf(batch)[0], 'told')
+      assert.ok(threads.messages.some(({ type }) => type === 'doorbell'))
+    })
 
   test('does not start what was taken back', async () => {
     await using threads = await PoolHarness.start()

@@ -14,7 +14,7 @@ import { resolveWorkerOptions, type GivenWorkerOptions } from '../../worker/opti
 import { startWorker, type RunningWorker } from '../../worker/worker.js'
 import { eventually } from '../support/eventually.js'
 import { FakeScheduler, runTasks, SECRET, type WorkerSession } from './fake-scheduler.js'
-import { Future } from './pool-harness.js'
+import { Future, templateOf } from './pool-harness.js'
 
 const tasks = (count: number, array = 1): TaskId[] => Array.from({ length: count }, (_, n) => taskId(arrayId(array), n))
 const start = (given: GivenWorkerOptions, log: Log = NO_LOG): Promise<RunningWorker> =>
@@ -186,21 +186,7 @@ suite('a worker that runs tasks', { timeout: 180_000 }, () => {
       sourceMap: undefined,
       code: 'f'.repeat(64) as never,
     } as const
-    const other = {
-      name: 'forged',
-      code: forged.code,
-      exportName: 'default',
-      constants: new Uint8Array(0),
-      constantInputs: [],
-      outputs: 0,
-      memoryBytes: 0,
-      isCounted: false,
-      isIo: false,
-      timeoutMs: 0,
-      retryFilter: '',
-      isStream: false,
-    }
-    session.send(forged, { type: 'define-template', template: 9 as never, ...other })
+    session.send(forged, templateOf({ template: 9 as never, name: 'forged', code: forged.code }))
     const [first, second] = tasks(2)
     session.send(runTasks(9 as never, [first!], [[]]), runTasks(template, [second!], [[]]))
     assert.equal((await session.hear('task-failed')).task, first)
