@@ -45,11 +45,6 @@ export class Actor {
     this.#forgetProcess = process?.onDeath(() => this.kill())
   }
 
-  /** How many are told when it dies. */
-  get watcherCount(): number {
-    return this.#onDeath.size
-  }
-
   get isDead(): boolean {
     return this.#isDead || this.#process?.isDead === true
   }
