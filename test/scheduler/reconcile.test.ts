@@ -110,19 +110,36 @@ test('values of which as many are left as before are looked at again once some s
   assert.deepEqual(new Set(worker.take('free-tasks').tasks), new Set(tasks))
 })
 
-test('what runs on for nobody is freed again, at every other heartbeat', () => {
+test('what runs on for nobody is freed again, ever more rarely', () => {
   const { client, worker, tasks } = started()
   client.release(tasks[0])
   worker.take('free-tasks') // And it never comes there.
-  const pulse = (): void => worker.pulse({ running: tasks, runningForMs: [1, 1, 1] })
-  pulse()
-  assert.ok(!worker.unread.includes('free-tasks'), 'it may be on its way')
-  pulse()
-  assert.deepEqual(worker.take('free-tasks').tasks, [tasks[0]])
-  pulse()
+  const freedAt: number[] = []
+  for (let heartbeat = 1; heartbeat <= 20; heartbeat++) {
+    worker.pulse({ running: tasks, runningForMs: [1, 1, 1] })
+    if (!worker.unread.includes('free-tasks')) continue
+    assert.deepEqual(worker.take('free-tasks').tasks, [tasks[0]])
+    freedAt.push(heartbeat)
+  }
+  assert.deepEqual(freedAt, [2, 4, 8, 16])
+})
+
+test('what has its grace to end in is not freed meanwhile', () => {
+  const { client, worker, tasks } = started()
+  client.send({ type: 'cancel', request: 1, tasks: [tasks[0]], graceMs: 60_000, error: new Uint8Array() })
+  worker.take('stop-tasks')
+  for (let i = 0; i < 3; i++) worker.pulse({ running: tasks, runningForMs: [1, 1, 1] })
   assert.ok(!worker.unread.includes('free-tasks'))
-  pulse()
-  assert.deepEqual(worker.take('free-tasks').tasks, [tasks[0]])
+})
+
+test('what still runs where it was taken from is left alone once its value is elsewhere: it may be copied there', () => {
+  const { scheduler, client, worker, tasks } = started()
+  const other = scheduler.worker()
+  client.want(tasks[0])
+  worker.send({ type: 'tasks-returned', tasks: [tasks[0]], attempts: [], begun: [] })
+  other.finish(other.takeTasks(), { sizeBytes: 1_000_000, attempts: [2] })
+  for (let i = 0; i < 3; i++) worker.pulse({ running: tasks, runningForMs: [1, 1, 1] })
+  assert.ok(!worker.unread.includes('free-tasks'))
 })
 
 test('a value that came to where its task still runs for nobody is not freed with that', () => {

@@ -4,7 +4,8 @@
  * do values that lie there when nothing runs. A link keeps the order of what it carries, so the answer tells of all that was
  * sent before the question: a task that is not in it is lost, and starts again; a value that nobody counts on in two answers is
  * freed. A value that is missing is noticed by whoever fetches it, and made again then. What runs there at two heartbeats, and is
- * no task of the worker any more, is freed once more: at worst it hears that twice.
+ * no task of the worker any more, is freed once more, and again if that changes nothing, but ever more rarely: it may be what
+ * nothing can stop.
  */
 import { attempt, type Attempt, type TaskId } from '../../../protocol/ids.js'
 import { RECONCILE_MS } from '../../../protocol/limits.js'
@@ -29,14 +30,14 @@ export interface Review {
   asked: ReadonlyMap<Task, Attempt> | undefined
   /** Values that it named last, and that nobody counted on: an order to free them may have crossed with that. */
   suspects: ReadonlySet<TaskId>
-  /** What ran there at the latest heartbeat for nobody. */
-  strays: ReadonlySet<TaskId>
+  /** What ran there at the latest heartbeat for nobody, and at how many in a row. */
+  strays: ReadonlyMap<TaskId, number>
   /** It is not asked again before that. */
   nextMs: number
 }
 
 export function newReview(): Review {
-  const nobody = { suspects: new Set<TaskId>(), strays: new Set<TaskId>() }
+  const nobody = { suspects: new Set<TaskId>(), strays: new Map<TaskId, number>() }
   const nothing = { quietCount: -1, rightCount: -1, asked: undefined, nextMs: -Infinity }
   return { oldest: undefined, oldestAttempt: 0, ...nothing, ...nobody }
 }
@@ -86,16 +87,29 @@ export function onView(state: SchedulerState, worker: WorkerRecord, { tasks, att
   if (repaired > 0) tellRepaired(state, worker, lost, useless.length)
 }
 
-/** What runs there for nobody may be about to hear of that. If it runs on, it is told again, and then every other time. */
+/**
+ * What runs there for nobody may be about to hear of that. If it runs on it is told again, at the second heartbeat, the fourth, the
+ * eighth, and so on. Not told are attempts that are being stopped in their own time, and those of tasks whose values are
+ * elsewhere: the order would free a copy too, which the worker may be fetching just now. These end by themselves, but for
+ * streams, which nobody copies.
+ */
 function freeStrays(state: SchedulerState, worker: WorkerRecord, { running }: Pulse): void {
-  const { review: seen, processing } = worker
+  const { review: seen, processing, stopping } = worker
   if (running.length === 0 && seen.strays.size === 0) return
-  const strays = findUncounted(state, worker, running).filter((id) => {
+  const stopped = new Set(Array.from(stopping.values(), ({ task }) => task))
+  const strays = new Map<TaskId, number>()
+  for (const id of findUncounted(state, worker, running)) {
     const task = recordOf(state, id)
-    return task === undefined || !processing.has(task)
-  })
-  for (const id of strays) if (seen.strays.has(id)) workerOutboxOf(state, worker).addFree(id)
-  seen.strays = new Set(strays.filter((id) => !seen.strays.has(id)))
+    if (stopped.has(id) || (task !== undefined && (processing.has(task) || isElsewhere(task)))) continue
+    const count = (seen.strays.get(id) ?? 0) + 1
+    strays.set(id, count)
+    if (count > 1 && Number.isInteger(Math.log2(count))) workerOutboxOf(state, worker).addFree(id)
+  }
+  seen.strays = strays
+}
+
+function isElsewhere({ state, template }: Task): boolean {
+  return state.type === 'in-memory' && !template.rules.isStream
 }
 
 /** Nobody counts on these values of the worker, and none of them is being brought there, or copied. */
