@@ -94,9 +94,9 @@ export const taskExited = message('task-exited', {
 export type TaskExited = Infer<typeof taskExited>
 /**
  * Tasks come back with no outcome: recalled, or the worker is leaving; or they were freed, and their template `isCounted`.
- * Those in `begun` had started, and lost what they ran in to no fault of theirs.
+ * Those at the places in `begun` had started, and lost what they ran in to no fault of theirs.
  */
-export const tasksReturned = message('tasks-returned', { tasks: taskIds, attempts: integers, begun: taskIds })
+export const tasksReturned = message('tasks-returned', { tasks: taskIds, attempts: integers, begun: integers })
 export type TasksReturned = Infer<typeof tasksReturned>
 /** Tasks that `recall` named have started, and stay. */
 export const tasksKept = message('tasks-kept', { tasks: taskIds })
@@ -161,9 +161,10 @@ export type TasksStopped = Infer<typeof tasksStopped>
 
 /**
  * Tasks ran longer than their template's `timeoutMs`, and were stopped: their slots are free. Nothing else is said of
- * these attempts; but those in `goOn` could not be stopped, and are returned when they end, if what they take is counted.
+ * these attempts; but those at the places in `goOn` could not be stopped, and are returned when they end, if what they take is
+ * counted.
  */
-export const tasksTimedOut = message('tasks-timed-out', { tasks: taskIds, attempts: integers, goOn: taskIds })
+export const tasksTimedOut = message('tasks-timed-out', { tasks: taskIds, attempts: integers, goOn: integers })
 export type TasksTimedOut = Infer<typeof tasksTimedOut>
 
 /**

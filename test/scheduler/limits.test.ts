@@ -88,10 +88,29 @@ test('what has had its time and goes on keeps its units until it ends, whoever l
   const [held, dropped] = client.map(template, 2)
 
   client.release(dropped!)
-  worker.send({ type: 'tasks-timed-out', tasks: [held!, dropped!], attempts: [], goOn: [held!, dropped!] })
+  worker.send({ type: 'tasks-timed-out', tasks: [held!, dropped!], attempts: [], goOn: [0, 1] })
   assert.equal(client.take('failed').code, 'ERR_HEDDLE_TASK_TIMEOUT')
   assert.equal(takenOf(scheduler, 'db'), 2)
   worker.send({ type: 'tasks-returned', tasks: [held!, dropped!], attempts: [], begun: [] })
+  assert.equal(takenOf(scheduler, 'db'), 0)
+})
+
+test('of two attempts of a task that have had their time in one report, each is taken for itself', () => {
+  const scheduler = new SchedulerHarness()
+  const worker = scheduler.worker({ threads: 2 })
+  const client = scheduler.client()
+  declare(client, semaphore('db', 2))
+  const template = client.define('f', { needs: needs({ db: 1 }), rules: { timeoutMs: 2 } })
+  const [task] = client.map(template, 1)
+  // A copy of its value turned up after all, and was lost again: the first attempt ends when it ends.
+  worker.send({ type: 'copies-held', tasks: [task!], sizes: [1] })
+  worker.send({ type: 'values-lost', tasks: [task!] })
+  client.want(task!)
+  assert.equal(takenOf(scheduler, 'db'), 2)
+
+  worker.send({ type: 'tasks-timed-out', tasks: [task!, task!], attempts: [1, 2], goOn: [1] })
+  assert.equal(takenOf(scheduler, 'db'), 1, 'of the second, which goes on')
+  worker.send({ type: 'tasks-returned', tasks: [task!], attempts: [2], begun: [] })
   assert.equal(takenOf(scheduler, 'db'), 0)
 })
 

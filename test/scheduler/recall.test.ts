@@ -193,7 +193,7 @@ test('the number of a start counts what had begun, and not what only came back',
     const scheduler = new SchedulerHarness()
     const { worker, ids } = busyWorker(scheduler)
     const idle = scheduler.worker()
-    worker.send({ type: 'tasks-returned', tasks: [ids[1]!], attempts: [], begun: begun ? [ids[1]!] : [] })
+    worker.send({ type: 'tasks-returned', tasks: [ids[1]!], attempts: [], begun: begun ? [0] : [] })
     const run = idle.take('run-tasks')
     assert.deepEqual([run.attempts, run.unstarted], [[2], unstarted])
   }

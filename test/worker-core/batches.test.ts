@@ -247,7 +247,7 @@ test('a task that fills the heap is to blame if it was the first of its batch: e
   assert.deepEqual(worker.takeBatch().tasks, [task(2)])
   worker.takeMessage('tasks-finished')
   const { tasks: returned, begun } = worker.takeMessage('tasks-returned')
-  assert.deepEqual([returned, begun], [[task(1)], [task(1)]])
+  assert.deepEqual([returned, begun], [[task(1)], [0]])
   worker.send({ ...full, culprit: 0, firstUnstarted: 1 })
   const { task: blamed, isOutOfMemory } = worker.takeMessage('task-exited')
   assert.deepEqual([blamed, isOutOfMemory], [task(2), true])

@@ -77,6 +77,6 @@ test('one whose thread was ended for another task goes back as begun, and what i
   worker.endTurn()
   assert.deepEqual(worker.takeBatch().tasks, [task(1)])
   const { tasks: returned, begun } = worker.takeMessage('tasks-returned')
-  assert.deepEqual([returned, begun], [[task(0)], [task(0)]])
+  assert.deepEqual([returned, begun], [[task(0)], [0]])
   worker.expectSilence()
 })

@@ -19,14 +19,16 @@ export class TurnReport {
   readonly #values = new Packer()
   readonly #timings = new Timings()
   #returned = new Attempts()
-  #begun: TaskId[] = []
+  /** Places in `#returned`: two attempts of a task may come back at the same time. */
+  #begun: number[] = []
   #kept: TaskId[] = []
   #copies: { readonly task: TaskId; readonly sizeBytes: number; readonly isOrdered: boolean }[] = []
   #missingCopies: TaskId[] = []
   #stopped = new Attempts()
   #stoppedBy: Stopper[] = []
   #timedOut = new Attempts()
-  #goOn: TaskId[] = []
+  /** Places in `#timedOut`. */
+  #goOn: number[] = []
   #dropped: TaskId[] = []
   /** Tasks that came to wait for others, or went on. */
   readonly #awaiting = new Set<Task>()
@@ -46,8 +48,8 @@ export class TurnReport {
 
   /** The task goes back: unstarted, or having begun in vain. */
   addReturned(task: Task, hasBegun = false): void {
+    if (hasBegun) this.#begun.push(this.#returned.tasks.length)
     this.#returned.add(task)
-    if (hasBegun) this.#begun.push(task.task)
   }
 
   /** The scheduler wanted the task back, and it has started. */
@@ -78,8 +80,8 @@ export class TurnReport {
 
   /** The slot of a task that had its time is free, or it goes on where nothing can stop it. */
   addTimedOut(task: Task, goesOn: boolean): void {
+    if (goesOn) this.#goOn.push(this.#timedOut.tasks.length)
     this.#timedOut.add(task)
-    if (goesOn) this.#goOn.push(task.task)
   }
 
   /** A task that is lent waits, or goes on. What it does when the turn ends is told. */

@@ -261,10 +261,11 @@ function onTaskExited(state: SchedulerState, worker: WorkerRecord, message: Task
 }
 
 function onTasksTimedOut(state: SchedulerState, worker: WorkerRecord, { tasks, attempts, goOn }: TasksTimedOut): void {
+  const goingOn = new Set(goOn)
   for (let i = 0; i < tasks.length; i++) {
     const id = tasks[i]!
     const attempt = attempts[i] ?? 1
-    const goesOn = goOn.includes(id)
+    const goesOn = goingOn.has(i)
     // What goes on keeps what it takes, also if it was let go of while word of it was under way.
     const task = goesOn ? taskOfReport(state, worker, id, attempt) : currentTask(state, worker, id, attempt)
     if (task === undefined) continue
@@ -280,7 +281,7 @@ function onTasksTimedOut(state: SchedulerState, worker: WorkerRecord, { tasks, a
 
 function onTasksReturned(state: SchedulerState, worker: WorkerRecord, message: TasksReturned): void {
   const begun = new Set(message.begun)
-  message.tasks.forEach((id, i) => giveBack(state, worker, id, message.attempts[i], begun.has(id)))
+  message.tasks.forEach((id, i) => giveBack(state, worker, id, message.attempts[i], begun.has(i)))
 }
 
 /** The worker does not have it any more. */
