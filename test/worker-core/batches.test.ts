@@ -68,6 +68,44 @@ test('long tasks that a thread has not started make way for one that is more urg
   worker.expectSilence()
 })
 
+/** Two threads with two tasks of 8 ms each, and two more that wait. Thread 1 began its batch first. */
+function twoLongBatches(): WorkerHarness {
+  const worker = new WorkerHarness(2)
+  worker.teach({ durationUs: 8_000 })
+  worker.run([task(10), ...tasks(3)])
+  worker.takeBatch()
+  assert.deepEqual(worker.takeBatch(), { thread: 1, tasks: [task(1), task(2)] })
+  worker.nowMs = 4
+  worker.finish(0, 2, { durationUs: 8_000 })
+  worker.takeMessage('tasks-finished')
+  worker.run([11, 12, 13, 14].map(task))
+  assert.deepEqual(worker.takeBatch(), { thread: 0, tasks: [task(11), task(12)] })
+  worker.expectSilence()
+  return worker
+}
+
+test('only so many threads make way as there are more urgent tasks, and first the one that began first', () => {
+  const worker = twoLongBatches()
+  worker.run([task(20)], { priority: 1 })
+  assert.equal(worker.takeInstruction('take-back').thread, 1)
+  worker.send({ type: 'batch-cut', thread: 1, firstUnstarted: 1 })
+  worker.endTurn()
+  worker.expectSilence()
+  worker.run([task(21)], { priority: 1 })
+  assert.equal(worker.takeInstruction('take-back').thread, 0)
+  worker.expectSilence()
+})
+
+test('another thread makes way when the first takes too long with what it runs', () => {
+  const worker = twoLongBatches()
+  worker.run([task(20)], { priority: 1 })
+  assert.equal(worker.takeInstruction('take-back').thread, 1)
+  worker.nowMs = 50
+  worker.send({ type: 'batch-cut', thread: 1, firstUnstarted: 1 })
+  worker.endTurn()
+  assert.equal(worker.takeInstruction('take-back').thread, 0)
+})
+
 test('a batch of instant tasks is no larger than an array', () => {
   const worker = new WorkerHarness()
   worker.teach({ durationUs: 0 })

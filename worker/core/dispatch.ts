@@ -129,21 +129,30 @@ function hasInputs(state: WorkerState, task: Task, out: WorkerInstruction[]): bo
 }
 
 /**
- * Takes unstarted tasks back from threads: those that the scheduler wants, long ones that something more urgent waits behind,
- * and those of batches that are overdue while a thread stands idle for want of work or while nobody needs part of them. The
- * batch that began first goes first.
+ * Takes unstarted tasks back from threads: those that the scheduler wants; long ones that something more urgent waits behind, from
+ * as many threads as there are such tasks; and those of batches that are overdue while a thread stands idle for want of work or
+ * while nobody needs part of them. The batch that began first goes first.
  */
 export function takeBackTails(state: WorkerState, nowMs: number, out: WorkerInstruction[]): void {
   const next = state.ready.peek()
+  const inTheWay: Batch[] = []
+  let makingWay = 0
   for (const batch of state.batches) {
-    if (batch?.tail === 'wanted') ask(batch, out)
-    else if (batch !== undefined && next !== undefined && isInTheWay(batch, next)) ask(batch, out)
+    if (batch === undefined) continue
+    if (batch.tail === 'wanted') ask(batch, out)
+    if (makesWay(batch, nowMs)) makingWay++
+    else if (next !== undefined && isInTheWay(batch, next)) inTheWay.push(batch)
+  }
+  for (const batch of inTheWay.sort(byAge)) {
+    if (state.ready.countAbove(priorityOfTail(batch)) <= makingWay) continue
+    ask(batch, out)
+    makingWay++
   }
   let hands = freeHands(state)
   const overdue: Batch[] = []
   for (const batch of state.batches)
     if (batch !== undefined && hasTail(batch) && batch.overdueAtMs <= nowMs) overdue.push(batch)
-  for (const batch of overdue.sort((a, b) => a.beganAtMs - b.beganAtMs)) {
+  for (const batch of overdue.sort(byAge)) {
     if (batch.abandoned === 0 && hands-- <= 0) continue
     ask(batch, out)
   }
@@ -160,8 +169,21 @@ export function nextOverdueMs(state: WorkerState): number {
   return nextMs
 }
 
+function byAge(a: Batch, b: Batch): number {
+  return a.beganAtMs - b.beganAtMs
+}
+
 function isInTheWay(batch: Batch, { priority }: Task): boolean {
-  return batch.isLong && hasTail(batch) && batch.tasks.at(-1)!.priority < priority
+  return batch.isLong && hasTail(batch) && priorityOfTail(batch) < priority
+}
+
+function priorityOfTail({ tasks }: Batch): number {
+  return tasks.at(-1)!.priority
+}
+
+/** Its thread is free once the long task has ended that it runs now, unless that takes longer than a whole batch should. */
+function makesWay({ isLong, tail, runningSinceMs }: Batch, nowMs: number): boolean {
+  return isLong && tail !== 'given' && nowMs - runningSinceMs <= LONG_BATCH_US / 1_000
 }
 
 function ask(batch: Batch, out: WorkerInstruction[]): void {

@@ -26,6 +26,16 @@ export class ReadyQueue {
     return this.#length
   }
 
+  /** How many tasks are more urgent, and some more if such were let go that nobody has skipped yet. */
+  countAbove(priority: number): number {
+    let count = 0
+    for (const level of this.#levels) {
+      if (level.priority <= priority) break
+      count += level.front.length + level.rest.length
+    }
+    return count
+  }
+
   push(task: Task): void {
     this.#levelOf(task.priority).rest.push(task)
     this.#length++
