@@ -633,8 +633,8 @@ export class Client implements AsyncDisposable {
    * Keeps a value in the cluster under a name, also when this client is gone: any client gets it by {@link Client.dataset},
    * until somebody unpublishes it. It may be a future, finished or not, or any value with futures in it, which are resolved;
    * a large value of this program is better scattered first, and its future published. Resolves when the name is taken, by
-   * when a scattered value that was given itself is at a worker, for which it waits; work need not be done by then. Await the
-   * futures of scattered values inside of others, or that a published task takes, before this program ends.
+   * when scattered values that were given, themselves or inside of others, are at workers, for which it waits; work need not be
+   * done by then. Await the futures of scattered values that a published task takes before this program ends.
    *
    * @throws {HeddleError} `ERR_HEDDLE_KEY_CONFLICT` when something else is published under the name.
    * @example

@@ -2,6 +2,7 @@
 import { unreachable } from '../common/assert.js'
 import { HeddleError, TimeoutError } from '../protocol/errors.js'
 import { MAX_DATASETS, RESTART_TIMEOUT_MS } from '../protocol/limits.js'
+import { futuresOf } from './futures-of.js'
 import { checkOptionNames, describe, invalidOption } from './options.js'
 import type { Session } from './session.js'
 import type { Future } from './future.js'
@@ -74,13 +75,15 @@ export async function publish(
   const isFuture = value instanceof TaskFuture
   const made = isFuture ? value : session.submit(published, [value], publish as never, options)
   const future = made as TaskFuture<unknown>
+  // All futures of a client are of this class.
+  const parts = futuresOf(value) as TaskFuture<unknown>[]
   try {
     const task = future.array.idOf(future.index)
     const { outcome } = await session.question((request) => ({ type: 'publish', request, name, task }), 'published')
     switch (outcome) {
       case 'done':
-        // Else it would be lost with this program, which may end now.
-        return await session.whenScattered(task)
+        // Else what was scattered would be lost with this program, which may end now.
+        return await session.whenScattered(parts.map(({ array, index }) => array.idOf(index)))
       case 'taken':
         throw new HeddleError(
           'ERR_HEDDLE_KEY_CONFLICT',

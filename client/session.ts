@@ -420,9 +420,9 @@ export class Session implements FutureOwner {
     lending?.begin()
   }
 
-  /** Resolves when no value that was scattered as this task is only in this program. @throws {HeddleError} when it is closed. */
-  async whenScattered(task: TaskId): Promise<void> {
-    await this.#scattered.whenSettled(task)
+  /** Resolves when no value that was scattered as one of these is only in this program. @throws {HeddleError} when it is closed. */
+  async whenScattered(tasks: readonly TaskId[]): Promise<void> {
+    await Promise.all(tasks.map((task) => this.#scattered.whenSettled(task)))
     this.checkOpen()
   }
 

@@ -43,24 +43,30 @@ test('a scattered value is published when it need not be kept here any more', as
   await using scheduler = await FakeScheduler.start()
   const { client } = scheduler
   const done: string[] = []
-  const publish = (name: string): Promise<void> =>
-    client.publish(name, client.scatter(new Uint8Array(100_000))).then(() => void done.push(name))
+  const publish = (name: string, wrap = (value: unknown): unknown => value): Promise<void> =>
+    client.publish(name, wrap(client.scatter(new Uint8Array(100_000)))).then(() => void done.push(name))
   const first = publish('first')
   const rejected = assert.rejects(publish('second'), { code: 'ERR_HEDDLE_CLOSED' })
-  for (const { request } of await scheduler.until('publish', 2)) {
+  const inside = publish('third', (value) => new Map([['rows', [value]]]))
+  for (const { request } of await scheduler.until('publish', 3)) {
     scheduler.send({ type: 'published', request, outcome: 'done' })
   }
   const later = client.submit(() => 1)
-  await scheduler.untilSubmitted(1)
-  scheduler.send({ type: 'finished', tasks: [scheduler.submitted[0]!] })
+  await scheduler.untilSubmitted(2)
+  scheduler.send({ type: 'finished', tasks: [scheduler.submitted[1]!] })
   await eventually('the client has heard of what was told last', () => later.status === 'finished')
   assert.deepEqual(done, [])
 
-  scheduler.send({ type: 'scattered', tasks: [taskId(scheduler.all('scatter')[0]!.array, 0)] })
+  const settle = (place: number): void =>
+    scheduler.send({ type: 'scattered', tasks: [taskId(scheduler.all('scatter')[place]!.array, 0)] })
+  settle(0)
   await first
+  assert.deepEqual(done, ['first'])
+  settle(2)
+  await inside
   await client.close()
   await rejected
-  assert.deepEqual(done, ['first'])
+  assert.deepEqual(done, ['first', 'third'])
 })
 
 test('a value whose memory was transferred before it went fails for that', async () => {
