@@ -10,6 +10,8 @@ import type { Agenda, Entry } from './agenda.js'
 /** What all actors of one simulation share. */
 export interface World {
   readonly agenda: Agenda
+  /** What `Math.random` gives hangs on it. */
+  readonly seed: number
   /** How long things take. */
   readonly rng: Rng
   /** Processes may be held up a while before a turn. */
@@ -27,7 +29,7 @@ const STALL_CHANCE = 0.02
 export class Actor {
   readonly name: string
   readonly world: World
-  /** What `Math.random` gives: the same in every simulation, so that what hangs on it is no other for what fails. */
+  /** What `Math.random` gives: the same whenever one of this name runs with this seed. */
   readonly random: Rng
   readonly #process: Actor | undefined
   /** A process lives longer than its threads, and has many of them in its time. */
@@ -40,7 +42,7 @@ export class Actor {
   constructor(name: string, world: World, process?: Actor) {
     this.name = name
     this.world = world
-    this.random = new Rng(seedOf(name))
+    this.random = new Rng(seedOf(name, world.seed))
     this.#process = process
     this.#forgetProcess = process?.onDeath(() => this.kill())
   }
@@ -95,8 +97,8 @@ export class Actor {
   }
 }
 
-function seedOf(name: string): number {
-  let seed = 0
+function seedOf(name: string, worldSeed: number): number {
+  let seed = worldSeed
   for (const letter of name) seed = (Math.imul(seed, 31) + letter.codePointAt(0)!) | 0
   return seed
 }

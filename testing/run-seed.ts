@@ -54,11 +54,13 @@ class SeedRun {
     const drawn = new DrawnFaults(rng.fork(), faults)
     const world: World = {
       agenda: this.#agenda,
+      seed,
       rng,
       areDelayed: drawn.maxDelayMs > 0,
       onUncaught: (error, actor) => this.#onUncaught(error, actor),
     }
-    this.#actor = new Actor('the program', world)
+    // What it draws is the same in every run, so that its result is no other for what fails.
+    this.#actor = new Actor('the program', { ...world, seed: 0 })
     this.#client = new Actor('the client', world)
     this.#cluster = new SimulatedCluster({
       world,

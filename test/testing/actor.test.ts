@@ -11,6 +11,7 @@ import { realTurn, useVirtualGlobals } from '../../testing/virtual-globals.js'
 function newWorld(): World {
   return {
     agenda: new Agenda(),
+    seed: 1,
     rng: new Rng(1),
     areDelayed: false,
     onUncaught: (error) => {

@@ -101,6 +101,19 @@ test('chance is the same for a program in every run, whatever fails', async () =
   assert.equal(new Set(drawn[0]).size, 7)
 })
 
+test('chance in tasks is the same for the same seed, and for no other', async () => {
+  const drawn: number[] = []
+  const program = async (client: Client): Promise<void> => {
+    drawn.push(await client.submit(() => Math.random()))
+  }
+  for (const seed of [3, 3, 4]) await simulate(program, { seed, faults: {} })
+  // Each has a run of its own as all goes well, and is the same without faults.
+  const [one, , again, , other] = drawn
+  assert.equal(drawn.length, 6)
+  assert.equal(one, again)
+  assert.notEqual(one, other)
+})
+
 test('what a timer of a task throws fails that task, if it runs still, and nothing else', async () => {
   const program = async (client: Client): Promise<unknown> => {
     const failing = client.submit(async () => {
