@@ -20,11 +20,12 @@ export const workerLoss: StandaloneWorkload<'tasks' | 'ms' | 'runs'> = {
     await using cluster = await LocalCluster.start({ workers: 2, threadsPerWorker: 1, logLevel: 'error' })
     await using client = await connect(cluster)
     const perLayer = Math.ceil(tasks / LAYERS)
-    await twoLayers(client, perLayer, ms) // Compiles what they need.
     const undisturbed: number[] = []
     const added: number[] = []
     for (let run = 1; run <= runs; run++) {
       onProgress(`run ${run} of ${runs}`)
+      // A worker that was just started loads and compiles what it needs.
+      await twoLayers(client, perLayer, ms)
       const aloneSeconds = await twoLayers(client, perLayer, ms)
       const seconds = await twoLayers(client, perLayer, ms, async () => {
         const { pid } = (await client.info()).workers[run % 2]!
