@@ -45,6 +45,8 @@ export const MAX_CODE_BYTES = 64 * MIB
 export const MAX_SOURCE_MAP_BYTES = 64 * KIB
 /** What a client reads of its own program, a file or the source map of one, to find where functions were written. */
 export const MAX_PROGRAM_FILE_BYTES = 32 * MIB
+/** Files of its own program that a client keeps in mind. */
+export const MAX_PROGRAMS = 10_000
 /** Functions that no file is found for, after which one process looks for no further files. */
 export const MAX_UNPLACED_FUNCTIONS = 16
 export const MAX_CONNECTIONS = 10_000

@@ -5,7 +5,7 @@
  */
 import { readFileSync, statSync } from 'node:fs'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import { MAX_PROGRAM_FILE_BYTES, MAX_UNPLACED_FUNCTIONS } from '../../protocol/limits.js'
+import { MAX_PROGRAM_FILE_BYTES, MAX_PROGRAMS, MAX_UNPLACED_FUNCTIONS } from '../../protocol/limits.js'
 import type { FunctionSource } from './function-source.js'
 import { describeScripts, InspectorError, locate, type Location } from './inspector.js'
 import type { Position } from './source-map.js'
@@ -26,12 +26,10 @@ export interface Program {
 const FRAMES = 16
 /** The folder of this package's part for clients, whose functions nobody submits. */
 const OWN_FOLDER = new URL('../', import.meta.url).href
-/** Scripts that are kept in mind. */
-const MAX_PROGRAMS = 10_000
 
 /** By script. The map of one may stand in its comment, and is long: of those that nobody asked for it is left out. */
 const programs = new Map<string, Program | { readonly url: string; readonly sourceMapUrl: undefined }>()
-/** Scripts have rising numbers. Those up to this one were described: what is not among the programs is of no file. */
+/** Scripts have rising numbers. Those up to this one were described: what of them is not among the programs is of no file. */
 let lastDescribed = 0
 /** How many functions no file was found for, at the cost of milliseconds each. */
 let unplaced = 0
@@ -80,14 +78,21 @@ function findProgram(location: Location, printed: string, headLength: number): P
     programs.set(scriptId, program)
     return program
   }
+  let newest = 0
+  let firstWithoutRoom = Infinity
   describeScripts((script) => {
-    lastDescribed = Math.max(lastDescribed, Number(script.scriptId))
+    const number = Number(script.scriptId)
+    newest = Math.max(newest, number)
     const { url, sourceMapUrl } = script
     if (!url.startsWith('file:') || programs.get(script.scriptId)?.sourceMapUrl !== undefined) return
-    if (programs.size >= MAX_PROGRAMS && script.scriptId !== scriptId) return
+    if (programs.size >= MAX_PROGRAMS && script.scriptId !== scriptId) {
+      firstWithoutRoom = Math.min(firstWithoutRoom, number)
+      return
+    }
     const isLeftOut = sourceMapUrl.startsWith('data:') && script.scriptId !== scriptId
     programs.set(script.scriptId, isLeftOut ? { url, sourceMapUrl: undefined } : { url, sourceMapUrl })
   })
+  lastDescribed = Math.min(newest, firstWithoutRoom - 1)
   const described = programs.get(scriptId)
   if (described?.sourceMapUrl !== undefined) return described
   unplaced += 1

@@ -2,7 +2,10 @@
 import assert from 'node:assert/strict'
 import inspector from 'node:inspector'
 import test from 'node:test'
+import vm from 'node:vm'
 import { captureFunction } from '../../client/capture/function.js'
+import { findWrittenAt } from '../../client/capture/written-at.js'
+import { MAX_PROGRAMS } from '../../protocol/limits.js'
 
 /** A session lasts for the turn of its first question. */
 const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
@@ -45,4 +48,17 @@ test('an error of ours is not taken for that', async (t) => {
     throw new RangeError('a bug')
   })
   assert.throws(() => captureFunction(() => 'a bug'), /a bug/)
+})
+
+test('where a program has more files than are kept in mind, each function is placed all the same', () => {
+  const text = 'x => x'
+  const files = Array.from({ length: MAX_PROGRAMS + 10 }, (_, i) => {
+    const url = `file:///of-many/${i}.js`
+    return { url, fn: vm.runInThisContext(text, { filename: url }) as object }
+  })
+  const some = [...files.slice(0, 3), ...files.slice(MAX_PROGRAMS / 2, MAX_PROGRAMS / 2 + 3), ...files.slice(-3)]
+  for (const { url, fn } of some) {
+    const found = findWrittenAt(fn, text, { text, headLength: 0 })
+    assert.deepEqual(found, { program: { url, sourceMapUrl: '' }, line: 0, column: 0 })
+  }
 })
