@@ -41,7 +41,11 @@ export class ScatteredValues {
   /** Resolves when this program need not keep the value: a worker has it, or none ever will. At once, if it has none. */
   async whenSettled(task: TaskId): Promise<void> {
     if (!this.#values.has(task)) return
-    await new Promise<void>((resolve) => this.#waiting.set(task, [...(this.#waiting.get(task) ?? []), resolve]))
+    await new Promise<void>((resolve) => {
+      const waiting = this.#waiting.get(task)
+      if (waiting === undefined) this.#waiting.set(task, [resolve])
+      else waiting.push(resolve)
+    })
   }
 
   /** The scheduler says that it need not be kept. */

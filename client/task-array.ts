@@ -424,7 +424,7 @@ export class TaskArray {
 }
 
 export function placesOf(futures: readonly Place[]): Places {
-  return { length: futures.length, stretches: stretchesOf(futures), held: futures }
+  return { length: futures.length, stretches: { [Symbol.iterator]: () => stretchesOf(futures) }, held: futures }
 }
 
 /** Neighbours in an array that are neighbours here too stand together. */

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import type { Future } from '../../client/future.js'
+import { placesOf } from '../../client/task-array.js'
+import type { TaskFuture } from '../../client/task-future.js'
 import { arrayId, taskId, type TaskId } from '../../protocol/ids.js'
 import { encodeValue } from '../../protocol/values/encode.js'
 import { FakeScheduler } from './fake-scheduler.js'
@@ -147,4 +149,12 @@ test('a value that its holder does not have is reported missing, and fetched whe
   assert.deepEqual(second, { type: 'missing', task, holder: 'ws://w2' })
   locate('ws://w3')
   assert.equal(await value, 'found')
+})
+
+test('where futures stand can be gone through more than once', async () => {
+  await using scheduler = await FakeScheduler.start()
+  const futures = scheduler.client.map(double, [1, 2, 3]) as TaskFuture<number>[]
+  const { stretches } = placesOf(futures)
+  const { array } = futures[0]!
+  for (let time = 0; time < 2; time++) assert.deepEqual([...stretches], [{ array, first: 0, end: 3 }])
 })
