@@ -85,7 +85,10 @@ export function startIoTasks(state: WorkerState, nowMs: number, out: WorkerInstr
   }
 }
 
-/** About `BATCH_US` of work from the front of the ready queue, or `LONG_BATCH_US` of long tasks; at least one task. */
+/**
+ * Takes about `BATCH_US` of work from the front of the ready queue, or `LONG_BATCH_US` if all of it are long tasks; a task that takes
+ * more alone. None when no task has its inputs here, or the next has not the memory that it needs.
+ */
 function takeTasks(
   state: WorkerState,
   maxCount: number,
@@ -99,7 +102,7 @@ function takeTasks(
   for (let task = state.ready.peek(); task !== undefined && tasks.length < maxCount; task = state.ready.peek()) {
     const taskUs = shareOfBatchUs(task.template)
     shortestUs = Math.min(shortestUs, taskUs)
-    // What a short task gave is not told before the batch has ended: no long one may keep it waiting.
+    // What a short task gave is not told before the batch has ended: with one in it a batch is short as a whole.
     const mostUs = shortestUs >= LONG_TASK_US ? LONG_BATCH_US : BATCH_US
     if (tasks.length > 0 && estimateUs + taskUs > mostUs) break
     if (task.inputs.length > 0 && !hasInputs(state, task, out)) continue
