@@ -487,6 +487,28 @@ suite('a pool without threads', { timeout: 60_000 }, () => {
     assert.notEqual(given[0], given[1])
   })
 
+  test('tells a stream while its code loads that nobody reads it any more, and does not begin it', async () => {
+    let calls = 0
+    const values = (): number[] => {
+      calls += 1
+      return [1]
+    }
+    let pool: InlinePool | undefined
+    await using inline = await PoolHarness.start(1, (host) => {
+      const functionOf = (): typeof values => {
+        // It is asked for when the code is to be loaded.
+        assert.ok(inline.lanes[0]!.isListening(0))
+        pool!.tellToStop({ task: task(0), attempt: 1, cause: 'dropped' })
+        return values
+      }
+      return (pool = new InlinePool({ host, functionOf }))
+    })
+    const template = { ...(await inline.template(values)), isStream: true }
+    const batch = await inline.runTasks(tasksOf(template, [[]]))
+    assert.equal((errorAt(batch, 0) as Error).name, 'AbortError')
+    assert.equal(calls, 0)
+  })
+
   test('loads other code as threads do, and lets the event loop turn before it runs', async () => {
     await using inline = await PoolHarness.start(1, (host) => new InlinePool({ host, functionOf: () => undefined }))
     let hasTurned = false

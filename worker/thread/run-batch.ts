@@ -44,6 +44,8 @@ export async function runBatch(batch: BatchRequest, host: BatchHost): Promise<Ba
     try {
       let run = functions[template]
       if (run === undefined) {
+        // Where nothing else stops it, it hears while its code loads that nobody reads any more.
+        if (templates[template]!.isStream) signalOf(present(enteredTask(), 'the record of a stream'))
         functions[template] = run = await loadFunction(templates[template]!)
         clock.restart()
         if (isTimed) lane.began(place) // Its code was loaded in a time of its own.
@@ -95,10 +97,13 @@ function streaming(run: TaskFunction): TaskFunction {
   return (...args) => {
     const task = present(enteredTask(), 'the record of a stream')
     const { batch, place, host } = task
+    const signal = signalOf(task)
+    // It was to stop before it began.
+    signal.throwIfAborted()
     return driveStream(run(...args), {
       task: batch.taskIds[place]!,
       attempt: batch.attempts[place]!,
-      signal: signalOf(task),
+      signal,
       tell: host.tell,
     })
   }
