@@ -44,9 +44,21 @@ export const sourceMap = limited(
   (map) => sizeOfMap(map) <= MAX_SOURCE_MAP_BYTES,
 )
 
-/** How much text it is, all in all; also of many texts that are empty. */
+/** How many bytes it is, all in all; also of many texts that are empty. */
 export function sizeOfMap({ sources, names, mappings }: SourceMap): number {
-  return [...sources, ...names].reduce((sum, each) => sum + 1 + each.length, mappings.length)
+  return [...sources, ...names].reduce((sum, each) => sum + 1 + bytesOf(each), bytesOf(mappings))
+}
+
+/** Of a text in UTF-8. The cores have no encoder. */
+function bytesOf(text: string): number {
+  let bytes = text.length
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i)
+    // Two units that are a pair are one character of four bytes.
+    const isOfPair = unit >= 0xd800 && unit < 0xe000
+    if (unit > 0x7f) bytes += unit > 0x7ff && !isOfPair ? 2 : 1
+  }
+  return bytes
 }
 
 /**

@@ -5,7 +5,7 @@ import { commonVersion } from '../../protocol/version.js'
 import { MAX_SOURCE_MAP_BYTES } from '../../protocol/limits.js'
 import { arrayId, arrayOf, codeHash, generatedKey, indexOf, taskId, type TaskId } from '../../protocol/ids.js'
 import { clientToScheduler, schedulerToClient } from '../../protocol/messages/client.js'
-import { defineCode, type SourceMap } from '../../protocol/messages/common.js'
+import { defineCode, sizeOfMap, type SourceMap } from '../../protocol/messages/common.js'
 import { fromHolder } from '../../protocol/messages/peer.js'
 import { schedulerToWorker, workerToScheduler, type RunTasks } from '../../protocol/messages/worker.js'
 import { integer, list, message, oneOf, record, taskIds, text, union, type Field } from '../../protocol/schema.js'
@@ -86,10 +86,16 @@ test('code whose source map is longer than it may be is refused, however the map
       sourceMap,
     })
   assert.equal(defineCode.parse(wireOf({ ...empty, mappings: long }), 'message').sourceMap?.mappings, long)
+  const name = 'aé織🧵'
+  assert.equal(sizeOfMap({ ...empty, names: [name] }), 1 + Buffer.byteLength(name))
   const maps: SourceMap[] = [
     { ...empty, mappings: `${long}x` },
     { ...empty, sources: [long] },
     { ...empty, names: new Array<string>(MAX_SOURCE_MAP_BYTES + 1).fill('') },
+    ...['é', '織', '🧵'].map((letter) => ({
+      ...empty,
+      names: [letter.repeat(Math.ceil(MAX_SOURCE_MAP_BYTES / Buffer.byteLength(letter)))],
+    })),
   ]
   for (const map of maps)
     assert.throws(
