@@ -5,6 +5,7 @@ export interface VersionRange {
   readonly highest: number
 }
 
+/** Counted from the first release on: until then messages change without a new number. */
 export const PROTOCOL_VERSIONS: VersionRange = Object.freeze({ lowest: 1, highest: 1 })
 
 /** The highest version that both know, or `undefined` when they have none in common. */
