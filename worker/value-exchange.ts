@@ -11,7 +11,7 @@ import { answer, type Admission } from '../protocol/transport/handshake.js'
 import type { ValueSink } from '../protocol/transport/holder.js'
 import type { Socket } from '../protocol/transport/socket.js'
 import { ValueFetcher } from '../protocol/transport/value-fetcher.js'
-import { serveValues, type Lookup } from '../protocol/transport/value-server.js'
+import { serveValues, type AwaitAnswer, type Awaited, type Lookup } from '../protocol/transport/value-server.js'
 import type { WorkerEvent } from './core/events.js'
 import { allocateShared } from './thread/shared-memory.js'
 import type { ValueStore } from './value-store.js'
@@ -32,6 +32,9 @@ export interface ValueExchangeOptions {
 export class ValueExchange {
   readonly #options: ValueExchangeOptions
   readonly #served = new Set<Connection<FromHolder>>()
+  /** What answers each open question for values that are made here. */
+  readonly #awaited = new Map<number, (answer: AwaitAnswer) => void>()
+  #lastQuestion = 0
   #secret: string | undefined
   #fetcher: ValueFetcher | undefined
   #relayFetcher: ValueFetcher | undefined
@@ -68,8 +71,8 @@ export class ValueExchange {
     })
   }
 
-  /** Asks for values of `holder`. Each is answered by an event. */
-  fetch(holder: WorkerId, address: string, tasks: readonly TaskId[]): void {
+  /** Asks for values of `holder`, which may be still to be made there. Each is answered by an event. */
+  fetch(holder: WorkerId, address: string, tasks: readonly TaskId[], after?: number): void {
     this.#fetcher?.fetch(
       address,
       tasks,
@@ -77,6 +80,7 @@ export class ValueExchange {
         this.#options.log.warn({ address, values: missing.length }, `a worker is out of reach: ${reason}`)
         this.#options.submit({ type: 'values-unreachable', nowMs: performance.now(), holder, tasks: missing })
       }),
+      after === undefined ? undefined : { worker: holder, after },
     )
   }
 
@@ -92,6 +96,26 @@ export class ValueExchange {
     )
   }
 
+  /** Answers those who await values that are made here. */
+  answerAwait(question: number, answer: AwaitAnswer): void {
+    this.#awaited.get(question)?.(answer)
+  }
+
+  #onAwait(asked: Awaited, tell: (answer: AwaitAnswer) => void): () => void {
+    const question = ++this.#lastQuestion
+    let left = asked.tasks.length
+    this.#awaited.set(question, (answer) => {
+      left -= answer.settled.length + answer.located.length
+      if (left <= 0) this.#awaited.delete(question)
+      tell(answer)
+    })
+    this.#options.submit({ type: 'values-awaited', nowMs: performance.now(), question, ...asked })
+    return () => {
+      this.#awaited.delete(question)
+      this.#options.submit({ type: 'await-ended', nowMs: performance.now(), question })
+    }
+  }
+
   #sink(holder: WorkerId, onUnreachable: ValueSink['onUnreachable']): ValueSink {
     const { store, submit } = this.#options
     return {
@@ -104,6 +128,7 @@ export class ValueExchange {
         store.put(task, value)
         submit({ type: 'values-fetched', nowMs: performance.now(), holder, tasks: [task], sizes: [value.length] })
       },
+      onLocated: (tasks, sizes) => submit({ type: 'values-located', nowMs: performance.now(), holder, tasks, sizes }),
       onGone: (missing) => submit({ type: 'values-missing', nowMs: performance.now(), holder, tasks: missing }),
       onUnreachable,
     }
@@ -128,6 +153,7 @@ export class ValueExchange {
         const { store, lookup, submit } = this.#options
         return serveValues(connection, lookup, {
           onClose: () => this.#served.delete(connection),
+          awaits: { onAwait: (asked, tell) => this.#onAwait(asked, tell) },
           puts: {
             allocate: allocateShared,
             onPut: (task, value) => {

@@ -355,11 +355,14 @@ class Worker implements RunningWorker {
         break
       case 'fetch':
         this.#history.asked(instruction.tasks)
-        this.#exchange.fetch(instruction.holder, instruction.address, instruction.tasks)
+        this.#exchange.fetch(instruction.holder, instruction.address, instruction.tasks, instruction.after)
         break
       case 'fetch-by-relay':
         this.#history.asked(instruction.tasks)
         this.#exchange.fetchByRelay(instruction.holder, instruction.tasks)
+        break
+      case 'answer-await':
+        this.#exchange.answerAwait(instruction.question, instruction)
         break
       case 'drop':
         for (const task of instruction.tasks) this.#store.drop(task)

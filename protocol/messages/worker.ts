@@ -265,6 +265,13 @@ export const runTasks = message('run-tasks', {
   remoteInputs: taskIds,
   remoteHolders: integers,
   remoteSizes: integers,
+  /**
+   * Inputs that are still to be made, by whom, and how many tasks that worker was sent before this message, the makers among
+   * them. It may be the receiver itself.
+   */
+  pendingInputs: taskIds,
+  pendingHolders: integers,
+  pendingAfter: integers,
   /** Explicit keys, for `task.key`: place in this message, and key. */
   keys: list(record({ place: integer, key: text })),
   /** How many attempts of a task ended before they started, where there were some: place in this message, and count. */

@@ -3,7 +3,7 @@ import { unreachable } from '../../common/assert.js'
 import { Fifo } from '../../common/fifo.js'
 import type { Packed } from '../../common/packed.js'
 import { HeddleError } from '../errors.js'
-import type { TaskId } from '../ids.js'
+import type { TaskId, WorkerId } from '../ids.js'
 import { MAX_PUT_BYTES } from '../limits.js'
 import { fromHolder, toHolder, type FromHolder, type ToHolder } from '../messages/peer.js'
 import type { CloseReason, Connection, Handlers } from './connection.js'
@@ -18,6 +18,8 @@ export interface ValueSink {
   /** Small values, many at once: entry `i` is that of `tasks[i]`. */
   onValues(tasks: readonly TaskId[], values: Packed): void
   onLargeValue(task: TaskId, value: Uint8Array): void
+  /** The holder has these, which were awaited, and they are too large to come without being asked for. */
+  onLocated?(tasks: readonly TaskId[], sizes: readonly number[]): void
   /** The holder does not have these (any more). */
   onGone(tasks: readonly TaskId[]): void
   /** The holder could not be asked, or did not answer. `reason` is for people. */
@@ -44,8 +46,15 @@ export interface HolderOptions {
   onClose(): void
 }
 
+/** The values are still to be made, by tasks that this worker was sent `after` so many others at most. */
+export interface Awaiting {
+  readonly worker: WorkerId
+  readonly after: number
+}
+
 interface Request {
   readonly sink: ValueSink
+  readonly awaiting: Awaiting | undefined
   /** Tasks that were not answered yet. */
   readonly owed: Set<TaskId>
 }
@@ -71,9 +80,9 @@ export class Holder {
     this.#options = options
   }
 
-  ask(tasks: readonly TaskId[], sink: ValueSink): void {
+  ask(tasks: readonly TaskId[], sink: ValueSink, awaiting?: Awaiting): void {
     this.#lastRequest += 1
-    this.#requests.set(this.#lastRequest, { sink, owed: new Set(tasks) })
+    this.#requests.set(this.#lastRequest, { sink, awaiting, owed: new Set(tasks) })
     if (this.#state.type === 'open') this.#send(this.#state.connection, this.#lastRequest)
   }
 
@@ -126,8 +135,10 @@ export class Holder {
   }
 
   #send(connection: Connection<ToHolder>, request: number): void {
-    const { owed } = this.#requests.get(request)!
-    connection.send({ type: 'get-values', request, tasks: [...owed] })
+    const { owed, awaiting } = this.#requests.get(request)!
+    const tasks = [...owed]
+    if (awaiting === undefined) connection.send({ type: 'get-values', request, tasks })
+    else connection.send({ type: 'await-values', request, tasks, ...awaiting })
   }
 
   /** Sends as many as may be on their way: a holder that is slow to take them in is waited for. */
@@ -156,6 +167,12 @@ export class Holder {
       case 'gone':
         this.#settle(connection, message.request, message.tasks)?.onGone(message.tasks)
         break
+      case 'values-located': {
+        const { tasks, sizes } = message
+        if (tasks.length !== sizes.length) return this.#refuse(connection)
+        this.#settle(connection, message.request, tasks)?.onLocated?.(tasks, sizes)
+        break
+      }
       case 'put-held':
         if (!this.#onHeld(connection, message.task)) return this.#refuse(connection)
         break

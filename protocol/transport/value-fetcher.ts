@@ -6,7 +6,7 @@
 import { HOLDER_IDLE_MS, MAX_HOLDER_CONNECTIONS } from '../limits.js'
 import type { TaskId } from '../ids.js'
 import type { Introduction } from './handshake.js'
-import { Holder, type Put, type ValueSink } from './holder.js'
+import { Holder, type Awaiting, type Put, type ValueSink } from './holder.js'
 import type { Socket } from './socket.js'
 import { systemTimers, type Timers } from './timers.js'
 
@@ -45,14 +45,14 @@ export class ValueFetcher {
     return this.#holders.size - this.#waiting.size
   }
 
-  /** Asks the process at `address` for the values of `tasks`. `sink` hears of each, never within this call. */
-  fetch(address: string, tasks: readonly TaskId[], sink: ValueSink): void {
+  /** Asks the process at `address` for the values of `tasks`, which may be `awaiting`. `sink` hears of each, never within this call. */
+  fetch(address: string, tasks: readonly TaskId[], sink: ValueSink, awaiting?: Awaiting): void {
     if (tasks.length === 0) return
     if (this.#isClosed) {
       queueMicrotask(() => sink.onUnreachable(tasks, 'This process is closing.'))
       return
     }
-    this.#use(address).ask(tasks, sink)
+    this.#use(address).ask(tasks, sink, awaiting)
     this.#connectWaiting()
   }
 

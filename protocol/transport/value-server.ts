@@ -5,7 +5,7 @@
 import { Packer } from '../../common/packed.js'
 import type { TaskId } from '../ids.js'
 import { CHUNK_BYTES, MAX_IN_FLIGHT_BYTES, MAX_INLINE_RESULT_BYTES } from '../limits.js'
-import type { FromHolder, ToHolder } from '../messages/peer.js'
+import type { AwaitValues, FromHolder, ToHolder } from '../messages/peer.js'
 import type { CloseReason, Connection, Handlers } from './connection.js'
 
 /** A message of small values is sent once it is this large: with its ids and sizes it still fits into one frame. */
@@ -39,6 +39,22 @@ export interface ServeOptions {
     readonly allocate: (sizeBytes: number) => Uint8Array
     readonly onPut: (task: TaskId, value: Uint8Array) => void
   }
+  /** Tells when awaited values can be given; without it they are given, or gone, at once. */
+  readonly awaits?: {
+    /** Calls `tell` for each of the tasks once, never within this call. Returns what calls it off. */
+    readonly onAwait: (asked: Awaited, tell: (answer: AwaitAnswer) => void) => () => void
+  }
+}
+
+export type Awaited = Pick<AwaitValues, 'tasks' | 'worker' | 'after'>
+
+/** Some of the tasks that were awaited. */
+export interface AwaitAnswer {
+  /** They are here, or won't be. */
+  readonly settled: readonly TaskId[]
+  /** They are here, and large. */
+  readonly located: readonly TaskId[]
+  readonly sizes: readonly number[]
 }
 
 /**
@@ -49,9 +65,11 @@ export interface ServeOptions {
 export function serveValues(
   connection: Connection<FromHolder>,
   lookup: Lookup,
-  { onClose = () => undefined, puts }: ServeOptions = {},
+  { onClose = () => undefined, puts, awaits }: ServeOptions = {},
 ): Handlers<ToHolder> {
   const requests: Request[] = []
+  /** What calls off each question for values that are still to be made, and how many of them are. */
+  const open = new Map<number, { readonly callOff: () => void; left: number }>()
   let isServing = false
   let isClosed = false
 
@@ -67,13 +85,31 @@ export function serveValues(
     isServing = false
   }
 
+  const begin = (number: number, tasks: readonly TaskId[]): void => {
+    if (tasks.length > 0) requests.push({ number, tasks, next: 0 })
+    if (!isServing) void serve()
+  }
+
+  const onAwait = ({ request, tasks, worker, after }: AwaitValues): void => {
+    if (awaits === undefined || tasks.length === 0) return begin(request, tasks)
+    const callOff = awaits.onAwait({ tasks, worker, after }, ({ settled, located, sizes }) => {
+      const question = open.get(request)
+      if (question === undefined) return
+      question.left -= settled.length + located.length
+      if (question.left <= 0) open.delete(request)
+      if (located.length > 0) connection.send({ type: 'values-located', request, tasks: located, sizes })
+      begin(request, settled)
+    })
+    open.set(request, { callOff, left: tasks.length })
+  }
+
   return {
     onMessages: (messages) => {
       for (const message of messages) {
-        if (message.type === 'get-values') requests.push({ number: message.request, tasks: message.tasks, next: 0 })
+        if (message.type === 'get-values') begin(message.request, message.tasks)
+        else if (message.type === 'await-values') onAwait(message)
         else connection.close(UNEXPECTED)
       }
-      if (!isServing) void serve()
     },
     onPayload: (message, payload) => {
       if (message.type !== 'put-value' || puts === undefined || payload.length === 0) {
@@ -86,6 +122,8 @@ export function serveValues(
     ...(puts && { allocate: puts.allocate }),
     onClose: (reason) => {
       isClosed = true
+      for (const { callOff } of open.values()) callOff()
+      open.clear()
       onClose(reason)
     },
   }

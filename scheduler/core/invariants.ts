@@ -148,6 +148,7 @@ function checkTasks(state: SchedulerState, tasks: ReadonlySet<Task>): void {
     }
     if (at.type === 'waiting') {
       assert(at.missing > 0, () => `${id} waits for nothing`)
+      assert(at.ahead?.worker.ahead.has(task) !== false, () => `${id} was sent ahead, and its worker does not know of it`)
     }
     const maySkip = task.template.rules.onDependencyError === 'skip'
     assert(maySkip || at.type !== 'in-memory' || at.page !== SKIPPED, () => `${id} was skipped, and should have failed`)
@@ -267,6 +268,13 @@ function checkWorkers(state: SchedulerState, tasks: ReadonlySet<Task>): void {
         () => `${task.id} is not processed by ${worker.id}`,
       )
     }
+    for (const task of worker.ahead) {
+      assert(
+        tasks.has(task) && task.state.type === 'waiting' && task.state.ahead?.worker === worker,
+        () => `${task.id} was not sent ahead to ${worker.id}`,
+      )
+    }
+    assert(!worker.isLeaving || worker.ahead.size === 0, () => `worker ${worker.id} leaves, and has tasks ahead`)
     assert(worker.heapPlace >= 0 !== worker.isLeaving, () => `worker ${worker.id} is open and leaving, or neither`)
     assert(state.workersByName.get(worker.join.name) === worker, () => `worker ${worker.id} is not found by its name`)
     for (const task of worker.suspended)

@@ -18,6 +18,7 @@ import type { JournalPage } from './durable/journal-page.js'
 import type { JournalRecord } from './durable/journal-record.js'
 import { stopMaps } from './tasks/max-failures.js'
 import { checkInvariants } from './invariants.js'
+import { sendAhead } from './placing/ahead.js'
 import { grantUnits, reserveUnits } from './placing/limits.js'
 import { letNewsWait, nextNewsMs, tellOldNews } from './clients/news.js'
 import { onClientJoined, onClientLeft, onClientMessage, removeClient } from './clients/on-client.js'
@@ -144,6 +145,7 @@ function start(state: SchedulerState): void {
     grantUnits(state, 'after')
     while (reserveUnits(state)) placeReadyTasks(state)
   }
+  sendAhead(state)
   recallForIdle(state)
 }
 

@@ -117,6 +117,8 @@ export interface SchedulerState {
   readonly workerWaits: WorkerWait[]
   /** Workers from which tasks may be asked back, the one to be looked at first first. */
   readonly hoarders: Set<WorkerRecord>
+  /** Workers whose tasks may have dependants that could be sent ahead of their inputs. See ahead.ts. */
+  readonly withNews: Set<WorkerRecord>
   /** How many tasks workers were asked to give back, and have not answered about. */
   recallsUnderWay: number
   /** Clients wait until workers are gone. */
@@ -223,6 +225,7 @@ export function createState(config: SchedulerConfig): SchedulerState {
     queueDeadlines: new Heap((a, b) => (a.dueMs === b.dueMs ? idOf(a) < idOf(b) : a.dueMs < b.dueMs)),
     mapsToStop: new Set(),
     hoarders: new Set(),
+    withNews: new Set(),
     recallsUnderWay: 0,
     inline: new InlineCache(config.maxInlineCacheBytes ?? MAX_INLINE_CACHE_BYTES),
     workerWaits: [],

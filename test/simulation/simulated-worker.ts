@@ -7,6 +7,7 @@ import type { TaskId, WorkerId } from '../../protocol/ids.js'
 import type { FailureRecord } from '../../protocol/messages/common.js'
 import type { Needs } from '../../protocol/messages/needs.js'
 import type { Join, SchedulerToWorker, WorkerToScheduler } from '../../protocol/messages/worker.js'
+import type { AwaitAnswer, Awaited } from '../../protocol/transport/value-server.js'
 import type { WorkerEvent } from '../../worker/core/events.js'
 import type { BatchTask, WorkerInstruction } from '../../worker/core/instructions.js'
 import { checkInvariants } from '../../worker/core/invariants.js'
@@ -33,7 +34,16 @@ import { LARGE_BYTES, SimulatedThread, type StoredValue } from './simulated-thre
 import { canReach, mayFailUnforeseen, useUnits, type World } from './world.js'
 
 type Fetch = WorkerInstruction & { readonly type: 'fetch' }
+type Answer = WorkerInstruction & { readonly type: 'answer-await' }
 type RelayedFetch = WorkerInstruction & { readonly type: 'fetch-by-relay' }
+
+/** A question of a peer, as whoever is asked has it. */
+interface PeerAwait {
+  readonly owed: Set<TaskId>
+  answer(answer: AwaitAnswer, valueOf: (task: TaskId) => StoredValue | undefined): void
+  /** Who was asked is gone. */
+  lost(): void
+}
 
 /** A process has so long to answer a dial. */
 const DIAL_TIMEOUT_MS = 30
@@ -69,6 +79,11 @@ export class SimulatedWorker {
   readonly #disk: SimulatedDisk
   /** Threads of an inline worker can't be terminated. */
   readonly #canTerminate: boolean
+  /** What peers await here, by the number of the question. */
+  readonly #awaits = new Map<number, PeerAwait>()
+  #lastQuestion = 0
+  /** What calls off each question of ours. */
+  readonly #questions = new Set<() => void>()
   #connection: Connection<WorkerToScheduler> | undefined
   /** Of the tasks that run here; with the connection of the worker it goes. */
   #taskClient: SimulatedTaskClient | undefined
@@ -227,6 +242,7 @@ export class SimulatedWorker {
     assert.deepEqual([...this.#store.keys()], [], `${this.name} has values in its store that its core does not know`)
     this.#disk.checkEmpty(this.name)
     assert.equal(fetches.size, 0, `${this.name} has fetches left`)
+    assert.equal(this.#machine.state.awaits.count, 0, `${this.name} has peers waiting`)
     assert.equal(ready.length, 0, `${this.name} has ready tasks left`)
     assert.equal(this.#machine.state.lent.size, 0, `${this.name} has tasks left that wait for others`)
     assert.ok(
@@ -378,6 +394,9 @@ export class SimulatedWorker {
       case 'fetch':
         this.#fetch(instruction)
         break
+      case 'answer-await':
+        this.#answerAwait(instruction)
+        break
       case 'fetch-by-relay':
         this.#fetchByRelay(instruction)
         break
@@ -455,12 +474,23 @@ export class SimulatedWorker {
   }
 
   /** The question travels to the peer and the answers back, in parts and in any order. */
-  #fetch({ holder, address, tasks }: Fetch): void {
-    const { agenda, counts } = this.#world
+  #fetch({ holder, address, tasks, after }: Fetch): void {
+    const { agenda, counts, workers } = this.#world
     counts.fetches += tasks.length
     if (!canReach(this.#world, this.address, address)) {
       agenda.in(this.#rng.between(0.05, DIAL_TIMEOUT_MS), () => {
         if (!this.#isGone) this.#loop.submit({ type: 'values-unreachable', holder, tasks })
+      })
+      return
+    }
+    if (after !== undefined) {
+      counts.awaited += tasks.length
+      agenda.in(this.#rng.between(0.05, 5), () => {
+        const peer = workers.get(address)
+        if (peer === undefined) this.#lost(holder, tasks)
+        else if (!this.#isGone) {
+          this.#questions.add(peer.onAwait({ tasks, worker: holder, after }, this.#awaitOf(holder, tasks)))
+        }
       })
       return
     }
@@ -472,6 +502,50 @@ export class SimulatedWorker {
         agenda.in(this.#rng.between(0.05, 20), () => this.#answered(holder, answers))
       }
     })
+  }
+
+  #lost(holder: WorkerId, tasks: readonly TaskId[]): void {
+    if (!this.#isGone && tasks.length > 0) this.#loop.submit({ type: 'values-unreachable', holder, tasks })
+  }
+
+  /** Values that are still to be made by the peer. */
+  #awaitOf(holder: WorkerId, tasks: readonly TaskId[]): PeerAwait {
+    const owed = new Set(tasks)
+    return {
+      owed,
+      answer: ({ settled, located, sizes }, valueOf) => {
+        const { agenda, fetchFailure, counts } = this.#world
+        for (const task of [...settled, ...located]) owed.delete(task)
+        const answers = settled.map((task) => ({
+          task,
+          value: this.#rng.chance(fetchFailure) ? undefined : valueOf(task),
+        }))
+        counts.pushed += answers.filter(({ value }) => value !== undefined).length
+        agenda.in(this.#rng.between(0.05, 5), () => {
+          this.#answered(holder, answers)
+          if (!this.#isGone && located.length > 0) {
+            this.#loop.submit({ type: 'values-located', holder, tasks: located, sizes })
+          }
+        })
+      },
+      lost: () => this.#world.agenda.in(this.#rng.between(0.05, 5), () => this.#lost(holder, [...owed])),
+    }
+  }
+
+  /** A peer awaits values that are to be made here. */
+  onAwait(asked: Awaited, await_: PeerAwait): () => void {
+    const question = ++this.#lastQuestion
+    this.#awaits.set(question, await_)
+    this.#loop.submit({ type: 'values-awaited', question, ...asked })
+    return () => {
+      if (this.#awaits.delete(question) && !this.#isGone) this.#loop.submit({ type: 'await-ended', question })
+    }
+  }
+
+  #answerAwait(answer: Answer): void {
+    const await_ = this.#awaits.get(answer.question)
+    await_?.answer(answer, (task) => this.valueOf(task))
+    if (await_?.owed.size === 0) this.#awaits.delete(answer.question)
   }
 
   /** The scheduler is asked for a way to the peer, which may close at any time. */
@@ -535,6 +609,8 @@ export class SimulatedWorker {
     this.#isGone = true
     this.#world.workers.delete(this.address)
     this.#loop.stop()
+    for (const await_ of this.#awaits.values()) await_.lost()
+    for (const callOff of this.#questions) callOff()
     for (const thread of [...this.#threads, ...this.#ioThreads.values()]) thread.stop()
     this.leaveTaskClient()
     const connection = this.#connection

@@ -140,6 +140,9 @@ export interface Counts {
   takeBacks: number
   cutTasks: number
   fetches: number
+  /** Values that were awaited of a peer, and those that came then. */
+  awaited: number
+  pushed: number
   /** Values that the scheduler sent along with tasks. */
   given: number
   relayed: number
@@ -220,6 +223,8 @@ export function noCounts(): Counts {
     takeBacks: 0,
     cutTasks: 0,
     fetches: 0,
+    awaited: 0,
+    pushed: 0,
     given: 0,
     relayed: 0,
     replicated: 0,

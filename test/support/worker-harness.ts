@@ -50,6 +50,8 @@ export interface RunOptions {
   /** Who holds which input. */
   readonly remote?: readonly (readonly [input: TaskId, holder: WorkerId])[]
   /** How large each of `remote` is. */
+  /** Inputs that are still to be made, by whom, and after how many tasks. */
+  readonly pending?: readonly (readonly [TaskId, WorkerId, number?])[]
   readonly remoteBytes?: number
   readonly keys?: RunTasks['keys']
   readonly unstarted?: RunTasks['unstarted']
@@ -188,6 +190,9 @@ export class WorkerHarness {
       remoteInputs: remote.map(([input]) => input),
       remoteHolders: remote.map(([, holder]) => holder),
       remoteSizes: remote.map(() => options.remoteBytes ?? 8),
+      pendingInputs: (options.pending ?? []).map(([input]) => input),
+      pendingHolders: (options.pending ?? []).map(([, holder]) => holder),
+      pendingAfter: (options.pending ?? []).map(([, , after = 0]) => after),
       keys: options.keys ?? [],
       unstarted: options.unstarted ?? [],
       failedInputs: options.failed ?? [],

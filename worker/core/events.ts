@@ -117,6 +117,23 @@ export type WorkerEvent = { readonly nowMs: number } &
     | { readonly type: 'value-put'; readonly task: TaskId; readonly sizeBytes: number }
     /** The peer does not hold these, or could not be reached by a relay either. */
     | { readonly type: 'values-missing'; readonly holder: WorkerId; readonly tasks: readonly TaskId[] }
+    /** The peer has these, which were awaited; they are large. */
+    | {
+        readonly type: 'values-located'
+        readonly holder: WorkerId
+        readonly tasks: readonly TaskId[]
+        readonly sizes: readonly number[]
+      }
+    /** A peer awaits values that are to be made here, as of `await-values`; answered by `answer-await`. */
+    | {
+        readonly type: 'values-awaited'
+        readonly question: number
+        readonly tasks: readonly TaskId[]
+        readonly worker: WorkerId
+        readonly after: number
+      }
+    /** Nobody waits for the answers to this question any more. */
+    | { readonly type: 'await-ended'; readonly question: number }
     /** The peer could not be reached at its address, or the connection to it broke. */
     | { readonly type: 'values-unreachable'; readonly holder: WorkerId; readonly tasks: readonly TaskId[] }
     /** The value is in its file, and in memory still. */

@@ -8,17 +8,21 @@ import type { Task } from './task.js'
 
 /** Stands among holders for our own disk, whatever number the scheduler gave us. */
 export const OWN_DISK = workerId(-1)
+/** Stands for a task of ours that is to make the value. */
+export const OWN_TASK = workerId(-2)
 
 export interface Fetch {
   readonly input: TaskId
-  /** As the scheduler said when it was first wanted. */
-  readonly sizeBytes: number
+  /** As the scheduler said when it was first wanted; 0 for what was still to be made, until its holder says more. */
+  sizeBytes: number
   /** All in state `waiting`. */
   readonly waiters: Set<Task>
   /** The scheduler ordered a copy, and waits for word of it: it is fetched even when no task waits. */
   isOrdered: boolean
   /** Who may hold it and was not asked, the next one first. */
   readonly holders: WorkerId[]
+  /** It is still to be made by the first of `holders`, which will have been sent so many tasks then; else `undefined`. */
+  after: number | undefined
   /** Whose answer is awaited; `undefined` until the end of the turn in which the fetch was planned. */
   asked: WorkerId | undefined
 }
@@ -27,6 +31,8 @@ export interface Fetch {
 export interface Source {
   readonly holders: readonly WorkerId[]
   readonly sizeBytes: number
+  /** As of a fetch. */
+  readonly after?: number | undefined
 }
 
 /** Does a task wait for it, or the scheduler? */
@@ -38,6 +44,7 @@ export class FetchPlan {
   readonly #fetches = new Map<TaskId, Fetch>()
   /** Those of `#fetches` that nobody was asked for. */
   readonly #planned = new Set<Fetch>()
+  readonly #own = new Set<Fetch>()
   #askedBytes = 0
 
   /** Bytes of the values whose holders were asked and have not answered. */
@@ -46,11 +53,11 @@ export class FetchPlan {
   }
 
   /** A task waits for `input`. Returns false, and notes nothing, when nobody is known to hold it. */
-  want(input: TaskId, task: Task, { holders, sizeBytes }: Source): boolean {
+  want(input: TaskId, task: Task, { holders, sizeBytes, after }: Source): boolean {
     let fetch = this.#fetches.get(input)
     if (fetch === undefined) {
       if (holders.length === 0) return false
-      fetch = { input, sizeBytes, waiters: new Set(), isOrdered: false, holders: [], asked: undefined }
+      fetch = { input, sizeBytes, waiters: new Set(), isOrdered: false, holders: [], after, asked: undefined }
       this.#fetches.set(input, fetch)
       this.#planned.add(fetch)
     }
@@ -65,7 +72,7 @@ export class FetchPlan {
   order(input: TaskId, holder: WorkerId, sizeBytes: number): void {
     let fetch = this.#fetches.get(input)
     if (fetch === undefined) {
-      fetch = { input, sizeBytes, waiters: new Set(), isOrdered: true, holders: [], asked: undefined }
+      fetch = { input, sizeBytes, waiters: new Set(), isOrdered: true, holders: [], after: undefined, asked: undefined }
       this.#fetches.set(input, fetch)
       this.#planned.add(fetch)
     }
@@ -77,6 +84,7 @@ export class FetchPlan {
   forgetOrders(): void {
     for (const fetch of [...this.#fetches.values()]) {
       fetch.isOrdered = false
+      fetch.after = undefined
       if (!isWanted(fetch) && fetch.asked === undefined) this.#remove(fetch)
     }
   }
@@ -91,7 +99,7 @@ export class FetchPlan {
     const fetch = this.#fetches.get(input)
     if (fetch === undefined) return
     fetch.waiters.delete(task)
-    if (!isWanted(fetch) && fetch.asked === undefined) this.#remove(fetch)
+    if (!isWanted(fetch) && (fetch.asked === undefined || fetch.asked === OWN_TASK)) this.#remove(fetch)
   }
 
   /** The value is here. Returns who waited for it, or `undefined` if it was not being fetched. */
@@ -107,6 +115,7 @@ export class FetchPlan {
     const fetch = this.#fetches.get(input)
     if (fetch?.asked !== holder) return undefined
     this.#unask(fetch)
+    fetch.after = undefined
     if (isWanted(fetch) && fetch.holders.length > 0) {
       this.#planned.add(fetch)
       return undefined
@@ -125,6 +134,20 @@ export class FetchPlan {
     this.#planned.add(fetch)
   }
 
+  /** `holder` has the value that was to be made there, and is asked for it when there is room. */
+  located(input: TaskId, holder: WorkerId, sizeBytes: number): void {
+    const fetch = this.#fetches.get(input)
+    if (fetch?.asked !== holder) return
+    this.askAgain(input, holder)
+    fetch.after = undefined
+    fetch.sizeBytes = sizeBytes
+  }
+
+  /** Inputs that tasks of ours are to make. */
+  get own(): ReadonlySet<Fetch> {
+    return this.#own
+  }
+
   /** Fetches for which somebody has to be asked, in the order they were wanted. */
   get planned(): ReadonlySet<Fetch> {
     return this.#planned
@@ -133,6 +156,7 @@ export class FetchPlan {
   /** `holder` is being asked. */
   markAsked(fetch: Fetch, holder: WorkerId): void {
     fetch.asked = holder
+    if (holder === OWN_TASK) this.#own.add(fetch)
     this.#askedBytes += fetch.sizeBytes
     this.#planned.delete(fetch)
   }
@@ -152,6 +176,7 @@ export class FetchPlan {
 
   #unask(fetch: Fetch): void {
     if (fetch.asked === undefined) return
+    if (fetch.asked === OWN_TASK) this.#own.delete(fetch)
     fetch.asked = undefined
     this.#askedBytes -= fetch.sizeBytes
   }

@@ -70,9 +70,24 @@ export type WorkerInstruction =
   /** End this process once what was sent has left: a thread can't be terminated. */
   | { readonly type: 'abort'; readonly reason: string }
   /** Get values from a peer; answered, in parts, by `values-fetched`, `values-missing` and `values-unreachable`. */
-  | { readonly type: 'fetch'; readonly holder: WorkerId; readonly address: string; readonly tasks: readonly TaskId[] }
+  | {
+      readonly type: 'fetch'
+      readonly holder: WorkerId
+      readonly address: string
+      readonly tasks: readonly TaskId[]
+      /** They are still to be made there: how many tasks the peer was sent with the makers. Large ones: `values-located`. */
+      readonly after?: number
+    }
   /** As `fetch`, by way of the scheduler; answered by `values-fetched` and `values-missing` only. */
   | { readonly type: 'fetch-by-relay'; readonly holder: WorkerId; readonly tasks: readonly TaskId[] }
+  /** Give whoever asked this question those that are `settled`, as far as they are in the value store, and sizes of others. */
+  | {
+      readonly type: 'answer-await'
+      readonly question: number
+      readonly settled: readonly TaskId[]
+      readonly located: readonly TaskId[]
+      readonly sizes: readonly number[]
+    }
   /** Drop these from the value store. */
   | { readonly type: 'drop'; readonly tasks: readonly TaskId[] }
   /** Write the value to this file in the background; answered by `value-spilled` or `spill-failed`. */

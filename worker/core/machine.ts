@@ -3,6 +3,7 @@
  * Synchronous and deterministic; it reads no clock, and the bytes of values are not its business.
  */
 import { unreachable } from '../../common/assert.js'
+import { answerAwaits, onValuesAwaited } from './awaits.js'
 import { nextOverdueMs, startBatches, startIoTasks, takeBackTails } from './dispatch.js'
 import type { WorkerEvent } from './events.js'
 import type { WorkerInstruction } from './instructions.js'
@@ -22,6 +23,7 @@ import { onBatchCut, onBatchEnded, onTasksEnded, onThreadExited } from './on-thr
 import {
   askForInputs,
   onCodeRefused,
+  onValuesLocated,
   onValuePut,
   onValuesFetched,
   onValuesMissing,
@@ -93,6 +95,15 @@ export function handleEvent(state: WorkerState, event: WorkerEvent): WorkerInstr
     case 'values-missing':
       onValuesMissing(state, event.holder, event.tasks, out)
       break
+    case 'values-located':
+      onValuesLocated(state, event)
+      break
+    case 'values-awaited':
+      onValuesAwaited(state, event)
+      break
+    case 'await-ended':
+      state.awaits.remove(event.question)
+      break
     case 'values-unreachable':
       onValuesUnreachable(state, event)
       break
@@ -136,6 +147,7 @@ export function endTurn(state: WorkerState, nowMs: number): WorkerInstruction[] 
   if (state.ioReady.length > 0) startIoTasks(state, nowMs, out)
   lookAtRuns(state, nowMs, out)
   takeBackTails(state, nowMs, out)
+  answerAwaits(state, out)
   askForInputs(state, nowMs, out)
   const isStuck = advanceStopping(state, nowMs, out)
   if (isStuck) giveUpAll(state)

@@ -19,6 +19,7 @@ export function onJoined(
 ): void {
   if (state.link.type !== 'absent') return
   state.link = { type: 'joined', worker, keepsState }
+  state.taskCount = 0
   const { report, unsaid } = state
   const had = new Attempts()
   for (const task of state.tasks.values()) had.add(task)

@@ -7,7 +7,7 @@ import { attempt, codeHash, type TaskId, type WorkerId } from '../../protocol/id
 import type { FailureRecord } from '../../protocol/messages/common.js'
 import type { RunTasks } from '../../protocol/messages/worker.js'
 import type { Template } from './estimates.js'
-import { OWN_DISK, type Source } from './fetch-plan.js'
+import { OWN_DISK, OWN_TASK, type Source } from './fetch-plan.js'
 import type { WorkerInstruction } from './instructions.js'
 import { hasUnwantedRun, hasUnwantedRuns } from './lending.js'
 import { giveBackWithoutInputs } from './let-go.js'
@@ -18,6 +18,7 @@ import { READY, type Task } from './task.js'
 const FIRST_ATTEMPT = attempt(1)
 const NO_INPUTS: readonly TaskId[] = Object.freeze([])
 const NOWHERE: Source = { holders: [], sizeBytes: 0 }
+const FROM_OWN_TASK: Source & { readonly holders: WorkerId[] } = Object.freeze({ holders: [OWN_TASK], sizeBytes: 0 })
 const FROM_DISK: Source = Object.freeze({ holders: [OWN_DISK], sizeBytes: 0 })
 
 type Sources = ReadonlyMap<TaskId, Source>
@@ -29,7 +30,8 @@ export function onRunTasks(state: WorkerState, message: RunTasks, nowMs: number,
     return
   }
   const { tasks, attempts, runs, priority, args, inputCounts, inputs } = message
-  const sources = sourcesOf(message)
+  state.taskCount += tasks.length
+  const sources = sourcesOf(state, message)
   const failures = message.failedInputs.length === 0 ? undefined : failuresOf(message)
   const keys = message.keys.length === 0 ? undefined : new Map(message.keys.map(({ place, key }) => [place, key]))
   // Once for all tasks of the message: to look at every slot would cost each of them.
@@ -146,16 +148,25 @@ export function fetchInputs(
 
 /** A value that was spilled is had from ourselves, and takes nothing of what may be under way from others. */
 function sourceOf(state: WorkerState, input: TaskId, sources: Sources): Source {
-  return state.held.has(input) ? FROM_DISK : (sources.get(input) ?? NOWHERE)
+  if (state.held.has(input)) return FROM_DISK
+  const source = sources.get(input) ?? NOWHERE
+  // What was to make it here has ended without a value, or gone back.
+  return source === FROM_OWN_TASK && !state.tasks.has(input) ? NOWHERE : source
 }
 
-function sourcesOf({ remoteInputs, remoteHolders, remoteSizes }: RunTasks): Sources {
+function sourcesOf(state: WorkerState, message: RunTasks): Sources {
+  const { remoteInputs, remoteHolders, remoteSizes, pendingInputs, pendingHolders, pendingAfter } = message
   const sources = new Map<TaskId, Source & { readonly holders: WorkerId[] }>()
   remoteInputs.forEach((input, i) => {
     const known = sources.get(input)
     const holder = remoteHolders[i] as WorkerId
     if (known === undefined) sources.set(input, { holders: [holder], sizeBytes: remoteSizes[i] ?? 0 })
     else known.holders.push(holder)
+  })
+  pendingInputs.forEach((input, i) => {
+    const holder = pendingHolders[i] as WorkerId
+    if (holder === ownId(state)) sources.set(input, FROM_OWN_TASK)
+    else sources.set(input, { holders: [holder], sizeBytes: 0, after: pendingAfter[i]! })
   })
   return sources
 }
@@ -177,6 +188,11 @@ function findFault(state: WorkerState, message: RunTasks): string | undefined {
   for (const each of inputCounts) inputCount += each
   if (inputCount !== inputs.length) return 'its inputs are not as many as counted'
   if (remoteHolders.length !== remoteInputs.length) return 'its holders are not one for each remote input'
+  if (
+    message.pendingHolders.length !== message.pendingInputs.length ||
+    message.pendingAfter.length !== message.pendingInputs.length
+  )
+    return 'its makers are not one for each pending input'
   if (message.failedBy.length !== message.failedInputs.length) return 'its failed inputs have no failures'
   if (message.failedBy.some((place) => message.failures[place] === undefined))
     return 'it names failures that it has not'

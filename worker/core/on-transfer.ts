@@ -7,7 +7,7 @@ import type { WorkerEvent } from './events.js'
 import type { FetchCopies, GiveValues } from '../../protocol/messages/worker.js'
 import type { WorkerInstruction } from './instructions.js'
 import { dropUnlessHeld, forgetTask, giveBackWithoutInputs } from './let-go.js'
-import { isWanted, OWN_DISK, type Fetch } from './fetch-plan.js'
+import { isWanted, OWN_DISK, OWN_TASK, type Fetch } from './fetch-plan.js'
 import { hasRoomFor } from './memory.js'
 import { ownId, readyQueueOf, type WorkerState } from './state.js'
 import { moveTo, READY, type Task } from './task.js'
@@ -103,7 +103,8 @@ export function onValuesMissing(
       else inputs.push(value)
     }
   }
-  for (const [task, inputs] of missing) giveBackWithoutInputs(state, task, { inputs, holder }, out)
+  const named = holder === OWN_TASK ? ownId(state) : holder
+  for (const [task, inputs] of missing) giveBackWithoutInputs(state, task, { inputs, holder: named }, out)
 }
 
 /** The peer is asked again, by way of the scheduler; and so is everything else for a while, without dialling first. */
@@ -113,6 +114,14 @@ export function onValuesUnreachable(
 ): void {
   state.unreachable.add(holder, nowMs)
   for (const value of tasks) state.fetches.askAgain(value, holder)
+}
+
+/** Awaited values are there, and large: they are fetched as any others. */
+export function onValuesLocated(
+  state: WorkerState,
+  { holder, tasks, sizes }: Extract<WorkerEvent, { readonly type: 'values-located' }>,
+): void {
+  tasks.forEach((value, i) => state.fetches.located(value, holder, sizes[i] ?? 0))
 }
 
 /** The scheduler wants copies here: of what is here already, it is told. */
@@ -132,6 +141,7 @@ export function askForInputs(state: WorkerState, nowMs: number, out: WorkerInstr
   if (state.fetches.planned.size === 0) return
   const maxBytes = state.config.maxFetchBytes ?? MAX_FETCH_BYTES
   const asks = new Map<WorkerId, TaskId[]>()
+  const awaits = new Map<WorkerId, { readonly tasks: TaskId[]; after: number }>()
   let mayFetch = true
   for (const fetch of inOrderOfUrgency(state, maxBytes)) {
     // A task that went back for want of another input may have been the last to wait for this one.
@@ -147,6 +157,11 @@ export function askForInputs(state: WorkerState, nowMs: number, out: WorkerInstr
       loadInput(state, fetch, out)
       continue
     }
+    if (fetch.holders[0] === OWN_TASK) {
+      holders.shift()
+      state.fetches.markAsked(fetch, OWN_TASK)
+      continue
+    }
     // One value is fetched whatever its size.
     const { askedBytes } = state.fetches
     if (!mayFetch || (askedBytes > 0 && askedBytes + sizeBytes > maxBytes)) {
@@ -155,7 +170,9 @@ export function askForInputs(state: WorkerState, nowMs: number, out: WorkerInstr
     }
     let holder = holders.shift()
     let unknown = holder
-    while (holder !== undefined && !state.peers.has(holder)) {
+    // Relays are few: none is kept for a value that is still to be made, which may itself need one.
+    const isAwaited = fetch.after !== undefined
+    while (holder !== undefined && !(state.peers.has(holder) && (!isAwaited || isReached(state, holder, nowMs)))) {
       unknown = holder
       holder = holders.shift()
     }
@@ -169,15 +186,28 @@ export function askForInputs(state: WorkerState, nowMs: number, out: WorkerInstr
       continue
     }
     state.fetches.markAsked(fetch, holder)
+    if (fetch.after !== undefined) {
+      const awaited = awaits.get(holder) ?? { tasks: [], after: 0 }
+      awaits.set(holder, awaited)
+      awaited.tasks.push(input)
+      awaited.after = Math.max(awaited.after, fetch.after)
+      continue
+    }
     const asked = asks.get(holder)
     if (asked === undefined) asks.set(holder, [input])
     else asked.push(input)
   }
+  for (const [holder, asked] of awaits) out.push({ type: 'fetch', holder, address: state.peers.get(holder)!, ...asked })
   for (const [holder, tasks] of asks) {
-    const address = state.peers.get(holder) ?? ''
-    const isByRelay = address === '' || state.unreachable.has(holder, nowMs)
+    const address = state.peers.get(holder)!
+    const isByRelay = !isReached(state, holder, nowMs)
     out.push(isByRelay ? { type: 'fetch-by-relay', holder, tasks } : { type: 'fetch', holder, address, tasks })
   }
+}
+
+/** Can the peer be asked without a relay, as far as is known? */
+function isReached({ peers, unreachable }: WorkerState, holder: WorkerId, nowMs: number): boolean {
+  return (peers.get(holder) ?? '') !== '' && !unreachable.has(holder, nowMs)
 }
 
 /** A value of ours is planned without a size: that it takes nothing of the network is what a fetch counts. */

@@ -4,6 +4,7 @@ import { ExpiringSet } from '../../common/expiring-set.js'
 import type { CodeHash, TaskId, TemplateId, WorkerId } from '../../protocol/ids.js'
 import { MAX_UNREACHABLE, UNREACHABLE_MS } from '../../protocol/limits.js'
 import type { TaskExited, TaskFailed } from '../../protocol/messages/worker.js'
+import { Awaits } from './awaits.js'
 import type { Batch } from './batch.js'
 import type { Template } from './estimates.js'
 import { FetchPlan } from './fetch-plan.js'
@@ -74,6 +75,10 @@ export interface WorkerState {
   /** Of tasks that take no thread. */
   readonly ioReady: ReadyQueue
   readonly fetches: FetchPlan
+  /** Values that peers want once they are made here. */
+  readonly awaits: Awaits
+  /** How many tasks the scheduler has sent since it said `joined`. */
+  taskCount: number
   readonly held: HeldValues
   /** Where the large ones of `held` are. */
   readonly spills: SpillPlan
@@ -134,6 +139,8 @@ export function createWorkerState(config: WorkerConfig): WorkerState {
     ready: new ReadyQueue(),
     ioReady: new ReadyQueue(),
     fetches: new FetchPlan(),
+    awaits: new Awaits(),
+    taskCount: 0,
     held: new HeldValues(),
     spills: new SpillPlan(),
     isDiskFull: false,

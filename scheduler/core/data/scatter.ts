@@ -44,7 +44,7 @@ export function onScatter(state: SchedulerState, client: ClientRecord, message: 
     inputs: NO_INPUTS,
     producer: undefined,
     explicitKey: undefined,
-    state: { type: 'waiting' as const, missing: 1 },
+    state: { type: 'waiting' as const, missing: 1, ahead: undefined },
   }
   const task = makeTask(segment, 0, template, given)
   const scatter: Scatter = {

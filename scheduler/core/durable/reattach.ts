@@ -5,6 +5,7 @@
  */
 import { attempt, type TaskId } from '../../../protocol/ids.js'
 import { REATTACH_MS } from '../../../protocol/limits.js'
+import { adoptAhead, mayBeAhead } from '../placing/ahead.js'
 import { adopt } from '../placing/assignment.js'
 import { mayAdopt } from '../placing/demand.js'
 import { hasUnits } from '../placing/limits.js'
@@ -44,6 +45,9 @@ export function onTasksHeld(
       mayAdopt(task.template, worker, (demand) => hasUnits(state, demand))
     ) {
       adopt(state, task, worker, attempt(held))
+    } else if (isOurs && task?.state.type === 'waiting' && mayBeAhead(task)) {
+      // It runs, so its inputs were there: of them, others have yet to tell.
+      adoptAhead(state, task, worker, attempt(held))
     } else if (task?.state.type !== 'processing' || task.state.worker !== worker) freeUnlessHeld(state, id, worker)
   })
 }

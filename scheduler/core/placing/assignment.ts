@@ -9,10 +9,16 @@ import { hoards, type WorkerRecord } from '../workers/worker-record.js'
 
 /** Sends a ready task to the worker, as a new attempt. */
 export function assign(state: SchedulerState, task: Task, worker: WorkerRecord): void {
-  nextAttempt(task)
+  sendTo(state, task, worker)
   give(state, task, worker)
   const { demand } = task.template
   if (demand !== undefined && demand.needs.limits.length > 0) spendUnits(state, demand.needs)
+  if (task.waiters.length > 0) state.withNews.add(worker)
+}
+
+/** The worker hears of a new attempt of the task when the turn ends. */
+export function sendTo(state: SchedulerState, task: Task, worker: WorkerRecord): void {
+  nextAttempt(task)
   workerOutboxOf(state, worker).addTask(task)
 }
 
@@ -23,7 +29,8 @@ export function adopt(state: SchedulerState, task: Task, worker: WorkerRecord, a
   give(state, task, worker)
 }
 
-function give(state: SchedulerState, task: Task, worker: WorkerRecord): void {
+/** From here on the task counts as one of the worker's. */
+export function give(state: SchedulerState, task: Task, worker: WorkerRecord): void {
   worker.processingState ??= Object.freeze({ type: 'processing', worker })
   moveTo(task, worker.processingState)
   worker.processing.add(task)

@@ -8,10 +8,10 @@ import { hasRoom, hasRoomForGuests } from './admission.js'
 import { assign } from './assignment.js'
 import { endTurnOf, isStarter, passOver, refit, reserve, startersOf, type Demand } from './demand.js'
 import { hasUnits } from './limits.js'
-import { areInputsReady, startOver } from '../tasks/recovery.js'
+import { startOver } from '../tasks/recovery.js'
 import { mayTakeRoots } from './roots.js'
 import type { SchedulerState } from '../state.js'
-import { isGiven, isHolder, type Task } from '../tasks/task.js'
+import { areInputsReady, isGiven, isHolder, type Task } from '../tasks/task.js'
 import { ioLoadOf, loadOf, type WorkerRecord } from '../workers/worker-record.js'
 
 /** What fetching costs: a fixed part, and a part by size. */

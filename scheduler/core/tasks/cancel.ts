@@ -6,6 +6,7 @@ import { arrayOf, indexOf, type TaskId } from '../../../protocol/ids.js'
 import type { Cancel } from '../../../protocol/messages/client.js'
 import type { Stopper } from '../../../protocol/messages/common.js'
 import type { TasksStopped } from '../../../protocol/messages/worker.js'
+import { enlist } from '../placing/ahead.js'
 import { abandon, attemptLabel, endLingering, reorder } from '../placing/assignment.js'
 import type { ClientRecord } from '../clients/client-record.js'
 import { childrenOf } from './nesting.js'
@@ -57,7 +58,7 @@ export function onCancel(
       releaseFuture(state, array, index)
       return
     }
-    const runner = runnerOf(task)
+    const runner = runnerOf(state, task)
     const { attempt } = runner ?? task
     const worker = runner?.state.type === 'processing' ? runner.state.worker : undefined
     if (task.template.isScattered) dropScatter(state, task)
@@ -109,7 +110,7 @@ function cancelChild(
   child: Task,
   { cancellation, error, stops }: { cancellation: Cancellation; error: Uint8Array; stops: Stops },
 ): void {
-  const runner = runnerOf(child)
+  const runner = runnerOf(state, child)
   if (runner?.state.type !== 'processing') return
   const { worker } = runner.state
   const { attempt } = runner
@@ -159,8 +160,9 @@ export function taskOfFuture(state: SchedulerState, client: ClientRecord, id: Ta
 }
 
 /** Which task runs for this one: an output is made by another. */
-function runnerOf(task: Task): Task | undefined {
+function runnerOf(state: SchedulerState, task: Task): Task | undefined {
   const runner = task.producer ?? task
+  enlist(state, runner)
   return runner.state.type === 'processing' ? runner : undefined
 }
 

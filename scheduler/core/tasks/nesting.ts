@@ -5,6 +5,7 @@
  *
  * A parent that waits for children lends its slot, and all of them if it has several: its worker is sent other tasks meanwhile, its children before all.
  */
+import { enlistOn } from '../placing/ahead.js'
 import { arrayOf, indexOf, taskId, type TaskId } from '../../../protocol/ids.js'
 import type { SubmitUnder } from '../../../protocol/messages/client.js'
 import type { WorkerToScheduler } from '../../../protocol/messages/worker.js'
@@ -148,6 +149,7 @@ export function onSuspension(
 
 function runningOn(state: SchedulerState, worker: WorkerRecord, id: TaskId, attempt: number): Task | undefined {
   const task = state.arrays.get(arrayOf(id))?.tasks[indexOf(id)]
+  enlistOn(state, task, worker, attempt)
   if (task?.state.type !== 'processing' || task.state.worker !== worker) return undefined
   return task.id === id && task.attempt === attempt ? task : undefined
 }

@@ -15,6 +15,7 @@ import type {
   TasksTimedOut,
 } from '../../../protocol/messages/worker.js'
 import type { HeardFromWorker } from '../events.js'
+import { enlist, enlistOn, noteNews, workerOf } from '../placing/ahead.js'
 import { abandon, endLingering, recountLoad, reorder, unassign } from '../placing/assignment.js'
 import { onTasksStopped } from './cancel.js'
 import { onSuspension } from './nesting.js'
@@ -150,6 +151,7 @@ export function onWorkerMessage(state: SchedulerState, worker: WorkerRecord, mes
       unreachable(message)
   }
   reorder(state, worker)
+  noteNews(state, worker)
 }
 
 /** Returns what is wrong with the report, or `undefined` when it was taken. */
@@ -347,6 +349,7 @@ function addCopy(state: SchedulerState, worker: WorkerRecord, id: TaskId, sizeBy
     return
   }
   // Its value was believed lost, and is being made again: here it is.
+  enlist(state, task)
   if (task.state.type === 'processing') {
     const { worker: other } = task.state
     abandon(state, task, other)
@@ -368,10 +371,12 @@ function currentTask(state: SchedulerState, worker: WorkerRecord, id: TaskId, at
  */
 function taskOfReport(state: SchedulerState, worker: WorkerRecord, id: TaskId, attempt: number): Task | undefined {
   const task = recordOf(state, id)
+  enlistOn(state, task, worker, attempt)
   if (task?.state.type === 'processing' && task.state.worker === worker) {
     // A report of an older attempt crossed with the order to free it.
     return task.attempt === attempt ? task : undefined
   }
+  if (task !== undefined && workerOf(task.state) === worker) return undefined
   if (task?.state.type === 'in-memory' && isHolder(task.state, worker)) return undefined
   workerOutboxOf(state, worker).addFree(id)
   return undefined

@@ -1,11 +1,12 @@
 /** A task has an outcome: whoever waits for it is told, its dependants go on, fail or are skipped, its inputs may go. */
-import { leaveFailure, leaveWaiters, letGo, noLongerPending } from './retention.js'
+import { leaveFailure, letGo, noLongerPending } from './retention.js'
+import { confirm, withdraw } from '../placing/ahead.js'
 import { beginAwaiting, hurryLastInput } from '../placing/roots.js'
 import { SKIPPED } from '../data/inline-cache.js'
 import { noteChange } from '../data/spread.js'
 import type { WorkerRecord } from '../workers/worker-record.js'
 import { outboxOf, readyQueueOf, type SchedulerState } from '../state.js'
-import { HELD, NO_WAITERS, WANTED, type TaskArray } from './task-array.js'
+import { HELD, WANTED, type TaskArray } from './task-array.js'
 import { taskId, type TaskId } from '../../../protocol/ids.js'
 import type { ErrorCode } from '../../../protocol/errors.js'
 import { SKIPPED_VALUE } from '../../../protocol/skipped.js'
@@ -22,6 +23,7 @@ import {
   type InMemory,
   type Task,
 } from './task.js'
+import { leaveWaiters, takeWaiters } from './waiters.js'
 
 /** The value of a pending task is there. */
 export function finishTask(state: SchedulerState, task: Task, value: InMemory): void {
@@ -46,8 +48,9 @@ export function finishTask(state: SchedulerState, task: Task, value: InMemory): 
 function arriveAt(state: SchedulerState, waiter: Task): void {
   if (waiter.state.type !== 'waiting') return
   waiter.state.missing--
-  if (waiter.state.missing === 0) makeReady(state, waiter)
-  else if (waiter.state.missing === 1) hurryLastInput(state, waiter)
+  if (waiter.state.missing === 0) {
+    if (!confirm(state, waiter)) makeReady(state, waiter)
+  } else if (waiter.state.missing === 1) hurryLastInput(state, waiter)
 }
 
 /**
@@ -58,7 +61,7 @@ export function skipTask(state: SchedulerState, task: Task): void {
   if (task.state.type === 'ready') readyQueueOf(state, task.template).markStale()
   else if (task.state.type === 'released') {
     for (const input of task.inputs) if (input.pendingDependants++ === 0) beginAwaiting(state, input)
-    moveTo(task, { type: 'waiting', missing: 0 })
+    moveTo(task, { type: 'waiting', missing: 0, ahead: undefined })
   }
   const count = outputCountOf(task)
   if (count === 0) {
@@ -91,6 +94,7 @@ export function failTask(state: SchedulerState, task: Task, failure: Failure): v
     const wasWaiting = next.state.type === 'waiting'
     if (next.state.type === 'ready') readyQueueOf(state, next.template).markStale()
     else if (next.state.type === 'delayed') state.delayed.remove(next.state)
+    else if (next.state.type === 'waiting') withdraw(state, next)
     state.journal?.addFailed(next.id, failure)
     moveTo(next, { type: 'failed', failure })
     if (next.inputs.length > 0) joinVictims(state, next, failure)
@@ -198,13 +202,6 @@ export function wantValue(state: SchedulerState, array: TaskArray, index: number
   array.flags[index]! |= WANTED
   const task = array.tasks[index]
   if (task !== undefined) tellOne(state, task, array, index)
-}
-
-function takeWaiters(task: Task): readonly Task[] {
-  const { waiters } = task
-  task.waiters = NO_WAITERS
-  task.staleWaiters = 0
-  return waiters
 }
 
 /** Tells everyone who holds a future of the task. */

@@ -2,6 +2,7 @@
  * What tasks that run report of themselves: how far they are, in their own words. The latest is kept while the task runs,
  * for people who look into it, and told to everybody who holds a future of it.
  */
+import { enlistOn } from '../placing/ahead.js'
 import { outputOf, taskId, type TaskId } from '../../../protocol/ids.js'
 import type { TaskProgressed } from '../../../protocol/messages/worker.js'
 import type { ClientRecord } from '../clients/client-record.js'
@@ -19,6 +20,7 @@ export interface Progress {
 export function onTaskProgressed(state: SchedulerState, worker: WorkerRecord, message: TaskProgressed): void {
   const { attempt, fraction, note } = message
   const task = recordOf(state, message.task)
+  enlistOn(state, task, worker, attempt)
   if (task?.state.type !== 'processing' || task.state.worker !== worker || task.attempt !== attempt) return
   state.progress.set(task, { fraction, note })
   for (const [client, tasks] of holdersOf(state, task)) {

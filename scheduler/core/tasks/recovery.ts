@@ -7,12 +7,12 @@ import { isWithheld } from '../clients/client-record.js'
 import { letStart } from '../clients/missing.js'
 import { endProgress } from './progress.js'
 import { failureOfWait } from './queue-time-outs.js'
-import { isNeeded, letGo, sweepWaiters } from './retention.js'
+import { isNeeded, letGo } from './retention.js'
 import { noteChange } from '../data/spread.js'
+import { noteWaiter, withdrawWaiters } from '../placing/ahead.js'
 import { beginAwaiting, endAwaiting } from '../placing/roots.js'
 import type { SchedulerState } from '../state.js'
 import { failureOfBroken, hasGiven } from './streams.js'
-import { NO_WAITERS } from './task-array.js'
 import {
   errorRuleOf,
   isAtHand,
@@ -25,6 +25,7 @@ import {
   type Failure,
   type Task,
 } from './task.js'
+import { joinWaiters } from './waiters.js'
 import type { WorkerRecord } from '../workers/worker-record.js'
 
 /** Sets a released task going, and those released inputs that it needs, and theirs. */
@@ -52,22 +53,17 @@ export function startOver(state: SchedulerState, task: Task): void {
   if (fate === 'skip') return skipTask(state, task)
   if (fate !== undefined) return failTask(state, task, fate)
   endProgress(state, task)
+  withdrawWaiters(state, task)
   if (task.state.type === 'delayed') state.delayed.remove(task.state)
   const toWake: Task[] = []
   const missing = awaitInputs(state, task, toWake)
-  if (missing > 0) moveTo(task, { type: 'waiting', missing })
+  if (missing > 0) moveTo(task, { type: 'waiting', missing, ahead: undefined })
   else if (task.state.type !== 'ready') makeReady(state, task)
   wakeAll(state, toWake)
 }
 
 function whyNot(state: SchedulerState, task: Task): Failure | 'skip' | undefined {
   return fateByInputs(task) ?? (isWaitOver(task) ? failureOfWait(state, task) : undefined)
-}
-
-/** Is every input as the task needs it? Something may have been lost since the task became ready. */
-export function areInputsReady(task: Task): boolean {
-  for (const input of task.inputs) if (!isReadyFor(task, input)) return false
-  return true
 }
 
 /** A copy of the value turned out to be gone. If it was the last one, and somebody needs it, it is made again. */
@@ -108,7 +104,7 @@ export function wakeAll(state: SchedulerState, work: Task[]): void {
     for (const input of task.inputs) if (input.pendingDependants++ === 0) beginAwaiting(state, input)
     if (!isWithheld(task.array.client, task)) letStart(state, task.inputs)
     const missing = awaitInputs(state, task, work)
-    if (missing > 0) moveTo(task, { type: 'waiting', missing })
+    if (missing > 0) moveTo(task, { type: 'waiting', missing, ahead: undefined })
     else makeReady(state, task)
   }
 }
@@ -121,9 +117,8 @@ function awaitInputs(state: SchedulerState, task: Task, toWake: Task[]): number 
     // While workers may still come back with it, nothing is made again: see reattach.ts.
     if (state.reattachUntilMs !== undefined && input.state.type === 'in-memory') continue
     missing++
-    if (input.waiters === NO_WAITERS) input.waiters = []
-    else if (input.staleWaiters > 0) sweepWaiters(input)
-    input.waiters.push(task)
+    joinWaiters(input, task)
+    noteWaiter(state, input)
     if (input.state.type === 'in-memory') giveUpValue(state, input)
     if (input.state.type === 'released') toWake.push(input)
   }

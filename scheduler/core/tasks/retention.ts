@@ -7,6 +7,7 @@
 import { assert } from '../../../common/assert.js'
 import { arrayOf, indexOf, outputOf, type TaskId } from '../../../protocol/ids.js'
 import type { ClientRecord } from '../clients/client-record.js'
+import { withdraw } from '../placing/ahead.js'
 import { abandon } from '../placing/assignment.js'
 import { endNesting, isKeptByParent, tellParentEnded } from './nesting.js'
 import { endProgress } from './progress.js'
@@ -18,6 +19,7 @@ import { endStream } from './streams.js'
 import { HELD, WANTED, leavePlace, templateAt, type TaskArray } from './task-array.js'
 import { isHolder, isPending, moveTo, outputCountOf, RELEASED, type Failure, type Task } from './task.js'
 import { forgetTask as leaveTemplate } from './templates.js'
+import { leaveWaiters } from './waiters.js'
 import type { WorkerRecord } from '../workers/worker-record.js'
 
 /** Does a client hold a future of it, or want it to go on without one; or the scheduler, because it is published? */
@@ -121,6 +123,7 @@ function dropOutcome(state: SchedulerState, task: Task, work: Task[]): void {
       break
     case 'waiting':
       if (task.template.isScattered) dropScatter(state, task)
+      if (before.ahead !== undefined) withdraw(state, task)
       break
     case 'failed':
       leaveFailure(state, task, before.failure)
@@ -184,20 +187,6 @@ export function endScatter(state: SchedulerState, task: Task): void {
   // The client is the last to have the value, and is heard again, where what it said or what came of it may be lost.
   if (state.journal !== undefined) state.whenKept.push({ client, message: { type: 'scattered', tasks: [task.id] } })
   else outboxOf(state, client).addScattered(task.id)
-}
-
-/** The task waits no more. Its entries in its inputs' lists of waiters are swept when they are half of a list. */
-export function leaveWaiters(task: Task): void {
-  for (const input of task.inputs) {
-    if (input.waiters.length === 0) continue
-    input.staleWaiters++
-    if (input.staleWaiters * 2 > input.waiters.length) sweepWaiters(input)
-  }
-}
-
-export function sweepWaiters(input: Task): void {
-  input.waiters = input.waiters.filter((waiter) => waiter.state.type === 'waiting')
-  input.staleWaiters = 0
 }
 
 function forget(state: SchedulerState, task: Task, work: Task[]): void {

@@ -5,6 +5,7 @@
  */
 import type { Rng } from '../../../common/rng.js'
 import type { RetryRules } from '../../../protocol/messages/rules.js'
+import { withdrawWaiters } from '../placing/ahead.js'
 import { failTask } from './outcome.js'
 import { execute } from '../workers/post-mortem.js'
 import { endProgress } from './progress.js'
@@ -35,6 +36,7 @@ export function endRun(state: SchedulerState, task: Task, failure: Failure, end:
     return
   }
   endProgress(state, task)
+  withdrawWaiters(state, task)
   const delayed: Delayed = { type: 'delayed', task, dueMs: state.nowMs + delayMs, heapPlace: -1 }
   moveTo(task, delayed)
   state.delayed.push(delayed)

@@ -35,6 +35,12 @@ export interface Processing {
   readonly worker: WorkerRecord
 }
 
+/** Where a task will run, and when it will have ended, as far as can be foreseen. */
+export interface Forecast {
+  readonly worker: WorkerRecord
+  readonly endMs: number
+}
+
 /** It failed, and is tried again at `dueMs`; or it is condemned, and fails then. In `state.delayed`. */
 export interface Delayed extends HeapItem {
   readonly type: 'delayed'
@@ -48,8 +54,11 @@ export interface Delayed extends HeapItem {
 export type TaskState =
   /** It has a description and no value, and nobody needs one: either it was let go, or it has only just been made. */
   | { readonly type: 'released' }
-  /** Some inputs are not in memory. `missing` counts them (twice, if it is an input twice). */
-  | { readonly type: 'waiting'; missing: number }
+  /**
+   * Some inputs are not in memory. `missing` counts them (twice, if it is an input twice). A worker may have been sent the
+   * task `ahead` of them: see placing/ahead.ts.
+   */
+  | { readonly type: 'waiting'; missing: number; ahead: Forecast | undefined }
   /** Every input is in memory, and the task is in the ready queue. */
   | { readonly type: 'ready' }
   /** Sent to a worker, and in its `processing`. */
@@ -74,7 +83,7 @@ export type InMemory = TaskState & { readonly type: 'in-memory' }
 /** Every legal edge, and nothing else. */
 export const TASK_TRANSITIONS = {
   released: ['waiting', 'ready', 'failed'],
-  waiting: ['ready', 'in-memory', 'failed', 'released'],
+  waiting: ['ready', 'processing', 'in-memory', 'failed', 'released'],
   ready: ['processing', 'waiting', 'in-memory', 'failed', 'released'],
   processing: ['in-memory', 'failed', 'ready', 'waiting', 'released', 'delayed'],
   delayed: ['ready', 'waiting', 'in-memory', 'failed', 'released'],
@@ -155,6 +164,12 @@ export function errorRuleOf({ template, producer }: Task): DependencyErrorRule {
 export function isReadyFor(task: Task, { state }: Task): boolean {
   if (state.type === 'in-memory') return isAtHand(state)
   return state.type === 'failed' && errorRuleOf(task) === 'pass-error'
+}
+
+/** Is every input as the task needs it? Something may have been lost since the task became ready. */
+export function areInputsReady(task: Task): boolean {
+  for (const input of task.inputs) if (!isReadyFor(task, input)) return false
+  return true
 }
 
 /** Can workers get the value? What they do not hold, but for that of skipped tasks, they can't. */

@@ -17,6 +17,7 @@ import { isWithheld } from '../clients/client-record.js'
 import type { Progress } from '../tasks/progress.js'
 import { isReattaching } from '../durable/reattach.js'
 import { mayTakeRoots } from '../placing/roots.js'
+import { workerOf } from '../placing/ahead.js'
 import { readyQueueOf, type SchedulerState } from '../state.js'
 import { HELD, templateAt, type TaskArray } from '../tasks/task-array.js'
 import { isHolder, isReadyFor, keyOf, startNumber, type InMemory, type Task } from '../tasks/task.js'
@@ -116,7 +117,9 @@ function explainWaiting(state: SchedulerState, { key }: Place, task: Task): Expl
     const reason = `It is an output of ${keyOf(task.producer)}, which has not ended.`
     return { ...NOTHING, key, state: 'waiting', reason, waitsFor }
   }
-  const reason = `It waits for ${count(missing.length, 'input')} of ${task.inputs.length}.`
+  const waits = `It waits for ${count(missing.length, 'input')} of ${task.inputs.length}`
+  const ahead = workerOf(task.state)
+  const reason = ahead === undefined ? `${waits}.` : `${waits}; it was sent ahead of them to ${ahead.join.name}.`
   return { ...NOTHING, key, state: 'waiting', reason, waitsFor, details: errorsGiven(task) }
 }
 

@@ -4,6 +4,7 @@
  * one keeps what would be lost with it until another worker comes, or its deadline. Whoever stops a worker itself sets the
  * time within which it is gone: that one goes.
  */
+import { enlistAll } from '../placing/ahead.js'
 import { reorder } from '../placing/assignment.js'
 import type { DataCall } from '../../../protocol/messages/data.js'
 import type { ClientRecord } from '../clients/client-record.js'
@@ -35,6 +36,7 @@ const NOTHING_MOVED = { values: 0, sizeBytes: 0, cutShort: [] }
 export function onLeaving(state: SchedulerState, worker: WorkerRecord): void {
   if (worker.isLeaving) return
   worker.isLeaving = true
+  enlistAll(state, worker)
   worker.evacuation = newRelocation()
   state.leaving.add(worker)
   state.stayingWorkers--

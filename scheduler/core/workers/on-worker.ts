@@ -1,6 +1,7 @@
 /** Workers come, and are gone. Those that want to go are in leaving.ts. */
 import { ARRAY_LEASE, arrayId, type WorkerId } from '../../../protocol/ids.js'
 import type { Join } from '../../../protocol/messages/worker.js'
+import { enlistAll } from '../placing/ahead.js'
 import { endRecall, giveBackAll } from '../placing/assignment.js'
 import { notePastLease } from '../clients/client-record.js'
 import { TASKS_OF_A_WORKER } from '../durable/journal-record.js'
@@ -50,6 +51,9 @@ export function onWorkerJoined(state: SchedulerState, id: WorkerId, join: Join):
     // Without a journal there is no time before.
     isAttached: state.config.keepsState !== true,
     processing: new Set(),
+    ahead: new Set(),
+    aheadUs: 0,
+    aheadEndMs: 0,
     suspended: new Set(),
     hasLent: false,
     lease: { first: arrayId(state.nextArray), count: ARRAY_LEASE },
@@ -135,6 +139,8 @@ export function onWorkerLeft(state: SchedulerState, id: WorkerId, reason: string
   const worker = state.workers.get(id)
   if (worker === undefined) return
   state.journal?.add({ type: 'worker-went', worker: id })
+  enlistAll(state, worker)
+  state.withNews.delete(worker)
   state.workers.delete(id)
   state.workersByName.delete(worker.join.name)
   notePastLease(state, worker.lease)

@@ -7,6 +7,7 @@ import { formatBytes } from '../../../common/units.js'
 import { POST_MORTEM_MS } from '../../../protocol/limits.js'
 import type { Join } from '../../../protocol/messages/worker.js'
 import type { WorkerDeath } from '../../../protocol/messages/worker-death.js'
+import { withdrawWaiters } from '../placing/ahead.js'
 import { failTask } from '../tasks/outcome.js'
 import { endProgress } from '../tasks/progress.js'
 import type { SchedulerState } from '../state.js'
@@ -36,6 +37,7 @@ export function condemn(state: SchedulerState, task: Task, worker: WorkerRecord,
     state.condemned.set(join.incarnation, condemned)
   }
   endProgress(state, task)
+  withdrawWaiters(state, task)
   const delayed: Delayed = { type: 'delayed', task, dueMs: state.nowMs + POST_MORTEM_MS, condemned, heapPlace: -1 }
   moveTo(task, delayed)
   state.delayed.push(delayed)

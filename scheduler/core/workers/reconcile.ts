@@ -10,6 +10,7 @@
 import { attempt, type Attempt, type TaskId } from '../../../protocol/ids.js'
 import { RECONCILE_MS } from '../../../protocol/limits.js'
 import type { Pulse, View } from '../../../protocol/messages/worker.js'
+import { workerOf } from '../placing/ahead.js'
 import { unassign } from '../placing/assignment.js'
 import { workerOutboxOf, type SchedulerState } from '../state.js'
 import { startOver } from '../tasks/recovery.js'
@@ -48,7 +49,7 @@ export function review(state: SchedulerState, worker: WorkerRecord, pulse: Pulse
   freeStrays(state, worker, pulse)
   const oldest = findUnbegun(worker, pulse)
   const isStuck = oldest !== undefined && oldest === seen.oldest && oldest.attempt === seen.oldestAttempt
-  const quietCount = processing.size === 0 ? pulse.storedCount : -1
+  const quietCount = isQuiet(worker) ? pulse.storedCount : -1
   if (quietCount < 0) seen.rightCount = -1
   const isUnknown = quietCount > 0 && quietCount === seen.quietCount && quietCount !== seen.rightCount
   seen.oldest = oldest
@@ -76,7 +77,7 @@ export function onView(state: SchedulerState, worker: WorkerRecord, { tasks, att
     startOver(state, task)
   }
   // While something runs, values come and go.
-  const uncounted = worker.processing.size === 0 ? findUncounted(state, worker, values) : []
+  const uncounted = isQuiet(worker) ? findUncounted(state, worker, values) : []
   const useless = uncounted.filter((id) => seen.suspects.has(id))
   for (const id of useless) workerOutboxOf(state, worker).addFree(id)
   seen.suspects = new Set(uncounted.filter((id) => !seen.suspects.has(id)))
@@ -94,13 +95,13 @@ export function onView(state: SchedulerState, worker: WorkerRecord, { tasks, att
  * streams, which nobody copies.
  */
 function freeStrays(state: SchedulerState, worker: WorkerRecord, { running }: Pulse): void {
-  const { review: seen, processing, stopping } = worker
+  const { review: seen, stopping } = worker
   if (running.length === 0 && seen.strays.size === 0) return
   const stopped = new Set(Array.from(stopping.values(), ({ task }) => task))
   const strays = new Map<TaskId, number>()
   for (const id of findUncounted(state, worker, running)) {
     const task = recordOf(state, id)
-    if (stopped.has(id) || (task !== undefined && (processing.has(task) || isElsewhere(task)))) continue
+    if (stopped.has(id) || (task !== undefined && (workerOf(task.state) === worker || isElsewhere(task)))) continue
     const count = (seen.strays.get(id) ?? 0) + 1
     strays.set(id, count)
     if (count > 1 && Number.isInteger(Math.log2(count))) workerOutboxOf(state, worker).addFree(id)
@@ -110,6 +111,11 @@ function freeStrays(state: SchedulerState, worker: WorkerRecord, { running }: Pu
 
 function isElsewhere({ state, template }: Task): boolean {
   return state.type === 'in-memory' && !template.rules.isStream
+}
+
+/** Does nothing run there, and will nothing soon? */
+function isQuiet({ processing, ahead }: WorkerRecord): boolean {
+  return processing.size + ahead.size === 0
 }
 
 /** Nobody counts on these values of the worker, and none of them is being brought there, or copied. */

@@ -5,6 +5,7 @@ import { CHUNK_BYTES } from '../../../protocol/limits.js'
 import type { SchedulerToWorker } from '../../../protocol/messages/worker.js'
 import type { SchedulerState } from '../state.js'
 import { addHolder, argumentBytesOf, isGiven, isHolder, type Failure, type Task } from '../tasks/task.js'
+import { workerOf } from '../placing/ahead.js'
 import type { WorkerRecord } from './worker-record.js'
 
 /** With arguments of this size a message is large enough: further tasks go into the next one. */
@@ -17,6 +18,7 @@ export class WorkerOutbox {
   #free: TaskId[] = []
   #hasFreed = false
   #tasks: Task[] = []
+  #taskCount = 0
   #recalled: TaskId[] = []
   #forgotten: number[] = []
   #others: SchedulerToWorker[] = []
@@ -35,6 +37,21 @@ export class WorkerOutbox {
   /** The task is sent when the turn ends, with what it needs and the worker has not got. */
   addTask(task: Task): void {
     this.#tasks.push(task)
+    this.#taskCount++
+  }
+
+  /** Returns false when it was sent before this turn. */
+  removeTask(task: Task): boolean {
+    const place = this.#tasks.lastIndexOf(task)
+    if (place < 0) return false
+    this.#tasks.splice(place, 1)
+    this.#taskCount--
+    return true
+  }
+
+  /** How many tasks the worker was sent since it joined, those of this turn included. */
+  get taskCount(): number {
+    return this.#taskCount
   }
 
   /** It is to give the task back if that has not started. It hears of the task first. */
@@ -155,6 +172,8 @@ class Inputs {
   readonly #given: TaskId[] = []
   readonly #givenValues = new Packer()
   readonly #remote = new Map<TaskId, { readonly holder: WorkerId; readonly sizeBytes: number }>()
+  /** Those that are not made yet, and who makes each. */
+  readonly #pending = new Map<TaskId, WorkerRecord>()
   /** Those that failed, of tasks that take errors, if there are some. */
   #failed: Map<TaskId, Failure> | undefined
 
@@ -165,6 +184,11 @@ class Inputs {
     for (const input of task.inputs) {
       this.#inputs.push(input.id)
       if (input.state.type === 'failed') (this.#failed ??= new Map()).set(input.id, input.state.failure)
+      const maker = workerOf(input.state)
+      if (maker !== undefined) {
+        this.#pending.set(input.id, maker)
+        if (maker !== worker) this.holders.add(maker.id)
+      }
       if (input.state.type !== 'in-memory' || isHolder(input.state, worker) || this.#remote.has(input.id)) continue
       const { holders, sizeBytes, page, start } = input.state
       if (page?.bytes !== undefined && isGiven(input.state)) {
@@ -193,8 +217,20 @@ class Inputs {
       remoteInputs: [...this.#remote.keys()],
       remoteHolders: remote.map(({ holder }) => holder),
       remoteSizes: remote.map(({ sizeBytes }) => sizeBytes),
+      ...(this.#pending.size === 0 ? NONE_PENDING : pendingColumns(this.#pending)),
       ...(this.#failed === undefined ? NONE_FAILED : columnsOf(this.#failed)),
     }
+  }
+}
+
+const NONE_PENDING = Object.freeze({ pendingInputs: [], pendingHolders: [], pendingAfter: [] })
+
+function pendingColumns(pending: ReadonlyMap<TaskId, WorkerRecord>) {
+  const makers = [...pending.values()]
+  return {
+    pendingInputs: [...pending.keys()],
+    pendingHolders: makers.map(({ id }) => id),
+    pendingAfter: makers.map(({ outbox }) => outbox.taskCount),
   }
 }
 

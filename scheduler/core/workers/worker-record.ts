@@ -23,6 +23,12 @@ export interface WorkerRecord extends HeapItem {
   isAttached: boolean
   /** Tasks sent to it whose outcome is not known, in the order they were sent. */
   readonly processing: Set<Task>
+  /** Tasks sent to it before all their inputs are known to be there: they are in no figure of its load but this. */
+  readonly ahead: Set<Task>
+  /** Estimated time of `ahead`, as `queuedUs`. */
+  aheadUs: number
+  /** When it will have a thread for one more of them, as far as can be foreseen. */
+  aheadEndMs: number
   /** Those of them that wait for tasks that they submitted: they take no thread meanwhile. */
   readonly suspended: Set<Task>
   /** A task was suspended here. When it went on, its thread may have had other tasks. */

@@ -1,0 +1,233 @@
+/**
+ * Tasks that are sent ahead of their inputs. When nothing is ready and a worker has little to do, what will be ready soon is
+ * sent there before: a task whose inputs are all there, or run, or were sent ahead themselves, each on a worker that is known.
+ * The worker waits for those inputs itself, and has other workers give it theirs as soon as they are there; so a chain of
+ * short tasks goes on from thread to thread, and the scheduler hears of it afterwards.
+ *
+ * Such a task stays `waiting` here until all its inputs have come, or its worker speaks of it, whichever is first: news from
+ * two workers may come in either order. Then it is an ordinary task of its worker. If an input turns out to come from
+ * elsewhere, or later, or not at all, the task is taken back, and with it those that were sent ahead of it.
+ */
+import { LOOK_AHEAD_US } from './admission.js'
+import { give, sendTo } from './assignment.js'
+import { isWithheld } from '../clients/client-record.js'
+import type { Attempt } from '../../../protocol/ids.js'
+import { MAX_INLINE_RESULT_BYTES } from '../../../protocol/limits.js'
+import { workerOutboxOf, type SchedulerState } from '../state.js'
+import { areInputsReady, argumentBytesOf, errorRuleOf, type Forecast, type Task } from '../tasks/task.js'
+import { leaveWaiters } from '../tasks/waiters.js'
+import { slotsOf, takesNothingAhead, type WorkerRecord } from '../workers/worker-record.js'
+
+/** So many tasks a thread may have, those that run and those ahead of their inputs. */
+const MAX_PER_THREAD = 16
+/** A task with more inputs than that is not looked at, and of so many dependants of one task no more are. */
+const MAX_LINKS = 16
+/** What it takes until a small value that was awaited has come from another worker. */
+const PUSH_US = 200
+
+/** The worker may have room now, or its tasks have dependants that they had not: it is looked at when the turn ends. */
+export function noteNews({ withNews }: SchedulerState, worker: WorkerRecord): void {
+  if (worker.processing.size + worker.ahead.size > 0) withNews.add(worker)
+}
+
+/** A task waits for this one, from now on. */
+export function noteWaiter(state: SchedulerState, { state: input }: Task): void {
+  const worker = workerOf(input)
+  if (worker !== undefined) state.withNews.add(worker)
+}
+
+/** The worker has this attempt of a waiting task already: it was sent there by another scheduler. */
+export function adoptAhead(state: SchedulerState, task: Task, worker: WorkerRecord, attempt: Attempt): void {
+  if (task.state.type !== 'waiting') return
+  task.attempt = attempt
+  join(task, { worker, endMs: state.nowMs })
+}
+
+/** May a worker have it while it waits? */
+export function mayBeAhead({ state, template, producer }: Task): boolean {
+  if (state.type !== 'waiting' || state.ahead !== undefined || template.demand !== undefined) return false
+  return template.outputs === 0 && producer === undefined && !template.isScattered && !template.rules.isStream
+}
+
+/** At the end of a turn, when all that is ready was placed. */
+export function sendAhead(state: SchedulerState): void {
+  if (state.withNews.size === 0 || !state.ready.isEmpty) return
+  // Workers and tasks that are added on the way are looked at too: a chain goes ahead as far as there is room.
+  for (const worker of state.withNews) reforesee(state, worker)
+  for (const worker of state.withNews) {
+    for (const task of worker.processing) if (!sendDependants(state, worker, task)) break
+    for (const task of worker.ahead) if (!sendDependants(state, worker, task)) break
+  }
+  state.withNews.clear()
+}
+
+/** Returns false when the worker of the task has no room. */
+function sendDependants(state: SchedulerState, worker: WorkerRecord, task: Task): boolean {
+  if (!hasRoomAhead(worker)) return false
+  for (let i = 0; i < task.waiters.length && i < MAX_LINKS; i++) {
+    const waiter = task.waiters[i]!
+    if (!mayGoAhead(waiter)) continue
+    const forecast = foresee(state, waiter)
+    if (forecast === undefined) continue
+    join(waiter, forecast)
+    sendTo(state, waiter, forecast.worker)
+    state.withNews.add(forecast.worker)
+  }
+  return true
+}
+
+function hasRoomAhead(worker: WorkerRecord): boolean {
+  const { threads } = worker.join
+  if (worker.isLeaving || takesNothingAhead(worker) || worker.reservedFor !== undefined) return false
+  return (
+    slotsOf(worker) + worker.ahead.size < MAX_PER_THREAD * threads &&
+    worker.queuedUs + worker.aheadUs < LOOK_AHEAD_US * threads
+  )
+}
+
+/**
+ * Only what is like most tasks goes ahead: of a function that was timed, and short, for beside a long task a round trip is
+ * nothing; and with no needs, rules or clients for which more would have to be watched than its inputs.
+ */
+function mayGoAhead(task: Task): boolean {
+  const { template, inputs, array, misses } = task
+  if (!mayBeAhead(task) || inputs.length > MAX_LINKS || misses > 0) return false
+  const { rules, statistics, stop } = template
+  if (rules.queueTimeoutMs > 0 || stop !== undefined || errorRuleOf(task) !== 'fail') return false
+  if (statistics.meanUs === undefined || statistics.meanUs > LOOK_AHEAD_US) return false
+  if (array.client.tasksOf !== undefined || isWithheld(array.client, task)) return false
+  return argumentBytesOf(task) <= MAX_INLINE_RESULT_BYTES && inputs.every(isKnownToCome)
+}
+
+/** Is the value there, or does a worker have the task that makes it? */
+function isKnownToCome({ state, template, producer }: Task): boolean {
+  if (state.type === 'in-memory') return state.holders.length > 0
+  const worker = workerOf(state)
+  if (worker === undefined || producer !== undefined || template.outputs > 0 || template.rules.isStream) return false
+  return !worker.isLeaving && template.demand === undefined
+}
+
+/** Which worker has the task, whether its inputs have come or not? */
+export function workerOf(state: Task['state']): WorkerRecord | undefined {
+  if (state.type === 'processing') return state.worker
+  return state.type === 'waiting' ? state.ahead?.worker : undefined
+}
+
+/**
+ * Where the task would end first: there must be a thread for it, and its inputs, which take their time from elsewhere. Their
+ * makers, and the least loaded worker, are looked at. `undefined` when the best of them has no room.
+ */
+function foresee(state: SchedulerState, task: Task): Forecast | undefined {
+  const candidates = new Set<WorkerRecord>()
+  for (const { state: input } of task.inputs) {
+    const worker = input.type === 'in-memory' ? input.holders[0] : workerOf(input)
+    if (worker !== undefined) candidates.add(worker)
+  }
+  const idlest = state.open.peek()
+  if (idlest !== undefined) candidates.add(idlest)
+  let best: Forecast | undefined
+  for (const worker of candidates) {
+    const freeMs = state.nowMs + (worker.queuedUs + worker.aheadUs) / worker.join.threads / 1_000
+    const endMs = endOn(state, task, worker, Math.max(freeMs, worker.aheadEndMs))
+    if (best === undefined || endMs < best.endMs) best = { worker, endMs }
+  }
+  return best !== undefined && hasRoomAhead(best.worker) ? best : undefined
+}
+
+/** When the task would end on the worker, which has a thread for it at `freeMs`. */
+function endOn({ nowMs }: SchedulerState, task: Task, worker: WorkerRecord, freeMs: number): number {
+  let startMs = freeMs
+  for (const { state: input } of task.inputs) {
+    const maker = input.type === 'in-memory' ? input.holders[0] : workerOf(input)
+    startMs = Math.max(startMs, comingMs(input, nowMs) + (maker === worker ? 0 : PUSH_US / 1_000))
+  }
+  return startMs + meanUsOf(task) / 1_000
+}
+
+/** What was foreseen of the worker's tasks is foreseen anew: it may be late. */
+function reforesee(state: SchedulerState, worker: WorkerRecord): void {
+  const { threads } = worker.join
+  let freeMs = state.nowMs + worker.queuedUs / threads / 1_000
+  for (const task of worker.ahead) {
+    if (task.state.type !== 'waiting') continue
+    const endMs = endOn(state, task, worker, freeMs)
+    task.state.ahead = { worker, endMs }
+    freeMs = endMs - (meanUsOf(task) / 1_000) * (1 - 1 / threads)
+  }
+  worker.aheadEndMs = freeMs
+}
+
+/** When an input will be there, where it is made. */
+function comingMs(input: Task['state'], nowMs: number): number {
+  if (input.type === 'waiting') return Math.max(nowMs, input.ahead?.endMs ?? nowMs)
+  return input.type === 'processing' ? nowMs + input.worker.queuedUs / input.worker.join.threads / 1_000 : nowMs
+}
+
+/** The last input of a waiting task has come. Returns false when the task is not where it could begin: then it is ready. */
+export function confirm(state: SchedulerState, task: Task): boolean {
+  if (task.state.type !== 'waiting' || task.state.ahead === undefined) return false
+  // An input that was there may have been lost meanwhile.
+  if (areInputsReady(task)) {
+    enlist(state, task)
+    return true
+  }
+  withdraw(state, task)
+  return false
+}
+
+/** The worker speaks of this attempt, or is to be asked about it: it has the task as any other, whatever is known of its inputs. */
+export function enlist(state: SchedulerState, task: Task): void {
+  if (task.state.type !== 'waiting' || task.state.ahead === undefined) return
+  const { worker } = task.state.ahead
+  leave(task, worker)
+  give(state, task, worker)
+  leaveWaiters(task)
+}
+
+/** As `enlist`, if this worker has this attempt of the task ahead of its inputs. */
+export function enlistOn(state: SchedulerState, task: Task | undefined, worker: WorkerRecord, attempt: number): void {
+  if (task?.state.type === 'waiting' && task.state.ahead?.worker === worker && task.attempt === attempt) enlist(state, task)
+}
+
+/** All that the worker has ahead: it is going, or gone. */
+export function enlistAll(state: SchedulerState, worker: WorkerRecord): void {
+  for (const task of [...worker.ahead]) enlist(state, task)
+}
+
+/** The task makes no value where it was expected to: what was sent ahead of it is taken back. */
+export function withdrawWaiters(state: SchedulerState, task: Task): void {
+  for (const waiter of task.waiters) withdraw(state, waiter)
+}
+
+/** Takes back a task that was sent ahead of its inputs, if it was, and those sent ahead of it. It waits on. */
+export function withdraw(state: SchedulerState, task: Task): void {
+  const work = [task]
+  for (let next = work.pop(); next !== undefined; next = work.pop()) {
+    if (next.state.type !== 'waiting' || next.state.ahead === undefined) continue
+    const { worker } = next.state.ahead
+    next.state.ahead = undefined
+    next.unstarted++
+    leave(next, worker)
+    const outbox = workerOutboxOf(state, worker)
+    if (!outbox.removeTask(next)) outbox.addFree(next.id)
+    work.push(...next.waiters)
+  }
+}
+
+function join(task: Task, ahead: Forecast): void {
+  if (task.state.type !== 'waiting') return
+  const { worker } = ahead
+  task.state.ahead = ahead
+  worker.ahead.add(task)
+  worker.aheadUs += meanUsOf(task)
+  worker.aheadEndMs = Math.max(worker.aheadEndMs, ahead.endMs - (meanUsOf(task) / 1_000) * (1 - 1 / worker.join.threads))
+}
+
+function leave(task: Task, worker: WorkerRecord): void {
+  worker.ahead.delete(task)
+  worker.aheadUs = worker.ahead.size === 0 ? 0 : Math.max(0, worker.aheadUs - meanUsOf(task))
+}
+
+function meanUsOf({ template }: Task): number {
+  return template.statistics.meanUs ?? 0
+}
