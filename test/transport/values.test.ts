@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { entryOf, type Packed } from '../../common/packed.js'
 import { HeddleError } from '../../protocol/errors.js'
-import type { TaskId } from '../../protocol/ids.js'
+import { workerId, type TaskId } from '../../protocol/ids.js'
 import { MAX_QUEUED_BYTES } from '../../protocol/limits.js'
 import { fromHolder, toHolder, type FromHolder } from '../../protocol/messages/peer.js'
 import type { CloseReason, Connection } from '../../protocol/transport/connection.js'
@@ -12,7 +12,7 @@ import type { ValueSink } from '../../protocol/transport/holder.js'
 import { memoryPair } from '../../protocol/transport/memory.js'
 import type { Socket } from '../../protocol/transport/socket.js'
 import { ValueFetcher, type ValueFetcherOptions } from '../../protocol/transport/value-fetcher.js'
-import { serveValues } from '../../protocol/transport/value-server.js'
+import { serveValues, type AwaitAnswer, type Awaited } from '../../protocol/transport/value-server.js'
 import { FakeTimers } from './fake-timers.js'
 
 const MIB = 1024 * 1024
@@ -63,10 +63,46 @@ class Holders {
   }
 }
 
+/** Processes that are asked for values which are still to be made there, and say nothing of themselves. */
+class Makers extends Holders {
+  readonly questions: { readonly asked: Awaited; readonly tell: (answer: AwaitAnswer) => void }[] = []
+  /** Which of `questions` were called off. */
+  readonly calledOff: number[] = []
+
+  constructor() {
+    super()
+    this.contract = (connection) =>
+      serveValues(connection, (wanted) => this.values.get(wanted), {
+        onClose: (reason) => this.ended.push(reason),
+        awaits: {
+          onAwait: (asked, tell) => {
+            const number = this.questions.push({ asked, tell }) - 1
+            return () => this.calledOff.push(number)
+          },
+        },
+      })
+  }
+
+  tell(question: number, settled: readonly TaskId[], located: readonly TaskId[] = [], sizes: number[] = []): void {
+    this.questions[question]!.tell({ settled, located, sizes })
+  }
+}
+
+const AWAITING = { worker: workerId(3), after: 7 }
+
+/** Everything asked before has come when this has: it is asked for, and answered, behind it. */
+async function ask(fetcher: ValueFetcher, wanted: TaskId): Promise<Answers> {
+  const answers = new Answers(1)
+  fetcher.fetch('a', [wanted], answers)
+  await answers.complete
+  return answers
+}
+
 /** Writes down every answer. */
 class Answers implements ValueSink {
   readonly values = new Map<TaskId, Uint8Array>()
   readonly large = new Set<TaskId>()
+  readonly located = new Map<TaskId, number | undefined>()
   readonly gone: TaskId[] = []
   readonly unreachable: TaskId[] = []
   readonly reasons: string[] = []
@@ -89,6 +125,11 @@ class Answers implements ValueSink {
     this.values.set(answered, value)
     this.large.add(answered)
     this.#count(1)
+  }
+
+  onLocated(tasks: readonly TaskId[], sizes: readonly number[]): void {
+    tasks.forEach((answered, i) => this.located.set(answered, sizes[i]))
+    this.#count(tasks.length)
   }
 
   onGone(tasks: readonly TaskId[]): void {
@@ -333,5 +374,112 @@ suite('fetching values', { timeout: 180_000 }, () => {
     fetcher.fetch('late', [task(1)], late)
     await late.complete
     assert.deepEqual(late.unreachable, [task(1)])
+  })
+
+  test('an awaited value is sent when it is told to be there, and others need not wait for it', async () => {
+    const makers = new Makers()
+    makers.values.set(task(2), Uint8Array.of(2))
+    const fetcher = makers.fetcher({ idleMs: 500 })
+    const answers = new Answers(1)
+    fetcher.fetch('a', [task(1)], answers, AWAITING)
+    assert.deepEqual((await ask(fetcher, task(2))).values.get(task(2)), Uint8Array.of(2))
+    assert.deepEqual(
+      makers.questions.map(({ asked }) => asked),
+      [{ tasks: [task(1)], ...AWAITING }],
+    )
+    makers.timers.advance(1_000)
+    assert.equal(answers.messages, 0)
+    assert.equal(fetcher.connectionCount, 1, 'a connection over which values are awaited is not idle')
+
+    makers.values.set(task(1), Uint8Array.of(1))
+    makers.tell(0, [task(1)])
+    await answers.complete
+    assert.deepEqual(answers.values.get(task(1)), Uint8Array.of(1))
+    assert.deepEqual(makers.dialled, ['a'])
+    fetcher.close()
+  })
+
+  test('one question has many answers: values, sizes of large ones, and what will not come', async () => {
+    const makers = new Makers()
+    const fetcher = makers.fetcher()
+    const answers = new Answers(5)
+    fetcher.fetch('a', range(1, 6), answers, AWAITING)
+    await ask(fetcher, task(9))
+    makers.values.set(task(2), Uint8Array.of(2))
+    makers.tell(0, [task(2)])
+    await ask(fetcher, task(9))
+    assert.deepEqual([...answers.values.keys()], [task(2)])
+
+    makers.tell(0, [task(1)], [task(3), task(4)], [100_000, 200_000])
+    await ask(fetcher, task(9))
+    assert.deepEqual(answers.gone, [task(1)])
+    assert.deepEqual(
+      [...answers.located],
+      [
+        [task(3), 100_000],
+        [task(4), 200_000],
+      ],
+    )
+
+    makers.values.set(task(5), Uint8Array.of(5))
+    makers.tell(0, [task(5)])
+    await answers.complete
+    assert.deepEqual([...answers.values.keys()], [task(2), task(5)])
+    // A question that was answered is closed: what is told of it is not sent, where it would end the connection.
+    makers.tell(0, [task(5)])
+    makers.tell(0, [], [task(3)], [100_000])
+    assert.deepEqual((await ask(fetcher, task(9))).gone, [task(9)])
+    assert.equal(makers.connections.length, 1)
+    fetcher.close()
+  })
+
+  test('the end of a connection calls off what was awaited over it and was not answered', async () => {
+    const makers = new Makers()
+    const fetcher = makers.fetcher()
+    const [first, second] = [new Answers(1), new Answers(2)]
+    fetcher.fetch('a', [task(1)], first, AWAITING)
+    fetcher.fetch('a', [task(2), task(3)], second, AWAITING)
+    await ask(fetcher, task(9))
+    makers.tell(0, [task(1)])
+    makers.tell(1, [task(2)])
+    await first.complete
+    await ask(fetcher, task(9))
+    assert.deepEqual(makers.calledOff, [])
+
+    makers.connections[0]!.close()
+    await second.complete
+    assert.deepEqual([second.gone, second.unreachable], [[task(2)], [task(3)]])
+    await makers.connections[0]!.closed
+    assert.deepEqual(makers.calledOff, [1])
+    makers.tell(1, [task(3)]) // It was on its way to be told.
+    assert.deepEqual((await ask(fetcher, task(9))).gone, [task(9)])
+    assert.equal(second.messages, 2)
+    fetcher.close()
+  })
+
+  test('a server that tells of no values to come gives what it has, at once', async () => {
+    const holders = new Holders()
+    holders.values.set(task(1), Uint8Array.of(1))
+    holders.values.set(task(2), new Uint8Array(MIB))
+    const fetcher = holders.fetcher()
+    const answers = new Answers(3)
+    fetcher.fetch('a', range(1, 4), answers, AWAITING)
+    await answers.complete
+    assert.deepEqual(answers.values.get(task(1)), Uint8Array.of(1))
+    assert.deepEqual([[...answers.large], answers.gone], [[task(2)], [task(3)]])
+    fetcher.close()
+  })
+
+  test('a holder that names large values without their sizes is hung up on', async () => {
+    const holders = new Holders()
+    holders.contract = (connection) => ({
+      onMessages: () => connection.send({ type: 'values-located', request: 1, tasks: [task(1)], sizes: [] }),
+      onClose: (reason) => holders.ended.push(reason),
+    })
+    const answers = new Answers(1)
+    holders.fetcher().fetch('a', [task(1)], answers, AWAITING)
+    await answers.complete
+    assert.deepEqual([answers.unreachable, [...answers.located]], [[task(1)], []])
+    assert.equal((await holders.connections[0]!.closed).code, 'ERR_HEDDLE_PROTOCOL')
   })
 })
