@@ -231,6 +231,9 @@ test('peers that await a value are answered at once if it is here, else when its
   worker.expectSilence()
   ask(worker, 2, [b])
   worker.expectSilence()
+  ask(worker, 3, [x], { after: 100 })
+  assert.deepEqual(worker.takeInstruction('answer-await'), answered(3, [x]))
+  worker.expectSilence()
 
   worker.finish(1)
   assert.deepEqual(worker.takeInstruction('answer-await'), answered(1, [b]))
@@ -425,4 +428,30 @@ test('a worker that is asked for what it has tells first what it kept to itself'
   assert.deepEqual(worker.takeMessage('tasks-finished').tasks, [a])
   assert.deepEqual(worker.takeMessage('view').tasks, [task(300)])
   worker.expectSilence()
+})
+
+test('what is to be made here is waited for, though a peer that was asked for it before is lost', () => {
+  const worker = new WorkerHarness()
+  worker.run([a], { inputs: [x], pending: [[x, PEER, 1]] })
+  worker.takeInstruction('fetch')
+  worker.tell({ type: 'free-tasks', tasks: [a] })
+  worker.endTurn()
+  worker.run([x], { attempt: 2 })
+  worker.takeBatch()
+  worker.run([b], { inputs: [x], pending: [[x, OURSELVES]] })
+  worker.expectSilence()
+  worker.send({ type: 'values-unreachable', holder: PEER, tasks: [x] })
+  worker.endTurn()
+  worker.expectSilence()
+})
+
+test('another holder of an awaited value is asked for it as any other', () => {
+  const worker = new WorkerHarness()
+  worker.run([a], { inputs: [x], pending: [[x, PEER, 100]] })
+  worker.takeInstruction('fetch')
+  worker.run([b], { inputs: [x], remote: [[x, OTHER_PEER]] })
+  worker.send({ type: 'values-unreachable', holder: PEER, tasks: [x] })
+  worker.endTurn()
+  const fetch = { type: 'fetch', holder: OTHER_PEER, address: 'ws://other', tasks: [x] }
+  assert.deepEqual(worker.takeInstruction('fetch'), fetch)
 })

@@ -18,25 +18,41 @@ interface Await {
   /** The makers were sent to us under this number, among so many tasks. */
   readonly worker: WorkerId
   readonly after: number
+  /** How many heartbeats have passed since it was asked. */
+  beats: number
 }
+
+/** After so many heartbeats a maker that has not come is not on its way. */
+const MAX_BEATS = 2
 
 export class Awaits {
   readonly #open = new Map<number, Await>()
+  /** How many questions each value is in. */
+  readonly #asked = new Map<TaskId, number>()
   #count = 0
 
-  /** How many values are awaited. */
+  /** How many values are awaited; those in several questions count for each. */
   get count(): number {
     return this.#count
   }
 
-  /** Those that are not more than may be waited for stay open. */
-  add(question: number, { owed, ...rest }: Await): void {
-    this.#open.set(question, { owed, ...rest })
-    this.#count += owed.size
+  has(task: TaskId): boolean {
+    return this.#asked.has(task)
+  }
+
+  add(question: number, asked: Await): void {
+    this.#open.set(question, asked)
+    this.#count += asked.owed.size
+    for (const task of asked.owed) this.#asked.set(task, (this.#asked.get(task) ?? 0) + 1)
+  }
+
+  /** Another heartbeat has passed. */
+  beat(): void {
+    for (const asked of this.#open.values()) asked.beats++
   }
 
   remove(question: number): void {
-    this.#count -= this.#open.get(question)?.owed.size ?? 0
+    for (const task of this.#open.get(question)?.owed ?? []) this.#leave(task)
     this.#open.delete(question)
   }
 
@@ -46,11 +62,20 @@ export class Awaits {
       const due: TaskId[] = []
       for (const task of asked.owed) if (!isToCome(task, asked)) due.push(task)
       if (due.length === 0) continue
-      for (const task of due) asked.owed.delete(task)
-      this.#count -= due.length
+      for (const task of due) {
+        asked.owed.delete(task)
+        this.#leave(task)
+      }
       if (asked.owed.size === 0) this.#open.delete(question)
       yield [question, due]
     }
+  }
+
+  #leave(task: TaskId): void {
+    this.#count--
+    const left = (this.#asked.get(task) ?? 1) - 1
+    if (left === 0) this.#asked.delete(task)
+    else this.#asked.set(task, left)
   }
 }
 
@@ -60,7 +85,7 @@ export function onValuesAwaited(
   { awaits }: WorkerState,
   { question, tasks, worker, after }: Event<'values-awaited'>,
 ): void {
-  awaits.add(question, { owed: new Set(tasks), worker, after })
+  awaits.add(question, { owed: new Set(tasks), worker, after, beats: 0 })
 }
 
 /** At the end of a turn: answers what can be answered, of peers' questions and of our own tasks'. */
@@ -77,9 +102,10 @@ export function answerAwaits(state: WorkerState, out: WorkerInstruction[]): void
   }
 }
 
-function mayCome({ link, tasks, taskCount }: WorkerState, task: TaskId, { worker, after }: Await): boolean {
+function mayCome({ link, tasks, taskCount }: WorkerState, task: TaskId, { worker, after, beats }: Await): boolean {
   if (tasks.has(task)) return true
-  return (link.type === 'joined' || link.type === 'leaving') && link.worker === worker && taskCount < after
+  if ((link.type !== 'joined' && link.type !== 'leaving') || link.worker !== worker) return false
+  return taskCount < after && beats < MAX_BEATS
 }
 
 /** Tasks of ours that wait for others of ours which ended without a value, or went back. */

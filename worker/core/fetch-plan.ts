@@ -21,8 +21,8 @@ export interface Fetch {
   isOrdered: boolean
   /** Who may hold it and was not asked, the next one first. */
   readonly holders: WorkerId[]
-  /** It is still to be made by the first of `holders`, which will have been sent so many tasks then; else `undefined`. */
-  after: number | undefined
+  /** Which holder is still to make it; that one will have been sent so many tasks then. */
+  maker: { readonly holder: WorkerId; readonly after: number } | undefined
   /** Whose answer is awaited; `undefined` until the end of the turn in which the fetch was planned. */
   asked: WorkerId | undefined
 }
@@ -31,7 +31,7 @@ export interface Fetch {
 export interface Source {
   readonly holders: readonly WorkerId[]
   readonly sizeBytes: number
-  /** As of a fetch. */
+  /** The only holder is still to make it, and will have been sent so many tasks then. */
   readonly after?: number | undefined
 }
 
@@ -57,10 +57,19 @@ export class FetchPlan {
     let fetch = this.#fetches.get(input)
     if (fetch === undefined) {
       if (holders.length === 0) return false
-      fetch = { input, sizeBytes, waiters: new Set(), isOrdered: false, holders: [], after, asked: undefined }
+      fetch = {
+        input,
+        sizeBytes,
+        waiters: new Set(),
+        isOrdered: false,
+        holders: [],
+        maker: undefined,
+        asked: undefined,
+      }
       this.#fetches.set(input, fetch)
       this.#planned.add(fetch)
     }
+    if (after !== undefined) fetch.maker = { holder: holders[0]!, after }
     for (const holder of holders) {
       if (holder !== fetch.asked && !fetch.holders.includes(holder)) fetch.holders.push(holder)
     }
@@ -72,7 +81,7 @@ export class FetchPlan {
   order(input: TaskId, holder: WorkerId, sizeBytes: number): void {
     let fetch = this.#fetches.get(input)
     if (fetch === undefined) {
-      fetch = { input, sizeBytes, waiters: new Set(), isOrdered: true, holders: [], after: undefined, asked: undefined }
+      fetch = { input, sizeBytes, waiters: new Set(), isOrdered: true, holders: [], maker: undefined, asked: undefined }
       this.#fetches.set(input, fetch)
       this.#planned.add(fetch)
     }
@@ -84,7 +93,7 @@ export class FetchPlan {
   forgetOrders(): void {
     for (const fetch of [...this.#fetches.values()]) {
       fetch.isOrdered = false
-      fetch.after = undefined
+      fetch.maker = undefined
       if (!isWanted(fetch) && fetch.asked === undefined) this.#remove(fetch)
     }
   }
@@ -115,7 +124,7 @@ export class FetchPlan {
     const fetch = this.#fetches.get(input)
     if (fetch?.asked !== holder) return undefined
     this.#unask(fetch)
-    fetch.after = undefined
+    if (fetch.maker?.holder === holder) fetch.maker = undefined
     if (isWanted(fetch) && fetch.holders.length > 0) {
       this.#planned.add(fetch)
       return undefined
@@ -139,7 +148,7 @@ export class FetchPlan {
     const fetch = this.#fetches.get(input)
     if (fetch?.asked !== holder) return
     this.askAgain(input, holder)
-    fetch.after = undefined
+    fetch.maker = undefined
     fetch.sizeBytes = sizeBytes
   }
 

@@ -36,6 +36,9 @@ import { abort, advanceStopping, giveUpAll, nextStopMs, onStopAsked } from './st
 import { createWorkerState, type WorkerConfig, type WorkerState } from './state.js'
 import { lookAtRuns, nextLookMs, onRunLookedAt } from './time-outs.js'
 
+/** With so few inputs on their way for each thread, the scheduler is to hear at once what became of tasks: it may have more. */
+const FEW_FETCHES = 4
+
 /** Applies one event. */
 export function handleEvent(state: WorkerState, event: WorkerEvent): WorkerInstruction[] {
   const out: WorkerInstruction[] = []
@@ -130,6 +133,7 @@ export function handleEvent(state: WorkerState, event: WorkerEvent): WorkerInstr
       break
     case 'pulse':
       measureMemory(state, event, out)
+      state.awaits.beat()
       onPulse(state, event, out)
       break
     default:
@@ -152,7 +156,7 @@ export function endTurn(state: WorkerState, nowMs: number): WorkerInstruction[] 
   const isStuck = advanceStopping(state, nowMs, out)
   if (isStuck) giveUpAll(state)
   if (state.link.type === 'absent' && state.link.keepsWork) state.report.flushDropped(state.held, out)
-  else state.report.flush(state.held, out)
+  else if (!hasMoreSoon(state) || !state.report.mayWait(nowMs)) state.report.flush(state.held, out)
   if (state.isViewAsked) tellView(state, out)
   planSpills(state, nowMs, out)
   planCollection(state, out)
@@ -160,11 +164,17 @@ export function endTurn(state: WorkerState, nowMs: number): WorkerInstruction[] 
   return state.link.type === 'absent' ? holdBack(state, out) : out
 }
 
+/** Do tasks wait here for others that are being made, so that there will be more to tell? */
+function hasMoreSoon({ link, fetches, config, isViewAsked }: WorkerState): boolean {
+  return link.type === 'joined' && !isViewAsked && fetches.size >= FEW_FETCHES * config.threads
+}
+
 /** When a turn is due even if nothing happens; `undefined` for never. */
 export function nextDeadlineMs(state: WorkerState): number | undefined {
   if (state.link.type === 'closed') return undefined
   const nextMs = Math.min(
     nextOverdueMs(state),
+    state.link.type === 'joined' ? state.report.dueMs : Infinity,
     pausedUntilMs(state),
     nextStopMs(state) ?? Infinity,
     nextLookMs(state) ?? Infinity,

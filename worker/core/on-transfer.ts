@@ -157,11 +157,6 @@ export function askForInputs(state: WorkerState, nowMs: number, out: WorkerInstr
       loadInput(state, fetch, out)
       continue
     }
-    if (fetch.holders[0] === OWN_TASK) {
-      holders.shift()
-      state.fetches.markAsked(fetch, OWN_TASK)
-      continue
-    }
     // One value is fetched whatever its size.
     const { askedBytes } = state.fetches
     if (!mayFetch || (askedBytes > 0 && askedBytes + sizeBytes > maxBytes)) {
@@ -170,14 +165,12 @@ export function askForInputs(state: WorkerState, nowMs: number, out: WorkerInstr
     }
     let holder = holders.shift()
     let unknown = holder
-    // Relays are few: none is kept for a value that is still to be made, which may itself need one.
-    const isAwaited = fetch.after !== undefined
-    while (holder !== undefined && !(state.peers.has(holder) && (!isAwaited || isReached(state, holder, nowMs)))) {
+    while (holder !== undefined && !mayAsk(state, fetch, holder, nowMs)) {
       unknown = holder
       holder = holders.shift()
     }
     if (holder === undefined) {
-      const holder = unknown === OWN_DISK ? ownId(state) : unknown!
+      const holder = unknown === OWN_DISK || unknown === OWN_TASK ? ownId(state) : unknown!
       for (const task of fetch.waiters) giveBackWithoutInputs(state, task, { inputs: [input], holder }, out)
       if (fetch.isOrdered) {
         state.fetches.giveUp(fetch)
@@ -186,11 +179,12 @@ export function askForInputs(state: WorkerState, nowMs: number, out: WorkerInstr
       continue
     }
     state.fetches.markAsked(fetch, holder)
-    if (fetch.after !== undefined) {
+    if (holder === OWN_TASK) continue
+    if (fetch.maker?.holder === holder) {
       const awaited = awaits.get(holder) ?? { tasks: [], after: 0 }
       awaits.set(holder, awaited)
       awaited.tasks.push(input)
-      awaited.after = Math.max(awaited.after, fetch.after)
+      awaited.after = Math.max(awaited.after, fetch.maker.after)
       continue
     }
     const asked = asks.get(holder)
@@ -203,6 +197,12 @@ export function askForInputs(state: WorkerState, nowMs: number, out: WorkerInstr
     const isByRelay = !isReached(state, holder, nowMs)
     out.push(isByRelay ? { type: 'fetch-by-relay', holder, tasks } : { type: 'fetch', holder, address, tasks })
   }
+}
+
+/** Relays are few: none is kept for a value that is still to be made, which may itself need one. */
+function mayAsk(state: WorkerState, { input, maker }: Fetch, holder: WorkerId, nowMs: number): boolean {
+  if (holder === OWN_TASK) return state.tasks.has(input)
+  return state.peers.has(holder) && (maker?.holder !== holder || isReached(state, holder, nowMs))
 }
 
 /** Can the peer be asked without a relay, as far as is known? */

@@ -12,7 +12,16 @@ import { OutputReport } from './output-report.js'
 import { Attempts, Timings } from './report-columns.js'
 import type { Task } from './task.js'
 
+/** News that can wait is told after so long, or once it is of so many tasks, or so many bytes. */
+const MAX_WAIT_MS = 2
+const MAX_WAITING_TASKS = 256
+const MAX_WAITING_BYTES = 256 * 1024
+
 export class TurnReport {
+  /** There is news that is to be told when the turn ends. */
+  #isUrgent = false
+  /** Since when there is news; `undefined` for none. */
+  #sinceMs: number | undefined
   readonly #outputs = new OutputReport()
   #finished = new Attempts()
   #sizes: number[] = []
@@ -33,7 +42,26 @@ export class TurnReport {
   /** Tasks that came to wait for others, or went on. */
   readonly #awaiting = new Set<Task>()
 
-  /** The task ran; entry `place` of `values` is its value, or is empty when that stays here. */
+  /** News that can wait is told with what can't, or a little later. */
+  hurry(): void {
+    this.#isUrgent = true
+  }
+
+  /** May all that there is to tell wait, with more to come soon? */
+  mayWait(nowMs: number): boolean {
+    if (this.#isUrgent || this.#finished.tasks.length > MAX_WAITING_TASKS) return false
+    if (this.#values.sizeBytes > MAX_WAITING_BYTES || this.#dropped.length > 0) return false
+    if (this.#finished.tasks.length + this.#copies.length === 0) return true
+    this.#sinceMs ??= nowMs
+    return nowMs < this.#sinceMs + MAX_WAIT_MS
+  }
+
+  /** When what waits is told at the latest. */
+  get dueMs(): number {
+    return this.#sinceMs === undefined ? Infinity : this.#sinceMs + MAX_WAIT_MS
+  }
+
+  /** The task ran; entry `place` of `values` is its value, or is empty when that stays here. May wait. */
   addFinished(task: Task, sizeBytes: number, values: Packed, place: number, durationUs: number): void {
     this.#finished.add(task)
     this.#sizes.push(sizeBytes)
@@ -43,49 +71,57 @@ export class TurnReport {
 
   /** The task ran; entries `first` and on of the columns are its outputs. */
   addOutputs(task: Task, outcomes: Outcomes, first: number, durationUs: number): void {
+    this.#isUrgent = true
     this.#outputs.add(task, outcomes, first, durationUs)
   }
 
   /** The task goes back: unstarted, or having begun in vain. */
   addReturned(task: Task, hasBegun = false): void {
+    this.#isUrgent = true
     if (hasBegun) this.#begun.push(this.#returned.tasks.length)
     this.#returned.add(task)
   }
 
   /** The scheduler wanted the task back, and it has started. */
   addKept(task: Task): void {
+    this.#isUrgent = true
     this.#kept.push(task.task)
   }
 
-  /** A value that a peer gave is held from now on. */
+  /** A value that a peer gave is held from now on. May wait. */
   addCopy(task: TaskId, sizeBytes: number): void {
     this.#copies.push({ task, sizeBytes, isOrdered: false })
   }
 
   /** As `addCopy`, and the scheduler waits for word of it. */
   addOrderedCopy(task: TaskId, sizeBytes: number): void {
+    this.#isUrgent = true
     this.#copies.push({ task, sizeBytes, isOrdered: true })
   }
 
   /** A copy that the scheduler ordered could not be had. */
   addMissingCopy(task: TaskId): void {
+    this.#isUrgent = true
     this.#missingCopies.push(task)
   }
 
   /** The slot of an attempt that was to stop is free. */
   addStopped(task: Pick<Task, 'task' | 'attempt'>, stoppedBy: Stopper): void {
+    this.#isUrgent = true
     this.#stopped.add(task)
     this.#stoppedBy.push(stoppedBy)
   }
 
   /** The slot of a task that had its time is free, or it goes on where nothing can stop it. */
   addTimedOut(task: Task, goesOn: boolean): void {
+    this.#isUrgent = true
     if (goesOn) this.#goOn.push(this.#timedOut.tasks.length)
     this.#timedOut.add(task)
   }
 
   /** A task that is lent waits, or goes on. What it does when the turn ends is told. */
   noteAwaiting(task: Task): void {
+    this.#isUrgent = true
     this.#awaiting.add(task)
   }
 
@@ -108,6 +144,8 @@ export class TurnReport {
 
   /** Nobody is there to be told, and nobody will be. */
   forgetNews(): void {
+    this.#isUrgent = false
+    this.#sinceMs = undefined
     this.#takeFinished()
     this.#outputs.take()
     this.#takeReturned()
@@ -120,6 +158,8 @@ export class TurnReport {
   }
 
   flush(held: HeldValues, out: WorkerInstruction[]): void {
+    this.#isUrgent = false
+    this.#sinceMs = undefined
     if (this.#finished.tasks.length > 0) out.push(this.#takeFinished())
     const outputs = this.#outputs.take()
     if (outputs !== undefined) out.push({ type: 'send', message: outputs })

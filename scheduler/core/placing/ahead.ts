@@ -19,11 +19,15 @@ import { leaveWaiters } from '../tasks/waiters.js'
 import { slotsOf, takesNothingAhead, type WorkerRecord } from '../workers/worker-record.js'
 
 /** So many tasks a thread may have, those that run and those ahead of their inputs. */
-const MAX_PER_THREAD = 16
+const MAX_PER_THREAD = 24
+/** Once it has no more than that it gets more: many at a time cost less. */
+const FEW_PER_THREAD = 16
 /** A task with more inputs than that is not looked at, and of so many dependants of one task no more are. */
 const MAX_LINKS = 16
 /** What it takes until a small value that was awaited has come from another worker. */
 const PUSH_US = 200
+/** What each such value takes of processors on the way. */
+const REMOTE_US = 200
 
 /** The worker may have room now, or its tasks have dependants that they had not: it is looked at when the turn ends. */
 export function noteNews({ withNews }: SchedulerState, worker: WorkerRecord): void {
@@ -53,7 +57,10 @@ export function mayBeAhead({ state, template, producer }: Task): boolean {
 export function sendAhead(state: SchedulerState): void {
   if (state.withNews.size === 0 || !state.ready.isEmpty) return
   // Workers and tasks that are added on the way are looked at too: a chain goes ahead as far as there is room.
-  for (const worker of state.withNews) reforesee(state, worker)
+  for (const worker of state.withNews) {
+    if (hasRoomAhead(worker, FEW_PER_THREAD)) reforesee(state, worker)
+    else state.withNews.delete(worker)
+  }
   for (const worker of state.withNews) {
     for (const task of worker.processing) if (!sendDependants(state, worker, task)) break
     for (const task of worker.ahead) if (!sendDependants(state, worker, task)) break
@@ -76,11 +83,11 @@ function sendDependants(state: SchedulerState, worker: WorkerRecord, task: Task)
   return true
 }
 
-function hasRoomAhead(worker: WorkerRecord): boolean {
+function hasRoomAhead(worker: WorkerRecord, perThread = MAX_PER_THREAD): boolean {
   const { threads } = worker.join
   if (worker.isLeaving || takesNothingAhead(worker) || worker.reservedFor !== undefined) return false
   return (
-    slotsOf(worker) + worker.ahead.size < MAX_PER_THREAD * threads &&
+    slotsOf(worker) + worker.ahead.size < perThread * threads &&
     worker.queuedUs + worker.aheadUs < LOOK_AHEAD_US * threads
   )
 }
@@ -137,11 +144,13 @@ function foresee(state: SchedulerState, task: Task): Forecast | undefined {
 /** When the task would end on the worker, which has a thread for it at `freeMs`. */
 function endOn({ nowMs }: SchedulerState, task: Task, worker: WorkerRecord, freeMs: number): number {
   let startMs = freeMs
+  let remote = 0
   for (const { state: input } of task.inputs) {
     const maker = input.type === 'in-memory' ? input.holders[0] : workerOf(input)
+    if (maker !== worker) remote++
     startMs = Math.max(startMs, comingMs(input, nowMs) + (maker === worker ? 0 : PUSH_US / 1_000))
   }
-  return startMs + meanUsOf(task) / 1_000
+  return startMs + meanUsOf(task) / 1_000 + (remote * REMOTE_US) / 1_000
 }
 
 /** What was foreseen of the worker's tasks is foreseen anew: it may be late. */
@@ -186,7 +195,8 @@ export function enlist(state: SchedulerState, task: Task): void {
 
 /** As `enlist`, if this worker has this attempt of the task ahead of its inputs. */
 export function enlistOn(state: SchedulerState, task: Task | undefined, worker: WorkerRecord, attempt: number): void {
-  if (task?.state.type === 'waiting' && task.state.ahead?.worker === worker && task.attempt === attempt) enlist(state, task)
+  if (task?.state.type === 'waiting' && task.state.ahead?.worker === worker && task.attempt === attempt)
+    enlist(state, task)
 }
 
 /** All that the worker has ahead: it is going, or gone. */
@@ -220,7 +230,10 @@ function join(task: Task, ahead: Forecast): void {
   task.state.ahead = ahead
   worker.ahead.add(task)
   worker.aheadUs += meanUsOf(task)
-  worker.aheadEndMs = Math.max(worker.aheadEndMs, ahead.endMs - (meanUsOf(task) / 1_000) * (1 - 1 / worker.join.threads))
+  worker.aheadEndMs = Math.max(
+    worker.aheadEndMs,
+    ahead.endMs - (meanUsOf(task) / 1_000) * (1 - 1 / worker.join.threads),
+  )
 }
 
 function leave(task: Task, worker: WorkerRecord): void {

@@ -1,0 +1,391 @@
+/** Tasks are sent ahead of their inputs, and taken back where these come from elsewhere, or not at all. */
+import assert from 'node:assert/strict'
+import test from 'node:test'
+import { attempt, type TaskId } from '../../protocol/ids.js'
+import { NO_NEEDS } from '../../protocol/messages/needs.js'
+import type { HeardFromClient } from '../../scheduler/core/events.js'
+import type { RunTasks } from '../../protocol/messages/worker.js'
+import { SchedulerHarness, type TestClient, type TestWorker } from '../support/scheduler-harness.js'
+
+/** So short that what they take counts for nothing beside what their inputs take from one worker to another. */
+const SHORT_US = 10
+/** So long that two of them are done sooner on two workers. */
+const MIDDLING_US = 5_000
+
+interface Cluster {
+  readonly scheduler: SchedulerHarness
+  readonly workers: readonly TestWorker[]
+  readonly client: TestClient
+  /** A function whose time is known. */
+  readonly f: number
+}
+
+function cluster({ workers: count = 1, us = SHORT_US, keepsState = false } = {}): Cluster {
+  const scheduler = new SchedulerHarness({ keepsState })
+  const workers = Array.from({ length: count }, () => scheduler.worker({ threads: 1 }))
+  const client = scheduler.client()
+  const f = client.define()
+  const known = client.map(f, count)
+  for (const worker of workers) {
+    scheduler.skipAllBut('run-tasks')
+    worker.finish(worker.takeTasks(), { template: f, us })
+  }
+  client.release(...known)
+  scheduler.skip()
+  return { scheduler, workers, client, f }
+}
+
+/** Tasks of which each needs the one before. */
+function chain({ client, f }: Cluster, length: number): TaskId[] {
+  const ids: TaskId[] = []
+  const messages: HeardFromClient[] = []
+  while (ids.length < length) {
+    const submission = client.submission(f, [ids.length === 0 ? {} : { inputs: [ids.at(-1)!] }])
+    messages.push(submission.message)
+    ids.push(...submission.ids)
+  }
+  client.send(...messages)
+  return ids
+}
+
+/** What the worker is told to run, all in one. */
+function takeRuns(worker: TestWorker): RunTasks[] {
+  const runs: RunTasks[] = []
+  while (worker.unread.includes('run-tasks')) runs.push(worker.take('run-tasks'))
+  return runs
+}
+
+function tasksOf(runs: readonly RunTasks[]): TaskId[] {
+  return runs.flatMap(({ tasks }) => tasks)
+}
+
+test('a chain goes to a worker before its inputs are there, which it is to make itself', () => {
+  const all = cluster()
+  const [worker] = all.workers
+  const ids = chain(all, 3)
+
+  const { tasks, pendingInputs, pendingHolders } = worker!.take('run-tasks')
+  assert.deepEqual(tasks, ids)
+  assert.deepEqual([pendingInputs, pendingHolders], [ids.slice(0, 2), [worker!.id, worker!.id]])
+  assert.equal(all.scheduler.state.workers.get(worker!.id)!.ahead.size, 2)
+})
+
+test('nothing more is sent for a task when its inputs come', () => {
+  const all = cluster()
+  const [worker] = all.workers
+  const ids = chain(all, 3)
+  all.client.want(ids[2]!)
+  all.scheduler.skip()
+
+  worker!.finish([ids[0]!])
+  worker!.finish([ids[1]!])
+  assert.deepEqual(takeRuns(worker!), [])
+  worker!.finish([ids[2]!])
+  assert.deepEqual([...all.client.takeValues().keys()], [ids[2]])
+})
+
+test('outcomes may be told in any order', () => {
+  const all = cluster()
+  const [worker] = all.workers
+  const ids = chain(all, 3)
+  all.client.want(...ids)
+  all.scheduler.skip()
+
+  worker!.finish([ids[2]!])
+  worker!.finish([ids[1]!])
+  assert.deepEqual(takeRuns(worker!), [])
+  worker!.finish([ids[0]!])
+  const values = [all.client.takeValues(), all.client.takeValues(), all.client.takeValues()]
+  assert.deepEqual(
+    values.flatMap((each) => [...each.keys()]),
+    [ids[2], ids[1], ids[0]],
+  )
+})
+
+test('what two workers are to make is awaited of the other, which says how far that is', () => {
+  const all = cluster({ workers: 2, us: MIDDLING_US })
+  const [one, two] = all.workers
+  const [a, b] = all.client.map(all.f, 2)
+  const [both] = all.client.submit(all.f, [{ inputs: [a!, b!] }])
+
+  const here = takeRuns(one!)
+  const there = takeRuns(two!)
+  assert.deepEqual([tasksOf(here)[0], tasksOf(there)[0]], [a, b])
+  const [maker, other] = tasksOf(here).includes(both!) ? [one!, two!] : [two!, one!]
+  const last = [...here, ...there].find(({ tasks }) => tasks.includes(both!))!
+  assert.deepEqual(
+    last.pendingInputs.map((input, i) => [input, last.pendingHolders[i]]),
+    [
+      [a, one!.id],
+      [b, two!.id],
+    ],
+  )
+  // One task before, by which the function is known, and the maker.
+  assert.equal(last.pendingAfter[last.pendingHolders.indexOf(other.id)], 2)
+  assert.ok(maker.id !== other.id)
+})
+
+test('tasks that two threads do sooner than one go to both', () => {
+  const all = cluster({ workers: 2, us: MIDDLING_US })
+  const [one, two] = all.workers
+  const [first] = all.client.map(all.f, 1)
+  const next = all.client.submit(
+    all.f,
+    [0, 1, 2, 3].map(() => ({ inputs: [first!] })),
+  )
+
+  const sent = [one!, two!].map((worker) => tasksOf(takeRuns(worker)).filter((id) => next.includes(id)).length)
+  assert.deepEqual(sent, [2, 2])
+})
+
+test('a function that was never timed does not go ahead, nor one that takes long', () => {
+  for (const us of [undefined, 1_000_000]) {
+    const scheduler = new SchedulerHarness()
+    const worker = scheduler.worker()
+    const client = scheduler.client()
+    const f = client.define()
+    if (us !== undefined) {
+      const known = client.map(f, 1)
+      worker.finish(known, { template: f, us })
+    }
+    scheduler.skip()
+    const [first] = client.map(f, 1)
+    client.submit(f, [{ inputs: [first!] }])
+    assert.deepEqual(worker.takeTasks(), [first], String(us))
+  }
+})
+
+test('tasks of which more must be watched than their inputs do not go ahead', () => {
+  const needs = { ...NO_NEEDS, memoryBytes: 1 }
+  for (const options of [
+    { needs },
+    { rules: { onDependencyError: 'skip' as const } },
+    { rules: { onDependencyError: 'pass-error' as const } },
+    { rules: { queueTimeoutMs: 1_000 } },
+    { rules: { isStream: true } },
+    { outputs: 2 },
+  ]) {
+    const { client, f, workers, scheduler } = cluster()
+    const [worker] = workers
+    // Of the same function, so its time is known.
+    const [first] = client.map(f, 1)
+    const g = client.define('f', options)
+    if (options.outputs === undefined) client.submit(g, [{ inputs: [first!] }])
+    else client.split(g, options.outputs, [first!])
+    assert.deepEqual(worker!.takeTasks(), [first], JSON.stringify(options))
+    assert.equal(scheduler.state.workers.get(worker!.id)!.ahead.size, 0)
+  }
+})
+
+test('a worker has so many ahead at most, and gets many more once it has few', () => {
+  const all = cluster()
+  const [worker] = all.workers
+  const ids = chain(all, 60)
+  assert.deepEqual(tasksOf(takeRuns(worker!)), ids.slice(0, 24))
+
+  worker!.finish(ids.slice(0, 8))
+  assert.deepEqual(tasksOf(takeRuns(worker!)), [])
+  worker!.finish(ids.slice(8, 9))
+  assert.deepEqual(tasksOf(takeRuns(worker!)), ids.slice(24, 33))
+})
+
+test('while anything is ready, nothing goes ahead', () => {
+  const all = cluster()
+  const [worker] = all.workers
+  const slow = all.client.define('slow')
+  // Of a function without a known time one runs, and others wait.
+  const others = all.client.map(slow, 3)
+  const ids = chain(all, 2)
+
+  assert.deepEqual(tasksOf(takeRuns(worker!)), [others[0]])
+  worker!.finish([others[0]!], { template: slow, us: 10 })
+  assert.deepEqual(tasksOf(takeRuns(worker!)), [others[1], others[2], ...ids])
+})
+
+test('with an input that fails all that was sent ahead of it fails, and is taken back', () => {
+  const all = cluster()
+  const [worker] = all.workers
+  const ids = chain(all, 3)
+  all.client.want(...ids)
+  all.scheduler.skip()
+
+  worker!.fail(ids[0]!)
+  const { tasks } = worker!.take('free-tasks')
+  assert.deepEqual(new Set(tasks), new Set([ids[1], ids[2]]))
+  assert.deepEqual(new Set(all.client.take('failed').tasks), new Set(ids))
+  all.client.release(...ids)
+  all.scheduler.expectEmpty()
+})
+
+test('an input that is tried again takes back what was sent ahead, which is sent again behind it', () => {
+  const all = cluster()
+  const [worker] = all.workers
+  const g = all.client.define('f', { rules: { retries: { ...RETRIES, count: 1 } } })
+  const [first] = all.client.map(g, 1)
+  const [second] = all.client.submit(all.f, [{ inputs: [first!] }])
+  assert.deepEqual(tasksOf(takeRuns(worker!)), [first, second])
+
+  worker!.fail(first!)
+  assert.deepEqual(worker!.take('free-tasks').tasks, [second])
+  const again = takeRuns(worker!)
+  assert.deepEqual(tasksOf(again), [first, second])
+  assert.deepEqual(
+    again.flatMap(({ attempts }) => attempts),
+    [2, 2],
+  )
+  // The one that never began did not use up a try.
+  assert.deepEqual(
+    again.flatMap(({ unstarted }) => unstarted),
+    [{ place: 1, count: 1 }],
+  )
+})
+
+test('a worker that dies loses what it had ahead, and nobody is blamed who had not begun', () => {
+  const all = cluster()
+  const [worker] = all.workers
+  const ids = chain(all, 3)
+  worker!.leave()
+
+  const next = all.scheduler.worker({ threads: 1 })
+  all.scheduler.skipAllBut('run-tasks')
+  assert.deepEqual(next.takeTasks(), ids)
+  assert.deepEqual(
+    ids.map((id) => findTask(all, id).deaths),
+    [1, 0, 0],
+  )
+})
+
+test('when the worker of an input dies, what waits for that elsewhere is taken back', () => {
+  const all = cluster({ workers: 2, us: MIDDLING_US })
+  const [a, b] = all.client.map(all.f, 2)
+  const [both] = all.client.submit(all.f, [{ inputs: [a!, b!] }])
+  const owner = all.workers.find((worker) => tasksOf(takeRuns(worker)).includes(both!))!
+  const other = all.workers.find((worker) => worker !== owner)!
+
+  other.leave()
+  assert.deepEqual(owner.take('free-tasks').tasks, [both])
+  // Both its inputs are made here from now on.
+  const { tasks, pendingHolders } = takeRuns(owner).at(-1)!
+  assert.deepEqual(tasks, [other === all.workers[0] ? a : b, both])
+  assert.deepEqual(pendingHolders, [owner.id, owner.id])
+})
+
+test('a task that could not get its input is not sent ahead again', () => {
+  const all = cluster({ workers: 2, us: MIDDLING_US })
+  const [a, b] = all.client.map(all.f, 2)
+  const [both] = all.client.submit(all.f, [{ inputs: [a!, b!] }])
+  const owner = all.workers.find((worker) => tasksOf(takeRuns(worker)).includes(both!))!
+  const other = all.workers.find((worker) => worker !== owner)!
+  const input = other === all.workers[0] ? a! : b!
+
+  owner.send({ type: 'inputs-missing', task: both!, attempt: attempt(1), inputs: [input], holder: other.id })
+  all.scheduler.skip()
+  owner.pulse()
+  other.pulse()
+  assert.deepEqual([...takeRuns(owner), ...takeRuns(other)], [])
+  other.finish([input])
+  owner.finish([input === a ? b! : a!])
+  assert.deepEqual(tasksOf([...takeRuns(owner), ...takeRuns(other)]), [both])
+})
+
+test('late word of an attempt that was taken back does no harm to the one that was sent since', () => {
+  const all = cluster()
+  const [worker] = all.workers
+  const g = all.client.define('f', { rules: { retries: { ...RETRIES, count: 1 } } })
+  const [first] = all.client.map(g, 1)
+  const [second] = all.client.submit(all.f, [{ inputs: [first!] }])
+  worker!.fail(first!)
+  all.scheduler.skip()
+
+  worker!.send({
+    type: 'inputs-missing',
+    task: second!,
+    attempt: attempt(1),
+    inputs: [first!],
+    holder: worker!.id,
+  })
+  assert.deepEqual(worker!.unread, [])
+  worker!.finish([first!], { attempts: [2] })
+  worker!.finish([second!], { attempts: [2] })
+  assert.equal(findTask(all, second!).state.type, 'in-memory')
+})
+
+test('a cancelled task is stopped where it was sent ahead: it may run there by now', () => {
+  const all = cluster()
+  const [worker] = all.workers
+  const ids = chain(all, 2)
+  all.scheduler.skip()
+
+  all.client.send({ type: 'cancel', request: 1, tasks: [ids[1]!], graceMs: 5, error: Uint8Array.of(1) })
+  const { tasks, attempts } = worker!.take('stop-tasks')
+  assert.deepEqual([tasks, attempts], [[ids[1]], [1]])
+  worker!.send({ type: 'tasks-stopped', tasks: [ids[1]!], attempts: [1], stoppedBy: ['signal'] })
+  assert.deepEqual(all.client.take('cancelled').stoppedBy, ['signal'])
+})
+
+test('what nobody needs any more is taken back', () => {
+  const all = cluster()
+  const [worker] = all.workers
+  const ids = chain(all, 3)
+  all.scheduler.skip()
+
+  all.client.release(ids[2]!)
+  assert.deepEqual(worker!.take('free-tasks').tasks, [ids[2]])
+  all.client.release(ids[1]!, ids[0]!)
+  all.scheduler.skip()
+  all.scheduler.expectEmpty()
+})
+
+test('a worker that leaves gives back what it has ahead, and may end what it has begun', () => {
+  const all = cluster()
+  const [worker] = all.workers
+  const ids = chain(all, 3)
+  const other = all.scheduler.worker({ threads: 1 })
+  all.scheduler.skip()
+
+  worker!.send({ type: 'leaving' })
+  worker!.send({ type: 'tasks-returned', tasks: [ids[2]!], attempts: [], begun: [] })
+  assert.deepEqual(worker!.unread, [])
+  worker!.finish([ids[1]!])
+  worker!.finish([ids[0]!])
+  all.scheduler.skipAllBut('run-tasks')
+  assert.deepEqual(other.takeTasks(), [ids[2]])
+})
+
+test('a task that runs ahead may submit tasks, and report how far it is', () => {
+  const all = cluster()
+  const [worker] = all.workers
+  const ids = chain(all, 2)
+  all.scheduler.skip()
+
+  worker!.send({ type: 'task-progressed', task: ids[1]!, attempt: attempt(1), fraction: 0.5, note: 'half' })
+  assert.equal(all.client.take('progressed').fraction, 0.5)
+  assert.equal(findTask(all, ids[1]!).state.type, 'processing')
+})
+
+test('a scheduler that takes the place of another knows again what runs ahead of news of its inputs', () => {
+  const all = cluster({ keepsState: true })
+  const [worker] = all.workers
+  const ids = chain(all, 2)
+  const successor = all.scheduler.successor()
+  const again = successor.worker({ ...worker!.join })
+
+  again.send({ type: 'tasks-held', tasks: [ids[1]!, ids[0]!], attempts: [] }, { type: 'attached' })
+  assert.deepEqual(
+    again.unread.filter((type) => type === 'run-tasks' || type === 'free-tasks'),
+    [],
+  )
+  again.finish([ids[1]!])
+  again.finish([ids[0]!])
+  assert.deepEqual(
+    again.unread.filter((type) => type === 'run-tasks'),
+    [],
+  )
+})
+
+const RETRIES = { delayMs: 0, isExponential: false, maxDelayMs: 0, jitterThousandths: 0, filter: '' }
+
+function findTask({ scheduler }: Cluster, id: TaskId) {
+  for (const array of scheduler.state.arrays.values()) for (const task of array.tasks) if (task?.id === id) return task
+  return assert.fail(`there is no task ${id}`)
+}
