@@ -8,7 +8,6 @@ import type { SpilledFile } from './core/instructions.js'
 import { SharedReads } from './shared-reads.js'
 import { SpillFiles } from './spill-files.js'
 import type { ValueStore } from './value-store.js'
-import { allocateShared } from './thread/shared-memory.js'
 
 export interface SpillerOptions {
   /** Where files may be, for as long as the worker lives. */
@@ -37,7 +36,7 @@ export class Spiller {
     this.#reads = new SharedReads({
       maxBytes: options.maxLentBytes,
       // Not shared with threads: then the collector knows what it takes, and hurries.
-      read: (file) => this.#files.read(file, (sizeBytes) => new Uint8Array(sizeBytes)),
+      read: (file) => this.#files.read(file, { isShared: false }),
     })
   }
 
@@ -74,7 +73,7 @@ export class Spiller {
     const { store, log, submit } = this.#options
     // Meanwhile the value may be let go, or made again, so that nobody needs what is read.
     const isNeeded = (): boolean => this.#away.get(task) === file
-    this.#files.read(file, allocateShared).then(
+    this.#files.read(file, { isShared: true }).then(
       (bytes) => {
         if (!isNeeded()) return submit({ type: 'value-unreadable', nowMs: performance.now(), task, file })
         store.put(task, bytes)
@@ -100,6 +99,17 @@ export class Spiller {
   /** The store is to hold these no more. */
   forget(tasks: readonly TaskId[]): void {
     if (this.#away.size > 0) for (const task of tasks) this.#away.delete(task)
+  }
+
+  /** Has the threads that move values collect their garbage. */
+  collect(): void {
+    this.#files.collect()
+  }
+
+  /** Ends what is being spilled and loaded. That is no news any more. */
+  async close(): Promise<void> {
+    this.#away.clear()
+    await this.#files.close()
   }
 
   tellFullDisk(reason: string): void {

@@ -382,6 +382,7 @@ class Worker implements RunningWorker {
         break
       case 'collect':
         this.#pool.collect()
+        this.#spiller.collect()
         break
       case 'tell-disk-full':
         this.#spiller.tellFullDisk(instruction.reason)
@@ -666,7 +667,7 @@ class Worker implements RunningWorker {
     await this.#link.closed()
     this.#exchange.close()
     this.#listener?.close()
-    await this.#pool.close()
+    await Promise.all([this.#pool.close(), this.#spiller.close()])
     await this.#scratch[Symbol.asyncDispose]()
   }
 }

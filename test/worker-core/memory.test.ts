@@ -271,8 +271,8 @@ function makeAndLetGo(worker: WorkerHarness, sizeBytes: number): void {
   worker.takeInstruction('drop')
 }
 
-test('threads are made to collect when what was let go takes a tenth of memory, and not for less than is worth it', () => {
-  const worker = new WorkerHarness(1, { memoryLimitBytes: 2 ** 30 })
+test('threads are made to collect when what was let go takes a fifth of memory, and not for less than is worth it', () => {
+  const worker = new WorkerHarness(1, { memoryLimitBytes: 2 ** 29 })
   makeAndLetGo(worker, 2 ** 26)
   worker.expectSilence()
   makeAndLetGo(worker, 2 ** 26)

@@ -38,6 +38,7 @@ class Scene implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.spiller.close()
     await this.scratch[Symbol.asyncDispose]()
   }
 

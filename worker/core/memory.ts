@@ -8,7 +8,7 @@ const PAUSE_MARK = 0.8
 /** Past it the nanny starts the process again, rather than let the machine swap. */
 export const RESTART_MARK = 0.95
 /** What may be garbage before threads are made to collect it. */
-export const GARBAGE_SHARE = 0.1
+export const GARBAGE_SHARE = 0.2
 /** Collecting takes a thread some milliseconds: a small part of what it takes to fill so much fresh memory. */
 export const MIN_GARBAGE_BYTES = 32 * 1024 * 1024
 

@@ -6,12 +6,14 @@ import { HEARTBEAT_INTERVAL_MS, MAX_PAUSE_MS } from '../../protocol/limits.js'
 import type { WorkerEvent } from './events.js'
 import type { WorkerInstruction } from './instructions.js'
 import { returnAwaiting, returnUnstarted } from './let-go.js'
-import { fullBytesOf, GARBAGE_SHARE, memoryBytesOf, pauseReason, runsNothing } from './memory.js'
+import { fullBytesOf, memoryBytesOf, pauseReason, runsNothing } from './memory.js'
 import { onLeave } from './on-link.js'
 import type { Pause, WorkerState } from './state.js'
 
 /** How often garbage is collected while memory stays full: with much that is alive it takes a second. */
 const COLLECT_AGAIN_MS = 10 * HEARTBEAT_INTERVAL_MS
+/** More of what is not values, as a part of the limit, than was left the last time: it may be garbage. */
+const GROWTH_SHARE = 0.1
 
 /** With every heartbeat. What is too much counts only after threads have collected their garbage. */
 export function measureMemory(
@@ -46,7 +48,7 @@ export function measureMemory(
 
 function isWorthCollecting({ config, pause }: WorkerState, otherBytes: number, nowMs: number): boolean {
   if (nowMs - pause.collectedAtMs >= COLLECT_AGAIN_MS) return true
-  return otherBytes > pause.otherBytes + config.memoryLimitBytes * GARBAGE_SHARE
+  return otherBytes > pause.otherBytes + config.memoryLimitBytes * GROWTH_SHARE
 }
 
 /**
