@@ -60,10 +60,9 @@ export class BulkReader {
   }
 
   /** So many bytes were read to the start of `buffer`, which `nextBuffer` gave. */
-  readonly onRead = (count: number, buffer: Uint8Array): boolean => {
+  readonly onRead = (count: number, buffer: Uint8Array): void => {
     if (buffer.buffer === this.#scratch.buffer) this.take(this.#scratch.subarray(0, count))
     else this.#fill(count)
-    return true
   }
 
   /** Frames may come now. */

@@ -48,6 +48,8 @@ const COMMON_OPTIONS = {
 
 const BINARY = { binary: true } as const
 const NO_HEAD = Buffer.alloc(0)
+/** What is read from one socket with large frames before all others have their turn. */
+const MAX_BURST_BYTES = 2 * 1024 * 1024
 
 /** Status codes of a WebSocket that ended because one end sent what the other does not take (RFC 6455, 7.4.1). */
 const PROTOCOL_CLOSE_CODES: ReadonlySet<number> = new Set([1002, 1003, 1007, 1008, 1009])
@@ -228,7 +230,7 @@ class Bulk {
 
   connect(options: NetConnectOpts): TcpSocket {
     const reader = this.#createReader(true, (bytes) => socket.emit('data', bytes))
-    const onread = { buffer: reader.nextBuffer, callback: reader.onRead }
+    const onread = this.#onreadOf(reader, () => socket)
     // Without `path` like `ws` itself does it: that of the URL is no pipe.
     const socket = connectTcp({ ...options, path: undefined, onread } as NetConnectOpts)
     return socket
@@ -247,7 +249,7 @@ class Bulk {
     handle.reading = false
     holder._handle = null
     const reader = this.#createReader(false, (bytes) => socket.emit('data', bytes))
-    const onread = { buffer: reader.nextBuffer, callback: reader.onRead }
+    const onread = this.#onreadOf(reader, () => socket)
     const socket = new TcpSocket({ handle, onread } as object)
     // The server counts the one that it knows.
     socket.once('close', () => accepted.destroy())
@@ -258,6 +260,23 @@ class Bulk {
   /** Somebody listens from now on. */
   start(): void {
     this.#reader?.start()
+  }
+
+  /** Node reads up to 32 times while there is more, and everything else would wait for that. */
+  #onreadOf(reader: BulkReader, socketOf: () => TcpSocket): object {
+    let burstBytes = 0
+    const callback = (count: number, buffer: Uint8Array): boolean => {
+      reader.onRead(count, buffer)
+      burstBytes += count
+      if (burstBytes < MAX_BURST_BYTES) return true
+      burstBytes = 0
+      setImmediate(() => {
+        const socket = socketOf()
+        if (!socket.isPaused() && !socket.destroyed) socket.resume()
+      })
+      return false
+    }
+    return { buffer: reader.nextBuffer, callback }
   }
 
   #createReader(isBehindResponse: boolean, pass: (bytes: Buffer) => void): BulkReader {
