@@ -107,8 +107,7 @@ function openTaskSession(route: TaskRoute, onLost: () => void): Session {
     firstLease: takeArrayIds(),
     onFunction,
     dialHolder:
-      route.dialHolder ??
-      ((holder, signal) => dial(holder, { tls, signal, timeoutMs: HOLDER_DIAL_TIMEOUT_MS, isBulk: true })),
+      route.dialHolder ?? ((holder, signal) => dial(holder, { tls, signal, timeoutMs: HOLDER_DIAL_TIMEOUT_MS })),
   }
   const connection: PendingConnectionOptions = {
     address,

@@ -35,11 +35,11 @@ export interface WebSocketNetworkOptions {
 export function webSocketNetwork({ schedulerUrl, token, tls, listen, advertiseUrl }: WebSocketNetworkOptions): Network {
   return {
     dialScheduler: (signal) => dial(schedulerUrl, { token, tls, signal }),
-    dialPeer: (address, signal) => dial(address, { tls, signal, timeoutMs: HOLDER_DIAL_TIMEOUT_MS, isBulk: true }),
+    dialPeer: (address, signal) => dial(address, { tls, signal, timeoutMs: HOLDER_DIAL_TIMEOUT_MS }),
     listen: async (localAddress, onSocket) => {
       const server = tls?.cert === undefined ? createServer(LIMITS, refuse) : createTlsServer(tlsLimits(tls), refuse)
       server.maxConnections = MAX_CONNECTIONS
-      acceptUpgrades(server, { onSocket, isBulk: tls?.cert === undefined })
+      acceptUpgrades(server, onSocket)
       const { address, port } = await listening(server, {
         host: listen?.host ?? localAddress,
         port: listen?.port ?? 0,
@@ -67,15 +67,12 @@ const refuse: RequestListener = (_request, response) => {
   response.writeHead(426, { 'Content-Type': 'text/plain' }).end('This is a heddle worker; ask its scheduler.\n')
 }
 
-function acceptUpgrades(
-  server: Server,
-  { onSocket, isBulk }: { readonly onSocket: (socket: Socket) => void; readonly isBulk: boolean },
-): void {
+function acceptUpgrades(server: Server, onSocket: (socket: Socket) => void): void {
   const upgrades = upgradeServer()
   server.on('upgrade', (request, tcpSocket, head) => {
     // Only browsers send it, and no web page has any business here.
     if (request.headers.origin !== undefined) return refuseUpgrade(tcpSocket, 403, 'Forbidden')
-    const socket = acceptUpgrade(upgrades, request, tcpSocket, head, { isBulk })
+    const socket = acceptUpgrade(upgrades, request, tcpSocket, head)
     if (socket !== undefined) onSocket(socket)
   })
 }

@@ -1,8 +1,11 @@
 /**
  * Reads the bytes of a WebSocket so that large frames go from the operating system straight into the memory where they
- * are wanted. All others are passed on as they come, to whoever takes frames apart. (`ws` alone allocates memory for
- * every 64 KiB that it reads, puts a frame together in more of it, and leaves its reader to copy that once again.)
+ * are wanted, and small ones through little code. What has no place is passed on as it comes, to whoever takes frames
+ * apart. (`ws` alone allocates memory for every 64 KiB that it reads, puts a frame together in more of it, and leaves its
+ * reader to copy that once again.)
  */
+
+import { LENGTH_16, LENGTH_64, MASKED, WHOLE_BINARY_FRAME } from './small-frame.js'
 
 /** What is read at once where nobody said where it is to go. */
 const SCRATCH_BYTES = 64 * 1024
@@ -12,10 +15,9 @@ const DIRECT_BYTES = 1024 * 1024
 const MIN_DIRECT_BYTES = 4 * 1024
 /** The head of a frame (RFC 6455, 5.2): two bytes, a length of up to eight, a mask of four. */
 const MAX_HEAD_BYTES = 14
-const WHOLE_BINARY_FRAME = 0x82
-const MASKED = 0x80
-const LENGTH_16 = 126
-const LENGTH_64 = 127
+
+/** All sockets read here, one after another: what one reads is taken before the next one reads. */
+const scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES)
 
 export interface BulkReaderOptions {
   /** Takes the next bytes of everything but frames that were placed. They are the taker's own. */
@@ -38,7 +40,6 @@ type Position =
 
 export class BulkReader {
   readonly #options: BulkReaderOptions
-  readonly #scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES)
   readonly #head = Buffer.allocUnsafeSlow(MAX_HEAD_BYTES)
   #headBytes = 0
   #position: Position
@@ -53,15 +54,15 @@ export class BulkReader {
   /** Where the next bytes are to be read to. */
   readonly nextBuffer = (): Uint8Array => {
     const position = this.#position
-    if (position.type !== 'placing') return this.#scratch
+    if (position.type !== 'placing') return scratch
     const { frame, filledBytes } = position
-    if (frame.length - filledBytes < MIN_DIRECT_BYTES) return this.#scratch
+    if (frame.length - filledBytes < MIN_DIRECT_BYTES) return scratch
     return Buffer.from(frame.buffer, frame.byteOffset + filledBytes, Math.min(DIRECT_BYTES, frame.length - filledBytes))
   }
 
   /** So many bytes were read to the start of `buffer`, which `nextBuffer` gave. */
   readonly onRead = (count: number, buffer: Uint8Array): void => {
-    if (buffer.buffer === this.#scratch.buffer) this.take(this.#scratch.subarray(0, count))
+    if (buffer.buffer === scratch.buffer) this.take(scratch.subarray(0, count))
     else this.#fill(count)
   }
 

@@ -9,9 +9,11 @@ import type * as Ws from 'ws'
 import { present } from '../../common/assert.js'
 import { requirePackage } from '../../common/node/require-package.js'
 import { AuthenticationError, HeddleError, SchedulerUnreachableError } from '../errors.js'
-import { CLOSE_TIMEOUT_MS, HANDSHAKE_TIMEOUT_MS, MAX_FRAME_BYTES } from '../limits.js'
+import { CHUNK_BYTES, CLOSE_TIMEOUT_MS, HANDSHAKE_TIMEOUT_MS, MAX_FRAME_BYTES } from '../limits.js'
 import { BulkReader } from './bulk-reader.js'
 import type { CloseReason } from './connection.js'
+import { freshMemory } from './inbox.js'
+import { MAX_SMALL_FRAME_BYTES, smallFrame } from './small-frame.js'
 import type { Socket, SocketHandlers } from './socket.js'
 import { systemTimers } from './timers.js'
 import { certificateTrouble, type TlsOptions } from './tls.js'
@@ -27,7 +29,7 @@ export interface DialOptions {
   readonly maxFrameBytes?: number
   readonly timeoutMs?: number
   readonly signal?: AbortSignal | undefined
-  /** Large frames will come over it, which are read straight to where they are wanted. Changes nothing for `wss:`. */
+  /** Are frames read past `ws`, straight to where they are wanted? Default: yes, where it can be done: not with `wss:`. */
   readonly isBulk?: boolean
   /** For `wss:`. */
   readonly tls?: TlsOptions | undefined
@@ -64,13 +66,13 @@ const PROTOCOL_CLOSE_CODES: ReadonlySet<number> = new Set([1002, 1003, 1007, 100
  */
 export async function dial(address: string, options: DialOptions = {}): Promise<Socket> {
   options.signal?.throwIfAborted()
-  const bulk = options.isBulk === true && address.startsWith('ws:') ? new Bulk() : undefined
+  const bulk = (options.isBulk ?? true) && address.startsWith('ws:') ? new Bulk() : undefined
   const webSocket = newWebSocket(address, options, bulk)
   // Stays for good: a WebSocket that is given up reports that as one more error.
   webSocket.on('error', () => undefined)
   try {
     const tcpSocket = await opened(webSocket, address, options)
-    return new WebSocketSocket(webSocket, tcpSocket, address, bulk)
+    return new WebSocketSocket({ webSocket, tcpSocket, peer: address, isMasked: true, bulk })
   } catch (error) {
     webSocket.terminate()
     throw error
@@ -181,15 +183,15 @@ export function upgradeServer(): Ws.WebSocketServer {
 }
 
 /**
- * Answers an HTTP upgrade. `undefined` when the request was not that of a WebSocket: it has its answer then. With `isBulk`
- * large frames are read straight to where they are wanted.
+ * Answers an HTTP upgrade. `undefined` when the request was not that of a WebSocket: it has its answer then. With `isBulk`,
+ * which is the default, frames are read straight to where they are wanted, where that can be done.
  */
 export function acceptUpgrade(
   server: Ws.WebSocketServer,
   request: IncomingMessage,
   socket: Duplex,
   head: Buffer,
-  { isBulk = false }: { readonly isBulk?: boolean } = {},
+  { isBulk = true }: { readonly isBulk?: boolean } = {},
 ): Socket | undefined {
   const bulk = isBulk ? new Bulk() : undefined
   const taken = bulk?.takeOver(request.socket, head)
@@ -200,7 +202,7 @@ export function acceptUpgrade(
     webSocket.on('error', () => undefined)
     webSocket.pause()
     const peer = `${plainAddress(tcpSocket.remoteAddress)}:${tcpSocket.remotePort ?? 0}`
-    accepted = new WebSocketSocket(webSocket, tcpSocket, peer, taken && bulk)
+    accepted = new WebSocketSocket({ webSocket, tcpSocket, peer, isMasked: false, bulk: taken && bulk })
   })
   return accepted
 }
@@ -216,13 +218,18 @@ function plainAddress(address: string | undefined): string {
   return address?.replace(/^::ffff:/, '') ?? ''
 }
 
+/** Memory for a frame that nobody has memory for; `undefined` for one that is none of ours, which `ws` refuses. */
+function memoryOfItsOwn(sizeBytes: number): Uint8Array | undefined {
+  return sizeBytes <= CHUNK_BYTES ? freshMemory(sizeBytes) : undefined
+}
+
 /** The system's own end of a TCP socket, as far as we touch it. */
 interface TcpHandle {
   reading: boolean
   readStop(): number
 }
 
-/** A TCP socket of which `ws` sees everything but large frames that have their place already. */
+/** A TCP socket of which `ws` sees everything but frames that are whole, and no larger than ours are. */
 class Bulk {
   /** Who hears of frames, once somebody does. */
   handlers: SocketHandlers | undefined
@@ -283,11 +290,20 @@ class Bulk {
     this.#reader = new BulkReader({
       isBehindResponse,
       pass,
-      place: (sizeBytes) => this.handlers?.memoryFor?.(sizeBytes),
+      place: (sizeBytes) => this.handlers?.memoryFor?.(sizeBytes) ?? memoryOfItsOwn(sizeBytes),
       onPlaced: (frame) => this.handlers?.onFrame(frame),
     })
     return this.#reader
   }
+}
+
+interface Parts {
+  readonly webSocket: Ws.WebSocket
+  readonly tcpSocket: TcpSocket
+  readonly peer: string
+  /** Only who dialled masks what it sends. */
+  readonly isMasked: boolean
+  readonly bulk: Bulk | undefined
 }
 
 class WebSocketSocket implements Socket {
@@ -295,13 +311,15 @@ class WebSocketSocket implements Socket {
   readonly localAddress: string
   readonly #webSocket: Ws.WebSocket
   readonly #tcpSocket: TcpSocket
+  readonly #isMasked: boolean
   readonly #bulk: Bulk | undefined
   #handlers: SocketHandlers | undefined
   #closeReason: CloseReason | undefined
   readonly #onSent = (): void => this.#handlers?.onDrain()
 
-  constructor(webSocket: Ws.WebSocket, tcpSocket: TcpSocket, peer: string, bulk?: Bulk) {
+  constructor({ webSocket, tcpSocket, peer, isMasked, bulk }: Parts) {
     this.peer = peer
+    this.#isMasked = isMasked
     this.localAddress = plainAddress(tcpSocket.localAddress)
     this.#webSocket = webSocket
     this.#tcpSocket = tcpSocket
@@ -334,7 +352,9 @@ class WebSocketSocket implements Socket {
   }
 
   send(frame: Uint8Array): void {
-    if (this.#webSocket.readyState === WebSocket.OPEN) this.#webSocket.send(frame, BINARY, this.#onSent)
+    if (this.#webSocket.readyState !== WebSocket.OPEN) return
+    if (frame.length > MAX_SMALL_FRAME_BYTES) this.#webSocket.send(frame, BINARY, this.#onSent)
+    else this.#tcpSocket.write(smallFrame(frame, this.#isMasked), this.#onSent)
   }
 
   close(): void {

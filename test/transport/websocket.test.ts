@@ -6,7 +6,7 @@ import { suite, test } from 'node:test'
 import { WebSocket } from 'ws'
 import type { CloseReason } from '../../protocol/transport/connection.js'
 import type { Socket } from '../../protocol/transport/socket.js'
-import { MAX_FRAME_BYTES } from '../../protocol/limits.js'
+import { CHUNK_BYTES, MAX_FRAME_BYTES } from '../../protocol/limits.js'
 import { acceptUpgrade, dial, refuseUpgrade, upgradeServer } from '../../protocol/transport/websocket.js'
 import { closeServer, listen } from './socket-pairs.js'
 
@@ -74,6 +74,34 @@ for (const isBulk of [false, true])
       })
       assert.deepEqual(frames, [1, 2])
       socket.terminate()
+    })
+
+    test('brings frames of every size, whole and in order, both ways', async () => {
+      await using host = await Host.start(isBulk)
+      const dialled = await dial(host.address, { isBulk })
+      const accepted = host.accepted[0]!
+      const sizes = [1, 0, 125, 126, 127, 4_096, 4_097, 0, 65_535, 65_536, CHUNK_BYTES, CHUNK_BYTES + 1, 3]
+      const sent = sizes.map((size, i) => new Uint8Array(size).fill(i + 1))
+      for (const [from, to] of [
+        [accepted, dialled],
+        [dialled, accepted],
+      ] as const) {
+        const frames: Uint8Array[] = []
+        const allCame = new Promise<void>((resolve) => {
+          const onFrame = (frame: Uint8Array): void => {
+            frames.push(frame)
+            if (frames.length === sent.length) resolve()
+          }
+          to.handle({ onFrame, onDrain: () => undefined, onClose: () => undefined })
+        })
+        for (const frame of sent) from.send(frame)
+        await allCame
+        assert.deepEqual(
+          frames.map((frame) => Buffer.from(frame)),
+          sent.map((frame) => Buffer.from(frame)),
+        )
+      }
+      dialled.terminate()
     })
 
     if (isBulk) {
