@@ -15,7 +15,7 @@ import type { SchedulerState } from './state.js'
 import { HELD } from './tasks/task-array.js'
 import { furtherThreadsOf, isPending, takesThread, type Task, type TaskState } from './tasks/task.js'
 import type { FunctionStatistics, Template } from './tasks/template.js'
-import { hoards, slotsOf, type WorkerRecord } from './workers/worker-record.js'
+import { hoards, rankOf, slotsOf, type WorkerRecord } from './workers/worker-record.js'
 
 export function checkInvariants(state: SchedulerState): void {
   const tasks = allTasks(state)
@@ -276,6 +276,7 @@ function checkWorkers(state: SchedulerState, tasks: ReadonlySet<Task>): void {
     }
     assert(!worker.isLeaving || worker.ahead.size === 0, () => `worker ${worker.id} leaves, and has tasks ahead`)
     assert(worker.heapPlace >= 0 !== worker.isLeaving, () => `worker ${worker.id} is open and leaving, or neither`)
+    assert(worker.isLeaving || worker.rank === rankOf(worker), () => `worker ${worker.id} has the rank of another load`)
     assert(state.workersByName.get(worker.join.name) === worker, () => `worker ${worker.id} is not found by its name`)
     for (const task of worker.suspended)
       assert(worker.processing.has(task), () => `${task.id} is suspended and not run`)

@@ -29,7 +29,7 @@ import type { CopiesUnderWay, Spread } from './data/spread.js'
 import type { TaskArray } from './tasks/task-array.js'
 import type { Delayed, Failure, Task } from './tasks/task.js'
 import type { CodeRecord, FunctionStatistics, Template } from './tasks/template.js'
-import { isLessLoaded, type WorkerRecord } from './workers/worker-record.js'
+import { isLessLoaded, rankOf, type WorkerRecord } from './workers/worker-record.js'
 
 export interface SchedulerConfig {
   /** What workers and clients show each other; random, made by the shell. */
@@ -302,6 +302,12 @@ export function outboxOf(state: SchedulerState, client: ClientRecord): ClientRec
     state.clientsToFlush.push(client)
   }
   return client.outbox
+}
+
+/** What the worker's rank follows from has changed: it moves to where it belongs among open workers. */
+export function rankAgain(state: SchedulerState, worker: WorkerRecord): void {
+  worker.rank = rankOf(worker)
+  if (worker.heapPlace >= 0) state.open.update(worker)
 }
 
 /** The worker's outbox, which is emptied at the end of the turn. */

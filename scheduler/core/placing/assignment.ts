@@ -2,7 +2,7 @@
 import { giveBack, take, touch } from './demand.js'
 import { spendUnits } from './limits.js'
 import type { SchedulerState } from '../state.js'
-import { readyQueueOf, workerOutboxOf } from '../state.js'
+import { rankAgain, readyQueueOf, workerOutboxOf } from '../state.js'
 import type { Attempt, TaskId } from '../../../protocol/ids.js'
 import { argumentBytesOf, furtherThreadsOf, moveTo, nextAttempt, type Task } from '../tasks/task.js'
 import { hoards, type WorkerRecord } from '../workers/worker-record.js'
@@ -69,7 +69,7 @@ export function endRecall(state: SchedulerState, { recalled }: WorkerRecord, tas
 
 /** The worker's load has changed. */
 export function reorder(state: SchedulerState, worker: WorkerRecord): void {
-  if (worker.heapPlace >= 0) state.open.update(worker)
+  rankAgain(state, worker)
   touch(state, worker)
   const isHoarding = hoards(worker)
   if (isHoarding === worker.isHoarding) return

@@ -13,7 +13,7 @@ import { countUnits, endLine, obstacleOfLimits } from './limits.js'
 import { ReadyQueue } from './ready-queue.js'
 import { isKeptFree, isPaused, loadOf, slotsOf, type WorkerRecord } from '../workers/worker-record.js'
 import { mayTakeRoots } from './roots.js'
-import { outboxOf, type SchedulerState } from '../state.js'
+import { outboxOf, rankAgain, type SchedulerState } from '../state.js'
 import type { Template } from '../tasks/template.js'
 
 export interface Demand {
@@ -343,7 +343,7 @@ function endReservation(state: SchedulerState, demand: Demand): boolean {
 }
 
 function changed(state: SchedulerState, worker: WorkerRecord): void {
-  if (worker.heapPlace >= 0) state.open.update(worker)
+  rankAgain(state, worker)
   touch(state, worker)
 }
 

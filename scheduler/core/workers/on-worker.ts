@@ -21,7 +21,7 @@ import { endCopyingOf, noCopies, noteWorkers } from '../data/spread.js'
 import { outboxOf, workerOutboxOf, type SchedulerState } from '../state.js'
 import { isHolder, noteStarted, takesThread, type Task } from '../tasks/task.js'
 import { WorkerOutbox } from './worker-outbox.js'
-import { NOT_HELD_UP, type WorkerRecord } from './worker-record.js'
+import { NOT_HELD_UP, rankOf, type WorkerRecord } from './worker-record.js'
 
 export function onWorkerJoined(state: SchedulerState, id: WorkerId, join: Join): void {
   if (join.threads < 1) {
@@ -48,6 +48,7 @@ export function onWorkerJoined(state: SchedulerState, id: WorkerId, join: Join):
     join,
     alone,
     heapPlace: -1,
+    rank: 0,
     // Without a journal there is no time before.
     isAttached: state.config.keepsState !== true,
     processing: new Set(),
@@ -102,6 +103,7 @@ export function onWorkerJoined(state: SchedulerState, id: WorkerId, join: Join):
   state.workersByName.set(join.name, worker)
   state.stayingWorkers++
   state.memoryLimitBytes += join.memoryLimitBytes
+  worker.rank = rankOf(worker)
   state.open.push(worker)
   enterDemands(state, worker)
   retryScatters(state)

@@ -16,6 +16,8 @@ import type { WorkerOutbox } from './worker-outbox.js'
 
 export interface WorkerRecord extends HeapItem {
   readonly id: WorkerId
+  /** Its place among open workers: what `rankOf` says, kept as its load changes, since it is compared far more often. */
+  rank: number
   readonly join: Join
   /** A list of this worker alone, for the many values that only it holds. */
   readonly alone: readonly WorkerRecord[]
@@ -116,18 +118,21 @@ export function ioLoadOf({ ioTasks, join }: WorkerRecord): number {
   return (ioTasks * UNTIMED_US) / join.ioTasks
 }
 
+/** More than any load: 12 days. A thousandth of a microsecond is told apart beside it. */
+const MAX_LOAD_US = 2 ** 40
+
 /**
- * Order of the heap of open workers: those with an idle thread on top, whatever their other threads do; those that take nothing ahead last;
- * then the least loaded; the older one breaks a tie, so that a run can be repeated.
+ * Where a worker stands among open workers: those with an idle thread come first, whatever their other threads do; those that
+ * take nothing ahead last; then the least loaded.
  */
+export function rankOf(worker: WorkerRecord): number {
+  const group = (hasIdleThread(worker) ? 0 : 2) + (takesNothingAhead(worker) ? 1 : 0)
+  return group * MAX_LOAD_US + Math.min(loadOf(worker), MAX_LOAD_US - 1)
+}
+
+/** Order of the heap of open workers. The older one breaks a tie, so that a run can be repeated. */
 export function isLessLoaded(a: WorkerRecord, b: WorkerRecord): boolean {
-  const isIdle = hasIdleThread(a)
-  if (isIdle !== hasIdleThread(b)) return isIdle
-  const takesMore = takesNothingAhead(b)
-  if (takesNothingAhead(a) !== takesMore) return takesMore
-  const left = loadOf(a)
-  const right = loadOf(b)
-  return left === right ? a.id < b.id : left < right
+  return a.rank === b.rank ? a.id < b.id : a.rank < b.rank
 }
 
 /** A paused worker does one task at a time: what it is given may be what uses its values up. */
