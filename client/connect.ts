@@ -130,7 +130,8 @@ function webSocketRoute(address: string, options: ResolvedOptions, close: () => 
     address,
     dialScheduler: () => dial(address, { token, tls, timeoutMs, signal }),
     redial: (giveUp) => dial(address, { token, tls, timeoutMs, signal: giveUp }),
-    dialHolder: (holder, giveUp) => dial(holder, { tls, signal: giveUp, timeoutMs: HOLDER_DIAL_TIMEOUT_MS }),
+    dialHolder: (holder, giveUp) =>
+      dial(holder, { tls, signal: giveUp, timeoutMs: HOLDER_DIAL_TIMEOUT_MS, isBulk: true }),
     close,
   }
 }

@@ -107,7 +107,8 @@ function openTaskSession(route: TaskRoute, onLost: () => void): Session {
     firstLease: takeArrayIds(),
     onFunction,
     dialHolder:
-      route.dialHolder ?? ((holder, signal) => dial(holder, { tls, signal, timeoutMs: HOLDER_DIAL_TIMEOUT_MS })),
+      route.dialHolder ??
+      ((holder, signal) => dial(holder, { tls, signal, timeoutMs: HOLDER_DIAL_TIMEOUT_MS, isBulk: true })),
   }
   const connection: PendingConnectionOptions = {
     address,

@@ -35,7 +35,7 @@ export interface WebSocketNetworkOptions {
 export function webSocketNetwork({ schedulerUrl, token, tls, listen, advertiseUrl }: WebSocketNetworkOptions): Network {
   return {
     dialScheduler: (signal) => dial(schedulerUrl, { token, tls, signal }),
-    dialPeer: (address, signal) => dial(address, { tls, signal, timeoutMs: HOLDER_DIAL_TIMEOUT_MS }),
+    dialPeer: (address, signal) => dial(address, { tls, signal, timeoutMs: HOLDER_DIAL_TIMEOUT_MS, isBulk: true }),
     listen: async (localAddress, onSocket) => {
       const server = tls?.cert === undefined ? createServer(LIMITS, refuse) : createTlsServer(tlsLimits(tls), refuse)
       server.maxConnections = MAX_CONNECTIONS
@@ -72,7 +72,7 @@ function acceptUpgrades(server: Server, onSocket: (socket: Socket) => void): voi
   server.on('upgrade', (request, tcpSocket, head) => {
     // Only browsers send it, and no web page has any business here.
     if (request.headers.origin !== undefined) return refuseUpgrade(tcpSocket, 403, 'Forbidden')
-    const socket = acceptUpgrade(upgrades, request, tcpSocket, head)
+    const socket = acceptUpgrade(upgrades, request, tcpSocket, head, { isBulk: true })
     if (socket !== undefined) onSocket(socket)
   })
 }

@@ -29,8 +29,11 @@ export interface DialOptions {
   readonly maxFrameBytes?: number
   readonly timeoutMs?: number
   readonly signal?: AbortSignal | undefined
-  /** Are frames read past `ws`, straight to where they are wanted? Default: yes, where it can be done: not with `wss:`. */
-  readonly isBulk?: boolean
+  /**
+   * What goes past `ws`, but for `wss:`. With `true`, for links between holders of values, large frames that have their place
+   * already; with `false` nothing. Default: every whole frame that comes, and small ones that are sent.
+   */
+  readonly isBulk?: boolean | undefined
   /** For `wss:`. */
   readonly tls?: TlsOptions | undefined
 }
@@ -66,7 +69,7 @@ const PROTOCOL_CLOSE_CODES: ReadonlySet<number> = new Set([1002, 1003, 1007, 100
  */
 export async function dial(address: string, options: DialOptions = {}): Promise<Socket> {
   options.signal?.throwIfAborted()
-  const bulk = (options.isBulk ?? true) && address.startsWith('ws:') ? new Bulk() : undefined
+  const bulk = options.isBulk !== false && address.startsWith('ws:') ? new Bulk(options.isBulk !== true) : undefined
   const webSocket = newWebSocket(address, options, bulk)
   // Stays for good: a WebSocket that is given up reports that as one more error.
   webSocket.on('error', () => undefined)
@@ -183,17 +186,17 @@ export function upgradeServer(): Ws.WebSocketServer {
 }
 
 /**
- * Answers an HTTP upgrade. `undefined` when the request was not that of a WebSocket: it has its answer then. With `isBulk`,
- * which is the default, frames are read straight to where they are wanted, where that can be done.
+ * Answers an HTTP upgrade. `undefined` when the request was not that of a WebSocket: it has its answer then. What
+ * `isBulk` says is as with `dial`.
  */
 export function acceptUpgrade(
   server: Ws.WebSocketServer,
   request: IncomingMessage,
   socket: Duplex,
   head: Buffer,
-  { isBulk = true }: { readonly isBulk?: boolean } = {},
+  { isBulk }: { readonly isBulk?: boolean | undefined } = {},
 ): Socket | undefined {
-  const bulk = isBulk ? new Bulk() : undefined
+  const bulk = isBulk === false ? undefined : new Bulk(isBulk !== true)
   const taken = bulk?.takeOver(request.socket, head)
   const tcpSocket = taken ?? request.socket
   let accepted: Socket | undefined
@@ -229,11 +232,17 @@ interface TcpHandle {
   readStop(): number
 }
 
-/** A TCP socket of which `ws` sees everything but frames that are whole, and no larger than ours are. */
+/** A TCP socket of which `ws` sees everything but whole frames that have a place, or that are small enough to be given one. */
 class Bulk {
   /** Who hears of frames, once somebody does. */
   handlers: SocketHandlers | undefined
+  /** Does every frame go past `ws`? */
+  readonly takesAll: boolean
   #reader: BulkReader | undefined
+
+  constructor(takesAll: boolean) {
+    this.takesAll = takesAll
+  }
 
   connect(options: NetConnectOpts): TcpSocket {
     const reader = this.#createReader(true, (bytes) => socket.emit('data', bytes))
@@ -290,7 +299,8 @@ class Bulk {
     this.#reader = new BulkReader({
       isBehindResponse,
       pass,
-      place: (sizeBytes) => this.handlers?.memoryFor?.(sizeBytes) ?? memoryOfItsOwn(sizeBytes),
+      place: (sizeBytes) =>
+        this.handlers?.memoryFor?.(sizeBytes) ?? (this.takesAll ? memoryOfItsOwn(sizeBytes) : undefined),
       onPlaced: (frame) => this.handlers?.onFrame(frame),
     })
     return this.#reader
@@ -353,7 +363,8 @@ class WebSocketSocket implements Socket {
 
   send(frame: Uint8Array): void {
     if (this.#webSocket.readyState !== WebSocket.OPEN) return
-    if (frame.length > MAX_SMALL_FRAME_BYTES) this.#webSocket.send(frame, BINARY, this.#onSent)
+    if (this.#bulk?.takesAll !== true || frame.length > MAX_SMALL_FRAME_BYTES)
+      this.#webSocket.send(frame, BINARY, this.#onSent)
     else this.#tcpSocket.write(smallFrame(frame, this.#isMasked), this.#onSent)
   }
 

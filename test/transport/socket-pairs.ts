@@ -25,6 +25,7 @@ export const SOCKET_KINDS: readonly { readonly name: string; readonly open: () =
   { name: 'memory', open: openMemoryPair },
   { name: 'websocket', open: () => openWebSocketPair(false) },
   { name: 'bulk websocket', open: () => openWebSocketPair(true) },
+  { name: 'websocket past ws', open: () => openWebSocketPair(undefined) },
 ]
 
 function openMemoryPair(): Promise<SocketPair> {
@@ -39,7 +40,7 @@ function openMemoryPair(): Promise<SocketPair> {
 }
 
 /** The right end is the one that dials. Between the two stands a relay, whose cable can be cut. */
-export async function openWebSocketPair(isBulk: boolean): Promise<SocketPair> {
+export async function openWebSocketPair(isBulk: boolean | undefined): Promise<SocketPair> {
   const http = createHttpServer()
   const accepted = new Promise<Socket>((resolve) => {
     const upgrades = upgradeServer()

@@ -21,7 +21,7 @@ class Host implements AsyncDisposable {
     this.port = port
   }
 
-  static async start(isBulk: boolean, statusCode = 101): Promise<Host> {
+  static async start(isBulk: boolean | undefined, statusCode = 101): Promise<Host> {
     const server = createServer()
     const host = new Host(server, await listen(server))
     const upgrades = upgradeServer()
@@ -45,179 +45,183 @@ class Host implements AsyncDisposable {
   }
 }
 
-for (const isBulk of [false, true])
-  suite(isBulk ? 'a bulk WebSocket' : 'a WebSocket', { timeout: 180_000 }, () => {
-    test('shows its token in a header, and knows both addresses', async () => {
-      await using host = await Host.start(isBulk)
-      const socket = await dial(host.address, { token: 'hunter2', isBulk })
-      assert.equal(host.requests[0]!.headers.authorization, 'Bearer hunter2')
-      assert.equal(socket.peer, host.address)
-      assert.equal(socket.localAddress, '127.0.0.1')
-      assert.equal(host.accepted[0]!.localAddress, '127.0.0.1')
-      assert.match(host.accepted[0]!.peer, /^127\.0\.0\.1:\d+$/)
-      socket.terminate()
-    })
-
-    test('keeps frames that come before anyone listens', async () => {
-      await using host = await Host.start(isBulk)
-      const socket = await dial(host.address, { isBulk })
-      host.accepted[0]!.send(Uint8Array.of(1))
-      host.accepted[0]!.send(Uint8Array.of(2))
-      await new Promise(setImmediate)
-      const frames: number[] = []
-      await new Promise<void>((resolve) => {
-        const onFrame = (frame: Uint8Array): void => {
-          frames.push(frame[0]!)
-          if (frames.length === 2) resolve()
-        }
-        socket.handle({ onFrame, onDrain: () => undefined, onClose: () => undefined })
+for (const isBulk of [false, true, undefined])
+  suite(
+    isBulk === undefined ? 'a WebSocket past ws' : isBulk ? 'a bulk WebSocket' : 'a WebSocket',
+    { timeout: 180_000 },
+    () => {
+      test('shows its token in a header, and knows both addresses', async () => {
+        await using host = await Host.start(isBulk)
+        const socket = await dial(host.address, { token: 'hunter2', isBulk })
+        assert.equal(host.requests[0]!.headers.authorization, 'Bearer hunter2')
+        assert.equal(socket.peer, host.address)
+        assert.equal(socket.localAddress, '127.0.0.1')
+        assert.equal(host.accepted[0]!.localAddress, '127.0.0.1')
+        assert.match(host.accepted[0]!.peer, /^127\.0\.0\.1:\d+$/)
+        socket.terminate()
       })
-      assert.deepEqual(frames, [1, 2])
-      socket.terminate()
-    })
 
-    test('brings frames of every size, whole and in order, both ways', async () => {
-      await using host = await Host.start(isBulk)
-      const dialled = await dial(host.address, { isBulk })
-      const accepted = host.accepted[0]!
-      const sizes = [1, 0, 125, 126, 127, 4_096, 4_097, 0, 65_535, 65_536, CHUNK_BYTES, CHUNK_BYTES + 1, 3]
-      const sent = sizes.map((size, i) => new Uint8Array(size).fill(i + 1))
-      for (const [from, to] of [
-        [accepted, dialled],
-        [dialled, accepted],
-      ] as const) {
-        const frames: Uint8Array[] = []
-        const allCame = new Promise<void>((resolve) => {
+      test('keeps frames that come before anyone listens', async () => {
+        await using host = await Host.start(isBulk)
+        const socket = await dial(host.address, { isBulk })
+        host.accepted[0]!.send(Uint8Array.of(1))
+        host.accepted[0]!.send(Uint8Array.of(2))
+        await new Promise(setImmediate)
+        const frames: number[] = []
+        await new Promise<void>((resolve) => {
           const onFrame = (frame: Uint8Array): void => {
-            frames.push(frame)
-            if (frames.length === sent.length) resolve()
+            frames.push(frame[0]!)
+            if (frames.length === 2) resolve()
           }
-          to.handle({ onFrame, onDrain: () => undefined, onClose: () => undefined })
+          socket.handle({ onFrame, onDrain: () => undefined, onClose: () => undefined })
         })
-        for (const frame of sent) from.send(frame)
-        await allCame
-        assert.deepEqual(
-          frames.map((frame) => Buffer.from(frame)),
-          sent.map((frame) => Buffer.from(frame)),
-        )
-      }
-      dialled.terminate()
-    })
+        assert.deepEqual(frames, [1, 2])
+        socket.terminate()
+      })
 
-    if (isBulk) {
-      test('has large frames read straight into the memory that is given for them', async () => {
+      test('brings frames of every size, whole and in order, both ways', async () => {
         await using host = await Host.start(isBulk)
         const dialled = await dial(host.address, { isBulk })
         const accepted = host.accepted[0]!
+        const sizes = [1, 0, 125, 126, 127, 4_096, 4_097, 0, 65_535, 65_536, CHUNK_BYTES, CHUNK_BYTES + 1, 3]
+        const sent = sizes.map((size, i) => new Uint8Array(size).fill(i + 1))
         for (const [from, to] of [
           [accepted, dialled],
           [dialled, accepted],
         ] as const) {
-          const memory = new Uint8Array(new SharedArrayBuffer(MAX_FRAME_BYTES))
-          const frame = new Promise<Uint8Array>((onFrame) => {
-            const memoryFor = (): Uint8Array => memory
-            to.handle({ onFrame, memoryFor, onDrain: () => undefined, onClose: () => undefined })
+          const frames: Uint8Array[] = []
+          const allCame = new Promise<void>((resolve) => {
+            const onFrame = (frame: Uint8Array): void => {
+              frames.push(frame)
+              if (frames.length === sent.length) resolve()
+            }
+            to.handle({ onFrame, onDrain: () => undefined, onClose: () => undefined })
           })
-          from.send(new Uint8Array(MAX_FRAME_BYTES).fill(9))
-          assert.equal(await frame, memory)
-          assert.ok(memory.every((byte) => byte === 9))
-          assert.ok(to.receivedBytes > MAX_FRAME_BYTES)
+          for (const frame of sent) from.send(frame)
+          await allCame
+          assert.deepEqual(
+            frames.map((frame) => Buffer.from(frame)),
+            sent.map((frame) => Buffer.from(frame)),
+          )
         }
         dialled.terminate()
       })
-    }
 
-    test('says when nothing answers', async () => {
-      const server = createServer()
-      const port = await listen(server)
-      await closeServer(server)
-      await assert.rejects(dial(`ws://127.0.0.1:${port}`, { isBulk }), {
-        name: 'SchedulerUnreachableError',
-        message: `No answer from ws://127.0.0.1:${port}; check that the scheduler runs there.`,
-        retryable: true,
-      })
-    })
-
-    test('gives up on a server that accepts and says nothing', async () => {
-      const server = createTcpServer((socket) => socket.on('error', () => undefined).resume())
-      const port = await listen(server)
-      await assert.rejects(dial(`ws://127.0.0.1:${port}`, { isBulk, timeoutMs: 30 }), {
-        code: 'ERR_HEDDLE_SCHEDULER_UNREACHABLE',
-        message: `No answer from ws://127.0.0.1:${port} in 30 ms; check that the scheduler runs there.`,
-      })
-      const aborter = new AbortController()
-      const dialling = dial(`ws://127.0.0.1:${port}`, { isBulk, signal: aborter.signal })
-      const reason = new Error('never mind')
-      aborter.abort(reason)
-      await assert.rejects(dialling, reason)
-      await assert.rejects(dial(`ws://127.0.0.1:${port}`, { isBulk, signal: aborter.signal }), reason)
-      await closeServer(server)
-    })
-
-    test('tells a wrong token from a wrong server, and shows the token to nobody', async () => {
-      const expected = [
-        [401, { name: 'AuthenticationError', retryable: false }],
-        [403, { name: 'AuthenticationError', retryable: false }],
-        [404, { name: 'SchedulerUnreachableError', retryable: false }],
-        [503, { name: 'SchedulerUnreachableError', retryable: true }],
-      ] as const
-      for (const [statusCode, error] of expected) {
-        await using host = await Host.start(isBulk, statusCode)
-        await assert.rejects(dial(host.address, { token: 'hunter2', isBulk }), (thrown: Error) => {
-          assert.equal(thrown.name, error.name)
-          assert.equal((thrown as { retryable?: boolean }).retryable, error.retryable)
-          assert.ok(thrown.message.includes(host.address))
-          assert.ok(!JSON.stringify([thrown.message, thrown.stack, String(thrown.cause)]).includes('hunter2'))
-          return true
+      if (isBulk) {
+        test('has large frames read straight into the memory that is given for them', async () => {
+          await using host = await Host.start(isBulk)
+          const dialled = await dial(host.address, { isBulk })
+          const accepted = host.accepted[0]!
+          for (const [from, to] of [
+            [accepted, dialled],
+            [dialled, accepted],
+          ] as const) {
+            const memory = new Uint8Array(new SharedArrayBuffer(MAX_FRAME_BYTES))
+            const frame = new Promise<Uint8Array>((onFrame) => {
+              const memoryFor = (): Uint8Array => memory
+              to.handle({ onFrame, memoryFor, onDrain: () => undefined, onClose: () => undefined })
+            })
+            from.send(new Uint8Array(MAX_FRAME_BYTES).fill(9))
+            assert.equal(await frame, memory)
+            assert.ok(memory.every((byte) => byte === 9))
+            assert.ok(to.receivedBytes > MAX_FRAME_BYTES)
+          }
+          dialled.terminate()
         })
       }
-    })
 
-    test('refuses what is no address, and addresses with secrets in them', async () => {
-      for (const address of ['', '10.0.0.5:8786', 'http://127.0.0.1:8786', 'ws://', 'localhost']) {
-        await assert.rejects(dial(address), { code: 'ERR_HEDDLE_INVALID_OPTION', message: /write it like ws:/ })
-      }
-      for (const address of ['ws://h:1/?token=hunter2', 'ws://u:hunter2@h:1', 'http://h:1/?token=hunter2']) {
-        await assert.rejects(dial(address), (error: Error) => {
-          assert.ok(!error.message.includes('hunter2'))
+      test('says when nothing answers', async () => {
+        const server = createServer()
+        const port = await listen(server)
+        await closeServer(server)
+        await assert.rejects(dial(`ws://127.0.0.1:${port}`, { isBulk }), {
+          name: 'SchedulerUnreachableError',
+          message: `No answer from ws://127.0.0.1:${port}; check that the scheduler runs there.`,
+          retryable: true,
+        })
+      })
+
+      test('gives up on a server that accepts and says nothing', async () => {
+        const server = createTcpServer((socket) => socket.on('error', () => undefined).resume())
+        const port = await listen(server)
+        await assert.rejects(dial(`ws://127.0.0.1:${port}`, { isBulk, timeoutMs: 30 }), {
+          code: 'ERR_HEDDLE_SCHEDULER_UNREACHABLE',
+          message: `No answer from ws://127.0.0.1:${port} in 30 ms; check that the scheduler runs there.`,
+        })
+        const aborter = new AbortController()
+        const dialling = dial(`ws://127.0.0.1:${port}`, { isBulk, signal: aborter.signal })
+        const reason = new Error('never mind')
+        aborter.abort(reason)
+        await assert.rejects(dialling, reason)
+        await assert.rejects(dial(`ws://127.0.0.1:${port}`, { isBulk, signal: aborter.signal }), reason)
+        await closeServer(server)
+      })
+
+      test('tells a wrong token from a wrong server, and shows the token to nobody', async () => {
+        const expected = [
+          [401, { name: 'AuthenticationError', retryable: false }],
+          [403, { name: 'AuthenticationError', retryable: false }],
+          [404, { name: 'SchedulerUnreachableError', retryable: false }],
+          [503, { name: 'SchedulerUnreachableError', retryable: true }],
+        ] as const
+        for (const [statusCode, error] of expected) {
+          await using host = await Host.start(isBulk, statusCode)
+          await assert.rejects(dial(host.address, { token: 'hunter2', isBulk }), (thrown: Error) => {
+            assert.equal(thrown.name, error.name)
+            assert.equal((thrown as { retryable?: boolean }).retryable, error.retryable)
+            assert.ok(thrown.message.includes(host.address))
+            assert.ok(!JSON.stringify([thrown.message, thrown.stack, String(thrown.cause)]).includes('hunter2'))
+            return true
+          })
+        }
+      })
+
+      test('refuses what is no address, and addresses with secrets in them', async () => {
+        for (const address of ['', '10.0.0.5:8786', 'http://127.0.0.1:8786', 'ws://', 'localhost']) {
+          await assert.rejects(dial(address), { code: 'ERR_HEDDLE_INVALID_OPTION', message: /write it like ws:/ })
+        }
+        for (const address of ['ws://h:1/?token=hunter2', 'ws://u:hunter2@h:1', 'http://h:1/?token=hunter2']) {
+          await assert.rejects(dial(address), (error: Error) => {
+            assert.ok(!error.message.includes('hunter2'))
+            return (error as { code?: string }).code === 'ERR_HEDDLE_INVALID_OPTION'
+          })
+        }
+        await assert.rejects(dial('ws://127.0.0.1:1', { token: 'two\nlines' }), (error: Error) => {
+          assert.ok(!error.message.includes('lines'))
           return (error as { code?: string }).code === 'ERR_HEDDLE_INVALID_OPTION'
         })
-      }
-      await assert.rejects(dial('ws://127.0.0.1:1', { token: 'two\nlines' }), (error: Error) => {
-        assert.ok(!error.message.includes('lines'))
-        return (error as { code?: string }).code === 'ERR_HEDDLE_INVALID_OPTION'
       })
-    })
 
-    for (const [what, frame, code] of [
-      ['a frame above the limit', new Uint8Array(MAX_FRAME_BYTES + 1), 1009],
-      ['a text', 'GET / HTTP/1.1', 1003],
-    ] as const) {
-      test(`closes on ${what}, with a code that says so`, async () => {
-        await using host = await Host.start(isBulk)
-        const client = new WebSocket(host.address)
-        await new Promise((resolve) => client.once('open', resolve))
-        const closed = new Promise<number>((resolve) => client.once('close', resolve))
-        const reason = new Promise<CloseReason | undefined>((resolve) => {
-          const onFrame = (): void => assert.fail('nothing may be delivered')
-          host.accepted[0]!.handle({ onFrame, onDrain: () => undefined, onClose: resolve })
+      for (const [what, frame, code] of [
+        ['a frame above the limit', new Uint8Array(MAX_FRAME_BYTES + 1), 1009],
+        ['a text', 'GET / HTTP/1.1', 1003],
+      ] as const) {
+        test(`closes on ${what}, with a code that says so`, async () => {
+          await using host = await Host.start(isBulk)
+          const client = new WebSocket(host.address)
+          await new Promise((resolve) => client.once('open', resolve))
+          const closed = new Promise<number>((resolve) => client.once('close', resolve))
+          const reason = new Promise<CloseReason | undefined>((resolve) => {
+            const onFrame = (): void => assert.fail('nothing may be delivered')
+            host.accepted[0]!.handle({ onFrame, onDrain: () => undefined, onClose: resolve })
+          })
+          client.send(frame)
+          assert.equal(await closed, code)
+          assert.equal((await reason)?.code, 'ERR_HEDDLE_PROTOCOL')
         })
-        client.send(frame)
-        assert.equal(await closed, code)
-        assert.equal((await reason)?.code, 'ERR_HEDDLE_PROTOCOL')
-      })
-    }
+      }
 
-    test('leaves a request that is no upgrade to a WebSocket unaccepted', async () => {
-      await using host = await Host.start(isBulk)
-      const response = await new Promise<number>((resolve, reject) => {
-        const client = createTcpClient(host.port, (head) => resolve(Number(/^HTTP\/1.1 (\d+)/.exec(head)?.[1])))
-        client.on('error', reject)
+      test('leaves a request that is no upgrade to a WebSocket unaccepted', async () => {
+        await using host = await Host.start(isBulk)
+        const response = await new Promise<number>((resolve, reject) => {
+          const client = createTcpClient(host.port, (head) => resolve(Number(/^HTTP\/1.1 (\d+)/.exec(head)?.[1])))
+          client.on('error', reject)
+        })
+        assert.equal(response, 400)
+        assert.equal(host.accepted.length, 0)
       })
-      assert.equal(response, 400)
-      assert.equal(host.accepted.length, 0)
-    })
-  })
+    },
+  )
 
 function createTcpClient(port: number, onHead: (head: string) => void): TcpSocket {
   const client = connect({ port, host: '127.0.0.1' })
