@@ -148,7 +148,10 @@ function checkTasks(state: SchedulerState, tasks: ReadonlySet<Task>): void {
     }
     if (at.type === 'waiting') {
       assert(at.missing > 0, () => `${id} waits for nothing`)
-      assert(at.ahead?.worker.ahead.has(task) !== false, () => `${id} was sent ahead, and its worker does not know of it`)
+      assert(
+        at.ahead?.worker.ahead.has(task) !== false,
+        () => `${id} was sent ahead, and its worker does not know of it`,
+      )
     }
     const maySkip = task.template.rules.onDependencyError === 'skip'
     assert(maySkip || at.type !== 'in-memory' || at.page !== SKIPPED, () => `${id} was skipped, and should have failed`)
