@@ -67,6 +67,15 @@ const WAITING: readonly Case[] = [
     },
   },
   {
+    reason: /^It waits for 1 input of 1; it was sent ahead of them to \S+\.$/,
+    arrange: ({ scheduler, client, f }) => {
+      const worker = scheduler.worker()
+      worker.finish(client.map(f, 1), { template: f, us: 10 })
+      const [first] = client.map(f, 1)
+      return client.submit(f, [{ inputs: [first!] }])[0]!
+    },
+  },
+  {
     reason: /^It is an output of split-\w+, which has not ended\.$/,
     arrange: ({ client }) => client.split(client.define('split', { outputs: 2 }), 2).outputs[0]!,
   },

@@ -3,12 +3,12 @@
  * Synchronous and deterministic; it reads no clock, and the bytes of values are not its business.
  */
 import { unreachable } from '../../common/assert.js'
-import { answerAwaits, onValuesAwaited } from './awaits.js'
 import { nextOverdueMs, startBatches, startIoTasks, takeBackTails } from './dispatch.js'
 import type { WorkerEvent } from './events.js'
 import type { WorkerInstruction } from './instructions.js'
 import { onLentAwaits, onLentEnded, onLentLost, onLentOrphaned, onTaskLent } from './lending.js'
 import { holdBack, onLeave, onPulse, onSchedulerLost, tellView } from './on-link.js'
+import { answerAwaits, onValuesAwaited } from './on-await.js'
 import {
   onSpillFailed,
   onValueLoaded,

@@ -1,0 +1,45 @@
+/** Peers await values that are to be made here, and tasks of ours those of others of ours. Answered when a turn ends. */
+import type { TaskId } from '../../protocol/ids.js'
+import { MAX_AWAITED_VALUES, MAX_INLINE_RESULT_BYTES } from '../../protocol/limits.js'
+import { MAX_BEATS, type Await } from './awaits.js'
+import type { WorkerEvent } from './events.js'
+import { OWN_TASK } from './fetch-plan.js'
+import type { WorkerInstruction } from './instructions.js'
+import { onValuesMissing } from './on-transfer.js'
+import type { WorkerState } from './state.js'
+
+type Event<T extends WorkerEvent['type']> = Extract<WorkerEvent, { readonly type: T }>
+
+export function onValuesAwaited(
+  { awaits }: WorkerState,
+  { question, tasks, worker, after }: Event<'values-awaited'>,
+): void {
+  awaits.add(question, { owed: new Set(tasks), worker, after, beats: 0 })
+}
+
+/** At the end of a turn: answers what can be answered, of peers' questions and of our own tasks'. */
+export function answerAwaits(state: WorkerState, out: WorkerInstruction[]): void {
+  giveUpOwn(state, out)
+  if (state.awaits.count === 0) return
+  const isFull = state.awaits.count > MAX_AWAITED_VALUES
+  const due = state.awaits.take((task, asked) => !isFull && !state.held.has(task) && mayCome(state, task, asked))
+  for (const [question, tasks] of due) {
+    const located = tasks.filter((task) => (state.held.sizeOf(task) ?? 0) > MAX_INLINE_RESULT_BYTES)
+    const settled = located.length === 0 ? tasks : tasks.filter((task) => !located.includes(task))
+    const sizes = located.map((task) => state.held.sizeOf(task)!)
+    out.push({ type: 'answer-await', question, settled, located, sizes })
+  }
+}
+
+function mayCome({ link, tasks, taskCount }: WorkerState, task: TaskId, { worker, after, beats }: Await): boolean {
+  if (tasks.has(task)) return true
+  if ((link.type !== 'joined' && link.type !== 'leaving') || link.worker !== worker) return false
+  return taskCount < after && beats < MAX_BEATS
+}
+
+/** Tasks of ours that wait for others of ours which ended without a value, or went back. */
+function giveUpOwn(state: WorkerState, out: WorkerInstruction[]): void {
+  for (const { input } of state.fetches.own) {
+    if (!state.tasks.has(input)) onValuesMissing(state, OWN_TASK, [input], out)
+  }
+}
