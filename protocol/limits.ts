@@ -22,8 +22,10 @@ export const MAX_HELLO_BYTES = 16 * KIB
 /** Results up to this size ride along with the message that says they are done. */
 export const MAX_INLINE_RESULT_BYTES = 64 * KIB
 
-/** So many values may peers await that are still to be made on a worker; further ones are asked for when they are there. */
+/** So many values may peers await that are still to be made on a worker; of further ones they are told that they are not there. */
 export const MAX_AWAITED_VALUES = 4_096
+/** So many workers does one wait for at once until they have made something; the other connections are for what is there. */
+export const MAX_AWAITED_PEERS = 64
 /** Inputs up to this size come with the task that needs them, if the scheduler has them: to fetch one costs more. */
 export const MAX_GIVEN_VALUE_BYTES = 1 * KIB
 /** What the scheduler keeps of inline results, as a cache. */

@@ -46,7 +46,7 @@ export interface HolderOptions {
   onClose(): void
 }
 
-/** The values are still to be made, by tasks that this worker was sent `after` so many others at most. */
+/** The values are still to be made, by some of the first `after` tasks that the worker is sent under this number. */
 export interface Awaiting {
   readonly worker: WorkerId
   readonly after: number

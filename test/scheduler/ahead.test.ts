@@ -217,15 +217,22 @@ test('with an input that fails all that was sent ahead of it fails, and is taken
   all.scheduler.expectEmpty()
 })
 
-test('an input that is tried again takes back what was sent ahead, which is sent again behind it', () => {
+test('nothing goes ahead of a task that may be tried again', () => {
   const all = cluster()
   const [worker] = all.workers
   const g = all.client.define('f', { rules: { retries: { ...RETRIES, count: 1 } } })
   const [first] = all.client.map(g, 1)
-  const [second] = all.client.submit(all.f, [{ inputs: [first!] }])
+  all.client.submit(all.f, [{ inputs: [first!] }])
+  assert.deepEqual(tasksOf(takeRuns(worker!)), [first])
+})
+
+test('an input that comes back takes back what was sent ahead, which is sent again behind it', () => {
+  const all = cluster()
+  const [worker] = all.workers
+  const [first, second] = chain(all, 2)
   assert.deepEqual(tasksOf(takeRuns(worker!)), [first, second])
 
-  worker!.fail(first!)
+  worker!.send({ type: 'tasks-returned', tasks: [first!], attempts: [], begun: [] })
   assert.deepEqual(worker!.take('free-tasks').tasks, [second])
   const again = takeRuns(worker!)
   assert.deepEqual(tasksOf(again), [first, second])
@@ -233,10 +240,13 @@ test('an input that is tried again takes back what was sent ahead, which is sent
     again.flatMap(({ attempts }) => attempts),
     [2, 2],
   )
-  // The one that never began did not use up a try.
+  // Neither of them had begun.
   assert.deepEqual(
     again.flatMap(({ unstarted }) => unstarted),
-    [{ place: 1, count: 1 }],
+    [
+      { place: 0, count: 1 },
+      { place: 1, count: 1 },
+    ],
   )
 })
 
@@ -291,10 +301,8 @@ test('a task that could not get its input is not sent ahead again', () => {
 test('late word of an attempt that was taken back does no harm to the one that was sent since', () => {
   const all = cluster()
   const [worker] = all.workers
-  const g = all.client.define('f', { rules: { retries: { ...RETRIES, count: 1 } } })
-  const [first] = all.client.map(g, 1)
-  const [second] = all.client.submit(all.f, [{ inputs: [first!] }])
-  worker!.fail(first!)
+  const [first, second] = chain(all, 2)
+  worker!.send({ type: 'tasks-returned', tasks: [first!], attempts: [], begun: [] })
   all.scheduler.skip()
 
   worker!.send({

@@ -1,7 +1,7 @@
 /**
- * Inputs that have to come from other workers: who could give each, who was asked, and which tasks wait for it. An input
- * that is under way is never asked for a second time, so a fetch stays here until its answer, even when nobody waits for
- * it any more.
+ * Inputs that have to come from other workers, from our own disk, or from tasks that are still to run: who could give each, who
+ * was asked, and which tasks wait for it. An input that is under way is never asked for a second time, so what a peer was asked
+ * for stays here until its answer, even when nobody waits for it any more.
  */
 import { workerId, type TaskId, type WorkerId } from '../../protocol/ids.js'
 import type { Task } from './task.js'
@@ -23,6 +23,8 @@ export interface Fetch {
   readonly holders: WorkerId[]
   /** Which holder is still to make it; that one will have been sent so many tasks then. */
   maker: { readonly holder: WorkerId; readonly after: number } | undefined
+  /** The one that was asked is waited for until it has made the value. */
+  isAwait: boolean
   /** Whose answer is awaited; `undefined` until the end of the turn in which the fetch was planned. */
   asked: WorkerId | undefined
 }
@@ -44,7 +46,10 @@ export class FetchPlan {
   readonly #fetches = new Map<TaskId, Fetch>()
   /** Those of `#fetches` that nobody was asked for. */
   readonly #planned = new Set<Fetch>()
+  /** Those that tasks of ours are to make. */
   readonly #own = new Set<Fetch>()
+  /** How many values each peer is waited for that is to make them. */
+  readonly #awaited = new Map<WorkerId, number>()
   #askedBytes = 0
 
   /** Bytes of the values whose holders were asked and have not answered. */
@@ -57,17 +62,7 @@ export class FetchPlan {
     let fetch = this.#fetches.get(input)
     if (fetch === undefined) {
       if (holders.length === 0) return false
-      fetch = {
-        input,
-        sizeBytes,
-        waiters: new Set(),
-        isOrdered: false,
-        holders: [],
-        maker: undefined,
-        asked: undefined,
-      }
-      this.#fetches.set(input, fetch)
-      this.#planned.add(fetch)
+      fetch = this.#plan(input, sizeBytes)
     }
     if (after !== undefined) fetch.maker = { holder: holders[0]!, after }
     for (const holder of holders) {
@@ -79,12 +74,7 @@ export class FetchPlan {
 
   /** The scheduler wants a copy of `input` here, which `holder` has. */
   order(input: TaskId, holder: WorkerId, sizeBytes: number): void {
-    let fetch = this.#fetches.get(input)
-    if (fetch === undefined) {
-      fetch = { input, sizeBytes, waiters: new Set(), isOrdered: true, holders: [], maker: undefined, asked: undefined }
-      this.#fetches.set(input, fetch)
-      this.#planned.add(fetch)
-    }
+    const fetch = this.#fetches.get(input) ?? this.#plan(input, sizeBytes)
     fetch.isOrdered = true
     if (holder !== fetch.asked && !fetch.holders.includes(holder)) fetch.holders.push(holder)
   }
@@ -152,6 +142,11 @@ export class FetchPlan {
     fetch.sizeBytes = sizeBytes
   }
 
+  /** Peers that are waited for until they have made something. */
+  get awaited(): ReadonlyMap<WorkerId, number> {
+    return this.#awaited
+  }
+
   /** Inputs that tasks of ours are to make. */
   get own(): ReadonlySet<Fetch> {
     return this.#own
@@ -166,11 +161,13 @@ export class FetchPlan {
   markAsked(fetch: Fetch, holder: WorkerId): void {
     fetch.asked = holder
     if (holder === OWN_TASK) this.#own.add(fetch)
+    fetch.isAwait = fetch.maker?.holder === holder
+    if (fetch.isAwait) this.#awaited.set(holder, (this.#awaited.get(holder) ?? 0) + 1)
     this.#askedBytes += fetch.sizeBytes
     this.#planned.delete(fetch)
   }
 
-  /** For the invariants. */
+  /** What is being done about the input, if anything. */
   find(input: TaskId): Fetch | undefined {
     return this.#fetches.get(input)
   }
@@ -183,11 +180,27 @@ export class FetchPlan {
     return this.#fetches.size
   }
 
+  #plan(input: TaskId, sizeBytes: number): Fetch {
+    const nothing = { isOrdered: false, maker: undefined, isAwait: false, asked: undefined }
+    const fetch: Fetch = { input, sizeBytes, waiters: new Set(), holders: [], ...nothing }
+    this.#fetches.set(input, fetch)
+    this.#planned.add(fetch)
+    return fetch
+  }
+
   #unask(fetch: Fetch): void {
     if (fetch.asked === undefined) return
     if (fetch.asked === OWN_TASK) this.#own.delete(fetch)
+    if (fetch.isAwait) this.#leave(fetch.asked)
+    fetch.isAwait = false
     fetch.asked = undefined
     this.#askedBytes -= fetch.sizeBytes
+  }
+
+  #leave(peer: WorkerId): void {
+    const left = (this.#awaited.get(peer) ?? 1) - 1
+    if (left === 0) this.#awaited.delete(peer)
+    else this.#awaited.set(peer, left)
   }
 
   #remove(fetch: Fetch): void {

@@ -102,7 +102,7 @@ export function handleEvent(state: WorkerState, event: WorkerEvent): WorkerInstr
       onValuesLocated(state, event)
       break
     case 'values-awaited':
-      onValuesAwaited(state, event)
+      onValuesAwaited(state, event, out)
       break
     case 'await-ended':
       state.awaits.remove(event.question)

@@ -10,25 +10,29 @@ import type { WorkerState } from './state.js'
 
 type Event<T extends WorkerEvent['type']> = Extract<WorkerEvent, { readonly type: T }>
 
+/** Where too many are awaited already, the question is answered as things stand. */
 export function onValuesAwaited(
-  { awaits }: WorkerState,
+  state: WorkerState,
   { question, tasks, worker, after }: Event<'values-awaited'>,
+  out: WorkerInstruction[],
 ): void {
-  awaits.add(question, { owed: new Set(tasks), worker, after, beats: 0 })
+  if (state.awaits.count + tasks.length > MAX_AWAITED_VALUES) answer(state, question, tasks, out)
+  else state.awaits.add(question, { owed: new Set(tasks), worker, after, beats: 0 })
 }
 
 /** At the end of a turn: answers what can be answered, of peers' questions and of our own tasks'. */
 export function answerAwaits(state: WorkerState, out: WorkerInstruction[]): void {
   giveUpOwn(state, out)
   if (state.awaits.count === 0) return
-  const isFull = state.awaits.count > MAX_AWAITED_VALUES
-  const due = state.awaits.take((task, asked) => !isFull && !state.held.has(task) && mayCome(state, task, asked))
-  for (const [question, tasks] of due) {
-    const located = tasks.filter((task) => (state.held.sizeOf(task) ?? 0) > MAX_INLINE_RESULT_BYTES)
-    const settled = located.length === 0 ? tasks : tasks.filter((task) => !located.includes(task))
-    const sizes = located.map((task) => state.held.sizeOf(task)!)
-    out.push({ type: 'answer-await', question, settled, located, sizes })
-  }
+  const due = state.awaits.take((task, asked) => !state.held.has(task) && mayCome(state, task, asked))
+  for (const [question, tasks] of due) answer(state, question, tasks, out)
+}
+
+function answer({ held }: WorkerState, question: number, tasks: readonly TaskId[], out: WorkerInstruction[]): void {
+  const located = tasks.filter((task) => (held.sizeOf(task) ?? 0) > MAX_INLINE_RESULT_BYTES)
+  const settled = located.length === 0 ? tasks : tasks.filter((task) => !located.includes(task))
+  const sizes = located.map((task) => held.sizeOf(task)!)
+  out.push({ type: 'answer-await', question, settled, located, sizes })
 }
 
 function mayCome({ link, tasks, taskCount }: WorkerState, task: TaskId, { worker, after, beats }: Await): boolean {

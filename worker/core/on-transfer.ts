@@ -2,7 +2,7 @@
 import { present } from '../../common/assert.js'
 import { startOf } from '../../common/packed.js'
 import type { CodeHash, TaskId, WorkerId } from '../../protocol/ids.js'
-import { MAX_FETCH_BYTES, MAX_INLINE_RESULT_BYTES } from '../../protocol/limits.js'
+import { MAX_FETCH_BYTES, MAX_INLINE_RESULT_BYTES, MAX_AWAITED_PEERS } from '../../protocol/limits.js'
 import type { WorkerEvent } from './events.js'
 import type { FetchCopies, GiveValues } from '../../protocol/messages/worker.js'
 import type { WorkerInstruction } from './instructions.js'
@@ -199,10 +199,12 @@ export function askForInputs(state: WorkerState, nowMs: number, out: WorkerInstr
   }
 }
 
-/** Relays are few: none is kept for a value that is still to be made, which may itself need one. */
+/** Relays and connections are few: not all are kept for values that are still to be made, which may themselves need one. */
 function mayAsk(state: WorkerState, { input, maker }: Fetch, holder: WorkerId, nowMs: number): boolean {
   if (holder === OWN_TASK) return state.tasks.has(input)
-  return state.peers.has(holder) && (maker?.holder !== holder || isReached(state, holder, nowMs))
+  if (!state.peers.has(holder) || maker?.holder !== holder) return state.peers.has(holder)
+  const { awaited } = state.fetches
+  return isReached(state, holder, nowMs) && (awaited.has(holder) || awaited.size < MAX_AWAITED_PEERS)
 }
 
 /** Can the peer be asked without a relay, as far as is known? */

@@ -103,5 +103,6 @@ function isServedBy(state: SchedulerState, task: Task, worker: WorkerRecord): bo
 export function isUsedAt(task: Task, worker: WorkerRecord): boolean {
   if (task.pendingDependants === 0) return false
   for (const { inputs } of worker.processing) if (inputs.includes(task)) return true
+  for (const { inputs } of worker.ahead) if (inputs.includes(task)) return true
   return false
 }

@@ -5,7 +5,7 @@
  */
 import { attempt, type TaskId } from '../../../protocol/ids.js'
 import { REATTACH_MS } from '../../../protocol/limits.js'
-import { adoptAhead, mayBeAhead } from '../placing/ahead.js'
+import { adoptAhead, enlist, mayBeAhead, workerOf } from '../placing/ahead.js'
 import { adopt } from '../placing/assignment.js'
 import { mayAdopt } from '../placing/demand.js'
 import { hasUnits } from '../placing/limits.js'
@@ -48,7 +48,8 @@ export function onTasksHeld(
     } else if (isOurs && task?.state.type === 'waiting' && mayBeAhead(task)) {
       // It runs, so its inputs were there: of them, others have yet to tell.
       adoptAhead(state, task, worker, attempt(held))
-    } else if (task?.state.type !== 'processing' || task.state.worker !== worker) freeUnlessHeld(state, id, worker)
+      if (worker.isLeaving) enlist(state, task)
+    } else if (task === undefined || workerOf(task.state) !== worker) freeUnlessHeld(state, id, worker)
   })
 }
 

@@ -5,11 +5,12 @@
  * short tasks goes on from thread to thread, and the scheduler hears of it afterwards.
  *
  * Such a task stays `waiting` here until all its inputs have come, or its worker speaks of it, whichever is first: news from
- * two workers may come in either order. Then it is an ordinary task of its worker. If an input turns out to come from
- * elsewhere, or later, or not at all, the task is taken back, and with it those that were sent ahead of it.
+ * two workers may come in either order. Then it is an ordinary task of its worker. If the maker of an input ends without a value,
+ * the task is taken back, and with it those that were sent ahead of it. If the value turns out to be elsewhere, it comes back.
  */
 import { LOOK_AHEAD_US } from './admission.js'
 import { give, sendTo } from './assignment.js'
+import { mayTakeRoots } from './roots.js'
 import { isWithheld } from '../clients/client-record.js'
 import type { Attempt } from '../../../protocol/ids.js'
 import { MAX_INLINE_RESULT_BYTES } from '../../../protocol/limits.js'
@@ -55,14 +56,16 @@ export function mayBeAhead({ state, template, producer }: Task): boolean {
 
 /** At the end of a turn, when all that is ready was placed. */
 export function sendAhead(state: SchedulerState): void {
-  if (state.withNews.size === 0 || !state.ready.isEmpty) return
+  if (state.withNews.size === 0 || state.ready.topPriority(mayTakeRoots(state)) !== undefined) return
   // Workers and tasks that are added on the way are looked at too: a chain goes ahead as far as there is room.
   for (const worker of state.withNews) {
-    if (hasRoomAhead(worker, FEW_PER_THREAD)) reforesee(state, worker)
-    else state.withNews.delete(worker)
+    reforesee(state, worker)
+    if (!hasRoomAhead(worker, FEW_PER_THREAD)) state.withNews.delete(worker)
   }
   for (const worker of state.withNews) {
-    for (const task of worker.processing) if (!sendDependants(state, worker, task)) break
+    // Some wait for tasks that they submitted, and may be many.
+    let left = MAX_PER_THREAD * worker.join.threads
+    for (const task of worker.processing) if (left-- === 0 || !sendDependants(state, worker, task)) break
     for (const task of worker.ahead) if (!sendDependants(state, worker, task)) break
   }
   state.withNews.clear()
@@ -97,8 +100,8 @@ function hasRoomAhead(worker: WorkerRecord, perThread = MAX_PER_THREAD): boolean
  * nothing; and with no needs, rules or clients for which more would have to be watched than its inputs.
  */
 function mayGoAhead(task: Task): boolean {
-  const { template, inputs, array, misses } = task
-  if (!mayBeAhead(task) || inputs.length > MAX_LINKS || misses > 0) return false
+  const { template, inputs, array, staysBack } = task
+  if (!mayBeAhead(task) || inputs.length > MAX_LINKS || staysBack) return false
   const { rules, statistics, stop } = template
   if (rules.queueTimeoutMs > 0 || stop !== undefined || errorRuleOf(task) !== 'fail') return false
   if (statistics.meanUs === undefined || statistics.meanUs > LOOK_AHEAD_US) return false
@@ -106,12 +109,15 @@ function mayGoAhead(task: Task): boolean {
   return argumentBytesOf(task) <= MAX_INLINE_RESULT_BYTES && inputs.every(isKnownToCome)
 }
 
-/** Is the value there, or does a worker have the task that makes it? */
+/**
+ * Is the value there, or does a worker have the task that makes it? One that may fail and be tried again does not count: what was
+ * sent ahead of it may run while it is being taken back, and again.
+ */
 function isKnownToCome({ state, template, producer }: Task): boolean {
   if (state.type === 'in-memory') return state.holders.length > 0
   const worker = workerOf(state)
   if (worker === undefined || producer !== undefined || template.outputs > 0 || template.rules.isStream) return false
-  return !worker.isLeaving && template.demand === undefined
+  return !worker.isLeaving && template.demand === undefined && template.rules.retries.count === 0
 }
 
 /** Which worker has the task, whether its inputs have come or not? */
@@ -134,11 +140,20 @@ function foresee(state: SchedulerState, task: Task): Forecast | undefined {
   if (idlest !== undefined) candidates.add(idlest)
   let best: Forecast | undefined
   for (const worker of candidates) {
+    if (!mayAwait(task, worker)) continue
     const freeMs = state.nowMs + (worker.queuedUs + worker.aheadUs) / worker.join.threads / 1_000
     const endMs = endOn(state, task, worker, Math.max(freeMs, worker.aheadEndMs))
     if (best === undefined || endMs < best.endMs) best = { worker, endMs }
   }
   return best !== undefined && hasRoomAhead(best.worker) ? best : undefined
+}
+
+/** A worker that does not listen is reached by relays only, and these are not kept for what is still to be made. */
+function mayAwait({ inputs }: Task, worker: WorkerRecord): boolean {
+  return inputs.every(({ state }) => {
+    const maker = workerOf(state)
+    return maker === undefined || maker === worker || maker.join.address !== ''
+  })
 }
 
 /** When the task would end on the worker, which has a thread for it at `freeMs`. */
@@ -157,8 +172,11 @@ function endOn({ nowMs }: SchedulerState, task: Task, worker: WorkerRecord, free
 function reforesee(state: SchedulerState, worker: WorkerRecord): void {
   const { threads } = worker.join
   let freeMs = state.nowMs + worker.queuedUs / threads / 1_000
+  // The means have moved since these were sent.
+  worker.aheadUs = 0
   for (const task of worker.ahead) {
     if (task.state.type !== 'waiting') continue
+    worker.aheadUs += meanUsOf(task)
     const endMs = endOn(state, task, worker, freeMs)
     task.state.ahead = { worker, endMs }
     freeMs = endMs - (meanUsOf(task) / 1_000) * (1 - 1 / threads)
@@ -216,7 +234,7 @@ export function withdraw(state: SchedulerState, task: Task): void {
     if (next.state.type !== 'waiting' || next.state.ahead === undefined) continue
     const { worker } = next.state.ahead
     next.state.ahead = undefined
-    next.unstarted++
+    next.unstarted++ // As far as is known.
     leave(next, worker)
     const outbox = workerOutboxOf(state, worker)
     if (!outbox.removeTask(next)) outbox.addFree(next.id)

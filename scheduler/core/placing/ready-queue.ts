@@ -38,10 +38,6 @@ export class ReadyQueue {
   #entries = 0
   #stale = 0
 
-  get isEmpty(): boolean {
-    return this.#entries === 0
-  }
-
   addTask(task: Task): void {
     const queue = this.#queueOf(task.template.priority, task.array.client, task)
     if (isRoot(task)) queue.roots.push(task)

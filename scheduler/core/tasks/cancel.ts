@@ -58,7 +58,7 @@ export function onCancel(
       releaseFuture(state, array, index)
       return
     }
-    const runner = runnerOf(state, task)
+    const runner = enlistRunner(state, task)
     const { attempt } = runner ?? task
     const worker = runner?.state.type === 'processing' ? runner.state.worker : undefined
     if (task.template.isScattered) dropScatter(state, task)
@@ -110,7 +110,7 @@ function cancelChild(
   child: Task,
   { cancellation, error, stops }: { cancellation: Cancellation; error: Uint8Array; stops: Stops },
 ): void {
-  const runner = runnerOf(state, child)
+  const runner = enlistRunner(state, child)
   if (runner?.state.type !== 'processing') return
   const { worker } = runner.state
   const { attempt } = runner
@@ -159,8 +159,8 @@ export function taskOfFuture(state: SchedulerState, client: ClientRecord, id: Ta
   return findTask(state, id)
 }
 
-/** Which task runs for this one: an output is made by another. */
-function runnerOf(state: SchedulerState, task: Task): Task | undefined {
+/** Which task runs for this one, as an ordinary task of its worker: an output is made by another. */
+function enlistRunner(state: SchedulerState, task: Task): Task | undefined {
   const runner = task.producer ?? task
   enlist(state, runner)
   return runner.state.type === 'processing' ? runner : undefined

@@ -298,7 +298,9 @@ function giveBack(state: SchedulerState, worker: WorkerRecord, id: TaskId, attem
 function onInputsMissing(state: SchedulerState, worker: WorkerRecord, message: InputsMissing): void {
   const task = currentTask(state, worker, message.task, message.attempt)
   const holder = state.workers.get(message.holder)
-  const misses = (task?.misses ?? 0) + 1
+  // What is not made yet nobody could have got: the task waits here for it, and is not sent ahead of it again.
+  const isMiss = message.inputs.some((id) => recordOf(state, id)?.state.type === 'in-memory')
+  const misses = (task?.misses ?? 0) + (isMiss ? 1 : 0)
   for (const id of message.inputs) {
     const input = recordOf(state, id)
     if (input === undefined || holder === undefined) continue
@@ -311,6 +313,7 @@ function onInputsMissing(state: SchedulerState, worker: WorkerRecord, message: I
   unassign(state, task, worker)
   task.unstarted++
   task.misses = misses
+  task.staysBack = true
   if (task.misses < MAX_MISSES) {
     startOver(state, task)
     return

@@ -35,6 +35,7 @@ export function finishTask(state: SchedulerState, task: Task, value: InMemory): 
   noteChange(state, task.id)
   if (wasWaiting) leaveWaiters(task)
   task.misses = 0
+  task.staysBack = false
   task.failures = 0
   noteStarted(task)
   noLongerPending(state, task)
@@ -59,6 +60,7 @@ function arriveAt(state: SchedulerState, waiter: Task): void {
  */
 export function skipTask(state: SchedulerState, task: Task): void {
   if (task.state.type === 'ready') readyQueueOf(state, task.template).markStale()
+  else if (task.state.type === 'waiting') withdraw(state, task)
   else if (task.state.type === 'released') {
     for (const input of task.inputs) if (input.pendingDependants++ === 0) beginAwaiting(state, input)
     moveTo(task, { type: 'waiting', missing: 0, ahead: undefined })

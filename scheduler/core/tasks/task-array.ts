@@ -172,6 +172,7 @@ interface Rarities {
   isOverdue: boolean
   deaths: number
   misses: number
+  staysBack: boolean
   publications: number
   aliases: Alias[] | undefined
   isDetached: boolean
@@ -185,6 +186,7 @@ const NO_RARITIES: Rarities = Object.freeze({
   isOverdue: false,
   deaths: 0,
   misses: 0,
+  staysBack: false,
   publications: 0,
   aliases: undefined,
   isDetached: false,
@@ -334,6 +336,14 @@ class TaskRecord implements Task {
 
   set misses(misses: number) {
     if (misses !== this.misses) this.#makeRarities().misses = misses
+  }
+
+  get staysBack(): boolean {
+    return this.#rarities !== undefined && this.#rarities.staysBack
+  }
+
+  set staysBack(staysBack: boolean) {
+    if (staysBack !== this.staysBack) this.#makeRarities().staysBack = staysBack
   }
 
   get publications(): number {

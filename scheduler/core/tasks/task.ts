@@ -139,6 +139,8 @@ export interface Task {
   deaths: number
   /** How often its value, or an input of it, was not where the scheduler believed it to be. */
   misses: number
+  /** It came back for want of an input. It is not sent ahead of any, until it has a value. */
+  staysBack: boolean
   /** Under how many names the scheduler itself holds it (datasets.ts). */
   publications: number
   /** Tasks in state `waiting` that miss this one's value. May also hold `staleWaiters` tasks that were let go meanwhile. */

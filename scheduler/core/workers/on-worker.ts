@@ -141,8 +141,8 @@ export function onWorkerLeft(state: SchedulerState, id: WorkerId, reason: string
   const worker = state.workers.get(id)
   if (worker === undefined) return
   state.journal?.add({ type: 'worker-went', worker: id })
+  const suspects = new Set(suspectsOf(worker))
   enlistAll(state, worker)
-  state.withNews.delete(worker)
   state.workers.delete(id)
   state.workersByName.delete(worker.join.name)
   notePastLease(state, worker.lease)
@@ -159,7 +159,6 @@ export function onWorkerLeft(state: SchedulerState, id: WorkerId, reason: string
   loseScatterTarget(state, worker)
   noteWorkers(state)
   for (const held of heldBy(state, worker)) loseCopy(state, held, worker)
-  const suspects = new Set(suspectsOf(worker))
   for (const task of suspects) {
     task.deaths++
     noteStarted(task)
@@ -174,6 +173,8 @@ export function onWorkerLeft(state: SchedulerState, id: WorkerId, reason: string
   state.hoarders.delete(worker)
   for (const task of worker.processing) if (task.inputs.length > 0 && !worker.suspended.has(task)) state.consuming--
   giveBackAll(state, worker)
+  // Tasks that wait again may have named it.
+  state.withNews.delete(worker)
   worker.processing.clear()
   worker.suspended.clear()
   worker.lingering.clear()
@@ -185,14 +186,15 @@ export function onWorkerLeft(state: SchedulerState, id: WorkerId, reason: string
 
 /**
  * What may have killed the worker: what it last said it was running and, as far as threads are left for them, the oldest
- * of the others. Those behind had not begun.
+ * of the others. Those behind had not begun; nor, unless it said so, had those ahead of their inputs.
  */
-function suspectsOf({ processing, suspended, pulse, join, isLeaving }: WorkerRecord): Task[] {
+function suspectsOf({ processing, ahead, suspended, pulse, join, isLeaving }: WorkerRecord): Task[] {
   if (isLeaving) return []
   const running = new Set(pulse?.running)
   const suspects = [...processing].filter(
     (task) => running.has(task.id) && (!suspended.has(task) || !takesThread(task)),
   )
+  for (const task of ahead) if (running.has(task.id)) suspects.push(task)
   let threads = suspects.filter(takesThread).length
   for (const task of processing) {
     if (threads >= join.threads) break
