@@ -48,6 +48,8 @@ export interface SchedulerConfig {
   readonly clientGraceMs?: number
   /** Bound of the inline cache; tests make it small. */
   readonly maxInlineCacheBytes?: number
+  /** Tasks of functions that take longer are not sent ahead of their inputs. Tests make it large; see placing/ahead.ts. */
+  readonly maxAheadUs?: number
 }
 
 /** Somebody waits until so many workers are there. */

@@ -56,6 +56,8 @@ const CONFIG = {
   startedAtMs: 0,
   packageVersion: '0',
   nodeVersion: '0',
+  // Here tasks take a millisecond and more, and are to go ahead all the same.
+  maxAheadUs: 24_000,
 }
 
 /** The disk has by then what was written; and frames that were under way have arrived or never do. */

@@ -25,6 +25,11 @@ const MAX_PER_THREAD = 24
 const FEW_PER_THREAD = 16
 /** A task with more inputs than that is not looked at, and of so many dependants of one task no more are. */
 const MAX_LINKS = 16
+/**
+ * Functions that take longer stay here until their inputs have come: measured, a stencil of such tasks is done sooner where each
+ * goes to whatever worker is free then.
+ */
+const MAX_AHEAD_US = 150
 /** What it takes until a small value that was awaited has come from another worker. */
 const PUSH_US = 200
 /** What each such value takes of processors on the way. */
@@ -76,7 +81,7 @@ function sendDependants(state: SchedulerState, worker: WorkerRecord, task: Task)
   if (!hasRoomAhead(worker)) return false
   for (let i = 0; i < task.waiters.length && i < MAX_LINKS; i++) {
     const waiter = task.waiters[i]!
-    if (!mayGoAhead(waiter)) continue
+    if (!mayGoAhead(waiter, state.config.maxAheadUs ?? MAX_AHEAD_US)) continue
     const forecast = foresee(state, waiter)
     if (forecast === undefined) continue
     join(waiter, forecast)
@@ -99,12 +104,12 @@ function hasRoomAhead(worker: WorkerRecord, perThread = MAX_PER_THREAD): boolean
  * Only what is like most tasks goes ahead: of a function that was timed, and short, for beside a long task a round trip is
  * nothing; and with no needs, rules or clients for which more would have to be watched than its inputs.
  */
-function mayGoAhead(task: Task): boolean {
+function mayGoAhead(task: Task, maxUs: number): boolean {
   const { template, inputs, array, staysBack } = task
   if (!mayBeAhead(task) || inputs.length > MAX_LINKS || staysBack) return false
   const { rules, statistics, stop } = template
   if (rules.queueTimeoutMs > 0 || stop !== undefined || errorRuleOf(task) !== 'fail') return false
-  if (statistics.meanUs === undefined || statistics.meanUs > LOOK_AHEAD_US) return false
+  if (statistics.meanUs === undefined || statistics.meanUs > maxUs) return false
   if (array.client.tasksOf !== undefined || isWithheld(array.client, task)) return false
   return argumentBytesOf(task) <= MAX_INLINE_RESULT_BYTES && inputs.every(isKnownToCome)
 }
