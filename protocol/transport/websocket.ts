@@ -221,7 +221,7 @@ function plainAddress(address: string | undefined): string {
   return address?.replace(/^::ffff:/, '') ?? ''
 }
 
-/** Memory for a frame that nobody has memory for; `undefined` for one that is none of ours, which `ws` refuses. */
+/** Memory for a frame that nobody has memory for; `undefined` for one larger than ours are, which `ws` takes, or refuses. */
 function memoryOfItsOwn(sizeBytes: number): Uint8Array | undefined {
   return sizeBytes <= CHUNK_BYTES ? freshMemory(sizeBytes) : undefined
 }
@@ -236,7 +236,7 @@ interface TcpHandle {
 class Bulk {
   /** Who hears of frames, once somebody does. */
   handlers: SocketHandlers | undefined
-  /** Does every frame go past `ws`? */
+  /** Do whole frames without a place of their own go past `ws` too? */
   readonly takesAll: boolean
   #reader: BulkReader | undefined
 

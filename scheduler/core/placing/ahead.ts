@@ -101,8 +101,7 @@ function hasRoomAhead(worker: WorkerRecord, perThread = MAX_PER_THREAD): boolean
 }
 
 /**
- * Only what is like most tasks goes ahead: of a function that was timed, and short, for beside a long task a round trip is
- * nothing; and with no needs, rules or clients for which more would have to be watched than its inputs.
+ * Only what is like most tasks goes ahead: of a function that was timed, and short (see `MAX_AHEAD_US`), and with no needs, rules or clients for which more would have to be watched than its inputs.
  */
 function mayGoAhead(task: Task, maxUs: number): boolean {
   const { template, inputs, array, staysBack } = task
@@ -131,6 +130,11 @@ export function workerOf(state: Task['state']): WorkerRecord | undefined {
   return state.type === 'waiting' ? state.ahead?.worker : undefined
 }
 
+/** Who has the value of an input, or will have it first. */
+function giverOf(input: Task['state']): WorkerRecord | undefined {
+  return input.type === 'in-memory' ? input.holders[0] : workerOf(input)
+}
+
 /**
  * Where the task would end first: there must be a thread for it, and its inputs, which take their time from elsewhere. Their
  * makers, and the least loaded worker, are looked at. `undefined` when the best of them has no room.
@@ -138,8 +142,8 @@ export function workerOf(state: Task['state']): WorkerRecord | undefined {
 function foresee(state: SchedulerState, task: Task): Forecast | undefined {
   const candidates = new Set<WorkerRecord>()
   for (const { state: input } of task.inputs) {
-    const worker = input.type === 'in-memory' ? input.holders[0] : workerOf(input)
-    if (worker !== undefined) candidates.add(worker)
+    const giver = giverOf(input)
+    if (giver !== undefined) candidates.add(giver)
   }
   const idlest = state.open.peek()
   if (idlest !== undefined) candidates.add(idlest)
@@ -166,9 +170,9 @@ function endOn({ nowMs }: SchedulerState, task: Task, worker: WorkerRecord, free
   let startMs = freeMs
   let remote = 0
   for (const { state: input } of task.inputs) {
-    const maker = input.type === 'in-memory' ? input.holders[0] : workerOf(input)
-    if (maker !== worker) remote++
-    startMs = Math.max(startMs, comingMs(input, nowMs) + (maker === worker ? 0 : PUSH_US / 1_000))
+    const isHere = giverOf(input) === worker
+    if (!isHere) remote++
+    startMs = Math.max(startMs, comingMs(input, nowMs) + (isHere ? 0 : PUSH_US / 1_000))
   }
   return startMs + meanUsOf(task) / 1_000 + (remote * REMOTE_US) / 1_000
 }
@@ -184,7 +188,7 @@ function reforesee(state: SchedulerState, worker: WorkerRecord): void {
     worker.aheadUs += meanUsOf(task)
     const endMs = endOn(state, task, worker, freeMs)
     task.state.ahead = { worker, endMs }
-    freeMs = endMs - (meanUsOf(task) / 1_000) * (1 - 1 / threads)
+    freeMs = freeBehind(task, task.state.ahead)
   }
   worker.aheadEndMs = freeMs
 }
@@ -253,10 +257,12 @@ function join(task: Task, ahead: Forecast): void {
   task.state.ahead = ahead
   worker.ahead.add(task)
   worker.aheadUs += meanUsOf(task)
-  worker.aheadEndMs = Math.max(
-    worker.aheadEndMs,
-    ahead.endMs - (meanUsOf(task) / 1_000) * (1 - 1 / worker.join.threads),
-  )
+  worker.aheadEndMs = Math.max(worker.aheadEndMs, freeBehind(task, ahead))
+}
+
+/** When the worker has a thread for another task: of several threads, the task takes one, and its part of all their time. */
+function freeBehind(task: Task, { worker, endMs }: Forecast): number {
+  return endMs - (meanUsOf(task) / 1_000) * (1 - 1 / worker.join.threads)
 }
 
 function leave(task: Task, worker: WorkerRecord): void {
