@@ -13,7 +13,9 @@ export const roundTrip: ClusterWorkload<'calls'> = {
   summary: 'submit a task and await it, one after another; the median call, and beside it that of the bare hops',
   unit: 'ms',
   parameters: { calls: { initial: 2_000, lowest: 1, highest: 1_000_000 } },
-  runs: 1, // Of many calls; the percentiles are theirs.
+  // Code is compiled all through the first ten thousand calls, which take half as long again (docs/performance.md).
+  warmUps: 8,
+  runs: 5,
   prepare: (client, { calls }) => {
     return async () => {
       const latenciesMs: number[] = []

@@ -54,7 +54,7 @@ const COMMON_OPTIONS = {
 const BINARY = { binary: true } as const
 const NO_HEAD = Buffer.alloc(0)
 /** What is read from one socket with large frames before all others have their turn. */
-const MAX_BURST_BYTES = 2 * 1024 * 1024
+const MAX_BURST_BYTES = 1024 * 1024
 
 /** Status codes of a WebSocket that ended because one end sent what the other does not take (RFC 6455, 7.4.1). */
 const PROTOCOL_CLOSE_CODES: ReadonlySet<number> = new Set([1002, 1003, 1007, 1008, 1009])
