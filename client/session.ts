@@ -6,7 +6,7 @@ import { present, unreachable } from '../common/assert.js'
 import { Fifo } from '../common/fifo.js'
 import { entryOf, ownBytes, type Packed } from '../common/packed.js'
 import { HeddleError, NotSerializableError, SchedulerUnreachableError, TimeoutError } from '../protocol/errors.js'
-import { arrayOf, indexOf, type ArrayId, type CodeHash, type TaskId } from '../protocol/ids.js'
+import { ARRAY_CAPACITY, arrayOf, indexOf, type ArrayId, type CodeHash, type TaskId } from '../protocol/ids.js'
 import type { Blocked, ClientToScheduler, ScatterTo, SchedulerToClient } from '../protocol/messages/client.js'
 import type { Explanation } from '../protocol/messages/explanation.js'
 import type { ClusterStatus } from '../protocol/messages/status.js'
@@ -18,6 +18,7 @@ import { encodeError, encodeInPieces } from '../protocol/values/encode.js'
 import { Announcement } from './announcement.js'
 import { AbortWatch, resolveCancelOptions, type CancelResult, type ResolvedCancelOptions } from './cancellation.js'
 import { Attachment } from './attachment.js'
+import { DroppedLists, type MadeList } from './dropped-lists.js'
 import { cancelledError, type Failure } from './failure.js'
 import { ofStreams } from './failure-options.js'
 import type { Future } from './future.js'
@@ -125,6 +126,12 @@ export async function openSession(options: OpenOptions): Promise<Session> {
   return session
 }
 
+/** A list of futures, and the arrays of which it has not made any. */
+interface WatchedList {
+  readonly unmade: ReadonlyMap<number, TaskArray>
+  readonly made: MadeList
+}
+
 export class Session implements FutureOwner {
   /** Resolves when the scheduler has given the first lease. */
   readonly isReady: Promise<void>
@@ -139,7 +146,9 @@ export class Session implements FutureOwner {
   readonly #questions = new Map<number, Question>()
   /** These must stay reachable, or nothing is collected. */
   readonly #collected = new FinalizationRegistry<TaskId>((id) => this.#onCollected(id))
-  readonly #collectedLists = new FinalizationRegistry<ReadonlyMap<number, TaskArray>>((unmade) => {
+  readonly #droppedLists = new DroppedLists()
+  readonly #collectedLists = new FinalizationRegistry<WatchedList>(({ unmade, made }) => {
+    this.#droppedLists.onCollected(made)
     for (const array of unmade.values()) this.#unreachable.push(array)
     if (!this.#isReleasing) this.#releaseUnreachable()
   })
@@ -197,8 +206,10 @@ export class Session implements FutureOwner {
     const makeGroup = (array: TaskArray, first: number, count: number): FutureGroup =>
       this.#makeGroup(array, first, count)
     const shared = { owner: this, outgoing: this.#outgoing, templates, makeFuture }
-    const watchList = (list: object, unmade: ReadonlyMap<number, TaskArray>): void =>
-      this.#collectedLists.register(list, unmade)
+    const watchList = (list: object, unmade: ReadonlyMap<number, TaskArray>): void => {
+      const made = this.#droppedLists.onMade(unmade.size * ARRAY_CAPACITY)
+      this.#collectedLists.register(list, { unmade, made })
+    }
     this.#submitter = new Submitter({ ...shared, makeGroup, watchList })
     this.#graphs = new GraphSubmitter(shared)
     this.limits = new Limits({

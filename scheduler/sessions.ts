@@ -4,6 +4,7 @@
  */
 import { unreachable } from '../common/assert.js'
 import { EventLoop } from '../common/node/event-loop.js'
+import { collectIfLarge } from '../common/node/garbage.js'
 import type { Log } from '../common/node/log.js'
 import { AuthenticationError, HeddleError, ProtocolError, VersionMismatchError } from '../protocol/errors.js'
 import { clientId, workerId, type ClientId, type WorkerId } from '../protocol/ids.js'
@@ -379,6 +380,10 @@ export class Sessions {
         if (asker !== undefined && holder !== undefined) this.#switch.connect(instruction.relay, asker, holder)
         break
       }
+      case 'collect':
+        // What the turn tells leaves first.
+        setImmediate(collectIfLarge)
+        break
       case 'answer-operator':
         this.#operators.settle(instruction.request, instruction.answer)
         break

@@ -175,6 +175,8 @@ export class SimulatedCluster {
           this.#workers[instruction.worker - 1]!.take(instruction.message)
         }
         break
+      case 'collect':
+        break
       case 'connect-relay':
       case 'cut-relay':
         assert.fail('nobody asked for a relay')

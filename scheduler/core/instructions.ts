@@ -31,6 +31,8 @@ export type SchedulerInstruction =
   | { readonly type: 'tell-blocked'; readonly reason: string }
   /** Scheduler and worker disagreed, which is a bug of ours; it is mended. */
   | { readonly type: 'tell-repaired'; readonly reason: string }
+  /** Much of what there was is gone, and little is left: the memory that it took may come back. */
+  | { readonly type: 'collect' }
   | { readonly type: 'answer-operator'; readonly request: number; readonly answer: OperatorAnswer }
   | { readonly type: 'answer-looker'; readonly request: number; readonly answer: Answer }
   | { readonly type: 'close-worker'; readonly worker: WorkerId; readonly code: ErrorCode; readonly reason: string }

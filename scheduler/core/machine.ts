@@ -28,7 +28,7 @@ import { endRetirements, nextRetirementMs, seeOffWorkers } from './workers/leavi
 import { onWorkerJoined, onWorkerLeft } from './workers/on-worker.js'
 import { functionsOf, overviewOf } from './views/overview.js'
 import { wakeDelayed } from './tasks/retries.js'
-import { releaseEndedNestings } from './tasks/retention.js'
+import { planCollection, releaseEndedNestings } from './tasks/retention.js'
 import { placeReadyTasks } from './placing/placement.js'
 import { endRebalance } from './data/rebalance.js'
 import { endReattaching, isReattaching } from './durable/reattach.js'
@@ -114,6 +114,7 @@ export function endTurn(state: SchedulerState, nowMs: number): SchedulerInstruct
   while (state.leaving.size > 0 && seeOffWorkers(state)) makeCopies(state)
   endRebalance(state)
   startRelays(state)
+  planCollection(state)
   const out: SchedulerInstruction[] = []
   if (state.journal !== undefined) keep(state, state.journal, out)
   for (const worker of state.workersToFlush) {

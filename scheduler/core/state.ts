@@ -85,6 +85,8 @@ export interface SchedulerState {
   consuming: number
   /** Every array with a live place. A task is in it, or nowhere. */
   readonly arrays: Map<ArrayId, TaskArray>
+  /** How many tasks there were in arrays that went since memory was collected. See retention.ts. */
+  goneTasks: number
   /** Tasks with an explicit key. */
   readonly keys: Map<string, Task>
   /** Failed tasks that have inputs, by why they failed: many may have failed for one. */
@@ -210,6 +212,7 @@ export function createState(config: SchedulerConfig): SchedulerState {
     awaitedBytes: 0,
     consuming: 0,
     arrays: new Map(),
+    goneTasks: 0,
     keys: new Map(),
     victims: new FailureMap(),
     datasets: new Map(),

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
+import { ARRAY_CAPACITY } from '../../protocol/ids.js'
 import { SchedulerHarness } from '../support/scheduler-harness.js'
 
 test('a released result is freed on its worker', () => {
@@ -204,4 +205,19 @@ test('a value is wanted after its future was released: the client is told so', (
   client.want(x!)
 
   assert.equal(client.take('failed').code, 'ERR_HEDDLE_RELEASED')
+})
+
+test('when little is left of a great many tasks, their memory is collected, once', () => {
+  const scheduler = new SchedulerHarness()
+  const client = scheduler.client()
+  const f = client.define()
+  const kept = client.map(f, 40 * ARRAY_CAPACITY)
+  for (let i = 0; i < 250; i++) client.release(...client.map(f, ARRAY_CAPACITY))
+  assert.throws(() => scheduler.takeOrder('collect'), 'too much is left')
+
+  client.release(...kept)
+
+  scheduler.takeOrder('collect')
+  client.release(...client.map(f, ARRAY_CAPACITY))
+  scheduler.expectSilence()
 })

@@ -463,6 +463,7 @@ export class SimulatedScheduler {
         this.#workers.get(instruction.worker)?.cut()
         break
       case 'tell-blocked':
+      case 'collect':
         break
       case 'tell-repaired':
         assert(this.#isLossy, `scheduler and worker disagreed: ${instruction.reason}`)

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import test from 'node:test'
 import { Worker } from 'node:worker_threads'
 
-const GARBAGE = new URL('../../worker/thread/garbage.js', import.meta.url).href
+const GARBAGE = new URL('../../common/node/garbage.js', import.meta.url).href
 
 test('threads that first collect at the same time all get their collector', async () => {
   const start = new SharedArrayBuffer(4)

@@ -8,7 +8,7 @@ import { parentPort } from 'node:worker_threads'
 import { crc32 } from 'node:zlib'
 import { present } from '../../common/assert.js'
 import type { FromDiskThread, ToDiskThread } from './disk-message.js'
-import { collectYoung } from './garbage.js'
+import { collectYoung } from '../../common/node/garbage.js'
 import { allocateShared } from './shared-memory.js'
 
 /** What goes to or comes from the disk at once. The checksum is made of it while the processor's cache has it. */

@@ -2,12 +2,8 @@
  * Collects garbage on demand. V8 does not count shared memory: what values took comes back only when every thread that
  * saw them has collected, and an idle thread, or one with little garbage of other kinds, never does by itself.
  */
-import { getHeapStatistics, setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
-
-type Collect = (options?: { readonly type: 'minor' }) => void
-
-let collect: Collect | undefined
+import { getHeapStatistics } from 'node:v8'
+import { collectGarbage, collectYoung } from '../../common/node/garbage.js'
 
 /** What is left behind is collected from so much on, or from a part of what is alive, whose size is what collecting costs. */
 const MIN_LEFT_BYTES = 32 * 1024 * 1024
@@ -16,18 +12,6 @@ const LEFT_SHARE = 1 / 8
 /** What this thread took when nothing was left behind. */
 let aliveBytes = 0
 
-/** Collects all garbage of this thread: a few milliseconds for each ten megabytes that are alive. */
-export function collectGarbage(): void {
-  collect ??= exposedCollector()
-  collect()
-}
-
-/** Collects what came since the last collection, which takes a fraction of the time. What was there before stays. */
-export function collectYoung(): void {
-  collect ??= exposedCollector()
-  collect({ type: 'minor' })
-}
-
 /** Collects what tasks of this thread left behind, if it is much, and waits until the memory is given back. */
 export function collectLeftovers(): void {
   const takenBytes = bytesOfThread()
@@ -35,7 +19,7 @@ export function collectLeftovers(): void {
   if (takenBytes - aliveBytes < Math.max(MIN_LEFT_BYTES, aliveBytes * LEFT_SHARE)) return
   collectGarbage()
   // Buffers are given back in the background. The next collection, however small, waits for the end of that.
-  collect!({ type: 'minor' })
+  collectYoung()
   aliveBytes = bytesOfThread()
 }
 
@@ -43,24 +27,6 @@ export function collectLeftovers(): void {
 function bytesOfThread(): number {
   const { used_heap_size, external_memory } = getHeapStatistics()
   return used_heap_size + external_memory
-}
-
-/** What is alive in the heap of this thread, and what was not collected yet. */
-export function heapBytes(): number {
-  return getHeapStatistics().used_heap_size
-}
-
-/**
- * The global `gc` of a context made while it is exposed; user code never sees it. The flag is the whole process's, and
- * another thread may take it back in between: then it is done again.
- */
-function exposedCollector(): Collect {
-  for (;;) {
-    setFlagsFromString('--expose-gc')
-    const gc = runInNewContext('globalThis.gc') as Collect | undefined
-    setFlagsFromString('--no-expose-gc')
-    if (gc !== undefined) return gc
-  }
 }
 
 /** By which the main thread makes all others collect: those that are busy see it before their next batch. */
