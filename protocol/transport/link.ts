@@ -106,6 +106,7 @@ class Link<Incoming, Outgoing> implements Connection<Outgoing> {
     })
     socket.handle({
       onFrame: (frame) => this.#onFrame(frame),
+      isPeerKnown: true,
       memoryFor: (sizeBytes) => (this.#state.type === 'open' ? this.#inbox.chunkMemory(sizeBytes) : undefined),
       onDrain: () => this.#flush(),
       onClose: (reason) => this.#onSocketClose(reason),

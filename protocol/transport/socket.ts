@@ -12,6 +12,8 @@ export interface SocketHandlers {
    * memory of the socket. Not every socket asks.
    */
   memoryFor?(sizeBytes: number): Uint8Array | undefined
+  /** Has the peer said who it is? For a frame of a stranger that begins, no more memory is kept than for a hello. */
+  readonly isPeerKnown?: boolean
   /** `bufferedBytes` went down. */
   onDrain(): void
   /** Called once, after the last frame. With a reason where the socket itself found one, as when a frame is too large. */

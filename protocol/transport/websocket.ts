@@ -9,7 +9,7 @@ import type * as Ws from 'ws'
 import { present } from '../../common/assert.js'
 import { requirePackage } from '../../common/node/require-package.js'
 import { AuthenticationError, HeddleError, SchedulerUnreachableError } from '../errors.js'
-import { CHUNK_BYTES, CLOSE_TIMEOUT_MS, HANDSHAKE_TIMEOUT_MS, MAX_FRAME_BYTES } from '../limits.js'
+import { CHUNK_BYTES, CLOSE_TIMEOUT_MS, HANDSHAKE_TIMEOUT_MS, MAX_FRAME_BYTES, MAX_HELLO_BYTES } from '../limits.js'
 import { BulkReader } from './bulk-reader.js'
 import type { CloseReason } from './connection.js'
 import { freshMemory } from './inbox.js'
@@ -221,11 +221,6 @@ function plainAddress(address: string | undefined): string {
   return address?.replace(/^::ffff:/, '') ?? ''
 }
 
-/** Memory for a frame that nobody has memory for; `undefined` for one larger than ours are, which `ws` takes, or refuses. */
-function memoryOfItsOwn(sizeBytes: number): Uint8Array | undefined {
-  return sizeBytes <= CHUNK_BYTES ? freshMemory(sizeBytes) : undefined
-}
-
 /** The system's own end of a TCP socket, as far as we touch it. */
 interface TcpHandle {
   reading: boolean
@@ -234,10 +229,12 @@ interface TcpHandle {
 
 /** A TCP socket of which `ws` sees everything but whole frames that have a place, or that are small enough to be given one. */
 class Bulk {
-  /** Who hears of frames, once somebody does. */
-  handlers: SocketHandlers | undefined
   /** Do whole frames without a place of their own go past `ws` too? */
   readonly takesAll: boolean
+  /** Who hears of frames, once somebody does. */
+  #handlers: SocketHandlers | undefined
+  /** The largest frame that is given memory though nobody has it: `ws` takes what is larger, or refuses it. */
+  #maxOwnBytes = 0
   #reader: BulkReader | undefined
 
   constructor(takesAll: boolean) {
@@ -273,9 +270,11 @@ class Bulk {
     return socket
   }
 
-  /** Somebody listens from now on. */
-  start(): void {
-    this.#reader?.start()
+  handle(handlers: SocketHandlers): void {
+    this.#handlers = handlers
+    if (this.takesAll) this.#maxOwnBytes = handlers.isPeerKnown === true ? CHUNK_BYTES : MAX_HELLO_BYTES
+    // What came early is delivered later than this call, and before anything that is read from now on.
+    process.nextTick(() => this.#reader?.start())
   }
 
   /** Node reads up to 32 times while there is more, and everything else would wait for that. */
@@ -300,8 +299,8 @@ class Bulk {
       isBehindResponse,
       pass,
       place: (sizeBytes) =>
-        this.handlers?.memoryFor?.(sizeBytes) ?? (this.takesAll ? memoryOfItsOwn(sizeBytes) : undefined),
-      onPlaced: (frame) => this.handlers?.onFrame(frame),
+        this.#handlers?.memoryFor?.(sizeBytes) ?? (sizeBytes <= this.#maxOwnBytes ? freshMemory(sizeBytes) : undefined),
+      onPlaced: (frame) => this.#handlers?.onFrame(frame),
     })
     return this.#reader
   }
@@ -354,11 +353,7 @@ class WebSocketSocket implements Socket {
       return
     }
     this.#webSocket.resume()
-    const bulk = this.#bulk
-    if (bulk === undefined) return
-    bulk.handlers = handlers
-    // What came early is delivered later than this call, and before anything that is read from now on.
-    process.nextTick(() => bulk.start())
+    this.#bulk?.handle(handlers)
   }
 
   send(frame: Uint8Array): void {

@@ -1,14 +1,21 @@
 /** What only a WebSocket has: addresses, tokens, HTTP answers. */
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server } from 'node:http'
 import { connect, createServer as createTcpServer, type Socket as TcpSocket } from 'node:net'
 import { suite, test } from 'node:test'
 import { WebSocket } from 'ws'
 import type { CloseReason } from '../../protocol/transport/connection.js'
 import type { Socket } from '../../protocol/transport/socket.js'
-import { CHUNK_BYTES, MAX_FRAME_BYTES } from '../../protocol/limits.js'
+import { CHUNK_BYTES, MAX_FRAME_BYTES, MAX_HELLO_BYTES } from '../../protocol/limits.js'
+import { answer, type AnswerOptions } from '../../protocol/transport/handshake.js'
 import { acceptUpgrade, dial, refuseUpgrade, upgradeServer } from '../../protocol/transport/websocket.js'
+import { eventually } from '../support/eventually.js'
 import { closeServer, listen } from './socket-pairs.js'
+
+/** The head of a frame of just what may be read into place, with a mask of zeros. */
+const HEAD_OF_CHUNK = Uint8Array.of(0x82, 0xff, 0, 0, 0, 0, ...uint32(CHUNK_BYTES), 0, 0, 0, 0)
+const STRANGERS = 100
 
 class Host implements AsyncDisposable {
   readonly requests: IncomingMessage[] = []
@@ -211,6 +218,45 @@ for (const isBulk of [false, true, undefined])
         })
       }
 
+      test('keeps little memory for strangers who begin large frames', async () => {
+        await using host = await Host.start(isBulk)
+        const strangers = await Promise.all(
+          Array.from({ length: STRANGERS }, async () => {
+            const stranger = new WebSocket(host.address)
+            const [response] = (await once(stranger, 'upgrade')) as [IncomingMessage]
+            return response.socket
+          }),
+        )
+        for (const socket of host.accepted) greet(socket)
+        const before = host.accepted.map((socket) => socket.receivedBytes)
+        const keptBefore = process.memoryUsage().arrayBuffers
+        for (const tcpSocket of strangers) tcpSocket.write(HEAD_OF_CHUNK)
+        await eventually('all heads have come', () =>
+          host.accepted.every((socket, i) => socket.receivedBytes === before[i]! + HEAD_OF_CHUNK.length),
+        )
+        assert.equal(host.accepted.length, STRANGERS)
+        const keptBytes = process.memoryUsage().arrayBuffers - keptBefore
+        assert.ok(keptBytes < (STRANGERS / 4) * CHUNK_BYTES, `${keptBytes} bytes are kept`)
+        for (const tcpSocket of strangers) tcpSocket.destroy()
+      })
+
+      test('refuses a first frame that is too large for a hello, and says why', async () => {
+        await using host = await Host.start(isBulk)
+        for (const sizeBytes of [MAX_HELLO_BYTES + 1, CHUNK_BYTES + 1]) {
+          const stranger = await dial(host.address, { isBulk })
+          const refused = new Promise<Error>((onRefused) => greet(host.accepted.at(-1)!, onRefused))
+          const ended = new Promise<CloseReason | undefined>((onClose) => {
+            stranger.handle({ onFrame: () => undefined, onDrain: () => undefined, onClose })
+          })
+          stranger.send(new Uint8Array(sizeBytes))
+          assert.equal(
+            (await refused).message,
+            `The first frame has ${sizeBytes} bytes, and the limit is ${MAX_HELLO_BYTES}.`,
+          )
+          assert.equal(await ended, undefined)
+        }
+      })
+
       test('leaves a request that is no upgrade to a WebSocket unaccepted', async () => {
         await using host = await Host.start(isBulk)
         const response = await new Promise<number>((resolve, reject) => {
@@ -222,6 +268,17 @@ for (const isBulk of [false, true, undefined])
       })
     },
   )
+
+/** As a scheduler does it that takes nobody. */
+function greet(socket: Socket, onRefused: NonNullable<AnswerOptions['onRefused']> = () => undefined): void {
+  answer({ socket, self: 'test', admit: () => assert.fail('nobody says a hello'), onRefused })
+}
+
+function uint32(value: number): Buffer {
+  const bytes = Buffer.alloc(4)
+  bytes.writeUInt32BE(value)
+  return bytes
+}
 
 function createTcpClient(port: number, onHead: (head: string) => void): TcpSocket {
   const client = connect({ port, host: '127.0.0.1' })
