@@ -26,6 +26,8 @@ export interface BulkReaderOptions {
   place(sizeBytes: number): Uint8Array | undefined
   /** The memory is full. */
   onPlaced(frame: Uint8Array): void
+  /** A larger frame is passed, and with it whatever follows: the taker refuses it. */
+  readonly maxFrameBytes: number
   /** Does an HTTP response come ahead of the first frame? */
   readonly isBehindResponse: boolean
 }
@@ -131,12 +133,13 @@ export class BulkReader {
     const head = this.#head.subarray(0, this.#headBytes)
     this.#headBytes = 0
     const sizeBytes = sizeOfFrame(head)
-    const frame = isPlain(head) && sizeBytes > 0 ? this.#options.place(sizeBytes) : undefined
+    const isRefused = sizeBytes > this.#options.maxFrameBytes
+    const frame = !isRefused && isPlain(head) && sizeBytes > 0 ? this.#options.place(sizeBytes) : undefined
     if (frame !== undefined) {
       this.#position = { type: 'placing', frame, filledBytes: 0 }
       return count
     }
-    if (sizeBytes > 0) this.#position = { type: 'passing', leftBytes: sizeBytes }
+    if (sizeBytes > 0) this.#position = { type: 'passing', leftBytes: isRefused ? Infinity : sizeBytes }
     this.#options.pass(Buffer.from(head))
     return count
   }

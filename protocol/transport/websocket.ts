@@ -69,7 +69,8 @@ const PROTOCOL_CLOSE_CODES: ReadonlySet<number> = new Set([1002, 1003, 1007, 100
  */
 export async function dial(address: string, options: DialOptions = {}): Promise<Socket> {
   options.signal?.throwIfAborted()
-  const bulk = options.isBulk !== false && address.startsWith('ws:') ? new Bulk(options.isBulk !== true) : undefined
+  const goesPast = options.isBulk !== false && address.startsWith('ws:')
+  const bulk = goesPast ? new Bulk(options.isBulk !== true, options.maxFrameBytes) : undefined
   const webSocket = newWebSocket(address, options, bulk)
   // Stays for good: a WebSocket that is given up reports that as one more error.
   webSocket.on('error', () => undefined)
@@ -231,14 +232,16 @@ interface TcpHandle {
 class Bulk {
   /** Do whole frames without a place of their own go past `ws` too? */
   readonly takesAll: boolean
+  readonly #maxFrameBytes: number
   /** Who hears of frames, once somebody does. */
   #handlers: SocketHandlers | undefined
   /** The largest frame that is given memory though nobody has it: `ws` takes what is larger, or refuses it. */
   #maxOwnBytes = 0
   #reader: BulkReader | undefined
 
-  constructor(takesAll: boolean) {
+  constructor(takesAll: boolean, maxFrameBytes = MAX_FRAME_BYTES) {
     this.takesAll = takesAll
+    this.#maxFrameBytes = maxFrameBytes
   }
 
   connect(options: NetConnectOpts): TcpSocket {
@@ -296,6 +299,7 @@ class Bulk {
 
   #createReader(isBehindResponse: boolean, pass: (bytes: Buffer) => void): BulkReader {
     this.#reader = new BulkReader({
+      maxFrameBytes: this.#maxFrameBytes,
       isBehindResponse,
       pass,
       place: (sizeBytes) =>

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { Rng } from '../../common/rng.js'
+import { MAX_FRAME_BYTES } from '../../protocol/limits.js'
 import { BulkReader } from '../../protocol/transport/bulk-reader.js'
 
 const RESPONSE = Buffer.from('HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n')
@@ -37,6 +38,7 @@ class Recorded {
   constructor(isBehindResponse: boolean, places: (sizeBytes: number) => boolean) {
     this.reader = new BulkReader({
       isBehindResponse,
+      maxFrameBytes: MAX_FRAME_BYTES,
       pass: (bytes) => this.passed.push(bytes),
       place: (sizeBytes) => (places(sizeBytes) ? new Uint8Array(sizeBytes) : undefined),
       onPlaced: (memory) => this.placed.push(memory),
@@ -123,5 +125,18 @@ suite('a reader of large frames', () => {
     const large = bytesOf(frame(Buffer.alloc(100_000, 1)))
     recorded.read(large, (most) => most)
     assert.ok(Buffer.concat(recorded.passed).equals(large))
+  })
+  test('passes a frame that is too large, and all that follows', () => {
+    const recorded = new Recorded(false, () => true)
+    recorded.reader.start()
+    const last = bytesOf(frame(Buffer.alloc(MAX_FRAME_BYTES, 1)))
+    const tooLarge = bytesOf(frame(Buffer.alloc(MAX_FRAME_BYTES + 1, 2)))
+    const follows = bytesOf(frame(Buffer.from('more')))
+    recorded.read(Buffer.concat([last, tooLarge, follows]), (most) => most)
+    assert.deepEqual(
+      recorded.placed.map((memory) => memory.length),
+      [MAX_FRAME_BYTES],
+    )
+    assert.ok(Buffer.concat(recorded.passed).equals(Buffer.concat([tooLarge, follows])))
   })
 })

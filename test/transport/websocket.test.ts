@@ -218,6 +218,36 @@ for (const isBulk of [false, true, undefined])
         })
       }
 
+      for (const [what, maxFrameBytes] of [
+        ['what it was told', 1_000],
+        ['the limit', undefined],
+      ] as const) {
+        test(`ends on a frame above ${what}, and takes none that follows, whoever has memory for it`, async () => {
+          await using host = await Host.start(isBulk)
+          const dialled = await dial(host.address, { isBulk, ...(maxFrameBytes !== undefined && { maxFrameBytes }) })
+          const accepted = host.accepted[0]!
+          const most = maxFrameBytes ?? MAX_FRAME_BYTES
+          const sizes: number[] = []
+          const ended = new Promise<CloseReason | undefined>((onClose) => {
+            dialled.handle({
+              isPeerKnown: true,
+              onFrame: (frame) => sizes.push(frame.length),
+              memoryFor: (sizeBytes) => new Uint8Array(sizeBytes),
+              onDrain: () => undefined,
+              onClose,
+            })
+          })
+          const told = new Promise<CloseReason | undefined>((onClose) => {
+            accepted.handle({ onFrame: () => undefined, onDrain: () => undefined, onClose })
+          })
+          for (const sizeBytes of [most, most + 1, 3]) accepted.send(new Uint8Array(sizeBytes))
+          const message = `A frame of ${host.address} is malformed: Max payload size exceeded.`
+          assert.deepEqual(await ended, { code: 'ERR_HEDDLE_PROTOCOL', message })
+          assert.match((await told)!.message, /refused a frame \(WebSocket status 1009\)/)
+          assert.deepEqual(sizes, [most])
+        })
+      }
+
       test('keeps little memory for strangers who begin large frames', async () => {
         await using host = await Host.start(isBulk)
         const strangers = await Promise.all(
