@@ -98,17 +98,14 @@ export class ValueExchange {
 
   /** Answers those who await values that are made here. */
   answerAwait(question: number, answer: AwaitAnswer): void {
-    this.#awaited.get(question)?.(answer)
+    const tell = this.#awaited.get(question)
+    if (answer.isLast) this.#awaited.delete(question)
+    tell?.(answer)
   }
 
   #onAwait(asked: Awaited, tell: (answer: AwaitAnswer) => void): () => void {
     const question = ++this.#lastQuestion
-    let left = asked.tasks.length
-    this.#awaited.set(question, (answer) => {
-      left -= answer.settled.length + answer.located.length
-      if (left <= 0) this.#awaited.delete(question)
-      tell(answer)
-    })
+    this.#awaited.set(question, tell)
     this.#options.submit({ type: 'values-awaited', nowMs: performance.now(), question, ...asked })
     return () => {
       this.#awaited.delete(question)

@@ -55,6 +55,8 @@ export interface AwaitAnswer {
   /** They are here, and large. */
   readonly located: readonly TaskId[]
   readonly sizes: readonly number[]
+  /** None of them is left. */
+  readonly isLast: boolean
 }
 
 /**
@@ -68,8 +70,8 @@ export function serveValues(
   { onClose = () => undefined, puts, awaits }: ServeOptions = {},
 ): Handlers<ToHolder> {
   const requests: Request[] = []
-  /** What calls off each question for values that are still to be made, and how many of them are. */
-  const open = new Map<number, { readonly callOff: () => void; left: number }>()
+  /** What calls off each question for values that are still to be made. */
+  const open = new Set<() => void>()
   let isServing = false
   let isClosed = false
 
@@ -92,15 +94,13 @@ export function serveValues(
 
   const onAwait = ({ request, tasks, worker, after }: AwaitValues): void => {
     if (awaits === undefined || tasks.length === 0) return begin(request, tasks)
-    const callOff = awaits.onAwait({ tasks, worker, after }, ({ settled, located, sizes }) => {
-      const question = open.get(request)
-      if (question === undefined) return
-      question.left -= settled.length + located.length
-      if (question.left <= 0) open.delete(request)
+    const callOff = awaits.onAwait({ tasks, worker, after }, ({ settled, located, sizes, isLast }) => {
+      if (!open.has(callOff)) return
+      if (isLast) open.delete(callOff)
       if (located.length > 0) connection.send({ type: 'values-located', request, tasks: located, sizes })
       begin(request, settled)
     })
-    open.set(request, { callOff, left: tasks.length })
+    open.add(callOff)
   }
 
   return {
@@ -122,7 +122,7 @@ export function serveValues(
     ...(puts && { allocate: puts.allocate }),
     onClose: (reason) => {
       isClosed = true
-      for (const { callOff } of open.values()) callOff()
+      for (const callOff of open) callOff()
       open.clear()
       onClose(reason)
     },

@@ -39,7 +39,6 @@ type RelayedFetch = WorkerInstruction & { readonly type: 'fetch-by-relay' }
 
 /** A question of a peer, as whoever is asked has it. */
 interface PeerAwait {
-  readonly owed: Set<TaskId>
   answer(answer: AwaitAnswer, valueOf: (task: TaskId) => StoredValue | undefined): void
   /** Who was asked is gone. */
   lost(): void
@@ -512,7 +511,6 @@ export class SimulatedWorker {
   #awaitOf(holder: WorkerId, tasks: readonly TaskId[]): PeerAwait {
     const owed = new Set(tasks)
     return {
-      owed,
       answer: ({ settled, located, sizes }, valueOf) => {
         const { agenda, fetchFailure, counts } = this.#world
         for (const task of [...settled, ...located]) owed.delete(task)
@@ -544,8 +542,8 @@ export class SimulatedWorker {
 
   #answerAwait(answer: Answer): void {
     const await_ = this.#awaits.get(answer.question)
+    if (answer.isLast) this.#awaits.delete(answer.question)
     await_?.answer(answer, (task) => this.valueOf(task))
-    if (await_?.owed.size === 0) this.#awaits.delete(answer.question)
   }
 
   /** The scheduler is asked for a way to the peer, which may close at any time. */

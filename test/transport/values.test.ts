@@ -83,8 +83,8 @@ class Makers extends Holders {
       })
   }
 
-  tell(question: number, settled: readonly TaskId[], located: readonly TaskId[] = [], sizes: number[] = []): void {
-    this.questions[question]!.tell({ settled, located, sizes })
+  tell(question: number, answer: Partial<AwaitAnswer>): void {
+    this.questions[question]!.tell({ settled: [], located: [], sizes: [], isLast: true, ...answer })
   }
 }
 
@@ -392,7 +392,7 @@ suite('fetching values', { timeout: 180_000 }, () => {
     assert.equal(fetcher.connectionCount, 1, 'a connection over which values are awaited is not idle')
 
     makers.values.set(task(1), Uint8Array.of(1))
-    makers.tell(0, [task(1)])
+    makers.tell(0, { settled: [task(1)] })
     await answers.complete
     assert.deepEqual(answers.values.get(task(1)), Uint8Array.of(1))
     assert.deepEqual(makers.dialled, ['a'])
@@ -406,11 +406,11 @@ suite('fetching values', { timeout: 180_000 }, () => {
     fetcher.fetch('a', range(1, 6), answers, AWAITING)
     await ask(fetcher, task(9))
     makers.values.set(task(2), Uint8Array.of(2))
-    makers.tell(0, [task(2)])
+    makers.tell(0, { settled: [task(2)], isLast: false })
     await ask(fetcher, task(9))
     assert.deepEqual([...answers.values.keys()], [task(2)])
 
-    makers.tell(0, [task(1)], [task(3), task(4)], [100_000, 200_000])
+    makers.tell(0, { settled: [task(1)], located: [task(3), task(4)], sizes: [100_000, 200_000], isLast: false })
     await ask(fetcher, task(9))
     assert.deepEqual(answers.gone, [task(1)])
     assert.deepEqual(
@@ -422,12 +422,12 @@ suite('fetching values', { timeout: 180_000 }, () => {
     )
 
     makers.values.set(task(5), Uint8Array.of(5))
-    makers.tell(0, [task(5)])
+    makers.tell(0, { settled: [task(5)] })
     await answers.complete
     assert.deepEqual([...answers.values.keys()], [task(2), task(5)])
     // A question that was answered is closed: what is told of it is not sent, where it would end the connection.
-    makers.tell(0, [task(5)])
-    makers.tell(0, [], [task(3)], [100_000])
+    makers.tell(0, { settled: [task(5)] })
+    makers.tell(0, { located: [task(3)], sizes: [100_000] })
     assert.deepEqual((await ask(fetcher, task(9))).gone, [task(9)])
     assert.equal(makers.connections.length, 1)
     fetcher.close()
@@ -440,8 +440,8 @@ suite('fetching values', { timeout: 180_000 }, () => {
     fetcher.fetch('a', [task(1)], first, AWAITING)
     fetcher.fetch('a', [task(2), task(3)], second, AWAITING)
     await ask(fetcher, task(9))
-    makers.tell(0, [task(1)])
-    makers.tell(1, [task(2)])
+    makers.tell(0, { settled: [task(1)] })
+    makers.tell(1, { settled: [task(2)], isLast: false })
     await first.complete
     await ask(fetcher, task(9))
     assert.deepEqual(makers.calledOff, [])
@@ -451,7 +451,7 @@ suite('fetching values', { timeout: 180_000 }, () => {
     assert.deepEqual([second.gone, second.unreachable], [[task(2)], [task(3)]])
     await makers.connections[0]!.closed
     assert.deepEqual(makers.calledOff, [1])
-    makers.tell(1, [task(3)]) // It was on its way to be told.
+    makers.tell(1, { settled: [task(3)] }) // It was on its way to be told.
     assert.deepEqual((await ask(fetcher, task(9))).gone, [task(9)])
     assert.equal(second.messages, 2)
     fetcher.close()

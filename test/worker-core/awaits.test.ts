@@ -212,12 +212,13 @@ function ask(
   worker.endTurn()
 }
 
-const answered = (question: number, settled: readonly TaskId[]): object => ({
+const answered = (question: number, settled: readonly TaskId[], isLast = true): object => ({
   type: 'answer-await',
   question,
   settled,
   located: [],
   sizes: [],
+  isLast,
 })
 
 test('peers that await a value are answered at once if it is here, else when its task ends', () => {
@@ -226,8 +227,8 @@ test('peers that await a value are answered at once if it is here, else when its
   worker.run([a, b])
   worker.takeBatch()
   worker.takeBatch()
-  ask(worker, 1, [a, x, b])
-  assert.deepEqual(worker.takeInstruction('answer-await'), answered(1, [x]))
+  ask(worker, 1, [a, x, b, a])
+  assert.deepEqual(worker.takeInstruction('answer-await'), answered(1, [x], false))
   worker.expectSilence()
   ask(worker, 2, [b])
   worker.expectSilence()
@@ -236,7 +237,7 @@ test('peers that await a value are answered at once if it is here, else when its
   worker.expectSilence()
 
   worker.finish(1)
-  assert.deepEqual(worker.takeInstruction('answer-await'), answered(1, [b]))
+  assert.deepEqual(worker.takeInstruction('answer-await'), answered(1, [b], false))
   assert.deepEqual(worker.takeInstruction('answer-await'), answered(2, [b]))
   worker.takeMessage('tasks-finished')
   worker.finish(0, 1, { threw: true })
@@ -252,7 +253,7 @@ test('of large values that are awaited, peers are told where they are and how la
   worker.takeBatch()
   ask(worker, 1, [a])
   worker.finish(0, 1, { sizeBytes: LARGE_BYTES })
-  const located = { settled: [], located: [a], sizes: [LARGE_BYTES] }
+  const located = { settled: [], located: [a], sizes: [LARGE_BYTES], isLast: true }
   assert.deepEqual(worker.takeInstruction('answer-await'), { type: 'answer-await', question: 1, ...located })
   worker.takeMessage('tasks-finished')
   worker.hold(b)
@@ -373,7 +374,7 @@ test('that an awaited task has ended is told after a while, whoever awaits it', 
   worker.nowMs = 10
   worker.finish(0)
   worker.takeBatch()
-  assert.deepEqual(worker.takeInstruction('answer-await'), answered(1, [a]))
+  assert.deepEqual(worker.takeInstruction('answer-await'), answered(1, [a], false))
   worker.nowMs = 11
   worker.finish(0)
   assert.deepEqual(worker.takeInstruction('answer-await'), answered(1, [b]))

@@ -16,6 +16,14 @@ export interface Await {
   beats: number
 }
 
+/** What can be said to a question now. */
+export interface Due {
+  readonly question: number
+  readonly tasks: readonly TaskId[]
+  /** Nothing more is owed. */
+  readonly isLast: boolean
+}
+
 /** After so many heartbeats a maker that has not come is not on its way. */
 export const MAX_BEATS = 2
 
@@ -51,17 +59,18 @@ export class Awaits {
   }
 
   /** Takes those out that are not to be waited for any more. */
-  *take(isToCome: (task: TaskId, asked: Await) => boolean): Iterable<readonly [number, TaskId[]]> {
+  *take(isToCome: (task: TaskId, asked: Await) => boolean): Iterable<Due> {
     for (const [question, asked] of this.#open) {
-      const due: TaskId[] = []
-      for (const task of asked.owed) if (!isToCome(task, asked)) due.push(task)
-      if (due.length === 0) continue
-      for (const task of due) {
+      const tasks: TaskId[] = []
+      for (const task of asked.owed) if (!isToCome(task, asked)) tasks.push(task)
+      if (tasks.length === 0) continue
+      for (const task of tasks) {
         asked.owed.delete(task)
         this.#leave(task)
       }
-      if (asked.owed.size === 0) this.#open.delete(question)
-      yield [question, due]
+      const isLast = asked.owed.size === 0
+      if (isLast) this.#open.delete(question)
+      yield { question, tasks, isLast }
     }
   }
 

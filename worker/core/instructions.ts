@@ -80,13 +80,17 @@ export type WorkerInstruction =
     }
   /** As `fetch`, by way of the scheduler; answered by `values-fetched` and `values-missing` only. */
   | { readonly type: 'fetch-by-relay'; readonly holder: WorkerId; readonly tasks: readonly TaskId[] }
-  /** Give whoever asked this question those that are `settled`, as far as they are in the value store, and sizes of others. */
+  /**
+   * Give whoever asked this question those that are `settled`, as far as they are in the value store, and sizes of others. The
+   * last one of a question comes once nothing more is owed.
+   */
   | {
       readonly type: 'answer-await'
       readonly question: number
       readonly settled: readonly TaskId[]
       readonly located: readonly TaskId[]
       readonly sizes: readonly number[]
+      readonly isLast: boolean
     }
   /** Drop these from the value store. */
   | { readonly type: 'drop'; readonly tasks: readonly TaskId[] }

@@ -1,7 +1,7 @@
 /** Peers await values that are to be made here, and tasks of ours those of others of ours. Answered when a turn ends. */
 import type { TaskId } from '../../protocol/ids.js'
 import { MAX_AWAITED_VALUES, MAX_INLINE_RESULT_BYTES } from '../../protocol/limits.js'
-import { MAX_BEATS, type Await } from './awaits.js'
+import { MAX_BEATS, type Await, type Due } from './awaits.js'
 import type { WorkerEvent } from './events.js'
 import { OWN_TASK } from './fetch-plan.js'
 import type { WorkerInstruction } from './instructions.js'
@@ -16,7 +16,7 @@ export function onValuesAwaited(
   { question, tasks, worker, after }: Event<'values-awaited'>,
   out: WorkerInstruction[],
 ): void {
-  if (state.awaits.count + tasks.length > MAX_AWAITED_VALUES) answer(state, question, tasks, out)
+  if (state.awaits.count + tasks.length > MAX_AWAITED_VALUES) answer(state, { question, tasks, isLast: true }, out)
   else state.awaits.add(question, { owed: new Set(tasks), worker, after, beats: 0 })
 }
 
@@ -25,14 +25,14 @@ export function answerAwaits(state: WorkerState, out: WorkerInstruction[]): void
   giveUpOwn(state, out)
   if (state.awaits.count === 0) return
   const due = state.awaits.take((task, asked) => !state.held.has(task) && mayCome(state, task, asked))
-  for (const [question, tasks] of due) answer(state, question, tasks, out)
+  for (const each of due) answer(state, each, out)
 }
 
-function answer({ held }: WorkerState, question: number, tasks: readonly TaskId[], out: WorkerInstruction[]): void {
+function answer({ held }: WorkerState, { question, tasks, isLast }: Due, out: WorkerInstruction[]): void {
   const located = tasks.filter((task) => (held.sizeOf(task) ?? 0) > MAX_INLINE_RESULT_BYTES)
   const settled = located.length === 0 ? tasks : tasks.filter((task) => !located.includes(task))
   const sizes = located.map((task) => held.sizeOf(task)!)
-  out.push({ type: 'answer-await', question, settled, located, sizes })
+  out.push({ type: 'answer-await', question, settled, located, sizes, isLast })
 }
 
 function mayCome({ link, tasks, taskCount }: WorkerState, task: TaskId, { worker, after, beats }: Await): boolean {
