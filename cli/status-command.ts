@@ -51,12 +51,13 @@ export function describeStatus(address: string, status: ClusterStatus): string {
 
 function workerTable(workers: ClusterStatus['workers']): string {
   return formatTable(
-    ['WORKER', 'HOST', 'THREADS', 'PROCESSING', 'MEMORY', 'VALUES HELD', 'HEARD OF'],
+    ['WORKER', 'HOST', 'THREADS', 'PROCESSING', 'SENT AHEAD', 'MEMORY', 'VALUES HELD', 'HEARD OF'],
     workers.map((worker) => [
       worker.name,
       worker.host,
       [String(worker.threads), ...worker.resources].join(' '),
       String(worker.processing),
+      String(worker.sentAhead),
       describeMemory(worker),
       describeValues(worker),
       `${formatDuration(worker.silentForMs)} ago`,

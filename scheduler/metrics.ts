@@ -114,6 +114,12 @@ const GAUGES: readonly Metric[] = [
     read: byWorker(({ processing }) => processing),
   },
   {
+    name: 'heddle_worker_sent_ahead_tasks',
+    help: 'Tasks sent to the worker ahead of their inputs; until these come, they count as waiting.',
+    labels: WORKER,
+    read: byWorker(({ sentAhead }) => sentAhead),
+  },
+  {
     name: 'heddle_worker_memory_bytes',
     help: 'What the worker process takes.',
     labels: WORKER,

@@ -53,6 +53,12 @@ export function Workers({ watched: { cluster, nowMs } }: { readonly watched: Wat
             isFigure: true,
           },
           {
+            title: 'Sent ahead',
+            cell: ({ worker }) => whole(worker.sentAhead),
+            order: ({ worker }) => worker.sentAhead,
+            isFigure: true,
+          },
+          {
             title: 'CPU',
             cell: ({ name }) => percent(store.history.coresOf(name)),
             order: ({ name }) => store.history.coresOf(name),

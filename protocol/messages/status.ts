@@ -31,6 +31,8 @@ export const workerStatus = record({
   resources: list(text),
   /** Tasks sent to it and not finished. */
   processing: integer,
+  /** Tasks sent to it ahead of their inputs; until these come, they count as waiting. */
+  sentAhead: integer,
   storedCount: integer,
   storedBytes: integer,
   /** Of the stored bytes, those that are on disk. */

@@ -27,6 +27,7 @@ const WORKER: WorkerStatus = {
   cpuSeconds: 1,
   resources: [],
   processing: 0,
+  sentAhead: 0,
   storedCount: 0,
   storedBytes: 0,
   spilledBytes: 0,

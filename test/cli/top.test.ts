@@ -24,6 +24,7 @@ function workerOf(index: number): WorkerStatus {
     cpuSeconds: 0,
     resources: [],
     processing: index % 5,
+    sentAhead: 0,
     storedCount: 0,
     storedBytes: 0,
     spilledBytes: 0,

@@ -9,7 +9,7 @@ import { createProgram } from '../../cli/program.js'
 import { describeStatus } from '../../cli/status-command.js'
 import { formatTable } from '../../cli/table.js'
 import { packageVersion } from '../../common/node/package-version.js'
-import type { ClusterStatus } from '../../protocol/messages/status.js'
+import type { ClusterStatus, WorkerStatus } from '../../protocol/messages/status.js'
 import { run } from './command.js'
 
 test('wrong usage is one sentence that says what to do, and exit code 2', async () => {
@@ -130,31 +130,32 @@ anna?[2J  has no gpu
   )
 })
 
+const NONE = { waiting: 0, ready: 0, processing: 0, 'in-memory': 0, failed: 0, released: 0, delayed: 0 }
+const STATUS: ClusterStatus = {
+  packageVersion: '1.2.3',
+  nodeVersion: 'v20.0.0',
+  upForMs: 61_000,
+  clients: 1,
+  workers: [],
+  tasks: { ...NONE, processing: 2 },
+  blocked: [{ needs: 'gpu=1', reason: 'needs gpu=1, which none of 0 workers has' }],
+  functions: [{ name: 'double', tasks: { ...NONE, processing: 2 }, finished: 10, failed: 0, meanMs: 1.5 }],
+  totals: {
+    submitted: 12,
+    finished: 10,
+    failed: 0,
+    retried: 0,
+    cancelled: 0,
+    resultBytes: 0,
+    movedBytes: 0,
+    repaired: 0,
+  },
+  tasksPerSecond: 3.4,
+}
+
 test('the status of a cluster is told in a few lines', () => {
-  const none = { waiting: 0, ready: 0, processing: 0, 'in-memory': 0, failed: 0, released: 0, delayed: 0 }
-  const status: ClusterStatus = {
-    packageVersion: '1.2.3',
-    nodeVersion: 'v20.0.0',
-    upForMs: 61_000,
-    clients: 1,
-    workers: [],
-    tasks: { ...none, processing: 2 },
-    blocked: [{ needs: 'gpu=1', reason: 'needs gpu=1, which none of 0 workers has' }],
-    functions: [{ name: 'double', tasks: { ...none, processing: 2 }, finished: 10, failed: 0, meanMs: 1.5 }],
-    totals: {
-      submitted: 12,
-      finished: 10,
-      failed: 0,
-      retried: 0,
-      cancelled: 0,
-      resultBytes: 0,
-      movedBytes: 0,
-      repaired: 0,
-    },
-    tasksPerSecond: 3.4,
-  }
   assert.equal(
-    describeStatus('ws://127.0.0.1:8786', status),
+    describeStatus('ws://127.0.0.1:8786', STATUS),
     `ws://127.0.0.1:8786  up for 1m 1s, heddle 1.2.3, Node v20.0.0
 Tasks: 0 waiting, 0 ready, 2 processing, 0 in-memory, 0 failed, 0 released, 0 delayed; 3 a second
 Since the start: 12 submitted, 10 finished, 0 failed
@@ -167,6 +168,37 @@ FUNCTION  WAITING  READY  PROCESSING  IN MEMORY  FINISHED  FAILED  MEAN TIME
 double    0        0      2           0          10        0       1.5ms
 `,
   )
+})
+
+test('of each worker the status says what it was sent, also ahead of its inputs', () => {
+  const worker: WorkerStatus = {
+    name: 'w1',
+    address: '',
+    host: 'loom',
+    pid: 1,
+    threads: 4,
+    resources: ['gpu=2'],
+    memoryBytes: 2 ** 30,
+    memoryLimitBytes: 2 ** 32,
+    cpuSeconds: 0,
+    processing: 5,
+    sentAhead: 3,
+    storedCount: 0,
+    storedBytes: 0,
+    spilledBytes: 0,
+    receivedBytes: 0,
+    pausedBy: '',
+    isDiskFull: false,
+    isLeaving: false,
+    staysBecause: '',
+    silentForMs: 0,
+    packageVersion: '1.2.3',
+    nodeVersion: 'v20.0.0',
+  }
+  const lines = describeStatus('ws://127.0.0.1:8786', { ...STATUS, workers: [worker] }).split('\n')
+  const at = lines.findIndex((line) => line.startsWith('WORKER'))
+  assert.match(lines[at]!, /^WORKER +HOST +THREADS +PROCESSING +SENT AHEAD +MEMORY +VALUES HELD +HEARD OF$/)
+  assert.match(lines[at + 1]!, /^w1 +loom +4 gpu=2 +5 +3 +/)
 })
 
 test('every command has an example, JSON for what it prints, and what it takes to reach a scheduler that encrypts', () => {

@@ -32,6 +32,7 @@ const WORKER: WorkerView = {
   memoryLimitBytes: 1_000,
   cpuSeconds: 0,
   processing: 0,
+  sentAhead: 0,
   storedCount: 0,
   storedBytes: 0,
   spilledBytes: 0,

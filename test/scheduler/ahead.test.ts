@@ -5,12 +5,26 @@ import { attempt, type TaskId } from '../../protocol/ids.js'
 import { NO_NEEDS } from '../../protocol/messages/needs.js'
 import type { HeardFromClient } from '../../scheduler/core/events.js'
 import type { RunTasks } from '../../protocol/messages/worker.js'
+import { detailsOf } from '../../scheduler/core/views/details.js'
+import { dumpOf } from '../../scheduler/core/views/dump.js'
+import { statusOf } from '../../scheduler/core/views/status.js'
 import { SchedulerHarness, type TestClient, type TestWorker } from '../support/scheduler-harness.js'
 
 /** So short that what they take counts for nothing beside what their inputs take from one worker to another. */
 const SHORT_US = 10
 /** So long that two of them are done sooner on two workers. */
 const MIDDLING_US = 5_000
+
+interface Listed {
+  readonly count: number
+  readonly keys: readonly string[]
+}
+
+/** What a dump says of workers and their tasks. */
+interface Dump {
+  readonly workers: readonly { readonly processing: Listed; readonly sentAhead: Listed }[]
+  readonly pendingTasks: readonly { readonly key: string; readonly state: string; readonly worker?: string }[]
+}
 
 interface Cluster {
   readonly scheduler: SchedulerHarness
@@ -68,6 +82,30 @@ test('a chain goes to a worker before its inputs are there, which it is to make 
   assert.deepEqual(tasks, ids)
   assert.deepEqual([pendingInputs, pendingHolders], [ids.slice(0, 2), [worker!.id, worker!.id]])
   assert.equal(all.scheduler.state.workers.get(worker!.id)!.ahead.size, 2)
+})
+
+test('tasks that were sent ahead are told of by worker, and none once they are ordinary ones', () => {
+  const all = cluster()
+  const { state } = all.scheduler
+  const [worker] = all.workers
+  const ids = chain(all, 3)
+  const figures = (): number[] =>
+    statusOf(state).workers.flatMap(({ processing, sentAhead }) => [processing, sentAhead])
+  assert.deepEqual(figures(), [1, 2])
+  const { workers, pendingTasks } = JSON.parse(dumpOf(state)) as Dump
+  assert.equal(workers[0]!.sentAhead.count, 2)
+  const { name } = state.workers.get(worker!.id)!.join
+  assert.deepEqual(
+    pendingTasks.map(({ key, state: type, worker: at }) => [key, type, at]),
+    [
+      [workers[0]!.processing.keys[0], 'processing', name],
+      ...workers[0]!.sentAhead.keys.map((key) => [key, 'waiting', name]),
+    ],
+  )
+  assert.equal(detailsOf(state, workers[0]!.sentAhead.keys[0]!)!.worker, name)
+
+  worker!.finish(ids.slice(0, 2))
+  assert.deepEqual(figures(), [1, 0])
 })
 
 test('nothing more is sent for a task when its inputs come', () => {

@@ -6,6 +6,7 @@ import { priorityOf } from '../../../protocol/urgency.js'
 import { dependantsOf } from '../tasks/dependants.js'
 import { readableText } from './error-groups.js'
 import { explain, findByKey } from './explain.js'
+import { workerOf } from '../placing/ahead.js'
 import type { SchedulerState } from '../state.js'
 import { segmentOf } from '../tasks/task-array.js'
 import { keyOf, NO_INPUTS, startNumber, type Task, type TaskState } from '../tasks/task.js'
@@ -37,7 +38,7 @@ export function detailsOf(state: SchedulerState, key: string): TaskDetails | und
     attempt: task === undefined ? 0 : startNumber(task),
     failures: (task?.failures ?? 0) + (hasFailedItself(place.key, at) ? 1 : 0),
     workersLost: task?.deaths ?? 0,
-    worker: at?.type === 'processing' ? at.worker.join.name : '',
+    worker: (at && workerOf(at))?.join.name ?? '',
     holders: at?.type === 'in-memory' ? at.holders.slice(0, MAX_EXPLAINED).map(({ join }) => join.name) : [],
     sizeBytes: at?.type === 'in-memory' ? at.sizeBytes : 0,
     timings: {

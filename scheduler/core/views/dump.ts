@@ -1,6 +1,7 @@
 /** What the scheduler knows, for a bug report: who is there, what waits for what. No values, no arguments, no secrets. */
 import type { SchedulerState } from '../state.js'
 import { statusOf } from './status.js'
+import { workerOf } from '../placing/ahead.js'
 import { keyOf, type Task } from '../tasks/task.js'
 import type { WorkerRecord } from '../workers/worker-record.js'
 
@@ -42,13 +43,13 @@ export function dumpOf(state: SchedulerState): string {
 
 function describeWorker(worker: WorkerRecord): object {
   const { id, join, processing, queuedUs, untimed, extraSlots, stopping, lingering, copies, pulse } = worker
-  const { isLeaving, isDismissed, evacuation, keeps } = worker
-  const keys = [...processing].slice(0, MAX_LISTED).map(keyOf)
+  const { ahead, aheadUs, isLeaving, isDismissed, evacuation, keeps } = worker
   return {
     id,
     name: join.name,
-    processing: { count: processing.size, keys },
-    load: { queuedUs, untimed, extraSlots },
+    processing: listOf(processing),
+    sentAhead: listOf(ahead),
+    load: { queuedUs, aheadUs, untimed, extraSlots },
     stopping: stopping.size,
     lingering: lingering.size,
     copies: { serving: copies.serving, receiving: copies.receiving.size, waiting: copies.waiting.size },
@@ -58,6 +59,10 @@ function describeWorker(worker: WorkerRecord): object {
     evacuating: evacuation?.moves.size ?? 0,
     keeps: keeps === undefined ? '' : keyOf(keeps),
   }
+}
+
+function listOf(tasks: ReadonlySet<Task>): object {
+  return { count: tasks.size, keys: [...tasks].slice(0, MAX_LISTED).map(keyOf) }
 }
 
 /** Tasks without a record are counted in the status only. */
@@ -79,7 +84,7 @@ function describeTask(task: Task): object {
   return {
     key: keyOf(task),
     state: state.type,
-    worker: state.type === 'processing' ? state.worker.join.name : undefined,
+    worker: workerOf(state)?.join.name,
     attempt,
     unstarted,
     deaths,

@@ -40,7 +40,7 @@ export function statusOf(state: SchedulerState): ClusterStatus {
 }
 
 export function statusOfWorker(worker: WorkerRecord, nowMs: number): WorkerStatus {
-  const { join, pulse, processing, heardAtMs } = worker
+  const { join, pulse, processing, ahead, heardAtMs } = worker
   return {
     name: join.name,
     address: join.address,
@@ -52,6 +52,7 @@ export function statusOfWorker(worker: WorkerRecord, nowMs: number): WorkerStatu
     memoryLimitBytes: join.memoryLimitBytes,
     cpuSeconds: pulse?.cpuSeconds ?? 0,
     processing: processing.size,
+    sentAhead: ahead.size,
     storedCount: pulse?.storedCount ?? 0,
     storedBytes: pulse?.storedBytes ?? 0,
     spilledBytes: pulse?.spilledBytes ?? 0,
