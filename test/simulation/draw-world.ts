@@ -5,23 +5,27 @@ import { Agenda } from '../../testing/agenda.js'
 import type { Trace } from './loop.js'
 import { SimulatedScheduler } from './simulated-scheduler.js'
 import type { SimulationOptions } from './simulation.js'
+import { Slowness } from './slowness.js'
 import { noCounts, type World } from './world.js'
 
 /** Seeds of who is out of reach, apart from all others. */
 const SEPARATION_SEEDS = 2 ** 24
 /** Seeds of pauses for want of memory. */
 const PAUSE_SEEDS = 2 ** 25
+/** Seeds of who is slow. */
+const SLOW_SEEDS = 2 ** 26
 
 export interface WorldOptions extends Pick<
   SimulationOptions,
-  'seed' | 'faults' | 'crashes' | 'bug' | 'trace' | 'program'
+  'seed' | 'faults' | 'crashes' | 'isSlow' | 'bug' | 'trace' | 'program'
 > {
   /** The journal's file is replaced from this size on, before the scheduler was ever started again. */
   readonly replaceAtBytes?: number
 }
 
 /** A scheduler, and nobody else as yet. */
-export function drawWorld({ seed, faults, crashes = false, bug, trace, program, replaceAtBytes }: WorldOptions): World {
+export function drawWorld(options: WorldOptions): World {
+  const { seed, faults, crashes = false, isSlow = false, bug, trace, program, replaceAtBytes } = options
   const rng = new Rng(seed)
   const isLossy = bug === 'loses-messages'
   const separationRng = new Rng(seed + SEPARATION_SEEDS)
@@ -71,6 +75,7 @@ export function drawWorld({ seed, faults, crashes = false, bug, trace, program, 
     fetchFailure: faults ? rng.pick([0, 0.02, 0.1])! : 0,
     separation: separationRng.pick([0, 0, 0.2, 1])!,
     separationRng,
+    slowness: new Slowness(isSlow ? new Rng(seed + SLOW_SEEDS) : undefined),
     maxFetchBytes: separationRng.pick([1, 100_000, 2 ** 28])!,
     replicating: separationRng.pick([0, 0, 0.5])!,
     reach: new Map(),

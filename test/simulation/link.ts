@@ -16,6 +16,8 @@ export interface LinkOptions<M> {
   readonly overtakes: boolean
   /** Another: this message never arrives. */
   readonly isLost?: ((message: M) => boolean) | undefined
+  /** How many times longer than usual everything is under way. */
+  readonly slowness: number
 }
 
 export class Link<M> {
@@ -30,9 +32,11 @@ export class Link<M> {
   readonly #jitterMs: number
   #queued: M[] = []
   #lastArrivalMs = 0
+  /** Frames under way. They arrive in this order even where times are too close to tell apart. */
+  readonly #underWay: Uint8Array[] = []
   #isCut = false
 
-  constructor({ agenda, rng, field, deliver, overtakes, isLost }: LinkOptions<M>) {
+  constructor({ agenda, rng, field, deliver, overtakes, isLost, slowness }: LinkOptions<M>) {
     this.#isLost = isLost
     this.#overtakes = overtakes
     this.#agenda = agenda
@@ -40,8 +44,8 @@ export class Link<M> {
     this.#field = field
     this.#frame = list(field)
     this.#deliver = deliver
-    this.#latencyMs = rng.pick([0.02, 0.1, 1, 10])!
-    this.#jitterMs = rng.pick([0, 0.1, 5, 50])!
+    this.#latencyMs = rng.pick([0.02, 0.1, 1, 10])! * slowness
+    this.#jitterMs = rng.pick([0, 0.1, 5, 50])! * slowness
   }
 
   send(message: M): void {
@@ -55,8 +59,10 @@ export class Link<M> {
     this.#queued = []
     const arrivalMs = this.#agenda.nowMs + this.#latencyMs + this.#rng.between(0, this.#jitterMs)
     this.#lastArrivalMs = this.#overtakes ? arrivalMs : Math.max(this.#lastArrivalMs, arrivalMs)
+    this.#underWay.push(bytes)
     this.#agenda.in(this.#lastArrivalMs - this.#agenda.nowMs, () => {
-      if (!this.#isCut) this.#deliver(decodeList(this.#field, bytes))
+      const first = this.#underWay.shift()!
+      if (!this.#isCut) this.#deliver(decodeList(this.#field, this.#overtakes ? bytes : first))
     })
   }
 

@@ -1,7 +1,9 @@
 /**
  * Runs simulations from the command line, and prints the seeds of those that fail:
- * `node dist/test/simulation/run.js [--seeds 1000] [--first 1] [--seed N] [--faults] [--crashes] [--lossy] [--full]
- * [--trace]`, or `node --expose-gc dist/test/simulation/run.js --soak HOURS [--first 1]`. `--full` makes those large too that are small, as most are, and all of seeds.json are run with it.
+ * `node dist/test/simulation/run.js [--seeds 1000] [--first 1] [--seed N] [--faults] [--crashes] [--lossy] [--full] [--slow]
+ * [--trace]`, or `node --expose-gc dist/test/simulation/run.js --soak HOURS [--first 1]`. `--full` makes those large too that are
+ * small, as most are, and all of seeds.json are run with it. `--slow` gives all of them slow workers, which one in five has, and
+ * `--no-slow` none; as those of seeds.json are run that do not say `isSlow`.
  * `--shrink` makes each failing one small, and prints what is left of it and the command that repeats that; with `--only` and
  * `--most-tasks`, nothing else happens.
  * `--trace` prints what each core is told (<) and asks for (>), line by line. `--soak` is one cluster for so many hours of
@@ -22,19 +24,19 @@ const { values } = parseArgs({
     faults: { type: 'boolean', default: false },
     crashes: { type: 'boolean', default: false },
     lossy: { type: 'boolean', default: false },
-    full: { type: 'boolean', default: false },
+    full: { type: 'boolean' },
+    slow: { type: 'boolean' },
     trace: { type: 'boolean', default: false },
     soak: { type: 'string' },
     shrink: { type: 'boolean', default: false },
     only: { type: 'string' },
     'most-tasks': { type: 'string' },
   },
+  allowNegative: true,
 })
-const { faults, crashes, lossy, full } = values
+const { faults, crashes, lossy, full, slow } = values
 const trace = values.trace ? (line: string): void => console.log(line) : undefined
-const flags = ['faults', 'crashes', 'lossy', 'full']
-  .map((name) => (Reflect.get(values, name) === true ? ` --${name}` : ''))
-  .join('')
+const flags = ['faults', 'crashes', 'lossy', 'full', 'slow'].map(flagOf).join('')
 const first = Number(values.seed ?? values.first)
 if (values.soak !== undefined) {
   runSoak(Number(values.soak))
@@ -75,7 +77,14 @@ console.log(
 process.exitCode = failed.length === 0 ? 0 : 1
 
 function optionsOf(seed: number): SimulationOptions {
-  return { seed, faults, crashes, ...(lossy && { bug: 'loses-messages' }), ...(full && { isFull: true }) }
+  const drawn = { ...(full !== undefined && { isFull: full }), ...(slow !== undefined && { isSlow: slow }) }
+  return { seed, faults, crashes, ...(lossy && { bug: 'loses-messages' }), ...drawn }
+}
+
+function flagOf(name: string): string {
+  const value: unknown = Reflect.get(values, name)
+  if (name === 'full' || name === 'slow') return value === undefined ? '' : ` --${value === true ? '' : 'no-'}${name}`
+  return value === true ? ` --${name}` : ''
 }
 
 function drawnProgram(): Program | undefined {

@@ -10,21 +10,29 @@ export interface Profile {
   readonly crashes?: boolean
   /** Is it as large as it was drawn, whatever the others are? See simulation.ts. */
   readonly isFull?: boolean
+  /** Are some workers slow? */
+  readonly isSlow?: boolean
   /** Are messages lost? */
   readonly bug?: 'loses-messages'
 }
 
 /** @throws An error that says how to repeat the seed. */
 export function runSeed(seed: number, profile: Profile, found = ''): Counts {
-  const { faults = false, crashes = false, isFull = false, bug } = profile
+  const { faults = false, crashes = false, isFull, isSlow, bug } = profile
   try {
     return simulate({ seed, ...profile, faults }).counts
   } catch (cause) {
-    const flags = [faults && ' --faults', crashes && ' --crashes', isFull && ' --full', bug !== undefined && ' --lossy']
-    const again = `node dist/test/simulation/run.js --seed ${seed}${flags.filter((flag) => flag !== false).join('')}`
+    const flags = [faults && ' --faults', crashes && ' --crashes', bug !== undefined && ' --lossy']
+    const drawn = [flagOf('full', isFull), flagOf('slow', isSlow)]
+    const again = `node dist/test/simulation/run.js --seed ${seed}${[...flags, ...drawn].filter((flag) => flag !== false).join('')}`
     const history = found === '' ? '' : ` (it once found: ${found})`
     throw new Error(`seed ${seed} fails${history}; repeat it with: ${again}`, { cause })
   }
+}
+
+/** Says what a seed would draw by itself. */
+function flagOf(name: string, is: boolean | undefined): string | false {
+  return is !== undefined && ` --${is ? '' : 'no-'}${name}`
 }
 
 /** Runs the seeds from `first` to `last`, and counts what happened in all of them. */

@@ -44,6 +44,7 @@ import { LastingLink } from './lasting-link.js'
 import { SimulatedRelays } from './simulated-relays.js'
 import type { Sizes } from './sizes.js'
 import type { StoredValue } from './simulated-thread.js'
+import { slownessOf } from './simulated-worker.js'
 import { canReach, happen, mayFailUnforeseen, useUnits, type World } from './world.js'
 
 type Failed = SchedulerToClient & { readonly type: 'failed' }
@@ -429,19 +430,24 @@ export class SimulatedClient {
     const rules = this.#drawRules(operation, constant)
     const id = templateId(this.#templates.length + 1)
     const template = { id, name, operation, constant, constantInputs, outputs, limits: needs.limits, rules }
+    this.#sendTemplate(template, needs, rng.integer(-1, 1))
+  }
+
+  #sendTemplate(template: SimulatedTemplate, needs: Needs, priority: number): void {
     this.#templates.push(template)
+    const { id, name, operation, constant, constantInputs, outputs, rules } = template
     const define = codeOf(operation)
     this.#connection.send(define)
     this.#connection.send(FILTER)
     this.#connection.send({
       type: 'define-template',
-      template: template.id,
+      template: id,
       name,
       code: define.code,
       exportName: operation,
       constants: constant === 0 ? new Uint8Array(0) : encodeNumber(constant),
-      constantInputs: constantInputs.map(({ id }) => id),
-      priority: PRIORITY_BASE + rng.integer(-1, 1),
+      constantInputs: constantInputs.map((input) => input.id),
+      priority: PRIORITY_BASE + priority,
       depth: 0,
       outputs,
       needs,
@@ -833,22 +839,28 @@ export class SimulatedClient {
     if (holder === '' || !canReach(this.#world, this.#name, holder)) {
       counts.relayed++
       const worker = workerId(ids[place]!)
+      const slowness = slownessOf(this.#world, scheduler.addressOf(worker), this.#name)
       let value: StoredValue | undefined
       this.#relays.ask({
         holder: worker,
         failed: () => this.#fetched(task, undefined, holder),
         opened: (finish) => {
           if (!this.#rng.chance(fetchFailure)) value = workers.get(scheduler.addressOf(worker))?.valueOf(heldAs)
-          agenda.in(this.#rng.between(0.1, 10), () => {
+          agenda.in(this.#rng.between(0.1, 10) * slowness, () => {
             if (finish()) this.#fetched(task, value, holder)
           })
         },
       })
       return
     }
-    agenda.in(this.#rng.between(0.1, 10), () => {
-      const value = this.#rng.chance(fetchFailure) ? undefined : workers.get(holder)?.valueOf(heldAs)
-      agenda.in(this.#rng.between(0.1, 10), () => this.#fetched(task, value, holder))
+    const slowness = slownessOf(this.#world, holder, this.#name)
+    agenda.in(this.#rng.between(0.1, 10) * slowness, () => {
+      const peer = workers.get(holder)
+      const value = this.#rng.chance(fetchFailure) ? undefined : peer?.valueOf(heldAs)
+      agenda.in(this.#rng.between(0.1, 10) * slowness, () => {
+        // What is long under way is lost with its holder.
+        this.#fetched(task, slowness > 1 && peer?.isGone === true ? undefined : value, holder)
+      })
     })
   }
 

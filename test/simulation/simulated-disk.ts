@@ -13,6 +13,8 @@ export interface DiskOptions {
   readonly rng: Rng
   readonly store: Map<TaskId, StoredValue>
   readonly submit: (event: Unstamped<WorkerEvent>) => void
+  /** How many times longer than usual it takes. */
+  readonly slowness: number
 }
 
 export class SimulatedDisk {
@@ -26,9 +28,9 @@ export class SimulatedDisk {
   }
 
   spill(task: TaskId, file: number): void {
-    const { world, rng, store, submit } = this.#options
+    const { world, rng, store, submit, slowness } = this.#options
     const value = store.get(task)
-    world.agenda.in(rng.between(0.1, 20), () => {
+    world.agenda.in(rng.between(0.1, 20) * slowness, () => {
       if (this.#discarded.has(file)) return
       if (value === undefined || rng.chance(world.spillFailure)) {
         world.counts.spillFailures++
@@ -49,8 +51,8 @@ export class SimulatedDisk {
   }
 
   load(task: TaskId, file: number): void {
-    const { world, rng, store, submit } = this.#options
-    world.agenda.in(rng.between(0.1, 20), () => {
+    const { world, rng, store, submit, slowness } = this.#options
+    world.agenda.in(rng.between(0.1, 20) * slowness, () => {
       const value = this.#files.get(file)
       const hasFailed = value === undefined || rng.chance(world.spillFailure)
       if (hasFailed || this.#away.get(task) !== file) {

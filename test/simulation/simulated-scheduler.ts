@@ -103,6 +103,8 @@ interface Ends<Down, Up, Id> {
   readonly sessions: Map<Id, Session<Down>>
   readonly id: Id
   readonly onLost: (reason: 'closed' | 'broken') => void
+  /** How many times longer than usual all is under way. */
+  readonly slowness?: number
 }
 
 export interface SimulatedSchedulerOptions {
@@ -315,7 +317,7 @@ export class SimulatedScheduler {
   }
 
   /** A worker dials; its first message must be `join`. */
-  connectWorker(peer: Peer<SchedulerToWorker>): Connection<WorkerToScheduler> {
+  connectWorker(peer: Peer<SchedulerToWorker>, slowness: number): Connection<WorkerToScheduler> {
     if (!this.#isUp) return this.#refuse(peer)
     const worker = workerId(this.#nextId++)
     const loop = this.#loop
@@ -333,6 +335,7 @@ export class SimulatedScheduler {
       sessions: this.#workers,
       id: worker,
       onLost: () => loop.submit({ type: 'worker-left', worker, reason: 'connection cut' }),
+      slowness,
     })
   }
 
@@ -404,6 +407,7 @@ export class SimulatedScheduler {
     sessions,
     id,
     onLost,
+    slowness = 1,
   }: Ends<Down, Up, Id>): Connection<Up> {
     const agenda = this.#agenda
     const rng = this.#rng.fork()
@@ -417,6 +421,7 @@ export class SimulatedScheduler {
       deliver: (messages) => peer.receive(messages),
       overtakes,
       isLost,
+      slowness,
     })
     const up = new Link<Up>({
       agenda,
@@ -425,6 +430,7 @@ export class SimulatedScheduler {
       deliver: (messages) => messages.forEach(receive),
       overtakes,
       isLost,
+      slowness,
     })
     const cut = (reason: 'closed' | 'broken' = 'closed'): void => {
       if (sessions.get(id) !== session) return

@@ -56,6 +56,8 @@ export interface ThreadOptions {
   readonly agenda: Agenda
   readonly rng: Rng
   readonly thread: number
+  /** How many times longer than usual tasks take. */
+  readonly slowness: number
   readonly submit: (event: Unstamped<WorkerEvent>) => void
   readonly keep: (id: TaskId, value: StoredValue) => void
   /** Can it be terminated? */
@@ -378,7 +380,7 @@ export class SimulatedThread {
     this.#running = place
     const { task, inputs } = this.#jobs[place]!
     const isEndless = resultOf(task, inputs).type === 'endless'
-    const durationMs = isEndless ? ENDLESS_MS : this.#drawDurationMs(task.template)
+    const durationMs = isEndless ? ENDLESS_MS : this.#drawDurationMs(task.template) * this.#options.slowness
     this.#beganAtMs = this.#options.agenda.nowMs
     this.#options.onBegin(task)
     this.#options.onRun(task.task)

@@ -26,11 +26,12 @@ import {
 } from './expression.js'
 import { Loop, type Unstamped } from './loop.js'
 import { SimulatedDisk } from './simulated-disk.js'
-import type { Connection } from './simulated-scheduler.js'
+import type { Connection, Peer } from './simulated-scheduler.js'
 import { SimulatedRelays } from './simulated-relays.js'
 import { SimulatedTaskClient, type Brought } from './simulated-task-client.js'
 import { sizesOf, type Sizes } from './sizes.js'
 import { LARGE_BYTES, SimulatedThread, type StoredValue } from './simulated-thread.js'
+import type { Pace } from './slowness.js'
 import { canReach, mayFailUnforeseen, useUnits, type World } from './world.js'
 
 type Fetch = WorkerInstruction & { readonly type: 'fetch' }
@@ -42,6 +43,12 @@ interface PeerAwait {
   answer(answer: AwaitAnswer, valueOf: (task: TaskId) => StoredValue | undefined): void
   /** Who was asked is gone. */
   lost(): void
+}
+
+/** A value that a peer was asked for, if it has it. */
+interface Answered {
+  readonly task: TaskId
+  readonly value: StoredValue | undefined
 }
 
 /** A process has so long to answer a dial. */
@@ -71,6 +78,7 @@ export class SimulatedWorker {
   readonly #store = new Map<TaskId, StoredValue>()
   readonly #listens: boolean
   readonly #gpuThousandths: number
+  readonly #pace: Pace
   readonly #relays = new SimulatedRelays((message) => {
     this.#connection?.send(message)
     this.#connection?.flush()
@@ -101,6 +109,7 @@ export class SimulatedWorker {
     this.#gpuThousandths = world.needsRng.pick([1_000, 1_000, 2_500])!
     this.#ioTasks = world.needsRng.pick([1, 3, 256])!
     this.#zone = world.needsRng.pick(['a', 'b'])!
+    this.#pace = world.slowness.drawPace()
     this.#machine = createWorkerMachine({
       threads,
       ioTasks: this.#ioTasks,
@@ -127,7 +136,13 @@ export class SimulatedWorker {
     })
     this.#threads = Array.from({ length: threads }, (_, thread) => this.#newThread(thread))
     const submit = (event: Unstamped<WorkerEvent>): void => this.#loop.submit(event)
-    this.#disk = new SimulatedDisk({ world, rng: world.memoryRng.fork(), store: this.#store, submit })
+    this.#disk = new SimulatedDisk({
+      world,
+      rng: world.memoryRng.fork(),
+      store: this.#store,
+      submit,
+      slowness: this.#pace.serves,
+    })
     world.workers.set(this.address, this)
     this.#dial()
   }
@@ -138,6 +153,7 @@ export class SimulatedWorker {
       agenda: world.agenda,
       rng: this.#rng,
       thread,
+      slowness: this.#pace.runs,
       submit: (event) => this.#loop.submit(event),
       keep: (id, value) => this.#store.set(id, value),
       canTerminate: this.#canTerminate,
@@ -218,6 +234,11 @@ export class SimulatedWorker {
     this.#loop.submit({ type: 'pulse', memoryBytes, cpuSeconds: 1 })
   }
 
+  /** How many times longer than usual it takes to hand a value over. */
+  get servesAt(): number {
+    return this.#pace.serves
+  }
+
   /** What a peer or a client gets who asks for a value. */
   valueOf(task: TaskId): StoredValue | undefined {
     const value = this.#store.get(task)
@@ -270,13 +291,14 @@ export class SimulatedWorker {
   #onRun(task: TaskId): void {
     const { counts, strikesAtRun, agenda } = this.#world
     counts.runs++
+    if (this.#pace.runs > 1) counts.slowRuns++
     this.#world.ranTasks.add(task)
     if (strikesAtRun.has(counts.runs)) agenda.in(this.#rng.between(0, 1), () => this.suffer())
   }
 
   #dial(): void {
     if (this.#isGone) return
-    const connection = this.#world.scheduler.connectWorker({
+    const peer: Peer<SchedulerToWorker> = {
       receive: (messages: readonly SchedulerToWorker[]) => {
         for (const message of messages) {
           if (message.type === 'joined') this.#firstArray = message.firstArray
@@ -295,7 +317,8 @@ export class SimulatedWorker {
         this.#loop.submit({ type: 'scheduler-lost' })
         this.#world.agenda.in(this.#rng.between(0, 100), () => this.#dial())
       },
-    })
+    }
+    const connection = this.#world.scheduler.connectWorker(peer, this.#pace.says)
     this.#connection = connection
     const { memoryLimitBytes } = this.#machine.state.config
     connection.send({
@@ -475,6 +498,7 @@ export class SimulatedWorker {
   /** The question travels to the peer and the answers back, in parts and in any order. */
   #fetch({ holder, address, tasks, after }: Fetch): void {
     const { agenda, counts, workers } = this.#world
+    const slowness = slownessOf(this.#world, address, this.address)
     counts.fetches += tasks.length
     if (!canReach(this.#world, this.address, address)) {
       agenda.in(this.#rng.between(0.05, DIAL_TIMEOUT_MS), () => {
@@ -484,23 +508,41 @@ export class SimulatedWorker {
     }
     if (after !== undefined) {
       counts.awaited += tasks.length
-      agenda.in(this.#rng.between(0.05, 5), () => {
+      agenda.in(this.#rng.between(0.05, 5) * slowness, () => {
         const peer = workers.get(address)
         if (peer === undefined) this.#lost(holder, tasks)
         else if (!this.#isGone) {
-          this.#questions.add(peer.onAwait({ tasks, worker: holder, after }, this.#awaitOf(holder, tasks)))
+          const await_ = this.#awaitOf(holder, tasks, { peer, slowness })
+          this.#questions.add(peer.onAwait({ tasks, worker: holder, after }, await_))
         }
       })
       return
     }
-    agenda.in(this.#rng.between(0.05, 5), () => {
+    agenda.in(this.#rng.between(0.05, 5) * slowness, () => {
+      const peer = workers.get(address)
       const parts = Math.min(tasks.length, this.#rng.integer(1, 3))
       for (let part = 0; part < parts; part++) {
         const asked = tasks.filter((_, i) => i % parts === part)
         const answers = asked.map((task) => ({ task, value: this.#ask(address, task) }))
-        agenda.in(this.#rng.between(0.05, 20), () => this.#answered(holder, answers))
+        agenda.in(this.#rng.between(0.05, 20) * slowness, () => {
+          if (slowness === 1 || this.#cameSlowly(holder, answers, peer)) this.#answered(holder, answers)
+        })
       }
     })
+  }
+
+  /** What is long under way is lost with its holder; what is soon there may come after its death. */
+  #cameSlowly(holder: WorkerId, answers: readonly Answered[], peer: SimulatedWorker | undefined): boolean {
+    if (this.#isGone) return false
+    const { counts } = this.#world
+    if (peer?.isGone === true) {
+      counts.cutShort += answers.length
+      const tasks = answers.map(({ task }) => task)
+      this.#lost(holder, tasks)
+      return false
+    }
+    counts.slowlyServed += answers.filter(({ value }) => value !== undefined).length
+    return true
   }
 
   #lost(holder: WorkerId, tasks: readonly TaskId[]): void {
@@ -508,7 +550,11 @@ export class SimulatedWorker {
   }
 
   /** Values that are still to be made by the peer. */
-  #awaitOf(holder: WorkerId, tasks: readonly TaskId[]): PeerAwait {
+  #awaitOf(
+    holder: WorkerId,
+    tasks: readonly TaskId[],
+    { peer, slowness }: { readonly peer: SimulatedWorker; readonly slowness: number },
+  ): PeerAwait {
     const owed = new Set(tasks)
     return {
       answer: ({ settled, located, sizes }, valueOf) => {
@@ -518,8 +564,14 @@ export class SimulatedWorker {
           task,
           value: this.#rng.chance(fetchFailure) ? undefined : valueOf(task),
         }))
-        counts.pushed += answers.filter(({ value }) => value !== undefined).length
-        agenda.in(this.#rng.between(0.05, 5), () => {
+        const pushed = answers.filter(({ value }) => value !== undefined).length
+        counts.pushed += pushed
+        agenda.in(this.#rng.between(0.05, 5) * slowness, () => {
+          if (slowness > 1 && !this.#cameSlowly(holder, answers, peer)) {
+            this.#lost(holder, located)
+            return
+          }
+          if (slowness > 1) counts.slowlyPushed += pushed
           this.#answered(holder, answers)
           if (!this.#isGone && located.length > 0) {
             this.#loop.submit({ type: 'values-located', holder, tasks: located, sizes })
@@ -559,9 +611,13 @@ export class SimulatedWorker {
       holder,
       failed,
       opened: (finish) => {
-        const answers = tasks.map((task) => ({ task, value: this.#ask(scheduler.addressOf(holder), task) }))
-        agenda.in(this.#rng.between(0.1, 40), () => {
-          if (finish()) this.#answered(holder, answers)
+        const address = scheduler.addressOf(holder)
+        const slowness = slownessOf(this.#world, address, this.address)
+        const answers = tasks.map((task) => ({ task, value: this.#ask(address, task) }))
+        agenda.in(this.#rng.between(0.1, 40) * slowness, () => {
+          if (!finish()) return
+          if (slowness > 1) counts.slowlyRelayed += tasks.length
+          this.#answered(holder, answers)
         })
       },
     })
@@ -572,10 +628,7 @@ export class SimulatedWorker {
     return this.#world.workers.get(address)?.valueOf(task)
   }
 
-  #answered(
-    holder: WorkerId,
-    answers: readonly { readonly task: TaskId; readonly value: StoredValue | undefined }[],
-  ): void {
+  #answered(holder: WorkerId, answers: readonly Answered[]): void {
     if (this.#isGone) return
     const tasks: TaskId[] = []
     const sizes: number[] = []
@@ -615,6 +668,11 @@ export class SimulatedWorker {
     this.#connection = undefined
     connection?.cut()
   }
+}
+
+/** How many times longer than usual a value takes from the worker at an address to a member. */
+export function slownessOf({ workers, slowness }: World, address: string, to: string): number {
+  return Math.max(workers.get(address)?.servesAt ?? 1, slowness.ofWay(address, to))
 }
 
 function storedValue(bytes: Uint8Array): StoredValue {

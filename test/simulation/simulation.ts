@@ -22,6 +22,8 @@ export interface SimulationOptions {
   readonly crashes?: boolean
   /** Shall clients do as much as they are drawn to? Most seeds are small unless this says so: they find most, and are soon done. */
   readonly isFull?: boolean
+  /** Shall some workers, and ways between members, be many times slower than others? One seed in a few is so unless this says otherwise. */
+  readonly isSlow?: boolean
   /** A bug on purpose: see injected-bugs.test.ts. */
   readonly bug?: Bug
   /** Sees what every core is told and asks for. */
@@ -53,14 +55,16 @@ const ROUGH_PULSES = 20
 
 /** So many seeds have one among them that is not small. */
 const FULL_EVERY = 8
+/** So many have one among them with slow workers; whether it is small has nothing to do with that. */
+const SLOW_EVERY = 5
 /** What a client does in a small one, of what it was drawn to do, and how large its arrays are at most. */
 const SMALL_SHARE = 0.3
 const SMALL_ARRAY = 50
 
 /** Runs one simulation. @throws When a promise of the cluster is broken. */
 export function simulate(options: SimulationOptions): SimulationReport {
-  const { seed, faults, crashes = false, isFull = seed % FULL_EVERY === 0 } = options
-  const world = drawWorld(options)
+  const { seed, faults, crashes = false, isFull = seed % FULL_EVERY === 0, isSlow = seed % SLOW_EVERY === 0 } = options
+  const world = drawWorld({ ...options, isSlow })
   const { rng, agenda, scheduler, streamRng } = world
   const spanMs = rng.pick([5, 100, 1_000])!
   startWorkers(world, spanMs)

@@ -11,6 +11,7 @@ import type { Future } from './simulated-client.js'
 import type { Culprit, Description } from './expression.js'
 import type { SimulatedScheduler } from './simulated-scheduler.js'
 import type { SimulatedWorker } from './simulated-worker.js'
+import type { Slowness } from './slowness.js'
 
 export interface World {
   readonly agenda: Agenda
@@ -29,6 +30,7 @@ export interface World {
   readonly separation: number
   /** Draws who is out of reach, so that nothing else is drawn otherwise for it. */
   readonly separationRng: Rng
+  readonly slowness: Slowness
   /** The probability that a client asks for copies when it acts. */
   readonly replicating: number
   /** The probability that a client cancels something when it acts. */
@@ -146,6 +148,14 @@ export interface Counts {
   /** Values that the scheduler sent along with tasks. */
   given: number
   relayed: number
+  /** Runs of workers that run slowly. */
+  slowRuns: number
+  /** Values that came from a holder many times more slowly than usual: all, those that were pushed, and those by a relay. */
+  slowlyServed: number
+  slowlyPushed: number
+  slowlyRelayed: number
+  /** Values that were on such a way when their holder went. */
+  cutShort: number
   replicated: number
   cancelled: number
   /** What an operator asked for, and got. */
@@ -227,6 +237,11 @@ export function noCounts(): Counts {
     pushed: 0,
     given: 0,
     relayed: 0,
+    slowRuns: 0,
+    slowlyServed: 0,
+    slowlyPushed: 0,
+    slowlyRelayed: 0,
+    cutShort: 0,
     replicated: 0,
     cancelled: 0,
     operated: 0,
