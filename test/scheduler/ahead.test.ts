@@ -271,7 +271,7 @@ test('an input that comes back takes back what was sent ahead, which is sent aga
   assert.deepEqual(tasksOf(takeRuns(worker!)), [first, second])
 
   worker!.send({ type: 'tasks-returned', tasks: [first!], attempts: [], begun: [] })
-  assert.deepEqual(worker!.take('free-tasks').tasks, [second])
+  assert.deepEqual(worker!.take('recall').tasks, [second], 'before it is sent again')
   const again = takeRuns(worker!)
   assert.deepEqual(tasksOf(again), [first, second])
   assert.deepEqual(
@@ -311,7 +311,7 @@ test('when the worker of an input dies, what waits for that elsewhere is taken b
   const other = all.workers.find((worker) => worker !== owner)!
 
   other.leave()
-  assert.deepEqual(owner.take('free-tasks').tasks, [both])
+  assert.deepEqual(owner.take('recall').tasks, [both])
   // Both its inputs are made here from now on.
   const { tasks, pendingHolders } = takeRuns(owner).at(-1)!
   assert.deepEqual(tasks, [other === all.workers[0] ? a : b, both])
@@ -354,6 +354,43 @@ test('late word of an attempt that was taken back does no harm to the one that w
   worker!.finish([first!], { attempts: [2] })
   worker!.finish([second!], { attempts: [2] })
   assert.equal(findTask(all, second!).state.type, 'in-memory')
+})
+
+test('late word of an attempt that was taken back does no harm to a copy that came from where it was made since', () => {
+  const all = cluster({ workers: 2, us: MIDDLING_US })
+  const [a, b] = all.client.map(all.f, 2)
+  const [both] = all.client.submit(all.f, [{ inputs: [a!, b!] }])
+  const owner = all.workers.find((worker) => tasksOf(takeRuns(worker)).includes(both!))!
+  const other = all.workers.find((worker) => worker !== owner)!
+  const input = other === all.workers[0] ? a! : b!
+  all.scheduler.skip()
+
+  // The input is made again, and so is not where it was expected: its dependant is taken back, which its worker hears later.
+  other.send({ type: 'tasks-returned', tasks: [input], attempts: [], begun: [] })
+  assert.ok(owner.unread.includes('recall') && !owner.unread.includes('free-tasks'))
+  all.scheduler.skip()
+  const missing = { inputs: [input], holder: other.id }
+  owner.send({ type: 'inputs-missing', task: both!, attempt: attempt(1), ...missing })
+  owner.send({ type: 'tasks-returned', tasks: [both!], attempts: [], begun: [] })
+  assert.ok(!owner.unread.includes('free-tasks'), 'a copy for other tasks may have come there')
+})
+
+test('a task that takes several threads is not placed where tasks went ahead of their inputs', () => {
+  const scheduler = new SchedulerHarness({ maxAheadUs: 24_000 })
+  const worker = scheduler.worker({ threads: 3 })
+  const client = scheduler.client()
+  const f = client.define()
+  const known = client.map(f, 1)
+  worker.finish(worker.takeTasks(), { template: f, us: SHORT_US })
+  client.release(...known)
+  scheduler.skip()
+  const ids = chain({ scheduler, workers: [worker], client, f }, 2)
+  assert.deepEqual(tasksOf(takeRuns(worker)), ids)
+
+  const [wide] = client.map(client.define('wide', { needs: { ...NO_NEEDS, threads: 2 } }), 1)
+  assert.deepEqual(takeRuns(worker), [], 'it would be the third and the fourth of three threads')
+  worker.finish([ids[0]!])
+  assert.deepEqual(tasksOf(takeRuns(worker)), [wide])
 })
 
 test('a cancelled task is stopped where it was sent ahead: it may run there by now', () => {

@@ -10,6 +10,7 @@
  */
 import { LOOK_AHEAD_US } from './admission.js'
 import { give, sendTo } from './assignment.js'
+import { touch } from './demand.js'
 import { mayTakeRoots } from './roots.js'
 import { isWithheld } from '../clients/client-record.js'
 import type { Attempt } from '../../../protocol/ids.js'
@@ -50,7 +51,7 @@ export function noteWaiter(state: SchedulerState, { state: input }: Task): void 
 export function adoptAhead(state: SchedulerState, task: Task, worker: WorkerRecord, attempt: Attempt): void {
   if (task.state.type !== 'waiting') return
   task.attempt = attempt
-  join(task, { worker, endMs: state.nowMs })
+  join(state, task, { worker, endMs: state.nowMs })
 }
 
 /** May a worker have it while it waits? */
@@ -84,7 +85,7 @@ function sendDependants(state: SchedulerState, worker: WorkerRecord, task: Task)
     if (!mayGoAhead(waiter, state.config.maxAheadUs ?? MAX_AHEAD_US)) continue
     const forecast = foresee(state, waiter)
     if (forecast === undefined) continue
-    join(waiter, forecast)
+    join(state, waiter, forecast)
     sendTo(state, waiter, forecast.worker)
     state.withNews.add(forecast.worker)
   }
@@ -207,7 +208,7 @@ export function confirm(state: SchedulerState, task: Task): boolean {
     enlist(state, task)
     return true
   }
-  withdraw(state, task)
+  takeBack(state, task, 'recall')
   return false
 }
 
@@ -215,7 +216,7 @@ export function confirm(state: SchedulerState, task: Task): boolean {
 export function enlist(state: SchedulerState, task: Task): void {
   if (task.state.type !== 'waiting' || task.state.ahead === undefined) return
   const { worker } = task.state.ahead
-  leave(task, worker)
+  leave(state, task, worker)
   give(state, task, worker)
   leaveWaiters(task)
 }
@@ -231,33 +232,44 @@ export function enlistAll(state: SchedulerState, worker: WorkerRecord): void {
   for (const task of [...worker.ahead]) enlist(state, task)
 }
 
-/** The task makes no value where it was expected to: what was sent ahead of it is taken back. */
+/** The task makes no value where it was expected to: what was sent ahead of it is taken back, and waits on. */
 export function withdrawWaiters(state: SchedulerState, task: Task): void {
-  for (const waiter of task.waiters) withdraw(state, waiter)
+  for (const waiter of task.waiters) takeBack(state, waiter, 'recall')
 }
 
-/** Takes back a task that was sent ahead of its inputs, if it was, and those sent ahead of it. It waits on. */
+/** Takes back a task that was sent ahead of its inputs, if it was, and those sent ahead of it: nobody will need them. */
 export function withdraw(state: SchedulerState, task: Task): void {
+  takeBack(state, task, 'free')
+}
+
+/**
+ * What waits on is recalled and not freed. Made elsewhere, its value may come to this worker for other tasks there before the
+ * order does, and one to free it would drop that copy too, which the worker has told of and others count on.
+ */
+function takeBack(state: SchedulerState, task: Task, order: 'free' | 'recall'): void {
   const work = [task]
   for (let next = work.pop(); next !== undefined; next = work.pop()) {
     if (next.state.type !== 'waiting' || next.state.ahead === undefined) continue
     const { worker } = next.state.ahead
     next.state.ahead = undefined
     next.unstarted++ // As far as is known.
-    leave(next, worker)
-    const outbox = workerOutboxOf(state, worker)
-    if (!outbox.removeTask(next)) outbox.addFree(next.id)
+    leave(state, next, worker)
     work.push(...next.waiters)
+    const outbox = workerOutboxOf(state, worker)
+    if (outbox.removeTask(next)) continue
+    if (order === 'free') outbox.addFree(next.id)
+    else outbox.addTakenBack(next.id)
   }
 }
 
-function join(task: Task, ahead: Forecast): void {
+function join(state: SchedulerState, task: Task, ahead: Forecast): void {
   if (task.state.type !== 'waiting') return
   const { worker } = ahead
   task.state.ahead = ahead
   worker.ahead.add(task)
   worker.aheadUs += meanUsOf(task)
   worker.aheadEndMs = Math.max(worker.aheadEndMs, freeBehind(task, ahead))
+  touch(state, worker)
 }
 
 /** When the worker has a thread for another task: of several threads, the task takes one, and its part of all their time. */
@@ -265,8 +277,9 @@ function freeBehind(task: Task, { worker, endMs }: Forecast): number {
   return endMs - (meanUsOf(task) / 1_000) * (1 - 1 / worker.join.threads)
 }
 
-function leave(task: Task, worker: WorkerRecord): void {
+function leave(state: SchedulerState, task: Task, worker: WorkerRecord): void {
   worker.ahead.delete(task)
+  touch(state, worker)
   worker.aheadUs = worker.ahead.size === 0 ? 0 : Math.max(0, worker.aheadUs - meanUsOf(task))
 }
 

@@ -291,7 +291,8 @@ function hasSlots({ threads }: Needs, worker: WorkerRecord): boolean {
     return worker.free.ioTasks > 0 && (!isPaused(worker) || worker.processing.size === worker.suspended.size)
   // Several threads at once are to be had only where nothing was sent ahead.
   if (threads === 1) return hasRoom(worker)
-  return isPaused(worker) ? slotsOf(worker) === 0 : slotsOf(worker) + threads <= worker.join.threads
+  const slots = slotsOf(worker) + worker.ahead.size
+  return isPaused(worker) ? slots === 0 : slots + threads <= worker.join.threads
 }
 
 /** Would what is free beside the demand's own tasks still be enough for one of them, if a task with these needs came too? */

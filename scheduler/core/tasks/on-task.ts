@@ -161,7 +161,7 @@ function onTasksFinished(state: SchedulerState, worker: WorkerRecord, message: T
   const current: Task[] = []
   const places: number[] = []
   for (let i = 0; i < tasks.length; i++) {
-    const task = currentTask(state, worker, tasks[i]!, attempts[i] ?? 1)
+    const task = makerOf(state, worker, tasks[i]!, attempts[i] ?? 1)
     if (task === undefined) continue
     if (isProducer(task)) return `it has one value for the ${outputCountOf(task)} outputs of ${keyOf(task)}`
     current.push(task)
@@ -200,7 +200,7 @@ function onTasksFinished(state: SchedulerState, worker: WorkerRecord, message: T
 /** The outputs of tasks that have several. Returns what is wrong with the report, or `undefined` when it was taken. */
 function onOutputsFinished(state: SchedulerState, worker: WorkerRecord, message: OutputsFinished): string | undefined {
   const { tasks, attempts } = message
-  const producers = tasks.map((id, i) => currentTask(state, worker, id, attempts[i] ?? 1))
+  const producers = tasks.map((id, i) => makerOf(state, worker, id, attempts[i] ?? 1))
   const fault = faultOfReport(message, producers)
   if (fault !== undefined) return fault
   const current = producers.filter((task) => task !== undefined)
@@ -369,20 +369,26 @@ function currentTask(state: SchedulerState, worker: WorkerRecord, id: TaskId, at
 }
 
 /**
- * The task that a report is about, if the report is current. If not, and the worker has no newer business with the
- * task, it is told to free what it may hold.
+ * As `currentTask`, of a report that the worker has the task's value. If it is not current, and the worker has no newer business
+ * with the task, it is told to free that. An attempt that left nothing is not freed: under its id the worker may have got the value
+ * of a later one from elsewhere meanwhile.
  */
-function taskOfReport(state: SchedulerState, worker: WorkerRecord, id: TaskId, attempt: number): Task | undefined {
+function makerOf(state: SchedulerState, worker: WorkerRecord, id: TaskId, attempt: number): Task | undefined {
+  const current = currentTask(state, worker, id, attempt)
+  if (current !== undefined) return current
   const task = recordOf(state, id)
-  enlistOn(state, task, worker, attempt)
-  if (task?.state.type === 'processing' && task.state.worker === worker) {
-    // A report of an older attempt crossed with the order to free it.
-    return task.attempt === attempt ? task : undefined
-  }
   if (task !== undefined && workerOf(task.state) === worker) return undefined
   if (task?.state.type === 'in-memory' && isHolder(task.state, worker)) return undefined
   workerOutboxOf(state, worker).addFree(id)
   return undefined
+}
+
+/** The task that a report is about, if the report is current: one of an older attempt may have crossed with the order to end it. */
+function taskOfReport(state: SchedulerState, worker: WorkerRecord, id: TaskId, attempt: number): Task | undefined {
+  const task = recordOf(state, id)
+  enlistOn(state, task, worker, attempt)
+  const isCurrent = task?.state.type === 'processing' && task.state.worker === worker && task.attempt === attempt
+  return isCurrent ? task : undefined
 }
 
 /**

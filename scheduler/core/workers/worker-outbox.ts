@@ -1,4 +1,7 @@
-/** What a worker is told at the end of the turn. Frees go first: a task that is freed and sent again arrives in that order. */
+/**
+ * What a worker is told at the end of the turn. What is freed or taken back goes first: a task that is sent again arrives in that
+ * order.
+ */
 import { Packer, startOf } from '../../../common/packed.js'
 import { codeHash, type CodeHash, type TaskId, type WorkerId } from '../../../protocol/ids.js'
 import { CHUNK_BYTES } from '../../../protocol/limits.js'
@@ -19,6 +22,7 @@ export class WorkerOutbox {
   #hasFreed = false
   #tasks: Task[] = []
   #taskCount = 0
+  #takenBack: TaskId[] = []
   #recalled: TaskId[] = []
   #forgotten: number[] = []
   #others: SchedulerToWorker[] = []
@@ -54,6 +58,11 @@ export class WorkerOutbox {
     return this.#taskCount
   }
 
+  /** It is to give the task back if that has not started, and may be sent it again in this turn. */
+  addTakenBack(id: TaskId): void {
+    this.#takenBack.push(id)
+  }
+
   /** It is to give the task back if that has not started. It hears of the task first. */
   addRecalled(id: TaskId): void {
     this.#recalled.push(id)
@@ -74,6 +83,8 @@ export class WorkerOutbox {
     this.#hasFreed = false
     const messages = this.#others
     this.#others = []
+    if (this.#takenBack.length > 0) messages.push({ type: 'recall', tasks: this.#takenBack })
+    if (this.#takenBack.length > 0) this.#takenBack = []
     if (this.#forgotten.length > 0) messages.push({ type: 'forget-templates', templates: this.#forgotten })
     this.#forgotten = []
     let start = 0
