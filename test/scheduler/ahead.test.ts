@@ -356,6 +356,20 @@ test('late word of an attempt that was taken back does no harm to the one that w
   assert.equal(findTask(all, second!).state.type, 'in-memory')
 })
 
+test('a value of an attempt that ran before it was taken back is freed once the attempt sent since comes to nothing', () => {
+  const all = cluster()
+  const [worker] = all.workers
+  const [first, second] = chain(all, 2)
+  worker!.send({ type: 'tasks-returned', tasks: [first!], attempts: [], begun: [] })
+  all.scheduler.skip()
+
+  worker!.finish([second!])
+  assert.ok(!worker!.unread.includes('free-tasks'), 'the second attempt is there')
+  const missing = { inputs: [first!], holder: worker!.id }
+  worker!.send({ type: 'inputs-missing', task: second!, attempt: attempt(2), ...missing })
+  assert.deepEqual(worker!.take('free-tasks').tasks, [second])
+})
+
 test('late word of an attempt that was taken back does no harm to a copy that came from where it was made since', () => {
   const all = cluster({ workers: 2, us: MIDDLING_US })
   const [a, b] = all.client.map(all.f, 2)

@@ -362,10 +362,14 @@ function addCopy(state: SchedulerState, worker: WorkerRecord, id: TaskId, sizeBy
   finishTask(state, task, { type: 'in-memory', holders: worker.alone, sizeBytes, page: undefined, start: 0 })
 }
 
-/** The task of a report that says that the worker is done with the attempt, if the report is current. */
+/** The task of a report that says that the worker is done with the attempt, and has no value of it, if the report is current. */
 function currentTask(state: SchedulerState, worker: WorkerRecord, id: TaskId, attempt: number): Task | undefined {
   if (worker.lingering.size > 0) endLingering(state, worker, id, attempt)
-  return taskOfReport(state, worker, id, attempt)
+  const task = taskOfReport(state, worker, id, attempt)
+  if (task?.leftAt === undefined) return task
+  if (task.leftAt === worker) workerOutboxOf(state, worker).addFree(id)
+  delete task.leftAt
+  return task
 }
 
 /**
@@ -374,10 +378,17 @@ function currentTask(state: SchedulerState, worker: WorkerRecord, id: TaskId, at
  * of a later one from elsewhere meanwhile.
  */
 function makerOf(state: SchedulerState, worker: WorkerRecord, id: TaskId, attempt: number): Task | undefined {
-  const current = currentTask(state, worker, id, attempt)
-  if (current !== undefined) return current
+  if (worker.lingering.size > 0) endLingering(state, worker, id, attempt)
   const task = recordOf(state, id)
-  if (task !== undefined && workerOf(task.state) === worker) return undefined
+  if (taskOfReport(state, worker, id, attempt) !== undefined) {
+    delete task?.leftAt
+    return task
+  }
+  if (task !== undefined && workerOf(task.state) === worker) {
+    // An order to free that would end the newer attempt, too.
+    task.leftAt = worker
+    return undefined
+  }
   if (task?.state.type === 'in-memory' && isHolder(task.state, worker)) return undefined
   workerOutboxOf(state, worker).addFree(id)
   return undefined
