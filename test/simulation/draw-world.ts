@@ -1,5 +1,6 @@
 /** What a simulation is like, by its seed: how inclined everybody is to what. */
 import { Rng } from '../../common/rng.js'
+import type { TaskId } from '../../protocol/ids.js'
 import { MAX_PAUSE_MS } from '../../protocol/limits.js'
 import { Agenda } from '../../testing/agenda.js'
 import type { Trace } from './loop.js'
@@ -14,6 +15,8 @@ const SEPARATION_SEEDS = 2 ** 24
 const PAUSE_SEEDS = 2 ** 25
 /** Seeds of who is slow. */
 const SLOW_SEEDS = 2 ** 26
+/** Seeds of rows of tasks that go ahead of their inputs, whose makers are slow then. */
+const WEAVE_SEEDS = 2 ** 27
 
 export interface WorldOptions extends Pick<
   SimulationOptions,
@@ -30,6 +33,7 @@ export function drawWorld(options: WorldOptions): World {
   const isLossy = bug === 'loses-messages'
   const separationRng = new Rng(seed + SEPARATION_SEEDS)
   const pauseRng = new Rng(seed + PAUSE_SEEDS)
+  const weaveRng = new Rng(seed + WEAVE_SEEDS)
   const memoryRng = new Rng(seed + 1_000_000_007)
   const needsRng = new Rng(seed + 2_000_000_011)
   // Word that a task which was let go of has ended is not asked for again: what it takes is not simulated with losses.
@@ -49,6 +53,7 @@ export function drawWorld(options: WorldOptions): World {
   const crashRng = new Rng(seed + 9_000_000_011)
   const counts = noCounts()
   const traceOf = trace && ((name: string) => tracerOf(name, agenda, trace))
+  const takenBack = new Set<TaskId>()
   const scheduler = new SimulatedScheduler({
     agenda,
     rng: rng.fork(),
@@ -58,6 +63,7 @@ export function drawWorld(options: WorldOptions): World {
     counts,
     bug,
     trace: traceOf?.('scheduler'),
+    takenBack,
     replaceAtBytes,
   })
   const operating = operatorRng.pick([0, 0, 0, 0.3])!
@@ -68,6 +74,7 @@ export function drawWorld(options: WorldOptions): World {
     workers: new Map(),
     counts,
     traceOf,
+    takenBack,
     program,
     crashRng,
     hasCrashes: crashes,
@@ -76,6 +83,8 @@ export function drawWorld(options: WorldOptions): World {
     separation: separationRng.pick([0, 0, 0.2, 1])!,
     separationRng,
     slowness: new Slowness(isSlow ? new Rng(seed + SLOW_SEEDS) : undefined),
+    weaving: isSlow ? weaveRng.pick([0, 0.3, 1])! : 0,
+    weaveRng,
     maxFetchBytes: separationRng.pick([1, 100_000, 2 ** 28])!,
     replicating: separationRng.pick([0, 0, 0.5])!,
     reach: new Map(),

@@ -155,6 +155,8 @@ export class SimulatedClient {
     this.#connection.flush()
   })
   readonly #templates: SimulatedTemplate[] = []
+  /** That of rows of tasks. */
+  #weaver: SimulatedTemplate | undefined
   /** Those it holds. */
   readonly #futures = new Map<TaskId, Future>()
   /** The same in the order they were made, for drawing; those let go are taken out when they are drawn. */
@@ -413,6 +415,7 @@ export class SimulatedClient {
       this.#detach()
       this.#attach()
     }
+    if (this.#world.weaveRng.chance(this.#world.weaving)) this.#weave()
     this.#callAboutData()
     this.#connection.flush()
   }
@@ -562,6 +565,69 @@ export class SimulatedClient {
     }
     if (this.#world.attaching > 0) this.#world.known.push(...made)
     if (rng.chance(0.3)) this.#want(made)
+  }
+
+  /** Rows of short tasks, each of which needs its neighbours of the row before: they go ahead, and values are pushed to them. */
+  #weave(): void {
+    const { weaveRng: rng, program, counts } = this.#world
+    const { id: template, name, operation } = (this.#weaver ??= this.#defineWeaver())
+    const width = rng.integer(2, 8)
+    const room = Math.min(width * rng.integer(3, 12), program?.mostTasks ?? Infinity)
+    const lease = this.#lease!
+    const array = lease.next
+    lease.next = arrayId(lease.next + 1)
+    const args = new Packer()
+    const inputCounts: number[] = []
+    const inputs: TaskId[] = []
+    const made: Future[] = []
+    for (let place = 0; place < room; place++) {
+      const column = place % width
+      const own = made
+        .slice(Math.max(place - column - width, 0), place - column)
+        .filter((_, i) => Math.abs(i - column) < 2)
+      const id = taskId(array, place)
+      const key = generatedKey(name, id)
+      const argument = rng.integer(1, 1_000)
+      args.add(encodeNumber(argument))
+      inputCounts.push(own.length)
+      inputs.push(...own.map((input) => input.id))
+      const task = { operation, constant: 0, argument, key, output: undefined }
+      made.push({
+        id,
+        key,
+        description: describe({ ...task, inputs: own.map(({ description }) => description) }),
+        isWanted: false,
+      })
+    }
+    counts.submitted += room
+    counts.woven += room
+    this.#connection.send({
+      type: 'submit',
+      array,
+      firstIndex: 0,
+      runs: [template, room],
+      args: args.take(),
+      inputCounts: inputs.length === 0 ? [] : inputCounts,
+      inputs,
+      keys: [],
+    })
+    for (const future of made) {
+      future.saidAs = this.#connection.saidCount
+      this.#futures.set(future.id, future)
+      this.#recent.push(future)
+    }
+    if (rng.chance(0.5)) this.#want(made.slice(-width))
+    if (rng.chance(0.3)) this.#release(made.slice(0, -width))
+  }
+
+  /** Without needs and rules, or none of them would go ahead. */
+  #defineWeaver(): SimulatedTemplate {
+    const id = templateId(this.#templates.length + 1)
+    const pace = this.#world.weaveRng.pick(['instant', 'brisk', 'short'])!
+    const plain = { constant: 0, constantInputs: [], outputs: 0, limits: [], rules: NO_RULES }
+    const template: SimulatedTemplate = { id, name: `sum-${pace}`, operation: 'sum', ...plain }
+    this.#sendTemplate(template, NO_NEEDS, 0)
+    return template
   }
 
   /** A number of its own, for one worker or all, or for one of those that may be there some day. */

@@ -118,6 +118,8 @@ export interface SimulatedSchedulerOptions {
   readonly counts: Counts
   readonly bug: Bug | undefined
   readonly trace: Trace | undefined
+  /** Gets what is taken back after it was sent ahead of its inputs. */
+  readonly takenBack: Set<TaskId>
   /** From this size on the journal's file is replaced; never when it is left out, until the scheduler is started again. */
   readonly replaceAtBytes?: number | undefined
 }
@@ -463,6 +465,7 @@ export class SimulatedScheduler {
         this.#clients.get(instruction.client)?.down.send(instruction.message)
         break
       case 'to-worker':
+        if (instruction.message.type === 'recall') this.#noteTakenBack(instruction.worker, instruction.message.tasks)
         this.#workers.get(instruction.worker)?.down.send(instruction.message)
         break
       case 'close-worker':
@@ -491,6 +494,12 @@ export class SimulatedScheduler {
         this.#clients.get(instruction.client)?.cut()
         break
     }
+  }
+
+  /** Others that are recalled are its tasks until it says that it has not begun them. */
+  #noteTakenBack(id: WorkerId, tasks: readonly TaskId[]): void {
+    const asked = new Set(Array.from(this.state.workers.get(id)?.recalled.keys() ?? [], (task) => task.id))
+    for (const task of tasks) if (!asked.has(task)) this.#options.takenBack.add(task)
   }
 
   /** Does anything wait for a worker's next sign of life? */

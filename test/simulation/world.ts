@@ -31,6 +31,9 @@ export interface World {
   /** Draws who is out of reach, so that nothing else is drawn otherwise for it. */
   readonly separationRng: Rng
   readonly slowness: Slowness
+  /** The probability that a client submits rows of tasks that need their neighbours, when it acts; and what draws them. */
+  readonly weaving: number
+  readonly weaveRng: Rng
   /** The probability that a client asks for copies when it acts. */
   readonly replicating: number
   /** The probability that a client cancels something when it acts. */
@@ -72,6 +75,8 @@ export interface World {
   readonly published: Map<string, Description[]>
   /** Tasks that have ended well, where that may happen only once. */
   readonly finishedOnce: Set<TaskId> | undefined
+  /** Tasks that were taken back after they had been sent ahead of their inputs: they may have run before their worker heard of that. */
+  readonly takenBack: ReadonlySet<TaskId>
   /** Tasks that clients let go of. They may run again, for whoever comes for them by their key. */
   readonly letGo: Set<TaskId>
   /** Keys of scattered values that their client may not have brought to a worker before it left. */
@@ -150,6 +155,8 @@ export interface Counts {
   relayed: number
   /** Runs of workers that run slowly. */
   slowRuns: number
+  /** Tasks in rows that need their neighbours of the row before. */
+  woven: number
   /** Values that came from a holder many times more slowly than usual: all, those that were pushed, and those by a relay. */
   slowlyServed: number
   slowlyPushed: number
@@ -238,6 +245,7 @@ export function noCounts(): Counts {
     given: 0,
     relayed: 0,
     slowRuns: 0,
+    woven: 0,
     slowlyServed: 0,
     slowlyPushed: 0,
     slowlyRelayed: 0,
