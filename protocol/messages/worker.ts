@@ -168,10 +168,17 @@ export const tasksTimedOut = message('tasks-timed-out', { tasks: taskIds, attemp
 export type TasksTimedOut = Infer<typeof tasksTimedOut>
 
 /**
- * Answers `ask-view`, behind all that the turn has to tell: the attempts of which an outcome will follow, and what values it
- * holds, `MAX_VIEWED_VALUES` of them at most.
+ * Answers `ask-view`, behind all that the turn has to tell: the attempts of which an outcome will follow, those that
+ * nobody waits for, and what values it holds, `MAX_VIEWED_VALUES` of them at most.
  */
-export const view = message('view', { tasks: taskIds, attempts: integers, values: taskIds })
+export const view = message('view', {
+  tasks: taskIds,
+  attempts: integers,
+  /** Attempts that nobody wants any more, and that go on all the same. */
+  leftovers: taskIds,
+  leftoverAttempts: integers,
+  values: taskIds,
+})
 export type View = Infer<typeof view>
 
 export const workerToScheduler = union([

@@ -100,7 +100,7 @@ test('whatever well-formed nonsense a client and a worker say, the scheduler kee
         { type: 'task-progressed', task: ids[0]!, attempt: 1 as never, fraction: 0.5, note: '' },
         { type: 'tasks-suspended', tasks: ids, attempts: [1, 1, 1, 1] },
         { type: 'tasks-resumed', tasks: ids, attempts: [1, 1, 1, 1] },
-        { type: 'view', tasks: ids, attempts: [1, 1, 1, 1], values: ids },
+        { type: 'view', tasks: ids, attempts: [1, 1, 1, 1], leftovers: ids, leftoverAttempts: [], values: ids },
         { type: 'leaving' },
       ]
       for (const { message, by, changes } of utterances) {

@@ -2,12 +2,18 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import type { TaskId } from '../../protocol/ids.js'
+import { NO_NEEDS } from '../../protocol/messages/needs.js'
 import { RECONCILE_MS } from '../../protocol/limits.js'
 import { SchedulerHarness, type TestWorker } from '../support/scheduler-harness.js'
 
-function tell(worker: TestWorker, tasks: readonly TaskId[], values: readonly TaskId[] = []): void {
+function tell(
+  worker: TestWorker,
+  tasks: readonly TaskId[],
+  values: readonly TaskId[] = [],
+  leftovers: readonly TaskId[] = [],
+): void {
   worker.take('ask-view')
-  worker.send({ type: 'view', tasks, attempts: tasks.map(() => 1), values })
+  worker.send({ type: 'view', tasks, attempts: tasks.map(() => 1), leftovers, leftoverAttempts: [], values })
 }
 
 function started() {
@@ -110,6 +116,21 @@ test('values of which as many are left as before are looked at again once some s
   assert.deepEqual(new Set(worker.take('free-tasks').tasks), new Set(tasks))
 })
 
+test('what nobody wants takes nothing of its worker any more once that does not know of it', () => {
+  const scheduler = new SchedulerHarness()
+  const client = scheduler.client()
+  const worker = scheduler.worker({ threads: 1, ioTasks: 2 })
+  const ids = client.map(client.define('f', { needs: { ...NO_NEEDS, threads: 0 } }), 3)
+  assert.deepEqual(worker.takeTasks(), ids.slice(0, 2))
+  client.release(ids[0]!, ids[1]!)
+  scheduler.skip() // And neither order comes there, or word of the end does not come back.
+  for (let i = 0; i < 2; i++) worker.pulse({ running: [ids[1]!], runningForMs: [1] })
+  tell(worker, [], [], [ids[1]!])
+  assert.match(scheduler.takeOrder('tell-repaired').reason, /1 that nobody wants had ended unheard/)
+  assert.deepEqual(worker.takeTasks(), [ids[2]], 'there is room for it again')
+  assert.equal(scheduler.state.workers.get(worker.id)!.lingering.size, 1, 'the other one goes on')
+})
+
 test('what runs on for nobody is freed again, ever more rarely', () => {
   const { client, worker, tasks } = started()
   client.release(tasks[0])
@@ -166,6 +187,6 @@ test('a worker that leaves is asked too, or it would never be done', () => {
 
 test('a view that nobody asked for changes nothing', () => {
   const { scheduler, worker } = started()
-  worker.send({ type: 'view', tasks: [], attempts: [], values: [] })
+  worker.send({ type: 'view', tasks: [], attempts: [], leftovers: [], leftoverAttempts: [], values: [] })
   assert.equal(scheduler.tasks.processing, 3)
 })

@@ -36,8 +36,7 @@ export function drawWorld(options: WorldOptions): World {
   const weaveRng = new Rng(seed + WEAVE_SEEDS)
   const memoryRng = new Rng(seed + 1_000_000_007)
   const needsRng = new Rng(seed + 2_000_000_011)
-  // Word that a task which was let go of has ended is not asked for again: what it takes is not simulated with losses.
-  const needing = isLossy ? 0 : needsRng.pick([0, 0.3, 1])!
+  const needing = needsRng.pick([0, 0.3, 1])!
   const nestingRng = new Rng(seed + 4_000_000_007)
   const cancelRng = new Rng(seed + 3_000_000_019)
   const futureRng = new Rng(seed + 4_000_000_007)

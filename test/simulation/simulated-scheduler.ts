@@ -504,11 +504,11 @@ export class SimulatedScheduler {
 
   /** Does anything wait for a worker's next sign of life? */
   get awaitsPulses(): boolean {
-    return [...this.state.workers.values()].some(({ copies, processing, review }) => {
+    return [...this.state.workers.values()].some(({ copies, processing, lingering, review }) => {
       if (copies.resting.size > 0) return true
       const { quietCount, rightCount, asked } = review
       return (
-        this.#isLossy && (processing.size > 0 || asked !== undefined || (quietCount > 0 && quietCount !== rightCount))
+        this.#isLossy && (processing.size + lingering.size > 0 || asked !== undefined || (quietCount > 0 && quietCount !== rightCount))
       )
     })
   }

@@ -12,9 +12,29 @@ test('a worker that is asked names what it has to do and holds, behind all that 
   worker.end(0, [0])
   worker.endTurn()
   assert.deepEqual(worker.takeMessage('tasks-finished').tasks, [task(0)])
-  assert.deepEqual(worker.takeMessage('view'), { type: 'view', tasks: [task(1)], attempts: [], values: [task(0)] })
+  const nothing = { leftovers: [], leftoverAttempts: [] }
+  const view = { type: 'view', tasks: [task(1)], attempts: [], ...nothing, values: [task(0)] }
+  assert.deepEqual(worker.takeMessage('view'), view)
   worker.endTurn()
   worker.expectSilence()
+})
+
+test('it names apart what goes on and nobody wants', () => {
+  const worker = new WorkerHarness(1)
+  worker.run(tasks(1))
+  worker.takeBatch()
+  worker.tell({ type: 'free-tasks', tasks: [task(0)] })
+  worker.endTurn()
+  worker.takeInstruction('take-back')
+  worker.tell({ type: 'ask-view' })
+  worker.endTurn()
+  const { tasks: wanted, leftovers } = worker.takeMessage('view')
+  assert.deepEqual([wanted, leftovers], [[], [task(0)]])
+  worker.end(0, [0])
+  worker.tell({ type: 'ask-view' })
+  worker.endTurn()
+  worker.takeInstruction('drop')
+  assert.deepEqual(worker.takeMessage('view').leftovers, [])
 })
 
 const TIMED = templateId(2)

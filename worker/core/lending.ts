@@ -121,6 +121,16 @@ export function hasUnwantedRuns({ lent, batches }: WorkerState): boolean {
   return lent.size > 0 || batches.some((batch) => batch !== undefined && batch.abandoned > 0)
 }
 
+/** What goes on here of which nobody wants the outcome. */
+export function findUnwanted({ lent, batches }: WorkerState): Task[] {
+  const found: Task[] = [...lent.values()].filter(({ state }) => !state.isWanted)
+  for (const batch of batches) {
+    if (batch === undefined || batch.abandoned === 0) continue
+    found.push(...batch.tasks.filter(({ state }) => state.type === 'abandoned' && state.batch === batch))
+  }
+  return found
+}
+
 /** Does an earlier run under the same number go on here, of which nobody wants the outcome? The two can't be told apart. */
 export function hasUnwantedRun({ lent, batches }: WorkerState, { task: id, attempt }: Task): boolean {
   if (lent.size > 0 && lent.has(labelOf(id, attempt))) return true

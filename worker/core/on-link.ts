@@ -7,6 +7,7 @@ import type { WorkerInstruction } from './instructions.js'
 import { dropValue, forgetTask, isRunning, returnUnstarted, takeBackAll } from './let-go.js'
 import { pauseReason } from './memory.js'
 import { Attempts } from './report-columns.js'
+import { findUnwanted } from './lending.js'
 import type { WorkerState } from './state.js'
 import { dropTask, findTimedOut, forgetStops } from './stopping.js'
 import type { Task } from './task.js'
@@ -47,7 +48,11 @@ export function tellView(state: WorkerState, out: WorkerInstruction[]): void {
     if (values.length === MAX_VIEWED_VALUES) break
     values.push(value)
   }
-  out.push({ type: 'send', message: { type: 'view', tasks: had.tasks, attempts: had.attempts, values } })
+  const left = new Attempts()
+  for (const task of findUnwanted(state)) left.add(task)
+  const { tasks, attempts } = had
+  const leftovers = { leftovers: left.tasks, leftoverAttempts: left.attempts }
+  out.push({ type: 'send', message: { type: 'view', tasks, attempts, ...leftovers, values } })
 }
 
 /** Nobody is there to be told anything: failures wait until somebody is, and of the rest the report has what matters then. */

@@ -91,11 +91,16 @@ export function abandon(state: SchedulerState, task: Task, worker: WorkerRecord)
 
 /** The worker is done with an attempt, which may be one that nobody wants any more. */
 export function endLingering(state: SchedulerState, worker: WorkerRecord, id: TaskId, attempt: number): void {
-  const label = attemptLabel(id, attempt)
+  endLingeringAs(state, worker, attemptLabel(id, attempt))
+}
+
+/** As `endLingering`, by its label. Returns false when the attempt takes nothing, as far as is known. */
+export function endLingeringAs(state: SchedulerState, worker: WorkerRecord, label: string): boolean {
   const demand = worker.lingering.get(label)
-  if (demand === undefined) return
+  if (demand === undefined) return false
   worker.lingering.delete(label)
   giveBack(state, demand, worker)
+  return true
 }
 
 /** The worker is gone, and all that its tasks took with it. What they had of the cluster's limits comes back. */

@@ -2,8 +2,8 @@
  * Do scheduler and worker agree on what the worker has? Every change of that is a message, so they do, unless there is a bug of
  * ours. A task that the worker was to begin, and has not begun from one heartbeat to the next, makes the scheduler ask; and so
  * do values that lie there when nothing runs. A link keeps the order of what it carries, so the answer tells of all that was
- * sent before the question: a task that is not in it is lost, and starts again; a value that nobody counts on in two answers is
- * freed. A value that is missing is noticed by whoever fetches it, and made again then. What runs there at two heartbeats, and is
+ * sent before the question: a task that is not in it is lost, and starts again; an attempt that nobody wants and that is not in
+ * it takes nothing there any more; a value that nobody counts on in two answers is freed. A value that is missing is noticed by whoever fetches it, and made again then. What runs there at two heartbeats, and is
  * no task of the worker any more, is freed once more, and again if that changes nothing, but ever more rarely: it may be what
  * nothing can stop.
  */
@@ -11,7 +11,7 @@ import { attempt, type Attempt, type TaskId } from '../../../protocol/ids.js'
 import { RECONCILE_MS } from '../../../protocol/limits.js'
 import type { Pulse, View } from '../../../protocol/messages/worker.js'
 import { workerOf } from '../placing/ahead.js'
-import { unassign } from '../placing/assignment.js'
+import { attemptLabel, endLingeringAs, unassign } from '../placing/assignment.js'
 import { workerOutboxOf, type SchedulerState } from '../state.js'
 import { startOver } from '../tasks/recovery.js'
 import { recordOf } from '../tasks/task-array.js'
@@ -23,12 +23,14 @@ export interface Review {
   /** The oldest of its tasks that had not begun at the latest heartbeat, and which attempt that was. */
   oldest: Task | undefined
   oldestAttempt: number
+  /** The oldest attempt that nobody wanted, and that took of the worker all the same, at the latest heartbeat. */
+  lingering: string | undefined
   /** How many values lay there at the latest heartbeat, when nothing ran; else -1. */
   quietCount: number
   /** So many are as they should be, as long as nothing runs and none is freed; -1 when that is not known. */
   rightCount: number
-  /** While it is asked: the tasks that it had then. */
-  asked: ReadonlyMap<Task, Attempt> | undefined
+  /** While it is asked: the tasks that it had then, and attempts that nobody wanted. */
+  asked: { readonly tasks: ReadonlyMap<Task, Attempt>; readonly lingering: readonly string[] } | undefined
   /** Values that it named last, and that nobody counted on: an order to free them may have crossed with that. */
   suspects: ReadonlySet<TaskId>
   /** What ran there at the latest heartbeat for nobody, and at how many in a row. */
@@ -40,29 +42,34 @@ export interface Review {
 export function newReview(): Review {
   const nobody = { suspects: new Set<TaskId>(), strays: new Map<TaskId, number>() }
   const nothing = { quietCount: -1, rightCount: -1, asked: undefined, nextMs: -Infinity }
-  return { oldest: undefined, oldestAttempt: 0, ...nothing, ...nobody }
+  return { oldest: undefined, oldestAttempt: 0, lingering: undefined, ...nothing, ...nobody }
 }
 
 /** Is there something that should have moved since the last heartbeat? */
 export function review(state: SchedulerState, worker: WorkerRecord, pulse: Pulse): void {
   const { review: seen, processing } = worker
+  const [lingering] = worker.lingering.keys()
   freeStrays(state, worker, pulse)
   const oldest = findUnbegun(worker, pulse)
-  const isStuck = oldest !== undefined && oldest === seen.oldest && oldest.attempt === seen.oldestAttempt
+  const isUnbegun = oldest !== undefined && oldest === seen.oldest && oldest.attempt === seen.oldestAttempt
+  const isStuck = isUnbegun || (lingering !== undefined && lingering === seen.lingering)
   const quietCount = isQuiet(worker) ? pulse.storedCount : -1
   if (quietCount < 0) seen.rightCount = -1
   const isUnknown = quietCount > 0 && quietCount === seen.quietCount && quietCount !== seen.rightCount
   seen.oldest = oldest
   seen.oldestAttempt = oldest?.attempt ?? 0
+  seen.lingering = lingering
   seen.quietCount = quietCount
   if (!isStuck && !isUnknown) return
   if (seen.asked !== undefined || state.nowMs < seen.nextMs || !worker.isAttached) return
-  seen.asked = new Map(Array.from(processing, (task) => [task, task.attempt]))
+  const tasks = new Map(Array.from(processing, (task) => [task, task.attempt]))
+  seen.asked = { tasks, lingering: [...worker.lingering.keys()] }
   workerOutboxOf(state, worker).add({ type: 'ask-view' })
 }
 
 /** The worker says what it has. */
-export function onView(state: SchedulerState, worker: WorkerRecord, { tasks, attempts, values }: View): void {
+export function onView(state: SchedulerState, worker: WorkerRecord, view: View): void {
+  const { tasks, attempts, values } = view
   const { review: seen } = worker
   const { asked } = seen
   if (asked === undefined) return
@@ -70,12 +77,13 @@ export function onView(state: SchedulerState, worker: WorkerRecord, { tasks, att
   seen.nextMs = state.nowMs + RECONCILE_MS
   const had = new Map(tasks.map((id, i) => [id, attempt(attempts[i] ?? 1)]))
   let lost = 0
-  for (const [task, sent] of asked) {
+  for (const [task, sent] of asked.tasks) {
     if (!worker.processing.has(task) || task.attempt !== sent || had.get(task.id) === sent) continue
     lost++
     unassign(state, task, worker)
     startOver(state, task)
   }
+  const ended = endUnheard(state, worker, asked.lingering, view)
   // While something runs, values come and go.
   const uncounted = isQuiet(worker) ? findUncounted(state, worker, values) : []
   const useless = uncounted.filter((id) => seen.suspects.has(id))
@@ -83,9 +91,27 @@ export function onView(state: SchedulerState, worker: WorkerRecord, { tasks, att
   seen.suspects = new Set(uncounted.filter((id) => !seen.suspects.has(id)))
   if (seen.suspects.size > 0) seen.nextMs = state.nowMs
   else seen.rightCount = values.length - useless.length
-  const repaired = lost + useless.length
+  const repaired = lost + ended + useless.length
   state.totals.repaired += repaired
-  if (repaired > 0) tellRepaired(state, worker, lost, useless.length)
+  if (repaired > 0) tellRepaired(state, worker, { lost, ended, freed: useless.length })
+}
+
+/** Of attempts that nobody wanted when it was asked, those that the worker does not know have ended, or never came there. */
+function endUnheard(
+  state: SchedulerState,
+  worker: WorkerRecord,
+  asked: readonly string[],
+  { tasks, attempts, leftovers, leftoverAttempts }: View,
+): number {
+  if (asked.length === 0) return 0
+  const known = new Set(tasks.map((id, i) => attemptLabel(id, attempts[i] ?? 1)))
+  leftovers.forEach((id, i) => known.add(attemptLabel(id, leftoverAttempts[i] ?? 1)))
+  let count = 0
+  for (const label of asked) {
+    if (known.has(label) || !endLingeringAs(state, worker, label)) continue
+    count++
+  }
+  return count
 }
 
 /**
@@ -134,9 +160,14 @@ function findUnbegun({ processing, suspended }: WorkerRecord, { running }: Pulse
   return undefined
 }
 
-function tellRepaired({ orders }: SchedulerState, { join }: WorkerRecord, lost: number, freed: number): void {
+function tellRepaired(
+  { orders }: SchedulerState,
+  { join }: WorkerRecord,
+  { lost, ended, freed }: { readonly lost: number; readonly ended: number; readonly freed: number },
+): void {
   const parts: string[] = []
   if (lost > 0) parts.push(`${lost} of its tasks were lost, and start again`)
+  if (ended > 0) parts.push(`${ended} that nobody wants had ended unheard, and take nothing any more`)
   if (freed > 0) parts.push(`${freed} values there are of no use to anybody, and are freed`)
   orders.push({ type: 'tell-repaired', reason: `worker ${join.name}: ${parts.join('; ')}` })
 }
