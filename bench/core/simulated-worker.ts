@@ -77,6 +77,7 @@ export class SimulatedWorker {
       isDiskFull: false,
       isHoldingBack: false,
       running,
+      attempts: [],
       runningForMs: running.map(() => 0),
     }
   }

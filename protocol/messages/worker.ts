@@ -134,6 +134,7 @@ export const pulse = message('pulse', {
   /** The next of its tasks has not begun for want of memory. */
   isHoldingBack: flag,
   running: taskIds,
+  attempts: integers,
   runningForMs: integers,
 })
 export type Pulse = Infer<typeof pulse>

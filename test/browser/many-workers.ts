@@ -103,6 +103,7 @@ const PULSE: Pulse = {
   isDiskFull: false,
   isHoldingBack: false,
   running: [],
+  attempts: [],
   runningForMs: [],
 }
 

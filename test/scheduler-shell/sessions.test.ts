@@ -41,6 +41,7 @@ const PULSE: WorkerToScheduler = {
   isDiskFull: false,
   isHoldingBack: false,
   running: [],
+  attempts: [],
   runningForMs: [],
 }
 

@@ -313,4 +313,5 @@ const PULSE = {
   pausedBy: '' as const,
   isDiskFull: false,
   isHoldingBack: false,
+  attempts: [],
 }

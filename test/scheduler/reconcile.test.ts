@@ -153,7 +153,7 @@ test('what has its grace to end in is not freed meanwhile', () => {
   assert.ok(!worker.unread.includes('free-tasks'))
 })
 
-test('what still runs where it was taken from is left alone once its value is elsewhere: it may be copied there', () => {
+test('what still runs where it was taken from is stopped once its value is elsewhere, and nothing is freed: it may be copied there', () => {
   const { scheduler, client, worker, tasks } = started()
   const other = scheduler.worker()
   client.want(tasks[0])
@@ -161,6 +161,11 @@ test('what still runs where it was taken from is left alone once its value is el
   other.finish(other.takeTasks(), { sizeBytes: 1_000_000, attempts: [2] })
   for (let i = 0; i < 3; i++) worker.pulse({ running: tasks, runningForMs: [1, 1, 1] })
   assert.ok(!worker.unread.includes('free-tasks'))
+  const { tasks: stopped, attempts } = worker.take('stop-tasks')
+  assert.deepEqual([stopped, attempts], [[tasks[0]], [1]])
+  worker.send({ type: 'tasks-stopped', tasks: stopped, attempts, stoppedBy: ['thread'] })
+  worker.pulse({ running: tasks.slice(1), runningForMs: [1, 1] })
+  assert.ok(!worker.unread.includes('stop-tasks'))
 })
 
 test('a value that came to where its task still runs for nobody is not freed with that', () => {
@@ -172,6 +177,8 @@ test('a value that came to where its task still runs for nobody is not freed wit
   worker.send({ type: 'copies-held', tasks: [tasks[0]], sizes: [1_000_000] })
   for (let i = 0; i < 3; i++) worker.pulse({ running: tasks, runningForMs: [1, 1, 1] })
   assert.ok(!worker.unread.includes('free-tasks'))
+  const { tasks: stopped, attempts } = worker.take('stop-tasks')
+  assert.deepEqual([stopped, attempts], [[tasks[0]], [1]])
 })
 
 test('a worker that leaves is asked too, or it would never be done', () => {

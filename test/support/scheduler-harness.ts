@@ -450,7 +450,7 @@ export class TestWorker {
   pulse(given: Partial<Pulse> = {}): void {
     const stored = { storedCount: 0, storedBytes: 0, spilledBytes: 0 }
     const troubles = { pausedBy: '' as const, isDiskFull: false, isHoldingBack: false }
-    const running = { running: [], runningForMs: [] }
+    const running = { running: [], attempts: [], runningForMs: [] }
     this.send({ type: 'pulse', memoryBytes: 1, cpuSeconds: 1, ...stored, ...troubles, ...running, ...given })
   }
 

@@ -142,6 +142,7 @@ test('a pulse tells what runs and for how long', () => {
     isDiskFull: false,
     isHoldingBack: false,
     running: [task(0)],
+    attempts: [],
     runningForMs: [101],
   })
   worker.endTurn()

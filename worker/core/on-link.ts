@@ -132,6 +132,8 @@ export function onPulse(
   for (const task of state.lent.values()) {
     if (task.state.isWanted && !task.state.isAwaiting) running.push({ task, sinceMs: task.state.resumedAtMs })
   }
+  const begun = new Attempts()
+  for (const { task } of running) begun.add(task)
   out.push({
     type: 'send',
     message: {
@@ -144,7 +146,8 @@ export function onPulse(
       pausedBy: pauseReason(state) ?? '',
       isDiskFull: state.isDiskFull,
       isHoldingBack: state.heldBackBytes > 0,
-      running: running.map(({ task }) => task.task),
+      running: begun.tasks,
+      attempts: begun.attempts,
       runningForMs: running.map(({ sinceMs }) => Math.max(0, Math.round(nowMs - sinceMs))),
     },
   })

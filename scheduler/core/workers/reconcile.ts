@@ -8,7 +8,7 @@
  * nothing can stop.
  */
 import { attempt, type Attempt, type TaskId } from '../../../protocol/ids.js'
-import { RECONCILE_MS } from '../../../protocol/limits.js'
+import { RECONCILE_MS, STOP_GRACE_MS } from '../../../protocol/limits.js'
 import type { Pulse, View } from '../../../protocol/messages/worker.js'
 import { workerOf } from '../placing/ahead.js'
 import { attemptLabel, endLingeringAs, unassign } from '../placing/assignment.js'
@@ -49,7 +49,7 @@ export function newReview(): Review {
 export function review(state: SchedulerState, worker: WorkerRecord, pulse: Pulse): void {
   const { review: seen, processing } = worker
   const [lingering] = worker.lingering.keys()
-  freeStrays(state, worker, pulse)
+  endStrays(state, worker, pulse)
   const oldest = findUnbegun(worker, pulse)
   const isUnbegun = oldest !== undefined && oldest === seen.oldest && oldest.attempt === seen.oldestAttempt
   const isStuck = isUnbegun || (lingering !== undefined && lingering === seen.lingering)
@@ -116,27 +116,30 @@ function endUnheard(
 
 /**
  * What runs there for nobody may be about to hear of that. If it runs on it is told again, at the second heartbeat, the fourth, the
- * eighth, and so on. Not told are attempts that are being stopped in their own time, and those of tasks whose values are
- * elsewhere: the order would free a copy too, which the worker may be fetching just now. These end by themselves, but for
- * streams, which nobody copies.
+ * eighth, and so on. Not told are attempts that are being stopped in their own time. Of tasks whose values are there or
+ * elsewhere the attempt is stopped and nothing freed: an order to free it would drop a copy too, which the worker has, or may be
+ * fetching just now. Nobody copies streams.
  */
-function freeStrays(state: SchedulerState, worker: WorkerRecord, { running }: Pulse): void {
+function endStrays(state: SchedulerState, worker: WorkerRecord, { running, attempts }: Pulse): void {
   const { review: seen, stopping } = worker
   if (running.length === 0 && seen.strays.size === 0) return
   const stopped = new Set(Array.from(stopping.values(), ({ task }) => task))
   const strays = new Map<TaskId, number>()
-  for (const id of findUncounted(state, worker, running)) {
+  running.forEach((id, i) => {
     const task = recordOf(state, id)
-    if (stopped.has(id) || (task !== undefined && (workerOf(task.state) === worker || isElsewhere(task)))) continue
+    if (stopped.has(id) || (task !== undefined && workerOf(task.state) === worker)) return
     const count = (seen.strays.get(id) ?? 0) + 1
     strays.set(id, count)
-    if (count > 1 && Number.isInteger(Math.log2(count))) workerOutboxOf(state, worker).addFree(id)
-  }
+    if (count === 1 || !Number.isInteger(Math.log2(count))) return
+    const outbox = workerOutboxOf(state, worker)
+    if (task === undefined || !mayBeCopied(state, task)) outbox.addFree(id)
+    else outbox.add({ type: 'stop-tasks', tasks: [id], attempts: [attempts[i] ?? 1], graceMs: STOP_GRACE_MS })
+  })
   seen.strays = strays
 }
 
-function isElsewhere({ state, template }: Task): boolean {
-  return state.type === 'in-memory' && !template.rules.isStream
+function mayBeCopied({ copying }: SchedulerState, { id, state, template }: Task): boolean {
+  return (state.type === 'in-memory' && !template.rules.isStream) || copying.has(id)
 }
 
 /** Does nothing run there, and will nothing soon? */
