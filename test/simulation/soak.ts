@@ -40,6 +40,8 @@ const SLACK = {
   'scheduler.pastLeases': 64,
   'scheduler.functions': OPERATIONS.length * PACES.length,
   'scheduler.clients': 100,
+  // What these were told of code counts with the clients, as long as a task of theirs leads to them.
+  'scheduler.workers': 100,
   'scheduler.errors': 2 * MAX_ERROR_GROUPS,
 }
 
