@@ -26,7 +26,7 @@ export interface DroppedListsOptions {
 export class DroppedLists {
   readonly #collect: () => void
   readonly #usedBytes: () => number
-  /** How many tasks there are in lists that were made since the last collection, and not seen to go. */
+  /** How many places for tasks there are in lists that were made since the last collection, and not seen to go. */
   #tasks = 0
   #collections = 0
 
@@ -52,7 +52,14 @@ export class DroppedLists {
   }
 }
 
+let isDue = false
+
 /** In a turn of its own, for it may take as long as all else that a call of `map` does. */
 function collectSoon(): void {
-  setImmediate(collectGarbage)
+  if (isDue) return
+  isDue = true
+  setImmediate(() => {
+    isDue = false
+    collectGarbage()
+  })
 }

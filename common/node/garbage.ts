@@ -10,13 +10,13 @@ const LARGE_HEAP_BYTES = 96 * 1024 * 1024
 
 /** Collects all garbage of this thread: a few milliseconds for each ten megabytes that are alive. */
 export function collectGarbage(): void {
-  collect ??= exposedCollector()
+  collect ??= collector()
   collect()
 }
 
 /** Collects what came since the last collection, which takes a fraction of the time. What was there before stays. */
 export function collectYoung(): void {
-  collect ??= exposedCollector()
+  collect ??= collector()
   collect({ type: 'minor' })
 }
 
@@ -28,6 +28,11 @@ export function collectIfLarge(): void {
 /** What is alive in the heap of this thread, and what was not collected yet. */
 export function heapBytes(): number {
   return getHeapStatistics().used_heap_size
+}
+
+/** Where a program was started with the flag, it is its own and stays. */
+function collector(): Collect {
+  return (globalThis as { readonly gc?: Collect }).gc ?? exposedCollector()
 }
 
 /**

@@ -228,7 +228,10 @@ interface TcpHandle {
   readStop(): number
 }
 
-/** A TCP socket of which `ws` sees everything but whole frames that have a place, or that are small enough to be given one. */
+/**
+ * A TCP socket of which `ws` sees everything but whole frames that have a place, or that are small enough to be given one: smaller, as
+ * long as nobody knows who sends them.
+ */
 class Bulk {
   /** Do whole frames without a place of their own go past `ws` too? */
   readonly takesAll: boolean

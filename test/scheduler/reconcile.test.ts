@@ -129,6 +129,9 @@ test('what nobody wants takes nothing of its worker any more once that does not 
   assert.match(scheduler.takeOrder('tell-repaired').reason, /1 that nobody wants had ended unheard/)
   assert.deepEqual(worker.takeTasks(), [ids[2]], 'there is room for it again')
   assert.equal(scheduler.state.workers.get(worker.id)!.lingering.size, 1, 'the other one goes on')
+  scheduler.nowMs += RECONCILE_MS
+  for (let i = 0; i < 3; i++) worker.pulse({ running: [ids[1]!, ids[2]!], runningForMs: [1, 1] })
+  assert.ok(!worker.unread.includes('ask-view'), 'and the worker is not asked about it again')
 })
 
 test('what runs on for nobody is freed again, ever more rarely', () => {

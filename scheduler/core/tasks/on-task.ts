@@ -366,10 +366,14 @@ function addCopy(state: SchedulerState, worker: WorkerRecord, id: TaskId, sizeBy
 function currentTask(state: SchedulerState, worker: WorkerRecord, id: TaskId, attempt: number): Task | undefined {
   if (worker.lingering.size > 0) endLingering(state, worker, id, attempt)
   const task = taskOfReport(state, worker, id, attempt)
-  if (task?.leftAt === undefined) return task
-  if (task.leftAt === worker) workerOutboxOf(state, worker).addFree(id)
-  delete task.leftAt
+  if (task?.leftAt !== undefined) endLeft(state, task, task.leftAt === worker)
   return task
+}
+
+/** What an older attempt left goes, if `isFreed`. */
+function endLeft(state: SchedulerState, task: Task, isFreed: boolean): void {
+  if (isFreed && task.leftAt !== undefined) workerOutboxOf(state, task.leftAt).addFree(task.id)
+  task.leftAt = undefined
 }
 
 /**
@@ -379,11 +383,13 @@ function currentTask(state: SchedulerState, worker: WorkerRecord, id: TaskId, at
  */
 function makerOf(state: SchedulerState, worker: WorkerRecord, id: TaskId, attempt: number): Task | undefined {
   if (worker.lingering.size > 0) endLingering(state, worker, id, attempt)
-  const task = recordOf(state, id)
-  if (taskOfReport(state, worker, id, attempt) !== undefined) {
-    delete task?.leftAt
-    return task
+  const current = taskOfReport(state, worker, id, attempt)
+  if (current !== undefined) {
+    // On this worker the new value has taken the place of the old one.
+    if (current.leftAt !== undefined) endLeft(state, current, current.leftAt !== worker)
+    return current
   }
+  const task = recordOf(state, id)
   if (task !== undefined && workerOf(task.state) === worker) {
     // An order to free that would end the newer attempt, too.
     task.leftAt = worker

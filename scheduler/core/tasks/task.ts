@@ -153,8 +153,8 @@ export interface Task {
   aliases: Alias[] | undefined
   /** A client wants it to go on until it has an outcome, whoever holds a future of it. */
   isDetached: boolean
-  /** The worker that has it, and that has a value of it which an older attempt left there and nobody counts on. Few tasks ever have the field. */
-  leftAt?: WorkerRecord
+  /** A worker that has it, or had, and a value of it that an older attempt left there and nobody counts on. Few tasks ever have the field. */
+  leftAt?: WorkerRecord | undefined
 }
 
 export const NO_INPUTS: readonly Task[] = Object.freeze([])

@@ -3,9 +3,10 @@
  * ours. A task that the worker was to begin, and has not begun from one heartbeat to the next, makes the scheduler ask; and so
  * do values that lie there when nothing runs. A link keeps the order of what it carries, so the answer tells of all that was
  * sent before the question: a task that is not in it is lost, and starts again; an attempt that nobody wants and that is not in
- * it takes nothing there any more; a value that nobody counts on in two answers is freed. A value that is missing is noticed by whoever fetches it, and made again then. What runs there at two heartbeats, and is
- * no task of the worker any more, is freed once more, and again if that changes nothing, but ever more rarely: it may be what
- * nothing can stop.
+ * it takes nothing there any more; a value that nobody counts on in two answers is freed. A value that is missing is noticed by
+ * whoever fetches it, and made again then. What runs there at two heartbeats, and is no task of the worker any more, is freed once
+ * more, or stopped if the value is elsewhere; and again if that changes nothing, but ever more rarely: it may be what nothing can
+ * stop.
  */
 import { attempt, type Attempt, type TaskId } from '../../../protocol/ids.js'
 import { RECONCILE_MS, STOP_GRACE_MS } from '../../../protocol/limits.js'
@@ -23,8 +24,10 @@ export interface Review {
   /** The oldest of its tasks that had not begun at the latest heartbeat, and which attempt that was. */
   oldest: Task | undefined
   oldestAttempt: number
-  /** The oldest attempt that nobody wanted, and that took of the worker all the same, at the latest heartbeat. */
+  /** The oldest attempt that nobody wanted, and that took of the worker all the same, at the latest heartbeat; but for `goOn`. */
   lingering: string | undefined
+  /** Those that the worker said go on: it is not asked about them again. */
+  goOn: ReadonlySet<string>
   /** How many values lay there at the latest heartbeat, when nothing ran; else -1. */
   quietCount: number
   /** So many are as they should be, as long as nothing runs and none is freed; -1 when that is not known. */
@@ -40,7 +43,7 @@ export interface Review {
 }
 
 export function newReview(): Review {
-  const nobody = { suspects: new Set<TaskId>(), strays: new Map<TaskId, number>() }
+  const nobody = { goOn: new Set<string>(), suspects: new Set<TaskId>(), strays: new Map<TaskId, number>() }
   const nothing = { quietCount: -1, rightCount: -1, asked: undefined, nextMs: -Infinity }
   return { oldest: undefined, oldestAttempt: 0, lingering: undefined, ...nothing, ...nobody }
 }
@@ -48,7 +51,7 @@ export function newReview(): Review {
 /** Is there something that should have moved since the last heartbeat? */
 export function review(state: SchedulerState, worker: WorkerRecord, pulse: Pulse): void {
   const { review: seen, processing } = worker
-  const [lingering] = worker.lingering.keys()
+  const lingering = findUnheard(worker)
   endStrays(state, worker, pulse)
   const oldest = findUnbegun(worker, pulse)
   const isUnbegun = oldest !== undefined && oldest === seen.oldest && oldest.attempt === seen.oldestAttempt
@@ -65,6 +68,12 @@ export function review(state: SchedulerState, worker: WorkerRecord, pulse: Pulse
   const tasks = new Map(Array.from(processing, (task) => [task, task.attempt]))
   seen.asked = { tasks, lingering: [...worker.lingering.keys()] }
   workerOutboxOf(state, worker).add({ type: 'ask-view' })
+}
+
+/** The oldest attempt that nobody wants and of which the worker has not said that it goes on. */
+function findUnheard({ lingering, review: { goOn } }: WorkerRecord): string | undefined {
+  for (const label of lingering.keys()) if (!goOn.has(label)) return label
+  return undefined
 }
 
 /** The worker says what it has. */
@@ -84,6 +93,7 @@ export function onView(state: SchedulerState, worker: WorkerRecord, view: View):
     startOver(state, task)
   }
   const ended = endUnheard(state, worker, asked.lingering, view)
+  seen.goOn = new Set(asked.lingering.filter((label) => worker.lingering.has(label)))
   // While something runs, values come and go.
   const uncounted = isQuiet(worker) ? findUncounted(state, worker, values) : []
   const useless = uncounted.filter((id) => seen.suspects.has(id))
