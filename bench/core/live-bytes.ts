@@ -1,9 +1,5 @@
 /** How much memory is in use, after everything that could go has gone. */
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
-
-setFlagsFromString('--expose-gc')
-const collectGarbage = runInNewContext('gc') as () => void
+import { collectGarbage } from '../../common/node/garbage.js'
 
 /** Bytes of live objects and of the memory of their array buffers. */
 export function liveBytes(): number {

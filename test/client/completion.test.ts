@@ -1,18 +1,14 @@
 import assert from 'node:assert/strict'
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import test from 'node:test'
 import { asCompleted } from '../../client/as-completed.js'
 import { delayed } from '../../client/delayed.js'
 import type { Future } from '../../client/future.js'
 import { wait } from '../../client/wait.js'
+import { collectGarbage } from '../../common/node/garbage.js'
 import type { TaskId } from '../../protocol/ids.js'
 import { encodeValue } from '../../protocol/values/encode.js'
 import { eventually } from '../support/eventually.js'
 import { FakeScheduler } from './fake-scheduler.js'
-
-setFlagsFromString('--expose-gc')
-const collectGarbage = runInNewContext('gc') as () => void
 
 const double = (x: number): number => x * 2
 

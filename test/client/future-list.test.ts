@@ -2,14 +2,10 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import { inspect } from 'node:util'
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import type { Future } from '../../client/future.js'
+import { collectGarbage } from '../../common/node/garbage.js'
 import { eventually } from '../support/eventually.js'
 import { FakeScheduler } from './fake-scheduler.js'
-
-setFlagsFromString('--expose-gc')
-const collectGarbage = runInNewContext('gc') as () => void
 
 /** Three task arrays, the last one not full. */
 const COUNT = 2_500

@@ -1,16 +1,12 @@
 import assert from 'node:assert/strict'
-import { setFlagsFromString } from 'node:v8'
 import { inspect } from 'node:util'
-import { runInNewContext } from 'node:vm'
 import test from 'node:test'
+import { collectGarbage } from '../../common/node/garbage.js'
 import { interruptible } from '../../client/interruptible.js'
 import { SchedulerUnreachableError, TaskCancelledError, WorkerLostError } from '../../protocol/errors.js'
 import { taskId } from '../../protocol/ids.js'
 import { eventually } from '../support/eventually.js'
 import { FakeScheduler } from './fake-scheduler.js'
-
-setFlagsFromString('--expose-gc')
-const collectGarbage = runInNewContext('gc') as () => void
 
 const double = (x: number): number => x * 2
 const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))

@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
-import v8 from 'node:v8'
-import vm from 'node:vm'
 import type { Client } from '../../client/client.js'
 import { connect } from '../../client/connect.js'
+import { collectGarbage } from '../../common/node/garbage.js'
 import { Command, startSchedulerCommand } from '../cli/command.js'
 import { eventually } from '../support/eventually.js'
 import { INSPECTED, inspectorsIn, keptBytes } from '../support/inspected-process.js'
@@ -13,9 +12,6 @@ const COUNT = process.env['HEDDLE_ENDURANCE'] === undefined ? 100_000 : 1_000_00
 const AT_ONCE = 20_000
 /** What a second round may add to what the first left. */
 const MAX_GROWTH = 1.05
-
-v8.setFlagsFromString('--expose-gc')
-const collect = vm.runInNewContext('gc') as () => void
 
 test('futures made and dropped leave nothing behind, in client, scheduler and workers', async (t) => {
   await using scheduler = await startSchedulerCommand([], { env: INSPECTED })
@@ -32,7 +28,7 @@ test('futures made and dropped leave nothing behind, in client, scheduler and wo
   for (let round = 0; round < 2; round++) {
     await dropAll(client)
     await eventually('the cluster holds no task', async () => {
-      collect()
+      collectGarbage()
       const { tasks, workers } = await client.info()
       return Object.values(tasks).every((count) => count === 0) && workers.every(({ storedCount }) => storedCount === 0)
     })
@@ -52,12 +48,12 @@ async function dropAll(client: Client): Promise<void> {
   const items = Array.from({ length: AT_ONCE }, (_, i) => i)
   for (let made = 0; made < COUNT; made += AT_ONCE) {
     assert.equal(await client.map((x: number) => x + 1, items).at(-1), AT_ONCE)
-    if ((made / AT_ONCE) % 10 === 0) collect()
+    if ((made / AT_ONCE) % 10 === 0) collectGarbage()
   }
 }
 
 function ownBytes(): number {
-  collect()
+  collectGarbage()
   const { heapUsed, external } = process.memoryUsage()
   return heapUsed + external
 }

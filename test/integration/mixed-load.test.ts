@@ -7,9 +7,8 @@ import assert from 'node:assert/strict'
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import path from 'node:path'
 import test from 'node:test'
-import v8 from 'node:v8'
-import vm from 'node:vm'
 import { connect, type Client } from '../../client/index.js'
+import { collectGarbage } from '../../common/node/garbage.js'
 import { Rng } from '../../common/rng.js'
 import { MIN_JOURNAL_BYTES } from '../../protocol/limits.js'
 import { Cable } from '../support/cable.js'
@@ -21,9 +20,6 @@ import { allGone, descendantsOf } from '../support/processes.js'
 
 const ENDURANCE_MS = Number(process.env['HEDDLE_ENDURANCE'] ?? 0) * 1_000
 const SEED = Number(process.env['HEDDLE_SEED'] ?? Date.now())
-
-v8.setFlagsFromString('--expose-gc')
-const collect = vm.runInNewContext('gc') as () => void
 
 const FAULTS = ['none', 'worker killed', 'worker stopped', 'worker cut', 'client cut', 'scheduler killed'] as const
 /** The second is the one that is killed: what the first holds, it holds for as long as the test takes. */
@@ -198,7 +194,7 @@ async function untilNothingIsHeld(client: Client): Promise<void> {
   let last = ''
   try {
     await eventually('nothing is held, and all are back', async () => {
-      collect()
+      collectGarbage()
       const { tasks, workers } = await client.info()
       last = JSON.stringify({ tasks, workers })
       const areIdle = workers.every(({ storedCount, processing }) => storedCount + processing === 0)
@@ -220,7 +216,7 @@ async function figuresOf(cluster: DurableCluster, client: Client): Promise<Figur
     const { pid } = workers.find(({ name }) => name === WORKERS[i])!
     figures.push(await figuresOfProcess(`worker ${i}`, pid, inspectors.at(-1)!))
   }
-  collect()
+  collectGarbage()
   const { heapUsed, external } = process.memoryUsage()
   figures.push({ name: 'client', pid: process.pid, keptBytes: heapUsed + external, ...seenFromOutside(process.pid) })
   return figures

@@ -4,17 +4,13 @@ import { statSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import test from 'node:test'
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import { connect } from '../../client/connect.js'
+import { collectGarbage } from '../../common/node/garbage.js'
 import { LocalCluster } from '../../deploy/local-cluster.js'
 import { MAX_STREAM_CHUNKS } from '../../protocol/limits.js'
 import { DurableCluster } from '../support/durable-cluster.js'
 import { eventually } from '../support/eventually.js'
 import { TemporaryFolder } from '../support/temporary-folder.js'
-
-setFlagsFromString('--expose-gc')
-const collectGarbage = runInNewContext('gc') as () => void
 
 test('streams of a thread', { timeout: 180_000 }, async (t) => {
   await using cluster = await LocalCluster.start({ workers: 1, threadsPerWorker: 1 })

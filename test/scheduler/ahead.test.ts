@@ -62,6 +62,17 @@ function chain({ client, f }: Cluster, length: number): TaskId[] {
   return ids
 }
 
+/** Two workers make an input each of a task that one of them, its owner, was sent ahead. */
+function meeting() {
+  const all = cluster({ workers: 2, us: MIDDLING_US })
+  const [a, b] = all.client.map(all.f, 2)
+  const [both] = all.client.submit(all.f, [{ inputs: [a!, b!] }])
+  const owner = all.workers.find((worker) => tasksOf(takeRuns(worker)).includes(both!))!
+  const other = all.workers.find((worker) => worker !== owner)!
+  const [own, input] = owner === all.workers[0] ? [a!, b!] : [b!, a!]
+  return { all, owner, other, own, input, both: both! }
+}
+
 /** What the worker is told to run, all in one. */
 function takeRuns(worker: TestWorker): RunTasks[] {
   const runs: RunTasks[] = []
@@ -304,35 +315,26 @@ test('a worker that dies loses what it had ahead, and nobody is blamed who had n
 })
 
 test('when the worker of an input dies, what waits for that elsewhere is taken back', () => {
-  const all = cluster({ workers: 2, us: MIDDLING_US })
-  const [a, b] = all.client.map(all.f, 2)
-  const [both] = all.client.submit(all.f, [{ inputs: [a!, b!] }])
-  const owner = all.workers.find((worker) => tasksOf(takeRuns(worker)).includes(both!))!
-  const other = all.workers.find((worker) => worker !== owner)!
+  const { owner, other, input, both } = meeting()
 
   other.leave()
   assert.deepEqual(owner.take('recall').tasks, [both])
   // Both its inputs are made here from now on.
   const { tasks, pendingHolders } = takeRuns(owner).at(-1)!
-  assert.deepEqual(tasks, [other === all.workers[0] ? a : b, both])
+  assert.deepEqual(tasks, [input, both])
   assert.deepEqual(pendingHolders, [owner.id, owner.id])
 })
 
 test('a task that could not get its input is not sent ahead again', () => {
-  const all = cluster({ workers: 2, us: MIDDLING_US })
-  const [a, b] = all.client.map(all.f, 2)
-  const [both] = all.client.submit(all.f, [{ inputs: [a!, b!] }])
-  const owner = all.workers.find((worker) => tasksOf(takeRuns(worker)).includes(both!))!
-  const other = all.workers.find((worker) => worker !== owner)!
-  const input = other === all.workers[0] ? a! : b!
+  const { all, owner, other, own, input, both } = meeting()
 
-  owner.send({ type: 'inputs-missing', task: both!, attempt: attempt(1), inputs: [input], holder: other.id })
+  owner.send({ type: 'inputs-missing', task: both, attempt: attempt(1), inputs: [input], holder: other.id })
   all.scheduler.skip()
   owner.pulse()
   other.pulse()
   assert.deepEqual([...takeRuns(owner), ...takeRuns(other)], [])
   other.finish([input])
-  owner.finish([input === a ? b! : a!])
+  owner.finish([own])
   assert.deepEqual(tasksOf([...takeRuns(owner), ...takeRuns(other)]), [both])
 })
 
@@ -371,12 +373,7 @@ test('a value of an attempt that ran before it was taken back is freed once the 
 })
 
 test('late word of an attempt that was taken back does no harm to a copy that came from where it was made since', () => {
-  const all = cluster({ workers: 2, us: MIDDLING_US })
-  const [a, b] = all.client.map(all.f, 2)
-  const [both] = all.client.submit(all.f, [{ inputs: [a!, b!] }])
-  const owner = all.workers.find((worker) => tasksOf(takeRuns(worker)).includes(both!))!
-  const other = all.workers.find((worker) => worker !== owner)!
-  const input = other === all.workers[0] ? a! : b!
+  const { all, owner, other, input, both } = meeting()
   all.scheduler.skip()
 
   // The input is made again, and so is not where it was expected: its dependant is taken back, which its worker hears later.
@@ -384,8 +381,8 @@ test('late word of an attempt that was taken back does no harm to a copy that ca
   assert.ok(owner.unread.includes('recall') && !owner.unread.includes('free-tasks'))
   all.scheduler.skip()
   const missing = { inputs: [input], holder: other.id }
-  owner.send({ type: 'inputs-missing', task: both!, attempt: attempt(1), ...missing })
-  owner.send({ type: 'tasks-returned', tasks: [both!], attempts: [], begun: [] })
+  owner.send({ type: 'inputs-missing', task: both, attempt: attempt(1), ...missing })
+  owner.send({ type: 'tasks-returned', tasks: [both], attempts: [], begun: [] })
   assert.ok(!owner.unread.includes('free-tasks'), 'a copy for other tasks may have come there')
 })
 

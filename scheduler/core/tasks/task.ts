@@ -153,7 +153,10 @@ export interface Task {
   aliases: Alias[] | undefined
   /** A client wants it to go on until it has an outcome, whoever holds a future of it. */
   isDetached: boolean
-  /** A worker that has it, or had, and a value of it that an older attempt left there and nobody counts on. Few tasks ever have the field. */
+  /**
+   * A worker that has it, or had, and a value of it that an older attempt left there and nobody counts on. Few tasks ever have
+   * the field.
+   */
   leftAt?: WorkerRecord | undefined
 }
 

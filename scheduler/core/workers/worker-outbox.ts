@@ -83,8 +83,10 @@ export class WorkerOutbox {
     this.#hasFreed = false
     const messages = this.#others
     this.#others = []
-    if (this.#takenBack.length > 0) messages.push({ type: 'recall', tasks: this.#takenBack })
-    if (this.#takenBack.length > 0) this.#takenBack = []
+    if (this.#takenBack.length > 0) {
+      messages.push({ type: 'recall', tasks: this.#takenBack })
+      this.#takenBack = []
+    }
     if (this.#forgotten.length > 0) messages.push({ type: 'forget-templates', templates: this.#forgotten })
     this.#forgotten = []
     let start = 0
