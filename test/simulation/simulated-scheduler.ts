@@ -517,13 +517,13 @@ export class SimulatedScheduler {
    * A scheduler that took the place of this one now, by its journal, would know of every task what this one does, but for what
    * workers have.
    */
-  checkSuccessor({ hasDeaths }: { readonly hasDeaths: boolean }): void {
+  checkSuccessor(): void {
     if (!this.#keepsState) return
-    const known = digestOf(this.state, hasDeaths)
+    const known = digestOf(this.state)
     const { state } = this.#replayed()
     endReplay(state, this.state.nowMs)
     checkInvariants(state)
-    const found = digestOf(state, hasDeaths)
+    const found = digestOf(state)
     const lost = [...known].filter((line) => !found.has(line))
     const more = [...found].filter((line) => !known.has(line))
     assert.deepEqual({ lost, more }, { lost: [], more: [] }, 'a successor would know other things')
@@ -565,11 +565,8 @@ export class SimulatedScheduler {
   }
 }
 
-/**
- * What is known of each task, and who holds it, line by line. What tasks submitted is not kept: they submit it again. Where
- * workers die, values are lost and made again, of which a journal says nothing.
- */
-function digestOf({ arrays, clients, datasets, nextArray }: SchedulerState, hasDeaths: boolean): ReadonlySet<string> {
+/** What is known of each task, and who holds it, line by line. What tasks submitted is not kept: they submit it again. */
+function digestOf({ arrays, clients, datasets, nextArray }: SchedulerState): ReadonlySet<string> {
   const lines = new Set([`the next array is ${nextArray}`])
   for (const client of clients.values()) {
     if (client.session === '') continue
@@ -583,11 +580,9 @@ function digestOf({ arrays, clients, datasets, nextArray }: SchedulerState, hasD
       const task = array.tasks[index]
       const isHeld = (flags & HELD) !== 0
       if (!isHeld && task === undefined) return
-      // What nobody holds is as those need it that are made again.
-      if (hasDeaths && !isHeld && task?.isDetached !== true) return
       const { type } = task?.state ?? { type: 'ready' }
       const isOver = type === 'in-memory' || type === 'failed' || type === 'released'
-      const what = hasDeaths && type !== 'failed' ? 'not failed' : isOver ? type : 'pending'
+      const what = isOver ? type : 'pending'
       if (task?.state.type === 'failed') {
         const { code, culpritKey, attempt } = task.state.failure
         lines.add(`${task.id} failed by ${culpritKey}: ${code} after ${attempt} runs`)

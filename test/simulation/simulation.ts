@@ -116,7 +116,7 @@ export function simulate(options: SimulationOptions): SimulationReport {
 export function settle(world: World): void {
   const { agenda, scheduler, workers } = world
   agenda.runToEnd(MAX_STEPS)
-  scheduler.checkSuccessor(world)
+  scheduler.checkSuccessor()
   const areAwaited = (): boolean => scheduler.awaitsPulses || [...workers.values()].some((worker) => worker.awaitsPulse)
   // What was lost is seen to have been by what two of them say in turn.
   const least = world.isLossy ? 3 : 0

@@ -11,6 +11,7 @@ const ENOUGH_BYTES = 4 * CHUNK_BYTES
 
 export class JournalPage {
   #records: JournalRecord[] = []
+  #lost: TaskId[] = []
   #finished: TaskId[] = []
   #sizes: number[] = []
   readonly #values = new Packer()
@@ -19,6 +20,13 @@ export class JournalPage {
   add(record: JournalRecord): void {
     this.#closeOutcomes()
     this.#records.push(record)
+  }
+
+  /** What is lost may have been finished in the same turn, or be there again. */
+  addLost(id: TaskId): void {
+    if (this.#finished.length > 0) this.#closeOutcomes()
+    this.#lost.push(id)
+    if (this.#lost.length >= ENOUGH_TASKS) this.#closeLost()
   }
 
   addFinished(id: TaskId, { sizeBytes, page, start }: InMemory): void {
@@ -43,6 +51,7 @@ export class JournalPage {
   }
 
   #closeOutcomes(): void {
+    this.#closeLost()
     if (this.#finished.length > 0) this.#closeFinished()
     if (this.#failed.size === 0) return
     for (const [failure, tasks] of this.#failed)
@@ -50,7 +59,14 @@ export class JournalPage {
     this.#failed.clear()
   }
 
+  #closeLost(): void {
+    if (this.#lost.length === 0) return
+    this.#records.push({ type: 'lost', tasks: this.#lost })
+    this.#lost = []
+  }
+
   #closeFinished(): void {
+    this.#closeLost()
     const tasks = this.#finished
     this.#records.push({ type: 'finished', tasks, sizes: this.#sizes, values: this.#values.take() })
     this.#finished = []

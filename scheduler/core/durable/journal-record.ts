@@ -1,7 +1,7 @@
 /**
  * What the scheduler's journal is made of: all that a scheduler must know to take the place of one that died. What clients
- * said stands there as they said it; of what became of it only outcomes do, for what workers have and run they tell
- * themselves when they come back.
+ * said stands there as they said it; of what became of it only outcomes do, and that values were lost, for what workers have
+ * and run they tell themselves when they come back.
  */
 import { clientId } from '../../../protocol/ids.js'
 import { array, client, failureFields, task, worker } from '../../../protocol/messages/common.js'
@@ -47,6 +47,8 @@ export const workerCame = message('worker-came', { worker, incarnation: text })
 export const workerWent = message('worker-went', { worker })
 /** Its task is still held, and stands for it no more: the cluster was restarted since. */
 export const keyFreed = message('key-freed', { key: text })
+/** Their values can't be had any more. Those that somebody needs are made again, and have no outcome until then. */
+export const lost = message('lost', { tasks: taskIds })
 
 /** Stands for no client: array ids that a worker has for the clients of its tasks, of which nothing else is kept. */
 export const TASKS_OF_A_WORKER = clientId(0)
@@ -67,8 +69,10 @@ export const journalRecord = union([
   workerCame,
   workerWent,
   keyFreed,
+  lost,
 ])
 export type JournalRecord = Infer<typeof journalRecord>
 export type FinishedRecord = Infer<typeof finished>
+export type LostRecord = Infer<typeof lost>
 export type FailedRecord = Infer<typeof failed>
 export type TriedRecord = Infer<typeof tried>

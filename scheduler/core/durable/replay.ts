@@ -16,6 +16,7 @@ import {
   type FailedRecord,
   type FinishedRecord,
   type JournalRecord,
+  type LostRecord,
   type TriedRecord,
 } from './journal-record.js'
 import { missClients } from '../clients/missing.js'
@@ -24,10 +25,10 @@ import { onOperator } from '../views/on-operator.js'
 import { isProducer } from '../tasks/on-outputs.js'
 import { changeFailure, failTask, finishTask } from '../tasks/outcome.js'
 import { beginReattaching } from './reattach.js'
-import { giveUpValue } from '../tasks/recovery.js'
+import { giveUpValue, remake } from '../tasks/recovery.js'
 import { endScatter } from '../tasks/retention.js'
 import type { SchedulerState } from '../state.js'
-import { addHole, findTask } from '../tasks/task-array.js'
+import { addHole, findTask, recordOf } from '../tasks/task-array.js'
 import { errorRuleOf, isPending, noteStarted, type Failure, type Task } from '../tasks/task.js'
 import type { HeardFromClient } from '../events.js'
 
@@ -84,6 +85,9 @@ function apply(state: SchedulerState, record: JournalRecord): void {
       break
     case 'failed':
       onFailed(state, record)
+      break
+    case 'lost':
+      onLost(state, record)
       break
     case 'tried':
       onTried(state, record)
@@ -170,6 +174,14 @@ function onFinished(state: SchedulerState, { tasks, sizes, values }: FinishedRec
 /** It may have run and given the same, which is as good. */
 function isValueOfSkipped(value: Uint8Array): boolean {
   return value.length === SKIPPED_VALUE.length && value.every((byte, i) => byte === SKIPPED_VALUE[i])
+}
+
+/** Those that nobody needs any more are over. */
+function onLost(state: SchedulerState, { tasks }: LostRecord): void {
+  for (const id of tasks) {
+    const task = recordOf(state, id)
+    if (task?.state.type === 'in-memory') remake(state, task)
+  }
 }
 
 function onFailed(state: SchedulerState, { tasks, ...record }: FailedRecord): void {

@@ -81,7 +81,7 @@ export function loseCopy(state: SchedulerState, task: Task, holder: WorkerRecord
 
 /** Gives up a value that can't be had any more, and has it made again if somebody needs it. */
 export function remake(state: SchedulerState, task: Task): void {
-  giveUpValue(state, task)
+  loseValue(state, task)
   if (isNeeded(task)) wake(state, task)
   else letGo(state, task)
 }
@@ -119,10 +119,16 @@ function awaitInputs(state: SchedulerState, task: Task, toWake: Task[]): number 
     missing++
     joinWaiters(input, task)
     noteWaiter(state, input)
-    if (input.state.type === 'in-memory') giveUpValue(state, input)
+    if (input.state.type === 'in-memory') loseValue(state, input)
     if (input.state.type === 'released') toWake.push(input)
   }
   return missing
+}
+
+/** Whoever reads the journal is to know it: what clients say of a task means another thing while it has no outcome. */
+function loseValue(state: SchedulerState, task: Task): void {
+  state.journal?.addLost(task.id)
+  giveUpValue(state, task)
 }
 
 /** Gives up the scheduler's view of a value, and its own copy. The caller moves the task on. */
