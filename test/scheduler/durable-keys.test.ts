@@ -50,6 +50,23 @@ for (const way of WAYS) {
     assert.deepEqual(again.takeTasks(), [latest])
   })
 
+  test(`a restart that was refused cancels nothing later: ${way}`, () => {
+    const before = new SchedulerHarness({ keepsState: true })
+    const client = before.client('client')
+    const [task] = client.submit(client.define('f'), [{}])
+    before.worker({ isWatched: false })
+    client.send({ type: 'restart', request: 1, timeoutMs: 60_000 })
+    assert.deepEqual(client.take('restarted').unwatched, ['w1'])
+
+    const cluster = before.successor(way)
+    assert.equal(cluster.tasks.failed, 0)
+    const mine = clientId(client.id + 50)
+    cluster.turn({ type: 'client-joined', client: mine, name: 'client', session: 'session of client' })
+    assert.equal(cluster.takeFor(mine, 'lease').saidCount, 4, 'and it is not said again')
+    cluster.wakeUp()
+    assert.deepEqual(cluster.worker().takeTasks(), [task])
+  })
+
   test(`a future of a dataset that was not there stays a failed future: ${way}`, () => {
     const before = new SchedulerHarness({ keepsState: true })
     const client = before.client('client')

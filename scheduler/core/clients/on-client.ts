@@ -19,6 +19,7 @@ import { onDataCall } from '../data/on-data.js'
 import { onSubmit } from '../tasks/on-submit.js'
 import { onMissing } from '../tasks/on-task.js'
 import { answerWaits } from '../workers/on-worker.js'
+import { namesOfUnwatched } from '../workers/restart.js'
 import { mayComeBack, wantValue } from '../tasks/outcome.js'
 import { remake } from '../tasks/recovery.js'
 import { noRelays, onRelayMessage } from '../data/relays.js'
@@ -115,7 +116,10 @@ export function onClientMessage(state: SchedulerState, client: ClientRecord, mes
   }
   if (state.journal !== undefined && client.session !== '' && isKept(message)) {
     client.saidCount++
-    state.journal.add({ type: 'said', client: client.id, message })
+    // Whoever reads it has no workers to ask whether it may be, so it is counted and left out where it may not.
+    const isVain = message.type === 'restart' && namesOfUnwatched(state).length > 0
+    const { id, saidCount: count } = client
+    state.journal.add(isVain ? { type: 'said-before', client: id, count } : { type: 'said', client: id, message })
     state.heardClients.add(client)
   }
   switch (message.type) {

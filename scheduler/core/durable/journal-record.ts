@@ -18,7 +18,7 @@ export const leased = message('leased', { client, first: array })
 export const leases = message('leases', { client, firsts: integers })
 /** A client said something that must not be lost: see `isKept`. */
 export const said = message('said', { client, message: clientToScheduler })
-/** So much it had said before: only a journal that begins with a client has it. */
+/** So much it had said by then: of clients that a journal begins with, and of what led to nothing. */
 export const saidBefore = message('said-before', { client, count: integer })
 /** A client is gone for good, and all that it held. */
 export const clientWent = message('client-went', { client })

@@ -30,7 +30,7 @@ type RestartCall = DataCall & { readonly type: 'restart' }
 
 export function onRestart(state: SchedulerState, client: ClientRecord, { request, timeoutMs }: RestartCall): void {
   const workers = [...state.workers.values()]
-  const unwatched = workers.filter(({ join }) => !join.isWatched).map(({ join }) => join.name)
+  const unwatched = namesOfUnwatched(state)
   if (unwatched.length > 0) {
     outboxOf(state, client).add({ type: 'restarted', request, unwatched, absent: [] })
     return
@@ -47,6 +47,11 @@ export function onRestart(state: SchedulerState, client: ClientRecord, { request
     worker.isDismissed = true
   }
   answerRestarts(state)
+}
+
+/** Workers that nobody would start again: while there are some, nothing is restarted. */
+export function namesOfUnwatched({ workers }: SchedulerState): string[] {
+  return [...workers.values()].filter(({ join }) => !join.isWatched).map(({ join }) => join.name)
 }
 
 /** Workers came or went. */
