@@ -372,6 +372,20 @@ test('a value of an attempt that ran before it was taken back is freed once the 
   assert.deepEqual(worker!.take('free-tasks').tasks, [second])
 })
 
+test('a value of an attempt that ran before it was taken back is freed once the attempt sent since was cancelled and stopped', () => {
+  const all = cluster()
+  const [worker] = all.workers
+  const [first, second] = chain(all, 2)
+  worker!.send({ type: 'tasks-returned', tasks: [first!], attempts: [], begun: [] })
+  worker!.finish([second!])
+  all.client.send({ type: 'cancel', request: 1, tasks: [second!], graceMs: 1_000, error: Uint8Array.of(1) })
+  assert.deepEqual(worker!.take('stop-tasks').attempts, [2])
+  all.scheduler.skip()
+
+  worker!.send({ type: 'tasks-stopped', tasks: [second!], attempts: [2], stoppedBy: ['signal'] })
+  assert.deepEqual(worker!.take('free-tasks').tasks, [second])
+})
+
 test('late word of an attempt that was taken back does no harm to a copy that came from where it was made since', () => {
   const { all, owner, other, input, both } = meeting()
   all.scheduler.skip()

@@ -6,14 +6,14 @@ import { arrayOf, indexOf, type TaskId } from '../../../protocol/ids.js'
 import type { Cancel } from '../../../protocol/messages/client.js'
 import type { Stopper } from '../../../protocol/messages/common.js'
 import type { TasksStopped } from '../../../protocol/messages/worker.js'
-import { enlist } from '../placing/ahead.js'
+import { enlist, workerOf } from '../placing/ahead.js'
 import { abandon, attemptLabel, endLingering, reorder } from '../placing/assignment.js'
 import type { ClientRecord } from '../clients/client-record.js'
 import { childrenOf } from './nesting.js'
 import { failTask } from './outcome.js'
 import { dropScatter, forgo, releaseFuture } from './retention.js'
 import { outboxOf, workerOutboxOf, type SchedulerState } from '../state.js'
-import { findTask, HELD } from './task-array.js'
+import { findTask, HELD, recordOf } from './task-array.js'
 import { isPending, keyOf, startNumber, type Failure, type Task } from './task.js'
 import type { WorkerRecord } from '../workers/worker-record.js'
 
@@ -33,6 +33,8 @@ export interface Stop {
   /** Its place in the question; -1 of one that was submitted by another of them. */
   readonly place: number
   readonly attempt: number
+  /** An older attempt left a value there that nobody counts on. */
+  readonly hasLeft: boolean
 }
 
 export function onCancel(
@@ -71,7 +73,7 @@ export function onCancel(
     // The task that other outputs are still wanted of goes on.
     if (!isPending(ancestor)) for (const child of descendants) cancelChild(state, child, { cancellation, error, stops })
     if (runner === undefined || worker === undefined || worker.processing.has(runner)) return
-    orderStop(stops, worker, { cancellation, task: runner.id, place, attempt })
+    orderStop(stops, worker, { cancellation, task: runner.id, place, attempt, hasLeft: runner.leftAt === worker })
   })
   for (const [worker, order] of stops) workerOutboxOf(state, worker).add({ type: 'stop-tasks', ...order, graceMs })
   if (cancellation.open === 0) answer(state, cancellation)
@@ -116,7 +118,9 @@ function cancelChild(
   const { attempt } = runner
   if (runner === child) abandon(state, child, worker)
   failTask(state, child, cancelled(child, error))
-  if (!worker.processing.has(runner)) orderStop(stops, worker, { cancellation, task: runner.id, place: -1, attempt })
+  if (worker.processing.has(runner)) return
+  const hasLeft = runner.leftAt === worker
+  orderStop(stops, worker, { cancellation, task: runner.id, place: -1, attempt, hasLeft })
 }
 
 /** The worker's slots are free of these. */
@@ -127,9 +131,19 @@ export function onTasksStopped(
 ): void {
   tasks.forEach((id, i) => {
     const stop = worker.stopping.get(attemptLabel(id, attempts[i] ?? 1))
-    if (stop !== undefined) settle(state, worker, stop, stoppedBy[i] ?? 'none')
+    if (stop === undefined) return
+    settle(state, worker, stop, stoppedBy[i] ?? 'none')
+    if (stop.hasLeft) freeLeft(state, id, worker)
   })
   reorder(state, worker)
+}
+
+/** What an older attempt left goes with the one that was stopped; unless the task was tried again, and there is a newer one. */
+function freeLeft(state: SchedulerState, id: TaskId, worker: WorkerRecord): void {
+  const task = recordOf(state, id)
+  if (task !== undefined && (task.leftAt !== worker || workerOf(task.state) === worker)) return
+  workerOutboxOf(state, worker).addFree(id)
+  if (task !== undefined) task.leftAt = undefined
 }
 
 /** With the worker, all that it was to stop is gone. */
