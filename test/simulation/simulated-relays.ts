@@ -37,7 +37,7 @@ export class SimulatedRelays {
         if (errand === undefined) break
         this.#asked.delete(message.request)
         this.#open.set(message.relay, errand)
-        errand.opened(() => this.#finish(message.relay))
+        errand.opened(() => this.#finish(message.relay, errand))
         break
       }
       case 'relay-closed':
@@ -67,8 +67,10 @@ export class SimulatedRelays {
     }
   }
 
-  #finish(relay: number): boolean {
-    if (!this.#open.delete(relay)) return false
+  /** The next scheduler gives the same numbers to others. */
+  #finish(relay: number, errand: Errand): boolean {
+    if (this.#open.get(relay) !== errand) return false
+    this.#open.delete(relay)
     // As over real sockets, where the next one is asked for before the far end has taken the last frame of this one.
     this.#next()
     this.#send({ type: 'close-relay', relay })
