@@ -508,7 +508,8 @@ export class SimulatedScheduler {
       if (copies.resting.size > 0) return true
       const { quietCount, rightCount, asked } = review
       return (
-        this.#isLossy && (processing.size + lingering.size > 0 || asked !== undefined || (quietCount > 0 && quietCount !== rightCount))
+        this.#isLossy &&
+        (processing.size + lingering.size > 0 || asked !== undefined || (quietCount > 0 && quietCount !== rightCount))
       )
     })
   }
