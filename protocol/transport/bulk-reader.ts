@@ -53,11 +53,6 @@ export class BulkReader {
     this.#position = options.isBehindResponse ? { type: 'response', matched: 0 } : { type: 'head' }
   }
 
-  /** So much of the frame that is being read is in its place. */
-  get placedBytes(): number {
-    return this.#position.type === 'placing' ? this.#position.filledBytes : 0
-  }
-
   /** Where the next bytes are to be read to. */
   readonly nextBuffer = (): Uint8Array => {
     const position = this.#position

@@ -47,8 +47,6 @@ export class Inbox<M> {
   readonly #lanes = new Array<Transfer<M> | undefined>(1 + PAYLOAD_LANES).fill(undefined)
   /** The lane that the next frame is a chunk of, after a chunk frame. */
   #chunkLane: number | undefined
-  /** The lane of the last chunk. They take turns. */
-  #lastLane = BATCH_LANE
 
   constructor(schema: Field<M>, maxMessageBytes: number, allocate: (sizeBytes: number) => Uint8Array) {
     this.#schema = schema
@@ -92,25 +90,6 @@ export class Inbox<M> {
     return end > bytes.length ? undefined : bytes.subarray(receivedBytes, end)
   }
 
-  /**
-   * The memory that the next chunks will fill, most likely: from the chunk on that is being read, of which `placedBytes` are there,
-   * or else of the payload whose turn it is.
-   */
-  comingMemory(placedBytes: number): Uint8Array | undefined {
-    const transfer = this.#lanes[this.#chunkLane ?? this.#nextLane()]
-    if (transfer === undefined) return undefined
-    const start = transfer.receivedBytes + (this.#chunkLane === undefined ? 0 : placedBytes)
-    return start < transfer.bytes.length ? transfer.bytes.subarray(start) : undefined
-  }
-
-  #nextLane(): number {
-    for (let i = 1; i <= PAYLOAD_LANES; i++) {
-      const lane = 1 + ((this.#lastLane + i - 1) % PAYLOAD_LANES)
-      if (this.#lanes[lane] !== undefined) return lane
-    }
-    return BATCH_LANE
-  }
-
   #beginLargeBatch(frame: Uint8Array): Arrival<M> {
     if (frame.length !== LARGE_BATCH_BYTES || this.#lanes[BATCH_LANE] !== undefined) throw malformed('a large batch')
     const sizeBytes = readUint32(frame, 1)
@@ -151,7 +130,6 @@ export class Inbox<M> {
     if (!isPartOf(chunk, transfer.bytes)) transfer.bytes.set(chunk, transfer.receivedBytes)
     transfer.receivedBytes = receivedBytes
     this.#chunkLane = undefined
-    this.#lastLane = lane
     if (receivedBytes < transfer.bytes.length) return NOTHING
     this.#lanes[lane] = undefined
     const { message, bytes } = transfer

@@ -108,7 +108,6 @@ class Link<Incoming, Outgoing> implements Connection<Outgoing> {
       onFrame: (frame) => this.#onFrame(frame),
       isPeerKnown: true,
       memoryFor: (sizeBytes) => (this.#state.type === 'open' ? this.#inbox.chunkMemory(sizeBytes) : undefined),
-      comingMemory: (placedBytes) => (this.#state.type === 'open' ? this.#inbox.comingMemory(placedBytes) : undefined),
       onDrain: () => this.#flush(),
       onClose: (reason) => this.#onSocketClose(reason),
     })

@@ -12,11 +12,6 @@ export interface SocketHandlers {
    * memory of the socket. Not every socket asks.
    */
   memoryFor?(sizeBytes: number): Uint8Array | undefined
-  /**
-   * Where bytes that were not read yet will be wanted next, to the end of the value, if that is known; `placedBytes` are there of the
-   * frame that is being read. Whoever asks may write to it, and must be done before what it reads gets there.
-   */
-  comingMemory?(placedBytes: number): Uint8Array | undefined
   /** Has the peer said who it is? For a frame of a stranger that begins, no more memory is kept than for a hello. */
   readonly isPeerKnown?: boolean
   /** `bufferedBytes` went down. */

@@ -3,15 +3,16 @@
  * the only file that knows the `ws` package.
  */
 import type { IncomingMessage } from 'node:http'
-import type { connect as connectTcp, Socket as TcpSocket, NetConnectOpts } from 'node:net'
+import { connect as connectTcp, Socket as TcpSocket, type NetConnectOpts } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type * as Ws from 'ws'
 import { present } from '../../common/assert.js'
 import { requirePackage } from '../../common/node/require-package.js'
 import { AuthenticationError, HeddleError, SchedulerUnreachableError } from '../errors.js'
-import { CLOSE_TIMEOUT_MS, HANDSHAKE_TIMEOUT_MS, MAX_FRAME_BYTES } from '../limits.js'
-import { BulkSocket } from './bulk-socket.js'
+import { CHUNK_BYTES, CLOSE_TIMEOUT_MS, HANDSHAKE_TIMEOUT_MS, MAX_FRAME_BYTES, MAX_HELLO_BYTES } from '../limits.js'
+import { BulkReader } from './bulk-reader.js'
 import type { CloseReason } from './connection.js'
+import { freshMemory } from './inbox.js'
 import { MAX_SMALL_FRAME_BYTES, smallFrame } from './small-frame.js'
 import type { Socket, SocketHandlers } from './socket.js'
 import { systemTimers } from './timers.js'
@@ -52,6 +53,8 @@ const COMMON_OPTIONS = {
 
 const BINARY = { binary: true } as const
 const NO_HEAD = Buffer.alloc(0)
+/** What is read from one socket with large frames before all others have their turn. */
+const MAX_BURST_BYTES = 1024 * 1024
 
 /** Status codes of a WebSocket that ended because one end sent what the other does not take (RFC 6455, 7.4.1). */
 const PROTOCOL_CLOSE_CODES: ReadonlySet<number> = new Set([1002, 1003, 1007, 1008, 1009])
@@ -67,7 +70,7 @@ const PROTOCOL_CLOSE_CODES: ReadonlySet<number> = new Set([1002, 1003, 1007, 100
 export async function dial(address: string, options: DialOptions = {}): Promise<Socket> {
   options.signal?.throwIfAborted()
   const goesPast = options.isBulk !== false && address.startsWith('ws:')
-  const bulk = goesPast ? new BulkSocket(options.isBulk !== true, options.maxFrameBytes) : undefined
+  const bulk = goesPast ? new Bulk(options.isBulk !== true, options.maxFrameBytes) : undefined
   const webSocket = newWebSocket(address, options, bulk)
   // Stays for good: a WebSocket that is given up reports that as one more error.
   webSocket.on('error', () => undefined)
@@ -83,7 +86,7 @@ export async function dial(address: string, options: DialOptions = {}): Promise<
 function newWebSocket(
   address: string,
   { token, tls, path, maxFrameBytes }: DialOptions,
-  bulk: BulkSocket | undefined,
+  bulk: Bulk | undefined,
 ): Ws.WebSocket {
   checkAddress(address)
   const options: Ws.ClientOptions = {
@@ -194,7 +197,7 @@ export function acceptUpgrade(
   head: Buffer,
   { isBulk }: { readonly isBulk?: boolean | undefined } = {},
 ): Socket | undefined {
-  const bulk = isBulk === false ? undefined : new BulkSocket(isBulk !== true)
+  const bulk = isBulk === false ? undefined : new Bulk(isBulk !== true)
   const taken = bulk?.takeOver(request.socket, head)
   const tcpSocket = taken ?? request.socket
   let accepted: Socket | undefined
@@ -219,13 +222,104 @@ function plainAddress(address: string | undefined): string {
   return address?.replace(/^::ffff:/, '') ?? ''
 }
 
+/** The system's own end of a TCP socket, as far as we touch it. */
+interface TcpHandle {
+  reading: boolean
+  readStop(): number
+}
+
+/**
+ * A TCP socket of which `ws` sees everything but whole frames that have a place, or that are small enough to be given one: smaller, as
+ * long as nobody knows who sends them.
+ */
+class Bulk {
+  /** Do whole frames without a place of their own go past `ws` too? */
+  readonly takesAll: boolean
+  readonly #maxFrameBytes: number
+  /** Who hears of frames, once somebody does. */
+  #handlers: SocketHandlers | undefined
+  /** The largest frame that is given memory though nobody has it: `ws` takes what is larger, or refuses it. */
+  #maxOwnBytes = 0
+  #reader: BulkReader | undefined
+
+  constructor(takesAll: boolean, maxFrameBytes = MAX_FRAME_BYTES) {
+    this.takesAll = takesAll
+    this.#maxFrameBytes = maxFrameBytes
+  }
+
+  connect(options: NetConnectOpts): TcpSocket {
+    const reader = this.#createReader(true, (bytes) => socket.emit('data', bytes))
+    const onread = this.#onreadOf(reader, () => socket)
+    // Without `path` like `ws` itself does it: that of the URL is no pipe.
+    const socket = connectTcp({ ...options, path: undefined, onread } as NetConnectOpts)
+    return socket
+  }
+
+  /**
+   * Reads in place of a socket that a server of ours accepted, and returns what now stands for it. Node can read into
+   * memory of ours, but only with sockets that were made so, and no server makes them: so a second one is made around
+   * the same handle. Where Node does not have it any more where it always was, nothing changes.
+   */
+  takeOver(accepted: TcpSocket, head: Buffer): TcpSocket | undefined {
+    const holder = accepted as unknown as { _handle: (TcpHandle & object) | null | undefined }
+    const handle = holder._handle
+    if (handle?.constructor.name !== 'TCP' || typeof handle.readStop !== 'function') return undefined
+    handle.readStop()
+    handle.reading = false
+    holder._handle = null
+    const reader = this.#createReader(false, (bytes) => socket.emit('data', bytes))
+    const onread = this.#onreadOf(reader, () => socket)
+    const socket = new TcpSocket({ handle, onread } as object)
+    // The server counts the one that it knows.
+    socket.once('close', () => accepted.destroy())
+    reader.take(head)
+    return socket
+  }
+
+  handle(handlers: SocketHandlers): void {
+    this.#handlers = handlers
+    if (this.takesAll) this.#maxOwnBytes = handlers.isPeerKnown === true ? CHUNK_BYTES : MAX_HELLO_BYTES
+    // What came early is delivered later than this call, and before anything that is read from now on.
+    process.nextTick(() => this.#reader?.start())
+  }
+
+  /** Node reads up to 32 times while there is more, and everything else would wait for that. */
+  #onreadOf(reader: BulkReader, socketOf: () => TcpSocket): object {
+    let burstBytes = 0
+    const callback = (count: number, buffer: Uint8Array): boolean => {
+      reader.onRead(count, buffer)
+      burstBytes += count
+      if (burstBytes < MAX_BURST_BYTES) return true
+      burstBytes = 0
+      setImmediate(() => {
+        const socket = socketOf()
+        if (!socket.isPaused() && !socket.destroyed) socket.resume()
+      })
+      return false
+    }
+    return { buffer: reader.nextBuffer, callback }
+  }
+
+  #createReader(isBehindResponse: boolean, pass: (bytes: Buffer) => void): BulkReader {
+    this.#reader = new BulkReader({
+      maxFrameBytes: this.#maxFrameBytes,
+      isBehindResponse,
+      pass,
+      place: (sizeBytes) =>
+        this.#handlers?.memoryFor?.(sizeBytes) ?? (sizeBytes <= this.#maxOwnBytes ? freshMemory(sizeBytes) : undefined),
+      onPlaced: (frame) => this.#handlers?.onFrame(frame),
+    })
+    return this.#reader
+  }
+}
+
 interface Parts {
   readonly webSocket: Ws.WebSocket
   readonly tcpSocket: TcpSocket
   readonly peer: string
   /** Only who dialled masks what it sends. */
   readonly isMasked: boolean
-  readonly bulk: BulkSocket | undefined
+  readonly bulk: Bulk | undefined
 }
 
 class WebSocketSocket implements Socket {
@@ -234,7 +328,7 @@ class WebSocketSocket implements Socket {
   readonly #webSocket: Ws.WebSocket
   readonly #tcpSocket: TcpSocket
   readonly #isMasked: boolean
-  readonly #bulk: BulkSocket | undefined
+  readonly #bulk: Bulk | undefined
   #handlers: SocketHandlers | undefined
   #closeReason: CloseReason | undefined
   readonly #onSent = (): void => this.#handlers?.onDrain()

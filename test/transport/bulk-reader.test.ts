@@ -4,11 +4,28 @@ import { suite, test } from 'node:test'
 import { Rng } from '../../common/rng.js'
 import { MAX_FRAME_BYTES } from '../../protocol/limits.js'
 import { BulkReader } from '../../protocol/transport/bulk-reader.js'
-import { bytesOf, frame } from './raw-frames.js'
 
 const RESPONSE = Buffer.from('HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n')
 const ZEROS = Buffer.alloc(4)
 
+interface Frame {
+  readonly head: Buffer
+  readonly body: Buffer
+}
+
+/** One frame by RFC 6455. */
+function frame(body: Buffer, { first = 0x82, mask }: { first?: number; mask?: Buffer } = {}): Frame {
+  const flag = mask === undefined ? 0 : 0x80
+  const long = Buffer.alloc(8)
+  long.writeBigUInt64BE(BigInt(body.length))
+  const short = long.subarray(6)
+  const size = body.length < 126 ? [] : body.length < 65_536 ? short : long
+  const length = body.length < 126 ? body.length : body.length < 65_536 ? 126 : 127
+  return { head: Buffer.concat([Uint8Array.of(first, flag | length), Uint8Array.from(size), mask ?? NONE]), body }
+}
+
+const NONE = Buffer.alloc(0)
+const bytesOf = ({ head, body }: Frame): Buffer => Buffer.concat([head, body])
 const randomBytes = (rng: Rng, size: number): Buffer =>
   Buffer.from(Array.from({ length: size }, () => rng.integer(0, 255)))
 
