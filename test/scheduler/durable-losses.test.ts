@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import { arrayId, clientId, taskId, type TaskId } from '../../protocol/ids.js'
+import { JournalPage } from '../../scheduler/core/durable/journal-page.js'
 import type { HeardFromWorker } from '../../scheduler/core/events.js'
 import { SchedulerHarness, type TestClient } from '../support/scheduler-harness.js'
 
@@ -106,4 +107,29 @@ test('a journal that says nothing of losses is read: what failed as it was made 
   const mine = back(cluster, client)
   cluster.turn({ type: 'client-message', client: mine, message: { type: 'want', tasks: [task] } })
   assert.deepEqual(cluster.takeFor(mine, 'failed').tasks, [task])
+})
+
+test('what failed before something was lost in the same turn is kept before it, and what was lost before it ended again too', () => {
+  const page = new JournalPage()
+  const [failed, lost, again] = [taskId(arrayId(1), 0), taskId(arrayId(1), 1), taskId(arrayId(1), 2)]
+  page.addFailed(failed, {
+    error: new Uint8Array(0),
+    code: '',
+    reason: 'it threw',
+    worker: '',
+    attempt: 1,
+    culpritKey: '',
+    death: undefined,
+  })
+  page.addLost(lost)
+  page.addLost(again)
+  page.addFinished(again, { type: 'in-memory', holders: [], sizeBytes: 1, page: undefined, start: 0 })
+  assert.deepEqual(
+    page.take().map((record) => [record.type, 'tasks' in record ? record.tasks : []]),
+    [
+      ['failed', [failed]],
+      ['lost', [lost, again]],
+      ['finished', [again]],
+    ],
+  )
 })

@@ -22,9 +22,9 @@ export class JournalPage {
     this.#records.push(record)
   }
 
-  /** What is lost may have been finished in the same turn, or be there again. */
+  /** What is lost may have been finished in the same turn, or be there again; and what failed before may have let it go. */
   addLost(id: TaskId): void {
-    if (this.#finished.length > 0) this.#closeOutcomes()
+    if (this.#finished.length > 0 || this.#failed.size > 0) this.#closeOutcomes()
     this.#lost.push(id)
     if (this.#lost.length >= ENOUGH_TASKS) this.#closeLost()
   }

@@ -11,7 +11,7 @@ import { abandon, attemptLabel, endLingering, reorder } from '../placing/assignm
 import type { ClientRecord } from '../clients/client-record.js'
 import { childrenOf } from './nesting.js'
 import { failTask } from './outcome.js'
-import { dropScatter, forgo, releaseFuture } from './retention.js'
+import { dropScatter, forgo, freeUnlessHeld, releaseFuture } from './retention.js'
 import { outboxOf, workerOutboxOf, type SchedulerState } from '../state.js'
 import { findTask, HELD, recordOf } from './task-array.js'
 import { isPending, keyOf, startNumber, type Failure, type Task } from './task.js'
@@ -142,7 +142,7 @@ export function onTasksStopped(
 function freeLeft(state: SchedulerState, id: TaskId, worker: WorkerRecord): void {
   const task = recordOf(state, id)
   if (task !== undefined && (task.leftAt !== worker || workerOf(task.state) === worker)) return
-  workerOutboxOf(state, worker).addFree(id)
+  freeUnlessHeld(state, id, worker)
   if (task !== undefined) task.leftAt = undefined
 }
 
