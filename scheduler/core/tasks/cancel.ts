@@ -73,7 +73,7 @@ export function onCancel(
     // The task that other outputs are still wanted of goes on.
     if (!isPending(ancestor)) for (const child of descendants) cancelChild(state, child, { cancellation, error, stops })
     if (runner === undefined || worker === undefined || worker.processing.has(runner)) return
-    orderStop(stops, worker, { cancellation, task: runner.id, place, attempt, hasLeft: runner.leftAt === worker })
+    orderStop(stops, worker, runner, { cancellation, place, attempt })
   })
   for (const [worker, order] of stops) workerOutboxOf(state, worker).add({ type: 'stop-tasks', ...order, graceMs })
   if (cancellation.open === 0) answer(state, cancellation)
@@ -82,12 +82,17 @@ export function onCancel(
 /** What workers are told to stop. */
 type Stops = Map<WorkerRecord, { readonly tasks: TaskId[]; readonly attempts: number[] }>
 
-function orderStop(stops: Stops, worker: WorkerRecord, stop: Stop): void {
+function orderStop(
+  stops: Stops,
+  worker: WorkerRecord,
+  { id, leftAt }: Task,
+  stop: Pick<Stop, 'cancellation' | 'place' | 'attempt'>,
+): void {
   let order = stops.get(worker)
   if (order === undefined) stops.set(worker, (order = { tasks: [], attempts: [] }))
-  order.tasks.push(stop.task)
+  order.tasks.push(id)
   order.attempts.push(stop.attempt)
-  worker.stopping.set(attemptLabel(stop.task, stop.attempt), stop)
+  worker.stopping.set(attemptLabel(id, stop.attempt), { ...stop, task: id, hasLeft: leftAt === worker })
   stop.cancellation.open++
 }
 
@@ -118,9 +123,7 @@ function cancelChild(
   const { attempt } = runner
   if (runner === child) abandon(state, child, worker)
   failTask(state, child, cancelled(child, error))
-  if (worker.processing.has(runner)) return
-  const hasLeft = runner.leftAt === worker
-  orderStop(stops, worker, { cancellation, task: runner.id, place: -1, attempt, hasLeft })
+  if (!worker.processing.has(runner)) orderStop(stops, worker, runner, { cancellation, place: -1, attempt })
 }
 
 /** The worker's slots are free of these. */
