@@ -13,13 +13,17 @@ export interface BatchRequestOptions {
   readonly worker: string
   readonly tasks: readonly BatchTask[]
   readonly isLarge: boolean
+  /** Tasks of the batch that make inputs of later ones. */
+  readonly makers?: ReadonlySet<TaskId> | undefined
+  /** Places of tasks whose outcomes the main thread is told of at once. */
+  readonly wanted?: readonly number[] | undefined
   /** The value of an input, which is here: the core starts no task before. */
   readonly valueOf: (input: TaskId) => Uint8Array | undefined
   readonly urlOf: (code: CodeHash) => string
 }
 
 export function createBatchRequest(options: BatchRequestOptions): BatchRequest {
-  const { thread, worker, tasks, isLarge, valueOf, urlOf } = options
+  const { thread, worker, tasks, isLarge, makers, wanted, valueOf, urlOf } = options
   const count = tasks.length
   const templates = new Templates(urlOf)
   const inputs = new Inputs(valueOf)
@@ -38,6 +42,7 @@ export function createBatchRequest(options: BatchRequestOptions): BatchRequest {
     if (task.key !== undefined) keys.set(place, task.key)
     args.add(task.args.bytes, task.place === 0 ? 0 : task.args.ends[task.place - 1], task.args.ends[task.place])
     for (const input of task.inputs) inputs.add(input, task.failures?.get(input))
+    if (makers?.has(task.task) === true) inputs.willMake(task.task, place)
   }
   return {
     thread,
@@ -52,6 +57,7 @@ export function createBatchRequest(options: BatchRequestOptions): BatchRequest {
     args: args.take(),
     inputCounts: inputs.count === 0 ? [] : tasks.map((task) => task.inputs.length),
     ...inputs.take(),
+    wanted,
   }
 }
 
@@ -123,6 +129,8 @@ class Inputs {
   readonly #values = new Packer()
   readonly #shared = new Map<number, Uint8Array>()
   #failed: Map<number, FailureRecord> | undefined
+  readonly #makers = new Map<TaskId, number>()
+  #made: Map<number, number> | undefined
 
   constructor(valueOf: (input: TaskId) => Uint8Array | undefined) {
     this.#valueOf = valueOf
@@ -138,9 +146,21 @@ class Inputs {
     this.#inputs.push(place)
   }
 
-  take(): Pick<BatchRequest, 'inputs' | 'inputValues' | 'sharedInputs' | 'failedInputs'> {
+  /** From here on the value comes from the task at `place`, even if an older one is in the store. */
+  willMake(input: TaskId, place: number): void {
+    this.#makers.set(input, place)
+    this.#places.delete(input)
+  }
+
+  take(): Pick<BatchRequest, 'inputs' | 'inputValues' | 'sharedInputs' | 'failedInputs' | 'madeInputs'> {
     const inputValues = this.#inputs.length === 0 ? NO_BYTES : this.#values.take()
-    return { inputs: this.#inputs, inputValues, sharedInputs: this.#shared, failedInputs: this.#failed }
+    return {
+      inputs: this.#inputs,
+      inputValues,
+      sharedInputs: this.#shared,
+      failedInputs: this.#failed,
+      madeInputs: this.#made,
+    }
   }
 
   #addFailure(failure: FailureRecord): number {
@@ -152,9 +172,16 @@ class Inputs {
   }
 
   #addValue(input: TaskId): number {
-    const value = present(this.#valueOf(input), `input ${input}`)
     const place = this.#values.count
     this.#places.set(input, place)
+    const maker = this.#makers.get(input)
+    if (maker !== undefined) {
+      this.#values.add(NO_BYTES.bytes)
+      this.#made ??= new Map()
+      this.#made.set(place, maker)
+      return place
+    }
+    const value = present(this.#valueOf(input), `input ${input}`)
     if (isShared(value)) {
       this.#shared.set(place, value)
       this.#values.add(value, 0, 0)

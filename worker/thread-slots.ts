@@ -55,7 +55,7 @@ export class ThreadSlots {
   }
 
   /** Runs a batch in a free slot. `codeStored` resolves when all code of it is where threads find it. */
-  async run({ thread, tasks, isLarge }: RunBatch, codeStored: Promise<void> | undefined): Promise<void> {
+  async run({ thread, tasks, isLarge, makers, wanted }: RunBatch, codeStored: Promise<void> | undefined): Promise<void> {
     const { worker, pool, store, urlOf, submit } = this.#options
     const slot = this.#slotOf(thread)
     assert(slot.tasks.length === 0, `slot ${thread} was given a batch while it runs another`)
@@ -67,6 +67,8 @@ export class ThreadSlots {
       worker,
       tasks,
       isLarge,
+      makers,
+      wanted,
       valueOf: (input: TaskId) => store.get(input),
       urlOf,
     })
@@ -168,6 +170,12 @@ export class ThreadSlots {
       reason,
       isOutOfMemory,
     })
+  }
+
+  /** Sees what a thread has done of its batch, and is told of what it does from now on. */
+  hurry(thread: number): void {
+    this.#slotOf(thread).lane.hurry()
+    this.readOutcomes(thread)
   }
 
   /** Keeps a thread from starting more of its batch. */

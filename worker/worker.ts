@@ -322,6 +322,9 @@ class Worker implements RunningWorker {
         this.#runs.begin(instruction.thread, instruction.tasks)
         this.#slots.run(instruction, this.#whenStored(instruction.tasks)).catch((error: unknown) => this.#crash(error))
         break
+      case 'hurry-batch':
+        this.#slots.hurry(instruction.thread)
+        break
       case 'run-io-task':
         this.#runs.begin(instruction.slot, [instruction.task])
         this.#runIoTask(instruction.slot, instruction.task)

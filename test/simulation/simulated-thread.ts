@@ -1,5 +1,6 @@
 /** A worker's thread: runs a batch one task after another, each for a random time, and tells of outcomes now and then. */
 import assert from 'node:assert/strict'
+import { present } from '../../common/assert.js'
 import { entryOf, Packer } from '../../common/packed.js'
 import type { Rng } from '../../common/rng.js'
 import { outputOf, type TaskId } from '../../protocol/ids.js'
@@ -39,10 +40,15 @@ export interface StoredValue {
   readonly sizeBytes: number
 }
 
-/** A task with the inputs it had when its batch began. */
-interface Job {
+/** An input that the task at this place of the same batch makes. */
+export interface MadeInput {
+  readonly maker: number
+}
+
+/** A task with the inputs it had when its batch began, and those that others of it make. */
+export interface Job {
   readonly task: BatchTask
-  readonly inputs: readonly StoredValue[]
+  readonly inputs: readonly (StoredValue | MadeInput)[]
 }
 
 interface Ended {
@@ -98,6 +104,8 @@ interface Lent {
 export class SimulatedThread {
   readonly #options: ThreadOptions
   #jobs: readonly Job[] = []
+  /** What tasks of the batch gave, by place. */
+  readonly #made = new Map<number, StoredValue>()
   /** The next place that is not claimed. */
   #cursor = 0
   /** Places from here on were taken back. */
@@ -128,6 +136,7 @@ export class SimulatedThread {
     this.#isBusy = true
     this.#run++
     this.#jobs = jobs
+    this.#made.clear()
     this.#cursor = 0
     this.#stopped = undefined
     this.#end = jobs.length
@@ -370,15 +379,32 @@ export class SimulatedThread {
     this.#endBatch()
   }
 
+  /** `undefined` when a task that was to make one of them gave no value here. */
+  #inputsOf(place: number): readonly StoredValue[] | undefined {
+    const found: StoredValue[] = []
+    for (const input of this.#jobs[place]!.inputs) {
+      const value = 'maker' in input ? this.#made.get(input.maker) : input
+      if (value === undefined) return undefined
+      found.push(value)
+    }
+    return found
+  }
+
+  /** The main thread wants to know what was done. */
+  hurry(): void {
+    this.#tell()
+  }
+
   #next(): void {
     if (this.#isStopped) return
-    if (this.#cursor >= this.#end) {
+    const inputs = this.#cursor < this.#end ? this.#inputsOf(this.#cursor) : undefined
+    if (inputs === undefined) {
       this.#endBatch()
       return
     }
     const place = this.#cursor++
     this.#running = place
-    const { task, inputs } = this.#jobs[place]!
+    const { task } = this.#jobs[place]!
     const isEndless = resultOf(task, inputs).type === 'endless'
     const durationMs = isEndless ? ENDLESS_MS : this.#drawDurationMs(task.template) * this.#options.slowness
     this.#beganAtMs = this.#options.agenda.nowMs
@@ -400,7 +426,8 @@ export class SimulatedThread {
 
   #taskEnded(place: number, durationMs: number): void {
     if (this.#isStopped || this.#isHanging) return
-    const { task, inputs } = this.#jobs[place]!
+    const { task } = this.#jobs[place]!
+    const inputs = present(this.#inputsOf(place), 'the inputs of a task that runs')
     if (task.template.exportName === 'nest' && !areUnforeseen(numbersOf(task, inputs)[2])) {
       const children = childrenOf(mixedOf(task, inputs))
       if (!task.template.isIo) this.#lend(place, children)
@@ -421,6 +448,10 @@ export class SimulatedThread {
     this.#endRunning()
     const mayRetry = this.#jobs[place]!.task.template.exportName !== 'fatal'
     this.#ended.push({ place, durationUs: Math.round(durationMs * 1_000), result, mayRetry })
+    if (result.type === 'value' && !result.isLarge && this.#jobs[place]!.task.template.outputs === 0) {
+      const bytes = encodeNumber(result.number)
+      this.#made.set(place, { bytes, sizeBytes: bytes.length })
+    }
     if (result.type === 'value' && result.isLarge) this.#endBatch()
     else {
       this.#tellSoon()

@@ -30,7 +30,7 @@ import type { Connection, Peer } from './simulated-scheduler.js'
 import { SimulatedRelays } from './simulated-relays.js'
 import { SimulatedTaskClient, type Brought } from './simulated-task-client.js'
 import { sizesOf, type Sizes } from './sizes.js'
-import { LARGE_BYTES, SimulatedThread, type StoredValue } from './simulated-thread.js'
+import { LARGE_BYTES, SimulatedThread, type Job, type StoredValue } from './simulated-thread.js'
 import type { Pace } from './slowness.js'
 import { canReach, mayFailUnforeseen, useUnits, type World } from './world.js'
 
@@ -362,13 +362,16 @@ export class SimulatedWorker {
       }
       case 'run-batch':
         counts.batches++
-        this.#threads[instruction.thread]!.run(
-          instruction.tasks.map((task) => ({ task, inputs: this.#inputsOf(task) })),
-        )
+        if (instruction.makers !== undefined) counts.chains++
+        this.#threads[instruction.thread]!.run(this.#jobsOf(instruction))
+        break
+      case 'hurry-batch':
+        counts.hurries++
+        this.#threads[instruction.thread]!.hurry()
         break
       case 'run-io-task': {
         const { slot, task } = instruction
-        this.#ioThreadOf(slot).run([{ task, inputs: this.#inputsOf(task) }])
+        this.#ioThreadOf(slot).run([{ task, inputs: task.inputs.map((input) => this.#inputOf(task, input)) }])
         break
       }
       case 'ask-io-to-stop': {
@@ -469,14 +472,24 @@ export class SimulatedWorker {
     }
   }
 
-  #inputsOf({ task, inputs, failures }: BatchTask): readonly StoredValue[] {
-    return inputs.map((input) => {
-      const failure = failures?.get(input)
-      if (failure !== undefined) return this.#errorInPlaceOf(input, failure)
-      const value = this.#store.get(input)
-      assert(value !== undefined, `${this.name} runs ${task} without its input ${input}`)
-      return value
+  #jobsOf({ tasks, makers }: WorkerInstruction & { readonly type: 'run-batch' }): Job[] {
+    const places = new Map<TaskId, number>()
+    return tasks.map((task, place) => {
+      const inputs = task.inputs.map((input) => {
+        const maker = places.get(input)
+        return maker === undefined ? this.#inputOf(task, input) : { maker }
+      })
+      if (makers?.has(task.task) === true) places.set(task.task, place)
+      return { task, inputs }
     })
+  }
+
+  #inputOf({ task, failures }: BatchTask, input: TaskId): StoredValue {
+    const failure = failures?.get(input)
+    if (failure !== undefined) return this.#errorInPlaceOf(input, failure)
+    const value = this.#store.get(input)
+    assert(value !== undefined, `${this.name} runs ${task} without its input ${input}`)
+    return value
   }
 
   /** One that its task always throws, or one that comes of what happened to it. */

@@ -144,6 +144,10 @@ export interface Counts {
   failures: number
   runs: number
   batches: number
+  /** Batches whose tasks make inputs of others of them. */
+  chains: number
+  /** Batches that were told to hurry. */
+  hurries: number
   takeBacks: number
   cutTasks: number
   fetches: number
@@ -237,6 +241,8 @@ export function noCounts(): Counts {
     failures: 0,
     runs: 0,
     batches: 0,
+    chains: 0,
+    hurries: 0,
     takeBacks: 0,
     cutTasks: 0,
     fetches: 0,

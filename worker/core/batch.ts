@@ -1,4 +1,5 @@
 /** The tasks that a thread was given to run one after another, until the thread is free again. */
+import type { TaskId } from '../../protocol/ids.js'
 import { BATCH_US } from './estimates.js'
 import type { Stop, Stopping } from './stopping.js'
 import type { Task, TaskState } from './task.js'
@@ -23,6 +24,10 @@ export interface Batch {
   readonly tasks: readonly Task[]
   /** Places from here on are not the thread's any more. */
   end: number
+  /** Which of its tasks make inputs of later ones: see chain.ts. */
+  readonly makers: ReadonlySet<TaskId> | undefined
+  /** Its thread was told to ring for whatever it has done. */
+  isHurried: boolean
   /** How many tasks have no outcome: those before `end` that are `batched` or `abandoned`. */
   open: number
   /** How many of `open` are `abandoned`. */
@@ -57,7 +62,8 @@ export function createBatch(
     estimateUs,
     needBytes,
     isTimed,
-  }: Pick<Batch, 'tasks' | 'needBytes' | 'isTimed'> & { readonly estimateUs: number },
+    makers,
+  }: Pick<Batch, 'tasks' | 'needBytes' | 'isTimed' | 'makers'> & { readonly estimateUs: number },
   nowMs: number,
 ): Batch {
   const isLong = tasks.length > 1 && estimateUs > BATCH_US
@@ -65,6 +71,8 @@ export function createBatch(
     thread,
     tasks,
     end: tasks.length,
+    makers,
+    isHurried: false,
     open: tasks.length,
     abandoned: 0,
     tail: 'given',

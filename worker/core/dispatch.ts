@@ -1,17 +1,15 @@
 /** Who runs what: done once a turn, when all that happened in it is known. */
-import { ARRAY_CAPACITY, type TaskId } from '../../protocol/ids.js'
+import { ARRAY_CAPACITY } from '../../protocol/ids.js'
 import { depthOf } from '../../protocol/urgency.js'
 import { createBatch, hasTail, watchRun, type Batch } from './batch.js'
+import { Chain, isWantedAtOnce } from './chain.js'
 import { BATCH_US, LONG_BATCH_US, LONG_TASK_US, needBytesOf, shareOfBatchUs } from './estimates.js'
-import type { Source } from './fetch-plan.js'
 import type { WorkerInstruction } from './instructions.js'
 import { resumedCount } from './lending.js'
 import { hasMemoryFor, isPaused, MIN_GARBAGE_BYTES, runsNothing } from './memory.js'
-import { fetchInputs, missingInputs } from './on-run-tasks.js'
+import { fetchInputs, missingInputs, ownSources } from './on-run-tasks.js'
 import { readyQueueOf, type WorkerState } from './state.js'
 import { moveTo, type Task } from './task.js'
-
-const NO_SOURCES: ReadonlyMap<TaskId, Source> = new Map()
 
 /** Gives every idle thread its part of what is ready. */
 export function startBatches(state: WorkerState, nowMs: number, out: WorkerInstruction[]): void {
@@ -36,9 +34,18 @@ export function startBatches(state: WorkerState, nowMs: number, out: WorkerInstr
     for (const task of tasks) moveTo(task, batched)
     state.batches[thread] = batch
     if (batch.isTimed) watchRun(batch, nowMs)
-    out.push({ type: 'run-batch', thread, tasks, isLarge: taken.needBytes >= MIN_GARBAGE_BYTES })
+    const isLarge = taken.needBytes >= MIN_GARBAGE_BYTES
+    out.push({ type: 'run-batch', thread, tasks, isLarge, makers: batch.makers, wanted: wantedPlaces(state, batch) })
     if (isOneByOne) return
   }
+}
+
+/** Behind which tasks the thread rings, if any. Behind the last one its batch ends. */
+function wantedPlaces(state: WorkerState, { tasks }: Batch): readonly number[] | undefined {
+  let places: number[] | undefined
+  for (let place = 0; place < tasks.length - 1; place++)
+    if (isWantedAtOnce(state, tasks[place]!)) (places ??= []).push(place)
+  return places
 }
 
 function busyCount({ batches, config }: WorkerState): number {
@@ -73,7 +80,7 @@ export function startIoTasks(state: WorkerState, nowMs: number, out: WorkerInstr
     state.ioReady.next()
     const batch = createBatch(
       slot,
-      { tasks: [task], estimateUs: 0, needBytes, isTimed: task.template.timeoutMs > 0 },
+      { tasks: [task], estimateUs: 0, needBytes, isTimed: task.template.timeoutMs > 0, makers: undefined },
       nowMs,
     )
     batch.tail = 'cut' // There is nothing behind it that could be taken back.
@@ -93,8 +100,9 @@ function takeTasks(
   state: WorkerState,
   maxCount: number,
   out: WorkerInstruction[],
-): Pick<Batch, 'tasks' | 'needBytes' | 'isTimed'> & { readonly estimateUs: number } {
-  const tasks: Task[] = []
+): Pick<Batch, 'tasks' | 'needBytes' | 'isTimed' | 'makers'> & { readonly estimateUs: number } {
+  const chain = new Chain(state)
+  const { tasks } = chain
   let estimateUs = 0
   let needBytes = 0
   let isTimed = false
@@ -116,18 +124,32 @@ function takeTasks(
     state.ready.next()
     estimateUs += taskUs
     if (task.template.timeoutMs > 0) isTimed = true
-    tasks.push(task)
+    chain.add(task)
   }
-  return { tasks, estimateUs, needBytes, isTimed }
+  // Of these, each maker's followers are looked at too, as the list grows.
+  for (const maker of tasks) {
+    for (const task of chain.followers(state, maker)) {
+      const taskUs = shareOfBatchUs(task.template)
+      if (tasks.length >= ARRAY_CAPACITY || estimateUs + taskUs > BATCH_US) break
+      if (needBytesOf(task.template) > needBytes) continue
+      estimateUs += taskUs
+      if (task.template.timeoutMs > 0) isTimed = true
+      chain.addFollower(state, task)
+    }
+  }
+  return { tasks, estimateUs, needBytes, isTimed, makers: chain.makers }
 }
 
-/** An input may have been freed or spilled since it came. A task without it goes back, or waits for it again. */
+/**
+ * An input may have been freed or spilled since it came, or a task of ours that was to make it in the same batch was not
+ * started. A task without it goes back, or waits for it again.
+ */
 function hasInputs(state: WorkerState, task: Task, out: WorkerInstruction[]): boolean {
   const missing = missingInputs(state, task.inputs, task.failures)
   if (missing === undefined) return true
   moveTo(task, { type: 'waiting', missing })
   readyQueueOf(state, task.template).markStale()
-  fetchInputs(state, task, { missing, sources: NO_SOURCES }, out)
+  fetchInputs(state, task, { missing, sources: ownSources(state, missing) }, out)
   return false
 }
 

@@ -48,7 +48,13 @@ export type WorkerInstruction =
       readonly thread: number
       readonly tasks: readonly BatchTask[]
       readonly isLarge: boolean
+      /** Tasks of it that make inputs of later ones: these have the values in the thread. */
+      readonly makers: ReadonlySet<TaskId> | undefined
+      /** Places of tasks behind which the thread is to ring. */
+      readonly wanted: readonly number[] | undefined
     }
+  /** See what the thread's batch has done, and have it ring behind each task from now on. */
+  | { readonly type: 'hurry-batch'; readonly thread: number }
   /** Run this task beside those of the threads, among others; what comes of it names its slot as `thread`. */
   | { readonly type: 'run-io-task'; readonly slot: number; readonly task: BatchTask }
   /** Tell the task of this slot to end, if it listens; answered by `stop-asked`. */

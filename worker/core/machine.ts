@@ -165,8 +165,9 @@ export function endTurn(state: WorkerState, nowMs: number): WorkerInstruction[] 
 }
 
 /** Do tasks wait here for others that are being made, so that there will be more to tell? */
-function hasMoreSoon({ link, fetches, config, isViewAsked }: WorkerState): boolean {
-  return link.type === 'joined' && !isViewAsked && fetches.size >= FEW_FETCHES * config.threads
+function hasMoreSoon({ link, fetches, batches, config, isViewAsked }: WorkerState): boolean {
+  if (link.type !== 'joined' || isViewAsked) return false
+  return fetches.size >= FEW_FETCHES * config.threads || batches.some((batch) => batch?.makers !== undefined)
 }
 
 /** When a turn is due even if nothing happens; `undefined` for never. */

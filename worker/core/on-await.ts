@@ -2,6 +2,7 @@
 import type { TaskId } from '../../protocol/ids.js'
 import { MAX_AWAITED_VALUES, MAX_INLINE_RESULT_BYTES } from '../../protocol/limits.js'
 import { MAX_BEATS, type Await, type Due } from './awaits.js'
+import { hurryBatchOf } from './chain.js'
 import type { WorkerEvent } from './events.js'
 import { OWN_TASK } from './fetch-plan.js'
 import type { WorkerInstruction } from './instructions.js'
@@ -16,8 +17,12 @@ export function onValuesAwaited(
   { question, tasks, worker, after }: Event<'values-awaited'>,
   out: WorkerInstruction[],
 ): void {
-  if (state.awaits.count + tasks.length > MAX_AWAITED_VALUES) answer(state, { question, tasks, isLast: true }, out)
-  else state.awaits.add(question, { owed: new Set(tasks), worker, after, beats: 0 })
+  if (state.awaits.count + tasks.length > MAX_AWAITED_VALUES) {
+    answer(state, { question, tasks, isLast: true }, out)
+    return
+  }
+  state.awaits.add(question, { owed: new Set(tasks), worker, after, beats: 0 })
+  for (const task of tasks) hurryBatchOf(state, task, out)
 }
 
 /** At the end of a turn: answers what can be answered, of peers' questions and of our own tasks'. */

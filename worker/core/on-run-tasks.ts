@@ -146,6 +146,13 @@ export function fetchInputs(
   if (inputs.length > 0) giveBackWithoutInputs(state, task, { inputs, holder: ownId(state) }, out)
 }
 
+/** Where inputs are that the scheduler said nothing of: our own tasks may be about to make them. */
+export function ownSources({ tasks }: WorkerState, missing: ReadonlySet<TaskId>): Sources {
+  const sources = new Map<TaskId, Source>()
+  for (const input of missing) if (tasks.has(input)) sources.set(input, FROM_OWN_TASK)
+  return sources
+}
+
 /** A value that was spilled is had from ourselves, and takes nothing of what may be under way from others. */
 function sourceOf(state: WorkerState, input: TaskId, sources: Sources): Source {
   if (state.held.has(input)) return FROM_DISK

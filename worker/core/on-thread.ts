@@ -40,7 +40,8 @@ export function onTasksEnded(state: WorkerState, event: Event<'tasks-ended'>, ou
         message: { type: 'task-failed', task: task.task, attempt: task.attempt, error, isFinal },
       })
     } else {
-      const isExpected = state.fetches.find(task.task) !== undefined || state.awaits.has(task.task)
+      const isMaker = batch.makers?.has(task.task) === true
+      const isExpected = isMaker || state.fetches.find(task.task) !== undefined || state.awaits.has(task.task)
       holdValue(state, task.task, sizeBytes)
       state.report.addFinished(task, sizeBytes, values, i, durationUs)
       // What needs it here goes on, whoever hears of it.

@@ -13,7 +13,10 @@ import type { BatchTask } from './instructions.js'
 
 /** Where a task is. Each state carries what is true only there. */
 export type TaskState =
-  /** Some inputs are not in the memory of the value store; each has a fetch in which this task is a waiter. */
+  /**
+   * Some inputs are not in the memory of the value store; each has a fetch in which this task is a waiter. It may go to a thread
+   * along with those that make them: see chain.ts.
+   */
   | { readonly type: 'waiting'; readonly missing: Set<TaskId> }
   /** In the ready queue. */
   | { readonly type: 'ready' }
@@ -51,7 +54,7 @@ export interface Lent {
 
 /** Every legal edge, and nothing else. */
 export const TASK_TRANSITIONS = {
-  waiting: ['ready', 'gone'],
+  waiting: ['ready', 'batched', 'gone'],
   ready: ['batched', 'waiting', 'gone'],
   batched: ['ready', 'abandoned', 'lent', 'gone'],
   abandoned: ['lent', 'gone'],

@@ -2,7 +2,8 @@
  * Makes the arguments of one task after another. Each task gets copies of its own, decoded for it alone, so that it may
  * change them; only large typed arrays are views on memory that all threads share.
  */
-import { entryOf } from '../../common/packed.js'
+import { present } from '../../common/assert.js'
+import { entryOf, ownBytes } from '../../common/packed.js'
 import type { HeddleError } from '../../protocol/errors.js'
 import { decodeValue } from '../../protocol/values/decode.js'
 import { errorInPlaceOf } from '../../protocol/values/failure.js'
@@ -17,9 +18,31 @@ export class ArgumentReader {
   /** Where in `batch.inputs` those of `#task` begin. */
   #firstInput = 0
   #task = 0
+  /** What tasks of the batch gave that later ones need, by place; nothing as long as it is not there. */
+  readonly #made: Map<number, Uint8Array | undefined> | undefined
 
   constructor(batch: BatchRequest) {
     this.#batch = batch
+    const { madeInputs } = batch
+    if (madeInputs !== undefined) this.#made = new Map(Array.from(madeInputs.values(), (place) => [place, undefined]))
+  }
+
+  /** Are all inputs of the task at `place` here? One that a task before it was to make may have failed. */
+  hasInputsOf(place: number): boolean {
+    const { inputs, inputCounts, madeInputs, taskIds } = this.#batch
+    if (this.#made === undefined || place >= taskIds.length) return true
+    const first = this.#firstInputOf(place)
+    for (let i = 0; i < (inputCounts[place] ?? 0); i++) {
+      const maker = madeInputs!.get(inputs[first + i]!)
+      if (maker !== undefined && this.#made.get(maker) === undefined) return false
+    }
+    return true
+  }
+
+  /** The task at `place` gave this value. */
+  keep(place: number, value: Uint8Array): void {
+    // The value is a view on memory that is used again.
+    if (this.#made?.has(place) === true) this.#made.set(place, ownBytes(value))
   }
 
   /** The arguments of the task at `place`. Places come in ascending order. */
@@ -53,8 +76,10 @@ export class ArgumentReader {
   }
 
   #inputAt(index: number): unknown {
-    const { inputs, inputValues, sharedInputs, failedInputs } = this.#batch
+    const { inputs, inputValues, sharedInputs, failedInputs, madeInputs } = this.#batch
     const place = inputs[index]!
+    const maker = madeInputs?.get(place)
+    if (maker !== undefined) return decodeValue(present(this.#made?.get(maker), 'what a task before it gave'), IN_PLACE)
     const failure = failedInputs?.get(place)
     if (failure !== undefined) return errorInPlaceOf(failure)
     const shared = sharedInputs.get(place)

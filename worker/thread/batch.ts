@@ -77,6 +77,10 @@ export interface BatchRequest {
   readonly sharedInputs: ReadonlyMap<number, Uint8Array>
   /** Why inputs failed, of tasks that take errors in their place, by place in `inputValues` (where the entry is empty). */
   readonly failedInputs: ReadonlyMap<number, FailureRecord> | undefined
+  /** Inputs that an earlier task of the batch makes: its place, by place in `inputValues` (where the entry is empty). */
+  readonly madeInputs: ReadonlyMap<number, number> | undefined
+  /** Places of tasks whose outcomes the main thread is told of at once. */
+  readonly wanted: readonly number[] | undefined
 }
 
 /** How one task ended, where that does not go into a lane: the value, the outputs or the error, encoded. */

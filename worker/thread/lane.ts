@@ -10,7 +10,7 @@ import { Packer } from '../../common/packed.js'
 import { MAX_INLINE_RESULT_BYTES } from '../../protocol/limits.js'
 import type { Outcomes, RunParts } from '../core/events.js'
 
-const HEADER_INTS = 7
+const HEADER_INTS = 8
 /** Next place that nobody has claimed. */
 const CURSOR = 0
 /** Bytes of outcomes written so far. */
@@ -25,6 +25,8 @@ const LISTENS = 4
 const BEGAN_AT = 5
 /** Place of that task, plus one. Written behind the time. */
 const BEGAN = 6
+/** 1 when the main thread wants to be told behind each task. */
+const HURRIED = 7
 
 /** A cursor here is past any batch. */
 const TAKEN = 1 << 30
@@ -69,6 +71,15 @@ export class LaneWriter {
     this.#header = new Int32Array(memory, 0, HEADER_INTS)
     this.#ints = new Int32Array(memory, HEADER_INTS * 4)
     this.#bytes = new Uint8Array(memory, HEADER_INTS * 4)
+  }
+
+  /** The place that would be claimed next. */
+  get next(): number {
+    return Atomics.load(this.#header, CURSOR)
+  }
+
+  get isHurried(): boolean {
+    return Atomics.load(this.#header, HURRIED) === 1
   }
 
   /** Claims the next task of a batch of `count`: its place, or `undefined` when none is left. */
@@ -177,6 +188,11 @@ export class LaneReader {
     this.#read = 0
     this.#lastPlaceRead = -1
     this.#takenBackAt = undefined
+  }
+
+  /** Has the thread tell behind each task from now on. */
+  hurry(): void {
+    Atomics.store(this.#header, HURRIED, 1)
   }
 
   /**

@@ -32,7 +32,8 @@ export async function runBatch(batch: BatchRequest, host: BatchHost): Promise<Ba
   const functions = new Array<TaskFunction | undefined>(templates.length)
   const clock = new RunClock()
   let rangAtMs = clock.atMs
-  while (lane.hasRoom) {
+  let wanted = 0
+  while (lane.hasRoom && reader.hasInputsOf(lane.next)) {
     const place = lane.claim(taskIds.length)
     if (place === undefined) break
     const template = templateOf[place]!
@@ -84,7 +85,11 @@ export async function runBatch(batch: BatchRequest, host: BatchHost): Promise<Ba
       lane.ended()
       return { large: { place, kind, durationUs, values: listOf(encoded).map(forReply), parts } }
     }
-    const mayRing = atMs - rangAtMs >= RING_INTERVAL_MS || durationUs >= LONG_TASK_MS * 1_000
+    if (kind === VALUE && !isList(encoded)) reader.keep(place, encoded)
+    const isWanted = batch.wanted?.[wanted] === place
+    if (isWanted) wanted++
+    const isLate = atMs - rangAtMs >= RING_INTERVAL_MS || durationUs >= LONG_TASK_MS * 1_000
+    const mayRing = isWanted || isLate || lane.isHurried
     if (!mayRing || place + 1 >= taskIds.length || !lane.shouldTell()) continue
     rangAtMs = atMs
     host.tell({ type: 'doorbell', thread })
