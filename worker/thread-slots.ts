@@ -55,7 +55,10 @@ export class ThreadSlots {
   }
 
   /** Runs a batch in a free slot. `codeStored` resolves when all code of it is where threads find it. */
-  async run({ thread, tasks, isLarge, makers, wanted }: RunBatch, codeStored: Promise<void> | undefined): Promise<void> {
+  async run(
+    { thread, tasks, isLarge, makers, wanted }: RunBatch,
+    codeStored: Promise<void> | undefined,
+  ): Promise<void> {
     const { worker, pool, store, urlOf, submit } = this.#options
     const slot = this.#slotOf(thread)
     assert(slot.tasks.length === 0, `slot ${thread} was given a batch while it runs another`)

@@ -39,6 +39,10 @@ export interface BatchOptions {
   readonly outputs?: number
   /** Has the thread collect what its tasks leave. */
   readonly isLarge?: boolean
+  /** Tasks that make inputs of later ones. */
+  readonly makers?: ReadonlySet<TaskId>
+  /** Places of tasks behind which the thread rings. */
+  readonly wanted?: readonly number[]
 }
 
 /** Stands in arguments for the value of a task. */
@@ -134,16 +138,20 @@ export class PoolHarness implements AsyncDisposable {
     options: BatchOptions = {},
   ): Promise<FinishedBatch> {
     const template = await this.template(run, options.constants, options.outputs)
-    return this.runTasks(tasksOf(template, lists, options.keys), options.thread, options.isLarge)
+    return this.runTasks(tasksOf(template, lists, options.keys), options)
   }
 
-  async runTasks(tasks: readonly BatchTask[], thread = 0, isLarge = false): Promise<FinishedBatch> {
+  async runTasks(
+    tasks: readonly BatchTask[],
+    { thread = 0, isLarge = false, makers, wanted }: BatchOptions = {},
+  ): Promise<FinishedBatch> {
     const lane = this.lanes[thread]!
     lane.reset()
     this.#outcomes[thread] = []
     const valueOf = (input: TaskId): Uint8Array | undefined => this.store.get(input)
     const urlOf = (code: CodeHash): string => this.#codes.urlOf(code)
-    const end = await this.pool.run(createBatchRequest({ thread, worker: WORKER, tasks, isLarge, valueOf, urlOf }))
+    const request = createBatchRequest({ thread, worker: WORKER, tasks, isLarge, makers, wanted, valueOf, urlOf })
+    const end = await this.pool.run(request)
     this.#read(thread)
     const outcomes = this.#outcomes[thread]
     if (end.type === 'replied' && end.reply.large !== undefined) {

@@ -45,7 +45,14 @@ suite('a slot', () => {
     let resolve = (): void => undefined
     const codeStored = new Promise<void>((stored) => (resolve = stored))
     const ended = slots.run(
-      { type: 'run-batch', thread: 0, tasks: tasksOf(templateOf(), [[new Future(input)]]), isLarge: false, makers: undefined, wanted: undefined },
+      {
+        type: 'run-batch',
+        thread: 0,
+        tasks: tasksOf(templateOf(), [[new Future(input)]]),
+        isLarge: false,
+        makers: undefined,
+        wanted: undefined,
+      },
       codeStored,
     )
     store.drop(input)

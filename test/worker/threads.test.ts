@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { HeddleError, NotSerializableError } from '../../protocol/errors.js'
 import { arrayId, generatedKey, taskId } from '../../protocol/ids.js'
+import { MAX_INLINE_RESULT_BYTES } from '../../protocol/limits.js'
 import type * as TaskModule from '../../worker/thread/task.js'
 import { InlinePool } from '../../worker/inline-pool.js'
 import { decodeValue } from '../../protocol/values/decode.js'
@@ -223,6 +224,55 @@ suite('a thread', { timeout: 60_000 }, () => {
       assert.equal(valuesOf(batch)[0], 'told')
       assert.ok(threads.messages.some(({ type }) => type === 'doorbell'))
     })
+
+  test('hands on what a task gave to those behind it that need it, a copy to each', async () => {
+    await using threads = await PoolHarness.start()
+    const run = (n: number, ...lists: number[][]): number[] => {
+      for (const list of lists) list.push(0)
+      return [n, ...lists.flat()]
+    }
+    const [first, second] = [new Future(task(0)), new Future(task(1))]
+    const batch = await threads.run(run, [[1], [2, first], [3, first, second], [4]], {
+      makers: new Set([task(0), task(1)]),
+    })
+    assert.deepEqual(valuesOf(batch), [[1], [2, 1, 0], [3, 1, 0, 2, 1, 0, 0], [4]])
+  })
+
+  test('ends its batch before a task that needs what failed, or what is too large to be handed on', async () => {
+    await using threads = await PoolHarness.start()
+    const run = (size: number, ..._inputs: unknown[]): string => {
+      if (size < 0) throw new Error('no value')
+      return 'x'.repeat(size)
+    }
+    for (const size of [-1, MAX_INLINE_RESULT_BYTES]) {
+      const batch = await threads.run(run, [[size], [1, new Future(task(0))], [1]], { makers: new Set([task(0)]) })
+      assert.equal(batch.firstUnstarted, 1)
+      assert.equal(batch.outcomes.length, 1)
+    }
+  })
+
+  test('rings behind tasks that are wanted, and behind every one once it is to hurry', async () => {
+    await using threads = await PoolHarness.start()
+    const gate = sharedInts(threads)
+    let rings = 0
+    // A task goes on only once the outcome of the one before it was told of.
+    threads.onDoorbell = (thread) => {
+      threads.lanes[thread]!.hurry()
+      Atomics.store(gate, 0, ++rings)
+      Atomics.notify(gate, 0)
+    }
+    const run = (ring: number, ints: Int32Array): string => {
+      while (Atomics.load(ints, 0) < ring) if (Atomics.wait(ints, 0, ring - 1, 60_000) === 'timed-out') return 'late'
+      return 'told'
+    }
+    const batch = await threads.run(
+      run,
+      [0, 0, 1, 2].map((ring) => [ring, new Future(SHARED)]),
+      { wanted: [1] },
+    )
+    assert.deepEqual(valuesOf(batch), ['told', 'told', 'told', 'told'])
+    assert.equal(rings, 2)
+  })
 
   test('does not start what was taken back', async () => {
     await using threads = await PoolHarness.start()

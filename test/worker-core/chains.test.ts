@@ -1,0 +1,176 @@
+/** Tasks that go to a thread along with those that make their inputs. */
+import assert from 'node:assert/strict'
+import test from 'node:test'
+import type { TaskId } from '../../protocol/ids.js'
+import { OURSELVES, PEER, task, tasks, WorkerHarness, type RunOptions } from '../support/worker-harness.js'
+
+const [a, b, c, d] = [task(0), task(1), task(2), task(3)]
+const x = task(100)
+
+/** A worker that knows how long its tasks take. */
+function taught({ threads = 1, durationUs = 100 } = {}): WorkerHarness {
+  const worker = new WorkerHarness(threads)
+  worker.teach({ durationUs })
+  return worker
+}
+
+/** A task of these inputs, which tasks of this worker are to make. */
+function behind(...inputs: TaskId[]): RunOptions {
+  return { inputs, pending: inputs.map((input) => [input, OURSELVES]) }
+}
+
+test('a thread gets a whole chain of tasks, and is told which of them make inputs of others', () => {
+  const worker = taught()
+  worker.queue([a])
+  worker.queue([b], behind(a))
+  worker.queue([c], behind(b, a))
+  worker.endTurn()
+  const batch = worker.takeInstruction('run-batch')
+  assert.deepEqual(
+    batch.tasks.map((each) => each.task),
+    [a, b, c],
+  )
+  assert.deepEqual([...batch.makers!].sort(), [a, b])
+  assert.equal(batch.wanted, undefined)
+  assert.equal(worker.state.fetches.size, 0)
+
+  worker.finish(0, 3)
+  assert.deepEqual(worker.takeMessage('tasks-finished').tasks, [a, b, c])
+  worker.expectSilence()
+})
+
+test('a task stays that waits for another one too', () => {
+  const worker = taught()
+  worker.queue([a])
+  worker.queue([b], {
+    inputs: [a, x],
+    pending: [
+      [a, OURSELVES],
+      [x, PEER, 1],
+    ],
+  })
+  worker.queue([c], behind(b))
+  worker.endTurn()
+  assert.deepEqual(worker.takeBatch().tasks, [a])
+  worker.takeInstruction('fetch')
+  worker.finish(0)
+  worker.takeMessage('tasks-finished')
+
+  worker.send({ type: 'values-fetched', holder: PEER, tasks: [x], sizes: [8] })
+  worker.endTurn()
+  assert.deepEqual(worker.takeBatch().tasks, [b, c])
+})
+
+test('a chain is no longer than a batch of short tasks', () => {
+  const worker = taught({ durationUs: 4_000 })
+  worker.queue([a])
+  worker.queue([b], behind(a))
+  worker.queue([c], behind(b))
+  worker.endTurn()
+  assert.deepEqual(worker.takeBatch().tasks, [a, b])
+  worker.finish(0, 2, { durationUs: 4_000 })
+  assert.deepEqual(worker.takeBatch().tasks, [c])
+})
+
+test('of what waits for a task, a thread among several takes its part, and rings for the others', () => {
+  const worker = taught({ threads: 2 })
+  worker.queue([a])
+  for (const id of [b, c, d]) worker.queue([id], behind(a))
+  worker.endTurn()
+  const batch = worker.takeInstruction('run-batch')
+  assert.deepEqual(
+    batch.tasks.map((each) => each.task),
+    [a, b, c],
+  )
+  assert.deepEqual(batch.wanted, [0])
+  worker.end(0, [0])
+  worker.endTurn()
+  assert.deepEqual(worker.takeBatch(), { thread: 1, tasks: [d] })
+})
+
+test('behind a task that a peer awaits, the thread rings', () => {
+  const worker = taught()
+  worker.send({ type: 'values-awaited', question: 1, tasks: [a], worker: OURSELVES, after: 2 })
+  worker.queue([a])
+  worker.queue([b], behind(a))
+  worker.endTurn()
+  assert.deepEqual(worker.takeInstruction('run-batch').wanted, [0])
+  worker.end(0, [0])
+  worker.endTurn()
+  assert.equal(worker.takeInstruction('answer-await').question, 1)
+})
+
+test('a batch hurries, once, when a peer comes to await one of its tasks', () => {
+  const worker = taught()
+  worker.queue([a])
+  worker.queue([b], behind(a))
+  worker.endTurn()
+  assert.equal(worker.takeInstruction('run-batch').wanted, undefined)
+  worker.send({ type: 'values-awaited', question: 1, tasks: [b, a], worker: OURSELVES, after: 1 })
+  worker.endTurn()
+  assert.equal(worker.takeInstruction('hurry-batch').thread, 0)
+  worker.expectSilence()
+})
+
+test('behind a maker that failed, tasks go back; what else was not started runs', () => {
+  const worker = taught()
+  worker.queue([a, b])
+  worker.queue([c], behind(a))
+  worker.queue([d], behind(b))
+  worker.endTurn()
+  assert.deepEqual(worker.takeBatch().tasks, [a, b, c, d])
+  worker.end(0, [0], { threw: true })
+  worker.end(0, [1])
+  worker.send({ type: 'batch-ended', thread: 0, firstUnstarted: 2 })
+  worker.endTurn()
+  assert.equal(worker.takeMessage('task-failed').task, a)
+  const { task: returned, inputs, holder } = worker.takeMessage('inputs-missing')
+  assert.deepEqual([returned, inputs, holder], [c, [a], OURSELVES])
+  assert.deepEqual(worker.takeBatch().tasks, [d])
+})
+
+test('what an idle thread takes back waits for its makers where they run', () => {
+  const worker = taught({ threads: 2, durationUs: 1_000 })
+  worker.queue([a])
+  worker.queue([b], behind(a))
+  worker.queue([c], behind(b))
+  worker.endTurn()
+  assert.deepEqual(worker.takeBatch(), { thread: 0, tasks: [a, b, c] })
+  worker.wakeUp()
+  assert.equal(worker.takeInstruction('take-back').thread, 0)
+  worker.send({ type: 'batch-cut', thread: 0, firstUnstarted: 1 })
+  worker.endTurn()
+  worker.expectSilence()
+
+  worker.finish(0)
+  assert.deepEqual(worker.takeBatch().tasks, [b, c])
+})
+
+test('a task whose other input was freed meanwhile stays, and goes back', () => {
+  const worker = taught()
+  worker.hold(x)
+  worker.queue([a])
+  worker.queue([b], { inputs: [x, a], pending: [[a, OURSELVES]] })
+  worker.tell({ type: 'free-tasks', tasks: [x] })
+  worker.endTurn()
+  assert.deepEqual(worker.takeBatch().tasks, [a])
+  worker.takeInstruction('drop')
+  worker.finish(0)
+  const { task: returned, inputs } = worker.takeMessage('inputs-missing')
+  assert.deepEqual([returned, inputs], [b, [x]])
+})
+
+test('a cancelled task of a chain is dropped when it ends, and so is what it made', () => {
+  const worker = taught()
+  worker.queue(tasks(1))
+  worker.queue([b], behind(a))
+  worker.endTurn()
+  assert.deepEqual(worker.takeBatch().tasks, [a, b])
+  worker.tell({ type: 'free-tasks', tasks: [a, b] })
+  worker.endTurn()
+  assert.equal(worker.state.tasks.size, 0)
+  worker.takeInstruction('take-back')
+  worker.send({ type: 'batch-cut', thread: 0, firstUnstarted: 1 })
+  worker.finish(0, 1)
+  assert.equal(worker.state.held.count, 0)
+})
