@@ -73,7 +73,7 @@ test('a chain is no longer than a batch of short tasks', () => {
 })
 
 test('of what waits for a task, a thread among several takes its part, and rings for the others', () => {
-  const worker = taught({ threads: 2 })
+  const worker = taught({ threads: 2, durationUs: 1_000 })
   worker.queue([a])
   for (const id of [b, c, d]) worker.queue([id], behind(a))
   worker.endTurn()
@@ -89,7 +89,7 @@ test('of what waits for a task, a thread among several takes its part, and rings
 })
 
 test('behind a task that a peer awaits, the thread rings', () => {
-  const worker = taught()
+  const worker = taught({ durationUs: 1_000 })
   worker.send({ type: 'values-awaited', question: 1, tasks: [a], worker: OURSELVES, after: 2 })
   worker.queue([a])
   worker.queue([b], behind(a))
@@ -98,6 +98,18 @@ test('behind a task that a peer awaits, the thread rings', () => {
   worker.end(0, [0])
   worker.endTurn()
   assert.equal(worker.takeInstruction('answer-await').question, 1)
+})
+
+test('what is awaited is told of with what is awaited behind it, where that takes little, and with the end of the batch', () => {
+  const worker = taught()
+  worker.send({ type: 'values-awaited', question: 1, tasks: [a, b, d], worker: OURSELVES, after: 9 })
+  worker.queue([a])
+  worker.queue([b], behind(a))
+  worker.queue([c], behind(b))
+  worker.queue([d], behind(c))
+  worker.queue([task(4)], behind(d))
+  worker.endTurn()
+  assert.deepEqual(worker.takeInstruction('run-batch').wanted, [1])
 })
 
 test('a batch hurries, once, when a peer comes to await one of its tasks', () => {

@@ -7,10 +7,14 @@
  */
 import type { TaskId } from '../../protocol/ids.js'
 import type { Batch } from './batch.js'
+import { shareOfBatchUs } from './estimates.js'
 import type { WorkerInstruction } from './instructions.js'
 import { missingInputs } from './on-run-tasks.js'
 import type { WorkerState } from './state.js'
 import type { Task } from './task.js'
+
+/** A task that ends within this time is waited for, and what was wanted before it is told with it. */
+const TOGETHER_US = 200
 
 /** The tasks that a batch is being made of, in the order in which its thread runs them. */
 export class Chain {
@@ -63,9 +67,29 @@ export class Chain {
   }
 }
 
-/** Is the value of the task wanted while its batch still runs: by a peer, or by tasks that another thread could run? */
-export function isWantedAtOnce({ awaits, fetches, config }: WorkerState, { task }: Task): boolean {
-  return awaits.has(task) || (config.threads > 1 && fetches.find(task) !== undefined)
+/**
+ * Behind which tasks of a batch its thread rings, for their values are wanted while it runs; `undefined` for none. Where the next
+ * ends soon, and is told of as well, the two are told of together: behind the last one the batch ends.
+ */
+export function wantedPlaces(state: WorkerState, batch: Batch): readonly number[] | undefined {
+  const last = batch.tasks.length - 1
+  let places: number[] | undefined
+  let isWanted = isWantedAtOnce(state, batch, 0)
+  for (let place = 0; place < last; place++) {
+    const isNextWanted = isWantedAtOnce(state, batch, place + 1)
+    const isToldSoon =
+      shareOfBatchUs(batch.tasks[place + 1]!.template) <= TOGETHER_US && (isNextWanted || place + 1 === last)
+    if (isWanted && !isToldSoon) (places ??= []).push(place)
+    isWanted = isNextWanted
+  }
+  return places
+}
+
+/** By a peer, or by tasks that another thread could run while this one runs others that need it. */
+function isWantedAtOnce({ awaits, fetches, config }: WorkerState, { tasks, makers }: Batch, place: number): boolean {
+  const { task } = tasks[place]!
+  if (awaits.count > 0 && awaits.has(task)) return true
+  return config.threads > 1 && makers?.has(task) === true && fetches.find(task) !== undefined
 }
 
 /** A peer wants to hear of tasks as soon as they have ended: of one that is in a batch with others, its thread rings. */

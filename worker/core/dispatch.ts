@@ -2,7 +2,7 @@
 import { ARRAY_CAPACITY } from '../../protocol/ids.js'
 import { depthOf } from '../../protocol/urgency.js'
 import { createBatch, hasTail, watchRun, type Batch } from './batch.js'
-import { Chain, isWantedAtOnce } from './chain.js'
+import { Chain, wantedPlaces } from './chain.js'
 import { BATCH_US, LONG_BATCH_US, LONG_TASK_US, needBytesOf, shareOfBatchUs } from './estimates.js'
 import type { WorkerInstruction } from './instructions.js'
 import { resumedCount } from './lending.js'
@@ -38,14 +38,6 @@ export function startBatches(state: WorkerState, nowMs: number, out: WorkerInstr
     out.push({ type: 'run-batch', thread, tasks, isLarge, makers: batch.makers, wanted: wantedPlaces(state, batch) })
     if (isOneByOne) return
   }
-}
-
-/** Behind which tasks the thread rings, if any. Behind the last one its batch ends. */
-function wantedPlaces(state: WorkerState, { tasks }: Batch): readonly number[] | undefined {
-  let places: number[] | undefined
-  for (let place = 0; place < tasks.length - 1; place++)
-    if (isWantedAtOnce(state, tasks[place]!)) (places ??= []).push(place)
-  return places
 }
 
 function busyCount({ batches, config }: WorkerState): number {
