@@ -160,7 +160,7 @@ export interface SchedulerState {
   isJournalFull: boolean
   /** Workers of the scheduler before this one that may come back, by their incarnation. See reattach.ts. */
   readonly awaitedWorkers: Map<string, WorkerId>
-  /** Until then they are waited for, and nothing is started; `undefined` when nobody is. */
+  /** Until then they are waited for, and nothing is started; `Infinity` while a journal is read, `undefined` when nobody is. */
   reattachUntilMs: number | undefined
   readonly totals: { -readonly [K in keyof ClusterStatus['totals']]: number }
   readonly errors: ErrorGroups

@@ -1,7 +1,7 @@
 /** Tasks are sent ahead of their inputs, and taken back where these come from elsewhere, or not at all. */
 import assert from 'node:assert/strict'
 import test from 'node:test'
-import { attempt, type TaskId } from '../../protocol/ids.js'
+import { attempt, clientId, generatedKey, type TaskId } from '../../protocol/ids.js'
 import { NO_NEEDS } from '../../protocol/messages/needs.js'
 import type { HeardFromClient } from '../../scheduler/core/events.js'
 import type { RunTasks } from '../../protocol/messages/worker.js'
@@ -63,8 +63,8 @@ function chain({ client, f }: Cluster, length: number): TaskId[] {
 }
 
 /** Two workers make an input each of a task that one of them, its owner, was sent ahead. */
-function meeting() {
-  const all = cluster({ workers: 2, us: MIDDLING_US })
+function meeting({ keepsState = false } = {}) {
+  const all = cluster({ workers: 2, us: MIDDLING_US, keepsState })
   const [a, b] = all.client.map(all.f, 2)
   const [both] = all.client.submit(all.f, [{ inputs: [a!, b!] }])
   const owner = all.workers.find((worker) => tasksOf(takeRuns(worker)).includes(both!))!
@@ -529,6 +529,65 @@ test('a scheduler that takes the place of another knows again what runs ahead of
     [],
   )
 })
+
+/** A task of which its worker spoke before news of an input had come, which came to nothing then. */
+function begun(end: 'cancelled' | 'failed') {
+  const { all, owner, other, own, input, both } = meeting({ keepsState: true })
+  owner.send({ type: 'task-progressed', task: both, attempt: attempt(1), fraction: 0.5, note: '' })
+  if (end === 'failed') other.fail(input)
+  else all.client.send({ type: 'cancel', request: 1, tasks: [input], graceMs: 5, error: Uint8Array.of(1) })
+  owner.finish([own])
+  assert.equal(findTask(all, both).state.type, 'processing')
+  all.scheduler.skip()
+  return { all, owner, own, input, both }
+}
+
+for (const way of ['journal', 'snapshot'] as const) {
+  for (const end of ['cancelled', 'failed'] as const) {
+    test(`a task that had begun goes on under the next scheduler, though an input was ${end} since: ${way}`, () => {
+      const { all, owner, own, both } = begun(end)
+      const next = all.scheduler.successor(way)
+      const again = next.worker({ ...owner.join })
+      again.send(
+        { type: 'tasks-held', tasks: [both], attempts: [1] },
+        { type: 'copies-held', tasks: [own], sizes: [8] },
+        { type: 'attached' },
+      )
+      assert.deepEqual(again.unread, ['joined'], 'it is told nothing of what it runs')
+      again.finish([both])
+      assert.equal(next.tasks['in-memory'], 2)
+    })
+
+    test(`a task that had begun and is lost fails with the input that was ${end} since: ${way}`, () => {
+      const { all, input, both } = begun(end)
+      const next = all.scheduler.successor(way)
+      const client = clientId(9)
+      next.turn({ type: 'client-joined', client, name: 'client', session: 'session of client' })
+      assert.deepEqual([next.tasks.ready, next.tasks.failed], [1, 1], 'its worker may come back with it')
+      next.skip()
+      next.wakeUp()
+      const { tasks, culpritKey } = next.takeFor(client, 'failed')
+      assert.deepEqual([tasks, culpritKey], [[both], generatedKey('f', input)])
+      assert.deepEqual([next.tasks.waiting, next.tasks.failed], [0, end === 'failed' ? 2 : 1])
+    })
+
+    test(`a task that had begun and ended is not failed by the next scheduler with the input that was ${end}: ${way}`, () => {
+      const { all, owner, own, both } = begun(end)
+      owner.finish([both])
+      all.scheduler.wakeUp()
+      assert.deepEqual(all.client.take('finished').tasks, [own, both])
+      assert.deepEqual(all.scheduler.successor(way).tasks, all.scheduler.tasks)
+    })
+  }
+
+  test(`what had not begun fails with its input under the next scheduler, as it did before: ${way}`, () => {
+    const { all, other, input } = meeting({ keepsState: true })
+    other.fail(input)
+    assert.deepEqual([all.scheduler.tasks.failed, all.scheduler.tasks.processing], [2, 1])
+    const { tasks } = all.scheduler.successor(way)
+    assert.deepEqual([tasks.failed, tasks.ready, tasks.waiting], [2, 1, 0])
+  })
+}
 
 const RETRIES = { delayMs: 0, isExponential: false, maxDelayMs: 0, jitterThousandths: 0, filter: '' }
 

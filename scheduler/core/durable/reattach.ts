@@ -10,7 +10,7 @@ import { adopt } from '../placing/assignment.js'
 import { mayAdopt } from '../placing/demand.js'
 import { hasUnits } from '../placing/limits.js'
 import { tellWanted } from '../tasks/outcome.js'
-import { remake } from '../tasks/recovery.js'
+import { fateByInputs, remake, startOver } from '../tasks/recovery.js'
 import { freeUnlessHeld } from '../tasks/retention.js'
 import { retryScatters } from '../data/scatter.js'
 import type { SchedulerState } from '../state.js'
@@ -68,6 +68,8 @@ export function endReattaching(state: SchedulerState): void {
   awaitedWorkers.clear()
   for (const array of [...state.arrays.values()]) {
     for (const task of [...array.tasks]) {
+      // It had begun when an input failed, and nobody came back with it.
+      if (task?.state.type === 'ready' && fateByInputs(task) !== undefined) startOver(state, task)
       if (task?.state.type !== 'in-memory' || task.array !== array) continue
       const { page } = task.state
       if (isAtHand(task.state)) tellWanted(state, task)

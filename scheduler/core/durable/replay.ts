@@ -1,7 +1,8 @@
 /**
  * From the records of a journal to the state of the scheduler that wrote them, as far as a journal can have it. What clients
- * said is done once more; of what came of it the outcomes are known. Values are in memory with nobody to hold them, and no
- * task is with a worker, until workers come back and say what they have (reattach.ts).
+ * said is done once more; of what came of it the outcomes are known, and what may have begun fails by a record of its own alone.
+ * Values are in memory with nobody to hold them, and no task is with a worker, until workers come back and say what they have
+ * (reattach.ts).
  */
 import { entryOf, ownBytes, startOf } from '../../../common/packed.js'
 import { unreachable } from '../../../common/assert.js'

@@ -1,6 +1,6 @@
 /** A task has an outcome: whoever waits for it is told, its dependants go on, fail or are skipped, its inputs may go. */
 import { leaveFailure, letGo, noLongerPending } from './retention.js'
-import { confirm, withdraw } from '../placing/ahead.js'
+import { confirm, mayBeAhead, withdraw } from '../placing/ahead.js'
 import { beginAwaiting, hurryLastInput } from '../placing/roots.js'
 import { SKIPPED } from '../data/inline-cache.js'
 import { noteChange } from '../data/spread.js'
@@ -109,6 +109,7 @@ export function failTask(state: SchedulerState, task: Task, failure: Failure): v
       if (next.template.rules.maxFailures > 0) countForStop(state, next)
     }
     const waiters = takeWaiters(next)
+    if (state.reattachUntilMs === Infinity) for (const waiter of waiters) awaitRecord(state, waiter)
     for (const waiter of waiters) {
       if (waiter.state.type === 'waiting' && errorRuleOf(waiter) === 'fail') work.push(waiter)
     }
@@ -123,6 +124,16 @@ export function failTask(state: SchedulerState, task: Task, failure: Failure): v
     }
     letGo(state, next)
   }
+}
+
+/**
+ * A journal is read, which names every task that failed or was skipped with an input. One that it does not name had begun ahead of
+ * news of that input, and went on: a worker may come back with it, or with its value; else it fails once all are back (reattach.ts).
+ */
+function awaitRecord(state: SchedulerState, waiter: Task): void {
+  if (errorRuleOf(waiter) === 'pass-error' || !mayBeAhead(waiter)) return
+  makeReady(state, waiter)
+  leaveWaiters(waiter)
 }
 
 /** A journal says why the task failed, which had failed with another of its inputs by what was read before. */
