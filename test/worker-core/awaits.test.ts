@@ -289,6 +289,27 @@ test('a question is open while its makers may be on their way to us, and answere
   worker.expectSilence()
 })
 
+test('a task that goes back as its inputs are asked for takes along who waits for it here, and peers hear of it, in that turn', () => {
+  const worker = new WorkerHarness()
+  worker.run([a], { inputs: [x], pending: [[x, PEER, 1]] })
+  worker.takeInstruction('fetch')
+  ask(worker, 1, [a])
+  worker.expectSilence()
+  worker.queue([b], { inputs: [a], pending: [[a, OURSELVES]] })
+  worker.send({ type: 'values-unreachable', holder: PEER, tasks: [x] })
+  worker.endTurn()
+  const back = [worker.takeMessage('inputs-missing'), worker.takeMessage('inputs-missing')]
+  assert.deepEqual(
+    back.map(({ task: id, inputs }) => [id, inputs]),
+    [
+      [a, [x]],
+      [b, [a]],
+    ],
+  )
+  assert.deepEqual(worker.takeInstruction('answer-await'), answered(1, [a]))
+  worker.expectSilence()
+})
+
 test('a question to the worker that we were before is answered at once, and so is one without a scheduler', () => {
   const worker = new WorkerHarness()
   ask(worker, 1, [x], { as: PEER, after: 100 })

@@ -8,7 +8,7 @@ import type { WorkerEvent } from './events.js'
 import type { WorkerInstruction } from './instructions.js'
 import { onLentAwaits, onLentEnded, onLentLost, onLentOrphaned, onTaskLent } from './lending.js'
 import { holdBack, onLeave, onPulse, onSchedulerLost, tellView } from './on-link.js'
-import { answerAwaits, onValuesAwaited } from './on-await.js'
+import { answerAwaits, giveUpOwn, onValuesAwaited } from './on-await.js'
 import {
   onSpillFailed,
   onValueLoaded,
@@ -151,8 +151,11 @@ export function endTurn(state: WorkerState, nowMs: number): WorkerInstruction[] 
   if (state.ioReady.length > 0) startIoTasks(state, nowMs, out)
   lookAtRuns(state, nowMs, out)
   takeBackTails(state, nowMs, out)
+  giveUpOwn(state, out)
+  // What goes back for want of an input may have been to make another's here, or a peer's.
+  do askForInputs(state, nowMs, out)
+  while (giveUpOwn(state, out))
   answerAwaits(state, out)
-  askForInputs(state, nowMs, out)
   const isStuck = advanceStopping(state, nowMs, out)
   if (isStuck) giveUpAll(state)
   if (state.link.type === 'absent' && state.link.keepsWork) state.report.flushDropped(state.held, out)

@@ -25,9 +25,8 @@ export function onValuesAwaited(
   for (const task of tasks) hurryBatchOf(state, task, out)
 }
 
-/** At the end of a turn: answers what can be answered, of peers' questions and of our own tasks'. */
+/** At the end of a turn, when all has gone back that does: answers what can be answered of peers' questions. */
 export function answerAwaits(state: WorkerState, out: WorkerInstruction[]): void {
-  giveUpOwn(state, out)
   if (state.awaits.count === 0) return
   const due = state.awaits.take((task, asked) => !state.held.has(task) && mayCome(state, task, asked))
   for (const each of due) answer(state, each, out)
@@ -46,9 +45,13 @@ function mayCome({ link, tasks, taskCount }: WorkerState, task: TaskId, { worker
   return taskCount < after && beats < MAX_BEATS
 }
 
-/** Tasks of ours that wait for others of ours which ended without a value, or went back. */
-function giveUpOwn(state: WorkerState, out: WorkerInstruction[]): void {
+/** Gives back tasks of ours that wait for others of ours which ended without a value, or went back. Returns false when none did. */
+export function giveUpOwn(state: WorkerState, out: WorkerInstruction[]): boolean {
+  let isAny = false
   for (const { input } of state.fetches.own) {
-    if (!state.tasks.has(input)) onValuesMissing(state, OWN_TASK, [input], out)
+    if (state.tasks.has(input)) continue
+    onValuesMissing(state, OWN_TASK, [input], out)
+    isAny = true
   }
+  return isAny
 }
