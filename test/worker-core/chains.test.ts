@@ -89,7 +89,7 @@ test('of what waits for a task, a thread among several takes its part, and rings
 })
 
 test('behind a task that a peer awaits, the thread rings', () => {
-  const worker = taught({ durationUs: 1_000 })
+  const worker = taught({ durationUs: 1_500 })
   worker.send({ type: 'values-awaited', question: 1, tasks: [a], worker: OURSELVES, after: 2 })
   worker.queue([a])
   worker.queue([b], behind(a))
@@ -110,6 +110,27 @@ test('what is awaited is told of with what is awaited behind it, where that take
   worker.queue([task(4)], behind(d))
   worker.endTurn()
   assert.deepEqual(worker.takeInstruction('run-batch').wanted, [1])
+})
+
+test('what is awaited is told of a millisecond later at the latest, however much is awaited behind it', () => {
+  const worker = taught({ durationUs: 400 })
+  worker.send({ type: 'values-awaited', question: 1, tasks: tasks(8), worker: OURSELVES, after: 9 })
+  worker.queue(tasks(8))
+  worker.endTurn()
+  assert.deepEqual(worker.takeInstruction('run-batch').wanted, [2, 5])
+})
+
+test('a batch hurries when a task comes that another thread could run behind one of it', () => {
+  const worker = taught({ threads: 2 })
+  worker.queue([a])
+  worker.queue([b], behind(a))
+  worker.endTurn()
+  worker.takeBatch()
+  worker.run([c], behind(a))
+  assert.equal(worker.takeInstruction('hurry-batch').thread, 0)
+  worker.end(0, [0])
+  worker.endTurn()
+  assert.deepEqual(worker.takeBatch(), { thread: 1, tasks: [c] })
 })
 
 test('a batch hurries, once, when a peer comes to await one of its tasks', () => {

@@ -14,6 +14,38 @@ function workerOfOneThatKeeps(threads = 1): WorkerHarness {
   return worker
 }
 
+for (const { what, end } of [
+  {
+    what: 'fails',
+    end: (worker: WorkerHarness) => {
+      worker.end(0, [0], { threw: true })
+      worker.send({ type: 'batch-ended', thread: 0, firstUnstarted: 1 })
+    },
+  },
+  {
+    what: 'comes to wait for tasks of its own',
+    end: (worker: WorkerHarness) => {
+      worker.send({ type: 'task-lent', thread: 0, place: 0, ranMs: undefined, canTerminate: true })
+      worker.send({ type: 'batch-ended', thread: 0, firstUnstarted: 1 })
+      worker.endTurn()
+      worker.loseLent(task(0), true)
+    },
+  },
+])
+  test(`a task that was to follow one in its batch is forgotten when that ${what} while no scheduler is there`, () => {
+    const worker = workerOfOneThatKeeps()
+    worker.teach({ durationUs: 100 })
+    worker.queue([task(0)])
+    worker.queue([task(1)], { inputs: [task(0)], pending: [[task(0), OURSELVES]] })
+    worker.endTurn()
+    assert.deepEqual(worker.takeBatch().tasks, tasks(2))
+    worker.send({ type: 'scheduler-lost' })
+    end(worker)
+    worker.endTurn()
+    assert.equal(worker.state.tasks.size, 0)
+    worker.expectSilence()
+  })
+
 test('what runs goes on, what has not started is forgotten, and values stay', () => {
   const worker = workerOfOneThatKeeps()
   worker.hold(task(100))

@@ -6,6 +6,7 @@ import { Chain, wantedPlaces } from './chain.js'
 import { BATCH_US, LONG_BATCH_US, LONG_TASK_US, needBytesOf, shareOfBatchUs } from './estimates.js'
 import type { WorkerInstruction } from './instructions.js'
 import { resumedCount } from './lending.js'
+import { forgetTask } from './let-go.js'
 import { hasMemoryFor, isPaused, MIN_GARBAGE_BYTES, runsNothing } from './memory.js'
 import { fetchInputs, missingInputs, ownSources } from './on-run-tasks.js'
 import { readyQueueOf, type WorkerState } from './state.js'
@@ -118,8 +119,8 @@ function takeTasks(
     if (task.template.timeoutMs > 0) isTimed = true
     chain.add(task)
   }
-  // Of these, each maker's followers are looked at too, as the list grows.
-  for (const maker of tasks) {
+  // Of these, each maker's followers are looked at too, as the list grows. A worker that is paused takes one task at a time.
+  for (const maker of isPaused(state) ? [] : tasks) {
     for (const task of chain.followers(state, maker)) {
       const taskUs = shareOfBatchUs(task.template)
       if (tasks.length >= ARRAY_CAPACITY || estimateUs + taskUs > BATCH_US) break
@@ -138,7 +139,15 @@ function takeTasks(
  */
 function hasInputs(state: WorkerState, task: Task, out: WorkerInstruction[]): boolean {
   const missing = missingInputs(state, task.inputs, task.failures)
-  if (missing === undefined) return true
+  if (missing === undefined) {
+    for (const input of task.inputs) state.spills.pin(task, input)
+    return true
+  }
+  // Nobody is there to be told that it goes back. It was not started, so the next scheduler sends it again.
+  if (state.link.type === 'absent') {
+    forgetTask(state, task)
+    return false
+  }
   moveTo(task, { type: 'waiting', missing })
   readyQueueOf(state, task.template).markStale()
   fetchInputs(state, task, { missing, sources: ownSources(state, missing) }, out)

@@ -136,6 +136,11 @@ function checkBatch(state: WorkerState, batch: Batch, thread: number): void {
   }
   assert(!isBehindThreads || batch.tasks.length === 1, () => `slot ${thread} has several tasks, and is for one`)
   assert(batch.thread === thread, () => `the batch of thread ${batch.thread} is kept as that of ${thread}`)
+  for (const maker of batch.makers ?? [])
+    assert(
+      batch.tasks.some(({ task }) => task === maker),
+      () => `thread ${thread}: ${maker} is to make an input elsewhere`,
+    )
   let open = 0
   let abandoned = 0
   batch.tasks.forEach((task, place) => {

@@ -8,6 +8,7 @@ import type { FailureRecord } from '../../protocol/messages/common.js'
 import type { RunTasks } from '../../protocol/messages/worker.js'
 import type { Template } from './estimates.js'
 import { OWN_DISK, OWN_TASK, type Source } from './fetch-plan.js'
+import { hurryBatchOf } from './hurry.js'
 import type { WorkerInstruction } from './instructions.js'
 import { hasUnwantedRun, hasUnwantedRuns } from './lending.js'
 import { giveBackWithoutInputs } from './let-go.js'
@@ -142,7 +143,13 @@ export function fetchInputs(
   { missing, sources }: { readonly missing: ReadonlySet<TaskId>; readonly sources: Sources },
   out: WorkerInstruction[],
 ): void {
-  const inputs = [...missing].filter((input) => !state.fetches.want(input, task, sourceOf(state, input, sources)))
+  const inputs: TaskId[] = []
+  for (const input of missing) {
+    const source = sourceOf(state, input, sources)
+    if (!state.fetches.want(input, task, source)) inputs.push(input)
+    // Another thread may be free for it, while the one that makes the input goes on with its batch.
+    else if (source === FROM_OWN_TASK && state.config.threads > 1) hurryBatchOf(state, input, out)
+  }
   if (inputs.length > 0) giveBackWithoutInputs(state, task, { inputs, holder: ownId(state) }, out)
 }
 

@@ -3,7 +3,7 @@
  * change them; only large typed arrays are views on memory that all threads share.
  */
 import { present } from '../../common/assert.js'
-import { entryOf, ownBytes } from '../../common/packed.js'
+import { entryOf } from '../../common/packed.js'
 import type { HeddleError } from '../../protocol/errors.js'
 import { decodeValue } from '../../protocol/values/decode.js'
 import { errorInPlaceOf } from '../../protocol/values/failure.js'
@@ -41,8 +41,7 @@ export class ArgumentReader {
 
   /** The task at `place` gave this value. */
   keep(place: number, value: Uint8Array): void {
-    // The value is a view on memory that is used again.
-    if (this.#made?.has(place) === true) this.#made.set(place, ownBytes(value))
+    if (this.#made?.has(place) === true) this.#made.set(place, value)
   }
 
   /** The arguments of the task at `place`. Places come in ascending order. */
