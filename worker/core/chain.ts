@@ -16,54 +16,54 @@ import type { Task } from './task.js'
 /** So long what is wanted waits for more of its kind. A message costs two main threads a tenth of that each, or more. */
 const TOGETHER_US = 1_000
 
-/** The tasks that a batch is being made of, in the order in which its thread runs them. */
+/** The tasks that a batch is being made of, in the order in which its thread runs them, and what may go along with them. */
 export class Chain {
-  readonly tasks: Task[] = []
-  readonly #threads: number
+  readonly #state: WorkerState
+  readonly #tasks: Task[]
   /** Whose values a task behind them can have. */
   readonly #coming = new Set<TaskId>()
-  #makers: Set<TaskId> | undefined
+  /** Which of the tasks make inputs of later ones. */
+  readonly makers = new Set<TaskId>()
 
-  constructor({ config }: WorkerState) {
-    this.#threads = config.threads
+  constructor(state: WorkerState, tasks: Task[]) {
+    this.#state = state
+    this.#tasks = tasks
+    for (const task of tasks) this.#expect(task)
   }
 
-  /** Which of the tasks make inputs of later ones, if any do. */
-  get makers(): ReadonlySet<TaskId> | undefined {
-    return this.#makers
-  }
-
-  add(task: Task): void {
-    this.tasks.push(task)
-    if (task.template.outputs === 0) this.#coming.add(task.task)
-  }
-
-  /** Tasks that wait for `maker`, and for nothing that is not made in here: of what waits for it, one thread's part at most. */
-  *followers(state: WorkerState, maker: Task): Iterable<Task> {
-    if (state.fetches.size === 0 || !this.#coming.has(maker.task)) return
-    const waiters = state.fetches.find(maker.task)?.waiters
-    if (waiters === undefined) return
-    let left = Math.ceil(waiters.size / this.#threads)
-    for (const task of waiters) {
-      if (left === 0) return
-      if (task.template.isIo || !this.#makesInputsOf(state, task)) continue
-      left--
-      yield task
+  /** Tasks that wait for those in here, and for nothing else; of those that wait for one, a thread's part at most. */
+  *followers(): Iterable<Task> {
+    const { fetches, config } = this.#state
+    // The list grows by those that go along.
+    for (const maker of this.#tasks) {
+      const waiters = this.#coming.has(maker.task) ? fetches.find(maker.task)?.waiters : undefined
+      if (waiters === undefined) continue
+      let left = Math.ceil(waiters.size / config.threads)
+      for (const task of waiters) {
+        if (left === 0) break
+        if (task.template.isIo || !this.#makesInputsOf(task)) continue
+        left--
+        yield task
+      }
     }
   }
 
   /** The task, a follower, goes along: nothing is fetched for it any more. */
-  addFollower(state: WorkerState, task: Task): void {
+  add(task: Task): void {
     assert(task.state.type === 'waiting', `task ${task.task} follows its makers, and is ${task.state.type}`)
-    for (const input of task.state.missing) state.fetches.stopWaiting(input, task)
-    this.#makers ??= new Set()
-    for (const input of missingInputs(state, task.inputs, task.failures) ?? []) this.#makers.add(input)
-    this.add(task)
+    for (const input of task.state.missing) this.#state.fetches.stopWaiting(input, task)
+    for (const input of missingInputs(this.#state, task.inputs, task.failures) ?? []) this.makers.add(input)
+    this.#tasks.push(task)
+    this.#expect(task)
+  }
+
+  #expect({ task, template }: Task): void {
+    if (template.outputs === 0) this.#coming.add(task)
   }
 
   /** One that was here when the task came may have been freed or spilled since. */
-  #makesInputsOf(state: WorkerState, { inputs, failures }: Task): boolean {
-    for (const input of missingInputs(state, inputs, failures) ?? []) if (!this.#coming.has(input)) return false
+  #makesInputsOf({ inputs, failures }: Task): boolean {
+    for (const input of missingInputs(this.#state, inputs, failures) ?? []) if (!this.#coming.has(input)) return false
     return true
   }
 }

@@ -94,8 +94,7 @@ function takeTasks(
   maxCount: number,
   out: WorkerInstruction[],
 ): Pick<Batch, 'tasks' | 'needBytes' | 'isTimed' | 'makers'> & { readonly estimateUs: number } {
-  const chain = new Chain(state)
-  const { tasks } = chain
+  const tasks: Task[] = []
   let estimateUs = 0
   let needBytes = 0
   let isTimed = false
@@ -117,20 +116,21 @@ function takeTasks(
     state.ready.next()
     estimateUs += taskUs
     if (task.template.timeoutMs > 0) isTimed = true
+    tasks.push(task)
+  }
+  // A worker that is paused takes one task at a time.
+  if (state.fetches.size === 0 || isPaused(state)) return { tasks, estimateUs, needBytes, isTimed, makers: undefined }
+  const chain = new Chain(state, tasks)
+  for (const task of chain.followers()) {
+    const taskUs = shareOfBatchUs(task.template)
+    if (tasks.length >= ARRAY_CAPACITY || estimateUs + taskUs > BATCH_US) break
+    if (needBytesOf(task.template) > needBytes) continue
+    estimateUs += taskUs
+    if (task.template.timeoutMs > 0) isTimed = true
     chain.add(task)
   }
-  // Of these, each maker's followers are looked at too, as the list grows. A worker that is paused takes one task at a time.
-  for (const maker of isPaused(state) ? [] : tasks) {
-    for (const task of chain.followers(state, maker)) {
-      const taskUs = shareOfBatchUs(task.template)
-      if (tasks.length >= ARRAY_CAPACITY || estimateUs + taskUs > BATCH_US) break
-      if (needBytesOf(task.template) > needBytes) continue
-      estimateUs += taskUs
-      if (task.template.timeoutMs > 0) isTimed = true
-      chain.addFollower(state, task)
-    }
-  }
-  return { tasks, estimateUs, needBytes, isTimed, makers: chain.makers }
+  const makers = chain.makers.size === 0 ? undefined : chain.makers
+  return { tasks, estimateUs, needBytes, isTimed, makers }
 }
 
 /**
