@@ -33,7 +33,7 @@ export async function runBatch(batch: BatchRequest, host: BatchHost): Promise<Ba
   const clock = new RunClock()
   let rangAtMs = clock.atMs
   let wanted = 0
-  while (lane.hasRoom && reader.hasInputsOf(lane.next)) {
+  while (lane.hasRoom && (batch.madeInputs === undefined || reader.hasInputsOf(lane.next))) {
     const place = lane.claim(taskIds.length)
     if (place === undefined) break
     const template = templateOf[place]!
