@@ -30,14 +30,14 @@ const MAX_LINKS = 16
  * Functions that take longer stay here until their inputs have come: measured, a stencil of such tasks is done sooner where each
  * goes to whatever worker is free then.
  */
-const MAX_AHEAD_US = 200
+const MAX_AHEAD_US = 150
 /** What it takes until a small value that was awaited has come from another worker. */
 const PUSH_US = 200
 /**
  * So much sooner a task must end elsewhere for each task that it is parted from by that: those that make its inputs, and those
  * whose values its dependants need beside its own. For each two workers give and take a value, which costs them processors.
  */
-const APART_US = 600
+const APART_US = 300
 /** So many dependants of a task are looked at for that. */
 const MAX_DEPENDANTS = 3
 
