@@ -187,45 +187,6 @@ test('tasks that two threads do sooner than one go to both', () => {
   assert.deepEqual(sent, [2, 2])
 })
 
-test('tasks whose values are needed together are made by one worker, unless they take long', () => {
-  /** Of two workers, each makes an input of one of two tasks; so many others need the values of both. How many have these two? */
-  const makers = (us: number, dependants: number): number => {
-    const all = cluster({ workers: 2, us })
-    const { client, f } = all
-    const inputs = client.map(f, 2)
-    const two = client.submission(
-      f,
-      inputs.map((input) => ({ inputs: [input] })),
-    )
-    const rest = Array.from({ length: dependants }, () => client.submission(f, [{ inputs: two.ids }]).message)
-    client.send(two.message, ...rest)
-    return all.workers.filter((worker) => tasksOf(takeRuns(worker)).some((id) => two.ids.includes(id))).length
-  }
-  assert.equal(makers(400, 0), 2)
-  assert.equal(makers(400, 3), 1)
-  assert.equal(makers(MIDDLING_US, 3), 2)
-})
-
-test('a task stays with its input, unless it would end much sooner elsewhere', () => {
-  const all = cluster({ workers: 2, us: 110 })
-  const { client, f, workers } = all
-  const [first] = client.map(f, 1)
-  const next = client.submit(
-    f,
-    Array.from({ length: 9 }, () => ({ inputs: [first!] })),
-  )
-  const sent = workers.map((worker) => tasksOf(takeRuns(worker)))
-  const [stayed, left] = sent[0]!.includes(first!) ? sent : [sent[1]!, sent[0]!]
-  // Here the fifth ends after 0.66 ms, and elsewhere after 0.42, which is not enough sooner. The sixth is the first for which it is.
-  assert.deepEqual(
-    [stayed, left],
-    [
-      [first, ...next.slice(0, 5), next[6], next[8]],
-      [next[5], next[7]],
-    ],
-  )
-})
-
 test('a function that was never timed does not go ahead, nor one that takes long', () => {
   for (const us of [undefined, 1_000]) {
     const scheduler = new SchedulerHarness()

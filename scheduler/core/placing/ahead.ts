@@ -33,13 +33,8 @@ const MAX_LINKS = 16
 const MAX_AHEAD_US = 150
 /** What it takes until a small value that was awaited has come from another worker. */
 const PUSH_US = 200
-/**
- * So much sooner a task must end elsewhere for each task that it is parted from by that: those that make its inputs, and those
- * whose values its dependants need beside its own. For each two workers give and take a value, which costs them processors.
- */
-const APART_US = 300
-/** So many dependants of a task are looked at for that. */
-const MAX_DEPENDANTS = 3
+/** What each such value takes of processors on the way. */
+const REMOTE_US = 200
 
 /** The worker may have room now, or its tasks have dependants that they had not: it is looked at when the turn ends. */
 export function noteNews({ withNews }: SchedulerState, worker: WorkerRecord): void {
@@ -142,42 +137,25 @@ function giverOf(input: Task['state']): WorkerRecord | undefined {
 }
 
 /**
- * Where the task would end first: there must be a thread for it, and its inputs, which take their time from elsewhere. But
- * what belongs together stays together (see `APART_US`). Workers of such neighbours, and the least loaded one, are looked at.
- * `undefined` when the best of them has no room.
+ * Where the task would end first: there must be a thread for it, and its inputs, which take their time from elsewhere. Their
+ * makers, and the least loaded worker, are looked at. `undefined` when the best of them has no room.
  */
 function foresee(state: SchedulerState, task: Task): Forecast | undefined {
-  const neighbours = neighboursOf(task)
+  const candidates = new Set<WorkerRecord>()
+  for (const { state: input } of task.inputs) {
+    const giver = giverOf(input)
+    if (giver !== undefined) candidates.add(giver)
+  }
   const idlest = state.open.peek()
-  if (idlest !== undefined && !neighbours.has(idlest)) neighbours.set(idlest, 0)
+  if (idlest !== undefined) candidates.add(idlest)
   let best: Forecast | undefined
-  let bestMs = Infinity
-  for (const [worker, count] of neighbours) {
+  for (const worker of candidates) {
     if (!mayAwait(task, worker)) continue
     const freeMs = state.nowMs + (worker.queuedUs + worker.aheadUs) / worker.join.threads / 1_000
     const endMs = endOn(state, task, worker, Math.max(freeMs, worker.aheadEndMs))
-    const ms = endMs - (count * APART_US) / 1_000
-    if (ms >= bestMs) continue
-    best = { worker, endMs }
-    bestMs = ms
+    if (best === undefined || endMs < best.endMs) best = { worker, endMs }
   }
   return best !== undefined && hasRoomAhead(best.worker) ? best : undefined
-}
-
-/** How many tasks each worker has, or had, that the task is better not parted from. */
-function neighboursOf(task: Task): Map<WorkerRecord, number> {
-  const counts = new Map<WorkerRecord, number>()
-  const add = (worker: WorkerRecord | undefined): void => {
-    if (worker !== undefined) counts.set(worker, (counts.get(worker) ?? 0) + 1)
-  }
-  for (const { state: input } of task.inputs) add(giverOf(input))
-  for (let i = 0; i < task.waiters.length && i < MAX_DEPENDANTS; i++) {
-    const { inputs } = task.waiters[i]!
-    if (inputs.length > MAX_LINKS) continue
-    // What is there already can be had at any time. The task itself has no worker yet.
-    for (const { state: input } of inputs) add(workerOf(input))
-  }
-  return counts
 }
 
 /** A worker that does not listen is reached by relays only, and these are not kept for what is still to be made. */
@@ -191,11 +169,13 @@ function mayAwait({ inputs }: Task, worker: WorkerRecord): boolean {
 /** When the task would end on the worker, which has a thread for it at `freeMs`. */
 function endOn({ nowMs }: SchedulerState, task: Task, worker: WorkerRecord, freeMs: number): number {
   let startMs = freeMs
+  let remote = 0
   for (const { state: input } of task.inputs) {
-    const pushUs = giverOf(input) === worker ? 0 : PUSH_US
-    startMs = Math.max(startMs, comingMs(input, nowMs) + pushUs / 1_000)
+    const isHere = giverOf(input) === worker
+    if (!isHere) remote++
+    startMs = Math.max(startMs, comingMs(input, nowMs) + (isHere ? 0 : PUSH_US / 1_000))
   }
-  return startMs + meanUsOf(task) / 1_000
+  return startMs + meanUsOf(task) / 1_000 + (remote * REMOTE_US) / 1_000
 }
 
 /** What was foreseen of the worker's tasks is foreseen anew: it may be late. */
