@@ -1,6 +1,8 @@
 /** The tasks that a thread was given to run one after another, until the thread is free again. */
 import type { TaskId } from '../../protocol/ids.js'
 import { BATCH_US } from './estimates.js'
+import type { WorkerInstruction } from './instructions.js'
+import type { WorkerState } from './state.js'
 import type { Stop, Stopping } from './stopping.js'
 import type { Task, TaskState } from './task.js'
 
@@ -123,4 +125,14 @@ export function leaveStops(batch: Batch, task: Task): Stop | undefined {
   if (batch.stopping?.task === task) batch.stopping = undefined
   if (batch.lookingAt === task) batch.lookingAt = undefined
   return stop
+}
+
+/** Somebody wants to hear of the task as soon as it has ended: if others of its batch are still to end, its thread rings behind each. */
+export function hurryBatchOf({ tasks }: WorkerState, task: TaskId, out: WorkerInstruction[]): void {
+  const known = tasks.get(task)?.state
+  if (known?.type !== 'batched') return
+  const { batch } = known
+  if (batch.isHurried || batch.open === 1) return
+  batch.isHurried = true
+  out.push({ type: 'hurry-batch', thread: batch.thread })
 }
