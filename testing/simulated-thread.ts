@@ -71,7 +71,7 @@ export class SimulatedThread {
   async #run(batch: BatchRequest): Promise<BatchReply> {
     const lane = new LaneWriter(present(this.#host.lanes[batch.thread], 'the lane of a slot'))
     const reader = new ArgumentReader(batch)
-    while (lane.hasRoom) {
+    while (lane.hasRoom && reader.hasInputsOf(lane.next)) {
       const place = lane.claim(batch.taskIds.length)
       if (place === undefined) break
       const template = batch.templates[batch.templateOf[place]!]!
@@ -99,6 +99,7 @@ export class SimulatedThread {
         lane.ended()
         return { large: { place, kind, durationUs, values: values.map(forReply) } }
       }
+      if (kind === VALUE && template.outputs === 0) reader.keep(place, values[0]!)
       if (lane.shouldTell()) this.#host.tell({ type: 'doorbell', thread: batch.thread })
     }
     return { large: undefined }

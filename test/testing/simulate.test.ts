@@ -220,3 +220,17 @@ test('options that make no sense are refused', async () => {
   }
   await assert.rejects(simulate(7 as never), /runs a program/)
 })
+
+test('a chain of short tasks gives what it should, whatever fails', async () => {
+  const links = 100
+  const program = async (client: Client): Promise<void> => {
+    const inc = (a: number, b: number): number => a + b
+    // By the second round its tasks are known to be short, and go to a thread together.
+    for (let round = 0; round < 2; round++) {
+      let future = client.submit(inc, 0, 1)
+      for (let i = 1; i < links; i++) future = client.submit(inc, future, 1)
+      assert.equal(await future, links)
+    }
+  }
+  await simulate(program, { seeds: 10, workers: 2, threadsPerWorker: 1 })
+})
