@@ -374,7 +374,7 @@ function checkSpare(worker: WorkerRecord): void {
     () => `worker ${worker.id} is kept free for nobody`,
   )
   if (extraSlots > 0 && !worker.hasLent) {
-    const slots = slotsOf(worker)
+    const slots = slotsOf(worker) + worker.ahead.size
     assert(
       slots <= worker.join.threads + worker.lingering.size,
       () => `worker ${worker.id} has tasks for ${slots} threads`,

@@ -418,6 +418,27 @@ test('a task that takes several threads is not placed where tasks went ahead of 
   assert.deepEqual(tasksOf(takeRuns(worker)), [wide])
 })
 
+test('tasks that went ahead of their inputs keep their threads beside a task that takes several', () => {
+  const scheduler = new SchedulerHarness({ maxAheadUs: 24_000 })
+  const worker = scheduler.worker({ threads: 5 })
+  const client = scheduler.client()
+  const f = client.define()
+  const known = client.map(f, 1)
+  worker.finish(worker.takeTasks(), { template: f, us: SHORT_US })
+  client.release(...known)
+  scheduler.skip()
+  const ids = chain({ scheduler, workers: [worker], client, f }, 3)
+  const [wide] = client.map(client.define('wide', { needs: { ...NO_NEEDS, threads: 2 } }), 1)
+  assert.deepEqual(tasksOf(takeRuns(worker)), [...ids, wide])
+
+  const others = client.map(f, 2)
+  assert.deepEqual(takeRuns(worker), [], 'the third, fourth and fifth thread have tasks')
+  client.release(ids[2]!)
+  assert.deepEqual(tasksOf(takeRuns(worker)), [others[0]], 'one of them was taken back')
+  worker.finish([ids[0]!])
+  assert.deepEqual(tasksOf(takeRuns(worker)), [others[1]])
+})
+
 test('a cancelled task is stopped where it was sent ahead: it may run there by now', () => {
   const all = cluster()
   const [worker] = all.workers
@@ -488,6 +509,44 @@ test('a scheduler that takes the place of another knows again what runs ahead of
   assert.deepEqual(
     again.unread.filter((type) => type === 'run-tasks'),
     [],
+  )
+})
+
+test('what comes back to the next scheduler ahead of its inputs takes no thread of a task that has several', () => {
+  const before = new SchedulerHarness({ keepsState: true })
+  const client = before.client()
+  const [input] = client.map(client.define(), 1)
+  const after = client.submit(
+    client.define('after'),
+    Array.from({ length: 3 }, () => ({ inputs: [input!] })),
+  )
+  const [wide] = client.map(client.define('wide', { needs: { ...NO_NEEDS, threads: 2 } }), 1)
+
+  const next = before.successor()
+  const worker = next.worker({ threads: 4 })
+  worker.send({ type: 'tasks-held', tasks: [wide!, ...after], attempts: [] }, { type: 'attached' })
+  assert.deepEqual(worker.take('free-tasks').tasks, [after[2]], 'it had been sent there while the other one waited')
+  const { processing, ahead } = next.state.workers.get(worker.id)!
+  assert.deepEqual(
+    [[...processing], [...ahead]].map((tasks) => tasks.map(({ id }) => id)),
+    [[wide], after.slice(0, 2)],
+  )
+})
+
+test('what comes back to the next scheduler has its several threads beside tasks that leave it enough', () => {
+  const before = new SchedulerHarness({ keepsState: true })
+  const client = before.client()
+  const plain = client.map(client.define(), 2)
+  const wide = client.map(client.define('wide', { needs: { ...NO_NEEDS, threads: 2 } }), 2)
+
+  const next = before.successor()
+  const worker = next.worker({ threads: 4 })
+  worker.send({ type: 'tasks-held', tasks: [...plain, ...wide], attempts: [] }, { type: 'attached' })
+  assert.deepEqual(worker.take('free-tasks').tasks, [wide[1]])
+  const { processing } = next.state.workers.get(worker.id)!
+  assert.deepEqual(
+    Array.from(processing, ({ id }) => id),
+    [...plain, wide[0]],
   )
 })
 

@@ -39,13 +39,10 @@ export function onTasksHeld(
     const held = attempts[i] ?? 1
     // What was sent since has a higher number; and one that was told farewell has nothing.
     const isOurs = held >= Math.max(1, task?.attempt ?? 1) && !worker.isDismissed
-    if (
-      isOurs &&
-      task?.state.type === 'ready' &&
-      mayAdopt(task.template, worker, (demand) => hasUnits(state, demand))
-    ) {
+    const isTaken = isOurs && task !== undefined && mayAdopt(task.template, worker, (demand) => hasUnits(state, demand))
+    if (isTaken && task.state.type === 'ready') {
       adopt(state, task, worker, attempt(held))
-    } else if (isOurs && task?.state.type === 'waiting' && mayBeAhead(task)) {
+    } else if (isTaken && mayBeAhead(task)) {
       // It runs, so its inputs were there: of them, others have yet to tell.
       adoptAhead(state, task, worker, attempt(held))
       if (worker.isLeaving) enlist(state, task)

@@ -9,8 +9,7 @@
  * the task is taken back, and with it those that were sent ahead of it. If the value turns out to be elsewhere, it comes back.
  */
 import { LOOK_AHEAD_US } from './admission.js'
-import { give, sendTo } from './assignment.js'
-import { touch } from './demand.js'
+import { give, reorder, sendTo } from './assignment.js'
 import { mayTakeRoots } from './roots.js'
 import { isWithheld } from '../clients/client-record.js'
 import type { Attempt } from '../../../protocol/ids.js'
@@ -269,7 +268,7 @@ function join(state: SchedulerState, task: Task, ahead: Forecast): void {
   worker.ahead.add(task)
   worker.aheadUs += meanUsOf(task)
   worker.aheadEndMs = Math.max(worker.aheadEndMs, freeBehind(task, ahead))
-  touch(state, worker)
+  reorder(state, worker)
 }
 
 /** When the worker has a thread for another task: of several threads, the task takes one, and its part of all their time. */
@@ -279,7 +278,7 @@ function freeBehind(task: Task, { worker, endMs }: Forecast): number {
 
 function leave(state: SchedulerState, task: Task, worker: WorkerRecord): void {
   worker.ahead.delete(task)
-  touch(state, worker)
+  reorder(state, worker)
   worker.aheadUs = worker.ahead.size === 0 ? 0 : Math.max(0, worker.aheadUs - meanUsOf(task))
 }
 

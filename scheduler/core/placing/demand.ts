@@ -261,12 +261,18 @@ export function fits(demand: Demand, worker: WorkerRecord): boolean {
 
 /** A worker has a task that another scheduler sent there: is that as if this one had? */
 export function mayAdopt({ demand }: Template, worker: WorkerRecord, hasUnitsOf: (demand: Demand) => boolean): boolean {
-  // Beside a task that takes several threads nothing is sent ahead.
-  if (demand === undefined) return worker.extraSlots === 0 || slotsOf(worker) < worker.join.threads
+  if (!mayTakeThreads(demand?.needs.threads ?? 1, worker)) return false
+  if (demand === undefined) return true
   const { needs } = demand
   if (!isCapable(demand, worker) || !hasUnitsOf(demand) || needs.memoryBytes > worker.free.memoryBytes) return false
-  if (needs.threads === 0 ? worker.free.ioTasks <= 0 : needs.threads > 1 && slotsOf(worker) > 0) return false
   return needs.others.every(({ name, thousandths }) => thousandths <= (worker.free.others.get(name) ?? 0))
+}
+
+/** Beside a task that takes several threads there is none that has to wait for a thread. */
+function mayTakeThreads(threads: number, worker: WorkerRecord): boolean {
+  if (threads === 0) return worker.free.ioTasks > 0
+  if (threads === 1 && worker.extraSlots === 0) return true
+  return slotsOf(worker) + worker.ahead.size + threads <= worker.join.threads
 }
 
 function enter(demand: Demand, worker: WorkerRecord): void {

@@ -135,9 +135,12 @@ export function isLessLoaded(a: WorkerRecord, b: WorkerRecord): boolean {
   return a.rank === b.rank ? a.id < b.id : a.rank < b.rank
 }
 
-/** A paused worker does one task at a time: what it is given may be what uses its values up. */
+/**
+ * A paused worker does one task at a time: what it is given may be what uses its values up. Beside a task that has several
+ * threads, each that is ahead of its inputs is left one: it would otherwise be one too many when these come.
+ */
 export function hasIdleThread(worker: WorkerRecord): boolean {
-  const slots = slotsOf(worker)
+  const slots = slotsOf(worker) + (worker.extraSlots > 0 ? worker.ahead.size : 0)
   if (isKeptFree(worker) && slots >= threadsLeftBy(worker.reservedFor, worker)) return false
   return slots < (isPaused(worker) ? 1 : worker.join.threads)
 }
