@@ -386,6 +386,28 @@ test('a value of an attempt that ran before it was taken back is freed once the 
   assert.deepEqual(worker!.take('free-tasks').tasks, [second])
 })
 
+test('a value of an attempt that ran before it was taken back is freed once the attempt sent since is taken back, too', () => {
+  const all = cluster()
+  const [worker] = all.workers
+  const [first, second] = chain(all, 2)
+  worker!.send({ type: 'tasks-returned', tasks: [first!], attempts: [], begun: [] })
+  all.scheduler.skip()
+  worker!.finish([second!])
+  assert.ok(!worker!.unread.includes('free-tasks'), 'the second attempt is there')
+
+  worker!.send({ type: 'tasks-returned', tasks: [first!], attempts: [2], begun: [] })
+  assert.deepEqual(worker!.take('free-tasks').tasks, [second], 'before it is sent again')
+  assert.ok(!worker!.unread.includes('recall'))
+  const { tasks, attempts } = takeRuns(worker!).at(-1)!
+  assert.deepEqual(
+    [tasks, attempts],
+    [
+      [first, second],
+      [3, 3],
+    ],
+  )
+})
+
 test('late word of an attempt that was taken back does no harm to a copy that came from where it was made since', () => {
   const { all, owner, other, input, both } = meeting()
   all.scheduler.skip()

@@ -243,7 +243,8 @@ export function withdraw(state: SchedulerState, task: Task): void {
 
 /**
  * What waits on is recalled and not freed. Made elsewhere, its value may come to this worker for other tasks there before the
- * order does, and one to free it would drop that copy too, which the worker has told of and others count on.
+ * order does, and one to free it would drop that copy too, which the worker has told of and others count on. Where an older
+ * attempt left its value, no copy comes: that is freed, for whatever the task comes to elsewhere, nobody would look for it there.
  */
 function takeBack(state: SchedulerState, task: Task, order: 'free' | 'recall'): void {
   const work = [task]
@@ -255,8 +256,12 @@ function takeBack(state: SchedulerState, task: Task, order: 'free' | 'recall'): 
     leave(state, next, worker)
     work.push(...next.waiters)
     const outbox = workerOutboxOf(state, worker)
-    if (outbox.removeTask(next)) continue
-    if (order === 'free') outbox.addFree(next.id)
+    const isUnsent = outbox.removeTask(next)
+    if (next.leftAt === worker) {
+      next.leftAt = undefined
+      outbox.addFree(next.id)
+    } else if (isUnsent) continue
+    else if (order === 'free') outbox.addFree(next.id)
     else outbox.addTakenBack(next.id)
   }
 }
