@@ -461,6 +461,30 @@ test('tasks that went ahead of their inputs keep their threads beside a task tha
   assert.deepEqual(tasksOf(takeRuns(worker)), [others[1]])
 })
 
+test('a task that waits for its own is not known to come: what was sent ahead of it takes no thread that these need', () => {
+  const scheduler = new SchedulerHarness({ maxAheadUs: 24_000 })
+  const worker = scheduler.worker({ threads: 2 })
+  const client = scheduler.client()
+  const f = client.define()
+  const known = client.map(f, 1)
+  worker.finish(worker.takeTasks(), { template: f, us: SHORT_US })
+  client.release(...known)
+  scheduler.skip()
+  const [parent, last] = chain({ scheduler, workers: [worker], client, f }, 2)
+  assert.deepEqual(tasksOf(takeRuns(worker)), [parent, last])
+
+  const inTask = scheduler.clientOfTasks('w1')
+  const wide = inTask.submission(inTask.define('wide', { depth: 1, needs: { ...NO_NEEDS, threads: 2 } }), [{}])
+  inTask.send({ type: 'submit-under', parent: parent!, attempt: attempt(1), call: 0 }, wide.message)
+  worker.send({ type: 'tasks-suspended', tasks: [parent!], attempts: [1] })
+  assert.deepEqual(worker.take('recall').tasks, [last])
+  assert.deepEqual(tasksOf(takeRuns(worker)), wide.ids)
+
+  worker.finish(wide.ids)
+  worker.send({ type: 'tasks-resumed', tasks: [parent!], attempts: [1] })
+  assert.deepEqual(tasksOf(takeRuns(worker)), [last], 'the parent goes on')
+})
+
 test('a cancelled task is stopped where it was sent ahead: it may run there by now', () => {
   const all = cluster()
   const [worker] = all.workers

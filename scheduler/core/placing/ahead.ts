@@ -115,12 +115,20 @@ function mayGoAhead(task: Task, maxUs: number): boolean {
 
 /**
  * Is the value there, or does a worker have the task that makes it? One that may fail and be tried again does not count: what was
- * sent ahead of it may run while it is being taken back, and again.
+ * sent ahead of it may run while it is being taken back, and again. Nor does one that waits for its own tasks.
  */
-function isKnownToCome({ state, template, producer }: Task): boolean {
+function isKnownToCome(task: Task): boolean {
+  const { state, template, producer } = task
   if (state.type === 'in-memory') return state.holders.length > 0
   const worker = workerOf(state)
-  if (worker === undefined || producer !== undefined || template.outputs > 0 || template.rules.isStream) return false
+  if (
+    worker === undefined ||
+    worker.suspended.has(task) ||
+    producer !== undefined ||
+    template.outputs > 0 ||
+    template.rules.isStream
+  )
+    return false
   return !worker.isLeaving && template.demand === undefined && template.rules.retries.count === 0
 }
 
@@ -231,7 +239,7 @@ export function enlistAll(state: SchedulerState, worker: WorkerRecord): void {
   for (const task of [...worker.ahead]) enlist(state, task)
 }
 
-/** The task makes no value where it was expected to: what was sent ahead of it is taken back, and waits on. */
+/** The task makes no value where it was expected to, or not soon: what was sent ahead of it is taken back, and waits on. */
 export function withdrawWaiters(state: SchedulerState, task: Task): void {
   for (const waiter of task.waiters) takeBack(state, waiter, 'recall')
 }

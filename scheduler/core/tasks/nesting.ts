@@ -5,7 +5,7 @@
  *
  * A parent that waits for children lends its slot, and all of them if it has several: its worker is sent other tasks meanwhile, its children before all.
  */
-import { enlistOn } from '../placing/ahead.js'
+import { enlistOn, withdrawWaiters } from '../placing/ahead.js'
 import { arrayOf, indexOf, taskId, type TaskId } from '../../../protocol/ids.js'
 import type { SubmitUnder } from '../../../protocol/messages/client.js'
 import type { WorkerToScheduler } from '../../../protocol/messages/worker.js'
@@ -121,14 +121,17 @@ const PARENT_ENDED: Failure = Object.freeze({
 
 /**
  * The task waits for children, or goes on. As it uses up nothing while it waits, it holds no roots back either: they may be
- * its children.
+ * its children. Nor do threads wait for what was sent ahead of it: its children may need them.
  */
 function setSuspended(state: SchedulerState, worker: WorkerRecord, task: Task, isSuspended: boolean): void {
   if (worker.suspended.has(task) === isSuspended) return
   if (isSuspended) worker.suspended.add(task)
   else worker.suspended.delete(task)
   const change = isSuspended ? -1 : 1
-  if (isSuspended) worker.hasLent = true
+  if (isSuspended) {
+    worker.hasLent = true
+    withdrawWaiters(state, task)
+  }
   if (takesThread(task)) worker.extraSlots += change * furtherThreadsOf(task)
   else worker.ioTasks += change
   if (task.inputs.length > 0) state.consuming += change
