@@ -498,6 +498,28 @@ test('a cancelled task is stopped where it was sent ahead: it may run there by n
   assert.deepEqual(all.client.take('cancelled').stoppedBy, ['signal'])
 })
 
+test('a task that another client’s needs goes on when it is cancelled, also when that one has begun ahead of news of it', () => {
+  const all = cluster({ workers: 2, us: MIDDLING_US, keepsState: true })
+  const makers = all.client.submit(all.f, [{ key: 'a' }, { key: 'b' }])
+  const another = all.scheduler.client('another')
+  const g = another.define()
+  const same = another.submit(g, [{ key: 'a' }, { key: 'b' }])
+  const [both] = another.submit(g, [{ inputs: same }])
+  another.release(...same)
+  const owner = all.workers.find((worker) => tasksOf(takeRuns(worker)).includes(both!))!
+  owner.send({ type: 'task-progressed', task: both!, attempt: attempt(1), fraction: 0.5, note: '' })
+  assert.equal(findTask(all, both!).state.type, 'processing')
+
+  all.client.send({ type: 'cancel', request: 1, tasks: makers, graceMs: 5, error: Uint8Array.of(1) })
+  assert.deepEqual(all.client.take('cancelled').stoppedBy, ['none', 'none'])
+  owner.send({ type: 'tasks-returned', tasks: [both!], attempts: [], begun: [] })
+  assert.equal(findTask(all, both!).state.type, 'waiting')
+  for (const way of ['journal', 'snapshot'] as const) {
+    const { tasks } = all.scheduler.successor(way)
+    assert.deepEqual([tasks.ready, tasks.waiting, tasks.failed], [2, 1, 0])
+  }
+})
+
 test('what nobody needs any more is taken back', () => {
   const all = cluster()
   const [worker] = all.workers

@@ -49,7 +49,7 @@ export function onCancel(
     const index = indexOf(id)
     if (array?.client !== client || (array.flags[index]! & HELD) === 0) return
     const task = array.tasks[index]
-    if (task !== undefined && (!isPending(task) || isOthersToo(task, client))) {
+    if (task !== undefined && (!isPending(task) || isOthersToo(state, task, client))) {
       releaseFuture(state, array, index)
       return
     }
@@ -103,7 +103,7 @@ function descendantsOf(state: SchedulerState, ancestor: Task): Task[] {
   for (let next = parents.pop(); next !== undefined; next = parents.pop()) {
     const nesting = state.nestings.get(next.id)
     for (const child of nesting === undefined ? [] : childrenOf(nesting)) {
-      if (isOthersToo(child, child.array.client)) continue
+      if (isOthersToo(state, child, child.array.client)) continue
       found.push(child)
       parents.push(child.producer ?? child)
     }
@@ -184,12 +184,22 @@ function enlistRunner(state: SchedulerState, task: Task): Task | undefined {
 }
 
 /** Does another client hold the task, or wait for something that needs it; or is it published? */
-export function isOthersToo(task: Task, client: ClientRecord): boolean {
+export function isOthersToo(state: SchedulerState, task: Task, client: ClientRecord): boolean {
   const isHeldBy = ({ array, index }: Pick<Task, 'array' | 'index'>): boolean =>
     array.client !== client && (array.flags[index]! & HELD) !== 0
   if (task.isDetached && task.array.client !== client) return true
   if (task.publications > 0 || isHeldBy(task) || (task.aliases?.some(isHeldBy) ?? false)) return true
-  return task.waiters.some((waiter) => waiter.state.type === 'waiting' && waiter.array.client !== client)
+  const waiting = task.waiters.filter((waiter) => waiter.state.type === 'waiting')
+  if (waiting.some((waiter) => waiter.array.client !== client)) return true
+  return task.pendingDependants > waiting.length && isInputOfOthers(state, task, client)
+}
+
+/** Those that were sent ahead of the value do not wait for it any more once their workers have spoken of them. */
+function isInputOfOthers({ workers }: SchedulerState, task: Task, client: ClientRecord): boolean {
+  for (const { processing } of workers.values()) {
+    for (const other of processing) if (other.array.client !== client && other.inputs.includes(task)) return true
+  }
+  return false
 }
 
 function cancelled(task: Task, error: Uint8Array): Failure {

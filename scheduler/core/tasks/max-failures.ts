@@ -39,7 +39,7 @@ function stopRun(state: SchedulerState, template: Template, segment: Segment, st
   const { array, first } = segment
   for (let place = start; place < end; place++) {
     const task = taskAt(array, first + place) ?? unopened(segment, place, template)
-    if (task === undefined || !isPending(task) || isOthersToo(task, array.client)) continue
+    if (task === undefined || !isPending(task) || isOthersToo(state, task, array.client)) continue
     if (task.state.type === 'processing') {
       const { worker } = task.state
       abandon(state, task, worker)
