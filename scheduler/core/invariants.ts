@@ -3,6 +3,7 @@ import { assert } from '../../common/assert.js'
 import { MAX_RELAYS, MAX_RELAYS_PER_MEMBER, MAX_REPLICATED_VALUES } from '../../protocol/limits.js'
 import { SKIPPED } from './data/inline-cache.js'
 import { isWithheld } from './clients/client-record.js'
+import { workerOf } from './placing/ahead.js'
 import { fits, isCapable, isNamed, type Demand } from './placing/demand.js'
 import { checkLimit } from './placing/limits.js'
 import type { Relocation } from './data/moves.js'
@@ -136,6 +137,7 @@ function checkTasks(state: SchedulerState, tasks: ReadonlySet<Task>): void {
       assert(at.worker.processing.has(task), () => `${id} is not among the tasks of its worker`)
       assert(task.attempt > 0, () => `${id} is processing without a start`)
     }
+    assert(task.hasLeft !== true || workerOf(at) !== undefined, () => `an old value of ${id} is never freed`)
     if (at.type === 'delayed') {
       delayed++
       assert(at.task === task && at.heapPlace >= 0, () => `${id} is delayed, and nobody wakes it`)

@@ -372,18 +372,29 @@ test('a value of an attempt that ran before it was taken back is freed once the 
   assert.deepEqual(worker!.take('free-tasks').tasks, [second])
 })
 
-test('a value of an attempt that ran before it was taken back is freed once the attempt sent since was cancelled and stopped', () => {
+test('a value of an attempt that ran before it was taken back is freed when the attempt sent since is cancelled', () => {
   const all = cluster()
   const [worker] = all.workers
   const [first, second] = chain(all, 2)
   worker!.send({ type: 'tasks-returned', tasks: [first!], attempts: [], begun: [] })
   worker!.finish([second!])
   all.client.send({ type: 'cancel', request: 1, tasks: [second!], graceMs: 1_000, error: Uint8Array.of(1) })
+  const isOfSecond = (type: string): boolean => type === 'stop-tasks' || type === 'free-tasks'
+  assert.deepEqual(worker!.unread.filter(isOfSecond), ['stop-tasks', 'free-tasks'], 'it is stopped before it is freed')
   assert.deepEqual(worker!.take('stop-tasks').attempts, [2])
+  assert.deepEqual(worker!.take('free-tasks').tasks, [second])
+})
+
+test('a value of an attempt that ran before it was taken back is freed when the attempt sent since can’t be stopped', () => {
+  const all = cluster()
+  const [worker] = all.workers
+  const [first, second] = chain(all, 2)
+  worker!.send({ type: 'tasks-returned', tasks: [first!], attempts: [], begun: [] })
+  worker!.finish([second!])
   all.scheduler.skip()
 
-  worker!.send({ type: 'tasks-stopped', tasks: [second!], attempts: [2], stoppedBy: ['signal'] })
-  assert.deepEqual(worker!.take('free-tasks').tasks, [second])
+  worker!.send({ type: 'tasks-timed-out', tasks: [second!], attempts: [2], goOn: [0] })
+  assert.deepEqual(worker!.take('free-tasks').tasks, [second], 'another worker may fail with it from now on')
 })
 
 test('a value of an attempt that ran before it was taken back is freed once the attempt sent since is taken back, too', () => {

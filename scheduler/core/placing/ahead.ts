@@ -9,7 +9,7 @@
  * the task is taken back, and with it those that were sent ahead of it. If the value turns out to be elsewhere, it comes back.
  */
 import { LOOK_AHEAD_US } from './admission.js'
-import { give, reorder, sendTo } from './assignment.js'
+import { freeLeft, give, reorder, sendTo } from './assignment.js'
 import { mayTakeRoots } from './roots.js'
 import { isWithheld } from '../clients/client-record.js'
 import type { Attempt } from '../../../protocol/ids.js'
@@ -265,11 +265,8 @@ function takeBack(state: SchedulerState, task: Task, order: 'free' | 'recall'): 
     work.push(...next.waiters)
     const outbox = workerOutboxOf(state, worker)
     const isUnsent = outbox.removeTask(next)
-    if (next.leftAt === worker) {
-      next.leftAt = undefined
-      outbox.addFree(next.id)
-    } else if (isUnsent) continue
-    else if (order === 'free') outbox.addFree(next.id)
+    if (freeLeft(state, next, worker) || isUnsent) continue
+    if (order === 'free') outbox.addFree(next.id)
     else outbox.addTakenBack(next.id)
   }
 }

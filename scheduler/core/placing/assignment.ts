@@ -47,6 +47,7 @@ export function give(state: SchedulerState, task: Task, worker: WorkerRecord): v
 /** The task has left the worker. The caller moves it on, and calls `reorder` once for all tasks of a message. */
 export function unassign(state: SchedulerState, task: Task, worker: WorkerRecord): void {
   if (!worker.processing.delete(task)) return
+  freeLeft(state, task, worker)
   if (worker.recalled.size > 0) endRecall(state, worker, task)
   // One that waits for its children uses nothing up, and is not counted.
   const isSuspended = worker.suspended.size > 0 && worker.suspended.delete(task)
@@ -59,6 +60,17 @@ export function unassign(state: SchedulerState, task: Task, worker: WorkerRecord
   if (isSuspended) worker.extraSlots += furtherThreadsOf(task)
   if (demand !== undefined) giveBack(state, demand, worker)
   if (worker.processing.size === 0 || worker.queuedUs < 0) recountLoad(worker)
+}
+
+/**
+ * The worker has the task no more, or is told so first: what an older attempt left there goes. While it has the task, an order to
+ * free that would end this attempt too. Returns false when there is nothing.
+ */
+export function freeLeft(state: SchedulerState, task: Task, worker: WorkerRecord): boolean {
+  if (task.hasLeft !== true) return false
+  task.hasLeft = false
+  workerOutboxOf(state, worker).addFree(task.id)
+  return true
 }
 
 /** It is not expected back any more: the worker has not got it. */

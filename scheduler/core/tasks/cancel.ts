@@ -6,14 +6,14 @@ import { arrayOf, indexOf, type TaskId } from '../../../protocol/ids.js'
 import type { Cancel } from '../../../protocol/messages/client.js'
 import type { Stopper } from '../../../protocol/messages/common.js'
 import type { TasksStopped } from '../../../protocol/messages/worker.js'
-import { enlist, workerOf } from '../placing/ahead.js'
+import { enlist } from '../placing/ahead.js'
 import { abandon, attemptLabel, endLingering, reorder } from '../placing/assignment.js'
 import type { ClientRecord } from '../clients/client-record.js'
 import { childrenOf } from './nesting.js'
 import { failTask } from './outcome.js'
-import { dropScatter, forgo, freeUnlessHeld, releaseFuture } from './retention.js'
+import { dropScatter, forgo, releaseFuture } from './retention.js'
 import { outboxOf, workerOutboxOf, type SchedulerState } from '../state.js'
-import { findTask, HELD, recordOf } from './task-array.js'
+import { findTask, HELD } from './task-array.js'
 import { isPending, keyOf, startNumber, type Failure, type Task } from './task.js'
 import type { WorkerRecord } from '../workers/worker-record.js'
 
@@ -33,8 +33,6 @@ export interface Stop {
   /** Its place in the question; -1 of one that was submitted by another of them. */
   readonly place: number
   readonly attempt: number
-  /** An older attempt left a value there that nobody counts on. */
-  readonly hasLeft: boolean
 }
 
 export function onCancel(
@@ -85,14 +83,14 @@ type Stops = Map<WorkerRecord, { readonly tasks: TaskId[]; readonly attempts: nu
 function orderStop(
   stops: Stops,
   worker: WorkerRecord,
-  { id, leftAt }: Task,
+  { id }: Task,
   stop: Pick<Stop, 'cancellation' | 'place' | 'attempt'>,
 ): void {
   let order = stops.get(worker)
   if (order === undefined) stops.set(worker, (order = { tasks: [], attempts: [] }))
   order.tasks.push(id)
   order.attempts.push(stop.attempt)
-  worker.stopping.set(attemptLabel(id, stop.attempt), { ...stop, task: id, hasLeft: leftAt === worker })
+  worker.stopping.set(attemptLabel(id, stop.attempt), { ...stop, task: id })
   stop.cancellation.open++
 }
 
@@ -134,19 +132,9 @@ export function onTasksStopped(
 ): void {
   tasks.forEach((id, i) => {
     const stop = worker.stopping.get(attemptLabel(id, attempts[i] ?? 1))
-    if (stop === undefined) return
-    settle(state, worker, stop, stoppedBy[i] ?? 'none')
-    if (stop.hasLeft) freeLeft(state, id, worker)
+    if (stop !== undefined) settle(state, worker, stop, stoppedBy[i] ?? 'none')
   })
   reorder(state, worker)
-}
-
-/** What an older attempt left goes with the one that was stopped; unless the task was tried again, and there is a newer one. */
-function freeLeft(state: SchedulerState, id: TaskId, worker: WorkerRecord): void {
-  const task = recordOf(state, id)
-  if (task !== undefined && (task.leftAt !== worker || workerOf(task.state) === worker)) return
-  freeUnlessHeld(state, id, worker)
-  if (task !== undefined) task.leftAt = undefined
 }
 
 /** With the worker, all that it was to stop is gone. */

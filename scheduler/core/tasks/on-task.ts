@@ -355,9 +355,10 @@ function addCopy(state: SchedulerState, worker: WorkerRecord, id: TaskId, sizeBy
   enlist(state, task)
   if (task.state.type === 'processing') {
     const { worker: other } = task.state
-    abandon(state, task, other)
     // If it is the same it may run there all the same; an order to free it would take the copy too.
     if (other !== worker) workerOutboxOf(state, other).addFree(id)
+    else if (task.hasLeft === true) task.hasLeft = false
+    abandon(state, task, other)
   } else if (task.state.type === 'ready') readyQueueOf(state, task.template).markStale()
   finishTask(state, task, { type: 'in-memory', holders: worker.alone, sizeBytes, page: undefined, start: 0 })
 }
@@ -365,15 +366,7 @@ function addCopy(state: SchedulerState, worker: WorkerRecord, id: TaskId, sizeBy
 /** The task of a report that says that the worker is done with the attempt, and has no value of it, if the report is current. */
 function currentTask(state: SchedulerState, worker: WorkerRecord, id: TaskId, attempt: number): Task | undefined {
   if (worker.lingering.size > 0) endLingering(state, worker, id, attempt)
-  const task = taskOfReport(state, worker, id, attempt)
-  if (task?.leftAt !== undefined) endLeft(state, task, task.leftAt === worker)
-  return task
-}
-
-/** What an older attempt left goes, if `isFreed`. */
-function endLeft(state: SchedulerState, task: Task, isFreed: boolean): void {
-  if (isFreed && task.leftAt !== undefined) workerOutboxOf(state, task.leftAt).addFree(task.id)
-  task.leftAt = undefined
+  return taskOfReport(state, worker, id, attempt)
 }
 
 /**
@@ -385,14 +378,13 @@ function makerOf(state: SchedulerState, worker: WorkerRecord, id: TaskId, attemp
   if (worker.lingering.size > 0) endLingering(state, worker, id, attempt)
   const current = taskOfReport(state, worker, id, attempt)
   if (current !== undefined) {
-    // On this worker the new value has taken the place of the old one.
-    if (current.leftAt !== undefined) endLeft(state, current, current.leftAt !== worker)
+    // The new value has taken the place of the old one.
+    if (current.hasLeft === true) current.hasLeft = false
     return current
   }
   const task = recordOf(state, id)
   if (task !== undefined && workerOf(task.state) === worker) {
-    // An order to free that would end the newer attempt, too.
-    task.leftAt = worker
+    task.hasLeft = true // Freed with the newer attempt, which an order to free it would end.
     return undefined
   }
   if (task?.state.type === 'in-memory' && isHolder(task.state, worker)) return undefined

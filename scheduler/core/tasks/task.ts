@@ -154,10 +154,10 @@ export interface Task {
   /** A client wants it to go on until it has an outcome, whoever holds a future of it. */
   isDetached: boolean
   /**
-   * A worker that has it, or had, and a value of it that an older attempt left there and nobody counts on. Few tasks ever have
-   * the field.
+   * The worker that has it, also ahead of its inputs, has a value of it too, which an older attempt left there and nobody counts
+   * on. Few tasks ever have the field.
    */
-  leftAt?: WorkerRecord | undefined
+  hasLeft?: boolean
 }
 
 export const NO_INPUTS: readonly Task[] = Object.freeze([])

@@ -165,6 +165,7 @@ export function onWorkerLeft(state: SchedulerState, id: WorkerId, reason: string
     keepTries(state, task)
   }
   for (const task of worker.processing) {
+    if (task.hasLeft === true) task.hasLeft = false
     if (!suspects.has(task) && !worker.suspended.has(task) && !worker.isLeaving) task.unstarted++
     if (task.deaths < task.template.rules.allowedFailures) startOver(state, task)
     else condemn(state, task, worker, reason)
