@@ -96,6 +96,56 @@ test('no more is asked back than there are idle threads, from all workers togeth
   assert.equal(scheduler.state.recallsUnderWay, 1)
 })
 
+test('for a paused worker no more is asked back than the one task that it does at a time', () => {
+  const scheduler = new SchedulerHarness()
+  const paused = scheduler.worker({ threads: 4 })
+  const client = scheduler.client()
+  const f = client.define()
+  const [known] = client.map(f, 1)
+  paused.finish(paused.takeTasks(), { template: f, us: LONG_US })
+  client.release(known!)
+  paused.pulse({ pausedBy: 'values' })
+  const workers = [scheduler.worker(), scheduler.worker()]
+  client.map(f, 5)
+  const begun = paused.takeTasks()
+  assert.deepEqual([begun.length, ...workers.map((worker) => worker.takeTasks().length)], [1, 2, 2])
+  scheduler.skip()
+
+  paused.finish(begun)
+  assert.deepEqual(
+    workers.flatMap((worker) => worker.unread),
+    ['recall'],
+  )
+  assert.equal(scheduler.state.recallsUnderWay, 1)
+})
+
+test('nothing is asked back for threads that are left to tasks ahead of their inputs, beside one that takes several', () => {
+  const scheduler = new SchedulerHarness()
+  const wideOne = scheduler.worker({ threads: 6 })
+  const client = scheduler.client()
+  const f = client.define()
+  const short = client.define('short')
+  wideOne.finish(client.map(f, 1), { template: f, us: LONG_US })
+  wideOne.finish(client.map(short, 1), { template: short, us: 10 })
+  const [first] = client.map(short, 1)
+  client.submit(short, [{ inputs: [first!] }, { inputs: [first!] }])
+  client.map(client.define('wide', { needs: { ...NO_NEEDS, threads: 2 } }), 1)
+  const workers = [scheduler.worker(), scheduler.worker()]
+  scheduler.skip()
+  client.map(f, 5)
+  const begun = wideOne.takeTasks()
+  assert.deepEqual([begun.length, ...workers.map((worker) => worker.takeTasks().length)], [1, 2, 2])
+  assert.equal(scheduler.state.workers.get(wideOne.id)!.ahead.size, 2)
+  scheduler.skip()
+
+  wideOne.finish(begun)
+  assert.deepEqual(
+    workers.flatMap((worker) => worker.unread),
+    ['recall'],
+  )
+  assert.equal(scheduler.state.recallsUnderWay, 1)
+})
+
 test('a task that came from elsewhere is not asked back by the worker that gave it up', () => {
   const scheduler = new SchedulerHarness()
   const { worker, ids } = busyWorker(scheduler)

@@ -13,11 +13,11 @@ import { noteStarted, type Task } from '../tasks/task.js'
 import { recordOf } from '../tasks/task-array.js'
 import {
   hasIdleThread,
+  idleThreadsOf,
   isHeldUp,
   loadOf,
   NOT_HELD_UP,
   RECALL_US,
-  slotsOf,
   type WorkerRecord,
 } from '../workers/worker-record.js'
 
@@ -109,6 +109,6 @@ function firstOf(hoarders: ReadonlySet<WorkerRecord>): WorkerRecord[] {
 /** Of the least loaded workers. */
 function idleThreads({ open }: SchedulerState): number {
   let count = 0
-  for (const worker of open.nearTop(MAX_SEEN)) if (hasIdleThread(worker)) count += worker.join.threads - slotsOf(worker)
+  for (const worker of open.nearTop(MAX_SEEN)) count += idleThreadsOf(worker)
   return count
 }

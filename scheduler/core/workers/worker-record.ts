@@ -135,14 +135,20 @@ export function isLessLoaded(a: WorkerRecord, b: WorkerRecord): boolean {
   return a.rank === b.rank ? a.id < b.id : a.rank < b.rank
 }
 
-/**
- * A paused worker does one task at a time: what it is given may be what uses its values up. Beside a task that has several
- * threads, each that is ahead of its inputs is left one: it would otherwise be one too many when these come.
- */
 export function hasIdleThread(worker: WorkerRecord): boolean {
+  return idleThreadsOf(worker) > 0
+}
+
+/**
+ * So many tasks may begin there at once. A paused worker does one at a time: what it is given may be what uses its values up.
+ * Beside a task that has several threads, each that is ahead of its inputs is left one: it would otherwise be one too many when
+ * these come.
+ */
+export function idleThreadsOf(worker: WorkerRecord): number {
   const slots = slotsOf(worker) + (worker.extraSlots > 0 ? worker.ahead.size : 0)
-  if (isKeptFree(worker) && slots >= threadsLeftBy(worker.reservedFor, worker)) return false
-  return slots < (isPaused(worker) ? 1 : worker.join.threads)
+  const threads = isPaused(worker) ? 1 : worker.join.threads
+  const most = isKeptFree(worker) ? Math.min(threads, threadsLeftBy(worker.reservedFor, worker)) : threads
+  return Math.max(0, most - slots)
 }
 
 export const NOT_HELD_UP: readonly Task[] = Object.freeze([])
