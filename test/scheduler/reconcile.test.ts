@@ -116,6 +116,24 @@ test('values of which as many are left as before are looked at again once some s
   assert.deepEqual(new Set(worker.take('free-tasks').tasks), new Set(tasks))
 })
 
+test('values that it named while something ran are looked at once nothing does, though they are as many', () => {
+  const { scheduler, client, worker, tasks } = started()
+  const [left, ...running] = tasks
+  worker.finish([left])
+  client.release(left)
+  assert.deepEqual(worker.take('free-tasks').tasks, [left], 'which is lost')
+  for (let i = 0; i < 2; i++) worker.pulse({ storedCount: 1 })
+  tell(worker, running, [left])
+  for (const task of running) worker.fail(task)
+
+  scheduler.nowMs += RECONCILE_MS
+  for (let i = 0; i < 2; i++) worker.pulse({ storedCount: 1 })
+  tell(worker, [], [left])
+  worker.pulse({ storedCount: 1 })
+  tell(worker, [], [left])
+  assert.deepEqual(worker.take('free-tasks').tasks, [left])
+})
+
 test('what nobody wants takes nothing of its worker any more once that does not know of it', () => {
   const scheduler = new SchedulerHarness()
   const client = scheduler.client()

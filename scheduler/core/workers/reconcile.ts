@@ -94,13 +94,14 @@ export function onView(state: SchedulerState, worker: WorkerRecord, view: View):
   }
   const ended = endUnheard(state, worker, asked.lingering, view)
   seen.goOn = new Set(asked.lingering.filter((label) => worker.lingering.has(label)))
-  // While something runs, values come and go.
-  const uncounted = isQuiet(worker) ? findUncounted(state, worker, values) : []
+  // While something runs, values come and go, and nothing is known of them.
+  const isAtRest = isQuiet(worker)
+  const uncounted = isAtRest ? findUncounted(state, worker, values) : []
   const useless = uncounted.filter((id) => seen.suspects.has(id))
   for (const id of useless) workerOutboxOf(state, worker).addFree(id)
   seen.suspects = new Set(uncounted.filter((id) => !seen.suspects.has(id)))
   if (seen.suspects.size > 0) seen.nextMs = state.nowMs
-  else seen.rightCount = values.length - useless.length
+  else if (isAtRest) seen.rightCount = values.length - useless.length
   const repaired = lost + ended + useless.length
   state.totals.repaired += repaired
   if (repaired > 0) tellRepaired(state, worker, { lost, ended, freed: useless.length })
