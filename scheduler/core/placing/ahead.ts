@@ -16,24 +16,32 @@ import type { Attempt } from '../../../protocol/ids.js'
 import { MAX_INLINE_RESULT_BYTES } from '../../../protocol/limits.js'
 import { workerOutboxOf, type SchedulerState } from '../state.js'
 import { areInputsReady, argumentBytesOf, errorRuleOf, type Forecast, type Task } from '../tasks/task.js'
+import type { FunctionStatistics } from '../tasks/template.js'
 import { leaveWaiters } from '../tasks/waiters.js'
 import { slotsOf, takesNothingAhead, type WorkerRecord } from '../workers/worker-record.js'
 
 /** So many tasks a thread may have, those that run and those ahead of their inputs. */
-const MAX_PER_THREAD = 24
-/** Once it has no more than that it gets more: many at a time cost less. */
-const FEW_PER_THREAD = 16
+const MAX_PER_THREAD = 160
+/** Once it has no more than this part of what it may have it gets more: many at a time cost less. */
+const FEW = 0.75
 /** A task with more inputs than that is not looked at, and of so many dependants of one task no more are. */
 const MAX_LINKS = 16
 /**
  * Functions that take longer stay here until their inputs have come: measured, a stencil of such tasks is done sooner where each
  * goes to whatever worker is free then.
  */
-const MAX_AHEAD_US = 150
+const MAX_AHEAD_US = 250
+/** Those of a function that takes so much longer than that by now are asked back. */
+const MUCH_LONGER = 2
 /** What it takes until a small value that was awaited has come from another worker. */
 const PUSH_US = 200
-/** What each such value takes of processors on the way. */
-const REMOTE_US = 200
+/**
+ * So much sooner a task must end elsewhere for each task that it is parted from by that: those that make its inputs, and those
+ * whose values its dependants need beside its own. For each two workers give and take a value, which costs them processors.
+ */
+const APART_US = 600
+/** So many dependants of a task are looked at for that. */
+const MAX_DEPENDANTS = 3
 
 /** The worker may have room now, or its tasks have dependants that they had not: it is looked at when the turn ends. */
 export function noteNews({ withNews }: SchedulerState, worker: WorkerRecord): void {
@@ -59,13 +67,27 @@ export function mayBeAhead({ state, template, producer }: Task): boolean {
   return template.outputs === 0 && producer === undefined && !template.isScattered && !template.rules.isStream
 }
 
+/**
+ * A function takes so much longer than it did that none of its tasks would be sent ahead now: they are asked back. A worker
+ * gives back what has not begun, and goes on with the rest.
+ */
+export function noteMean(state: SchedulerState, statistics: FunctionStatistics, beforeUs: number): void {
+  const mostUs = MUCH_LONGER * mostAheadUs(state)
+  if (beforeUs > mostUs || (statistics.meanUs ?? 0) <= mostUs) return
+  for (const worker of state.workers.values())
+    for (const { id, template } of worker.ahead)
+      if (template.statistics === statistics) workerOutboxOf(state, worker).addRecalled(id)
+}
+
 /** At the end of a turn, when all that is ready was placed. */
 export function sendAhead(state: SchedulerState): void {
   if (state.withNews.size === 0 || state.ready.topPriority(mayTakeRoots(state)) !== undefined) return
   // Workers and tasks that are added on the way are looked at too: a chain goes ahead as far as there is room.
   for (const worker of state.withNews) {
-    reforesee(state, worker)
-    if (!hasRoomAhead(worker, FEW_PER_THREAD)) state.withNews.delete(worker)
+    // To foresee anew is to look at all it has: not for every few that it has done.
+    const hasFew = countOf(worker) < FEW * MAX_PER_THREAD * worker.join.threads
+    if (hasFew) reforesee(state, worker)
+    if (!hasFew || !hasRoomAhead(worker, FEW)) state.withNews.delete(worker)
   }
   for (const worker of state.withNews) {
     // Some wait for tasks that they submitted, and may be many.
@@ -81,7 +103,7 @@ function sendDependants(state: SchedulerState, worker: WorkerRecord, task: Task)
   if (!hasRoomAhead(worker)) return false
   for (let i = 0; i < task.waiters.length && i < MAX_LINKS; i++) {
     const waiter = task.waiters[i]!
-    if (!mayGoAhead(waiter, state.config.maxAheadUs ?? MAX_AHEAD_US)) continue
+    if (!mayGoAhead(waiter, mostAheadUs(state))) continue
     const forecast = foresee(state, waiter)
     if (forecast === undefined) continue
     join(state, waiter, forecast)
@@ -91,13 +113,21 @@ function sendDependants(state: SchedulerState, worker: WorkerRecord, task: Task)
   return true
 }
 
-function hasRoomAhead(worker: WorkerRecord, perThread = MAX_PER_THREAD): boolean {
-  const { threads } = worker.join
+function mostAheadUs({ config }: SchedulerState): number {
+  return config.maxAheadUs ?? MAX_AHEAD_US
+}
+
+/** Has it less than `part` of what it may have? */
+function hasRoomAhead(worker: WorkerRecord, part = 1): boolean {
   if (worker.isLeaving || takesNothingAhead(worker) || worker.reservedFor !== undefined) return false
   return (
-    slotsOf(worker) + worker.ahead.size < perThread * threads &&
-    worker.queuedUs + worker.aheadUs < LOOK_AHEAD_US * threads
+    countOf(worker) < part * MAX_PER_THREAD * worker.join.threads &&
+    worker.queuedUs + worker.aheadUs < part * LOOK_AHEAD_US * worker.join.threads
   )
+}
+
+function countOf(worker: WorkerRecord): number {
+  return slotsOf(worker) + worker.ahead.size
 }
 
 /**
@@ -144,25 +174,42 @@ function giverOf(input: Task['state']): WorkerRecord | undefined {
 }
 
 /**
- * Where the task would end first: there must be a thread for it, and its inputs, which take their time from elsewhere. Their
- * makers, and the least loaded worker, are looked at. `undefined` when the best of them has no room.
+ * Where the task would end first: there must be a thread for it, and its inputs, which take their time from elsewhere. But
+ * what belongs together stays together (see `APART_US`). Workers of such neighbours, and the least loaded one, are looked at.
+ * `undefined` when the best of them has no room.
  */
 function foresee(state: SchedulerState, task: Task): Forecast | undefined {
-  const candidates = new Set<WorkerRecord>()
-  for (const { state: input } of task.inputs) {
-    const giver = giverOf(input)
-    if (giver !== undefined) candidates.add(giver)
-  }
+  const neighbours = neighboursOf(task)
   const idlest = state.open.peek()
-  if (idlest !== undefined) candidates.add(idlest)
+  if (idlest !== undefined && !neighbours.has(idlest)) neighbours.set(idlest, 0)
   let best: Forecast | undefined
-  for (const worker of candidates) {
+  let bestMs = Infinity
+  for (const [worker, count] of neighbours) {
     if (!mayAwait(task, worker)) continue
     const freeMs = state.nowMs + (worker.queuedUs + worker.aheadUs) / worker.join.threads / 1_000
     const endMs = endOn(state, task, worker, Math.max(freeMs, worker.aheadEndMs))
-    if (best === undefined || endMs < best.endMs) best = { worker, endMs }
+    const ms = endMs - (count * APART_US) / 1_000
+    if (ms >= bestMs) continue
+    best = { worker, endMs }
+    bestMs = ms
   }
   return best !== undefined && hasRoomAhead(best.worker) ? best : undefined
+}
+
+/** How many tasks each worker has, or had, that the task is better not parted from. */
+function neighboursOf(task: Task): Map<WorkerRecord, number> {
+  const counts = new Map<WorkerRecord, number>()
+  const add = (worker: WorkerRecord | undefined): void => {
+    if (worker !== undefined) counts.set(worker, (counts.get(worker) ?? 0) + 1)
+  }
+  for (const { state: input } of task.inputs) add(giverOf(input))
+  for (let i = 0; i < task.waiters.length && i < MAX_DEPENDANTS; i++) {
+    const { inputs } = task.waiters[i]!
+    if (inputs.length > MAX_LINKS) continue
+    // What is there already can be had at any time. The task itself has no worker yet.
+    for (const { state: input } of inputs) add(workerOf(input))
+  }
+  return counts
 }
 
 /** A worker that does not listen is reached by relays only, and these are not kept for what is still to be made. */
@@ -176,13 +223,11 @@ function mayAwait({ inputs }: Task, worker: WorkerRecord): boolean {
 /** When the task would end on the worker, which has a thread for it at `freeMs`. */
 function endOn({ nowMs }: SchedulerState, task: Task, worker: WorkerRecord, freeMs: number): number {
   let startMs = freeMs
-  let remote = 0
   for (const { state: input } of task.inputs) {
-    const isHere = giverOf(input) === worker
-    if (!isHere) remote++
-    startMs = Math.max(startMs, comingMs(input, nowMs) + (isHere ? 0 : PUSH_US / 1_000))
+    const pushUs = giverOf(input) === worker ? 0 : PUSH_US
+    startMs = Math.max(startMs, comingMs(input, nowMs) + pushUs / 1_000)
   }
-  return startMs + meanUsOf(task) / 1_000 + (remote * REMOTE_US) / 1_000
+  return startMs + meanUsOf(task) / 1_000
 }
 
 /** What was foreseen of the worker's tasks is foreseen anew: it may be late. */
