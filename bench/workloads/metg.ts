@@ -36,7 +36,7 @@ export const metg: ClusterWorkload<'steps'> = {
   unit: 'us',
   parameters: { steps: { initial: 1_000, lowest: 1, highest: 100_000 } },
   runs: 3,
-  warmUps: 0,
+  warmUps: 1,
   prepare: (client, { steps }) => {
     let iterationsPerUs: number | undefined
     return async () => {
