@@ -12,7 +12,7 @@ export const ONE_AHEAD_US = 100_000
 /** However short its tasks, a worker holds at most this many for each thread. */
 export const MAX_AHEAD_PER_THREAD = 4_096
 /** However fast its tasks, their arguments take at most this much, beyond those of one task a thread. */
-const MAX_AHEAD_BYTES = 64 * 1024 * 1024
+export const MAX_AHEAD_BYTES = 64 * 1024 * 1024
 
 /**
  * May it be sent another task? Always, while a thread would be idle; beyond that, only tasks of functions whose time is

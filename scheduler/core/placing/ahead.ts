@@ -8,7 +8,7 @@
  * two workers may come in either order. Then it is an ordinary task of its worker. If the maker of an input ends without a value,
  * the task is taken back, and with it those that were sent ahead of it. If the value turns out to be elsewhere, it comes back.
  */
-import { LOOK_AHEAD_US } from './admission.js'
+import { LOOK_AHEAD_US, MAX_AHEAD_BYTES } from './admission.js'
 import { freeLeft, give, reorder, sendTo } from './assignment.js'
 import { mayTakeRoots } from './roots.js'
 import { isWithheld } from '../clients/client-record.js'
@@ -20,10 +20,11 @@ import type { FunctionStatistics } from '../tasks/template.js'
 import { leaveWaiters } from '../tasks/waiters.js'
 import { slotsOf, takesNothingAhead, type WorkerRecord } from '../workers/worker-record.js'
 
-/** So many tasks a thread may have, those that run and those ahead of their inputs. */
-const MAX_PER_THREAD = 160
-/** Once it has no more than this part of what it may have it gets more: many at a time cost less. */
-const FEW = 0.75
+/** So many tasks a worker may have, those that run and those ahead of their inputs, and so many more for each thread. */
+const MAX_PER_WORKER = 128
+const MAX_PER_THREAD = 32
+/** When it has less than this part of what it may have it gets more: many at a time cost less. */
+const REFILL_BELOW = 0.75
 /** A task with more inputs than that is not looked at, and of so many dependants of one task no more are. */
 const MAX_LINKS = 16
 /**
@@ -36,8 +37,8 @@ const MUCH_LONGER = 2
 /** What it takes until a small value that was awaited has come from another worker. */
 const PUSH_US = 200
 /**
- * So much sooner a task must end elsewhere for each task that it is parted from by that: those that make its inputs, and those
- * whose values its dependants need beside its own. For each two workers give and take a value, which costs them processors.
+ * So much sooner a task must end to go where none of its inputs is made, and again where nothing is made that its dependants
+ * need beside it: for each of these, two workers give and take values, which costs them processors.
  */
 const APART_US = 600
 /** So many dependants of a task are looked at for that. */
@@ -68,15 +69,23 @@ export function mayBeAhead({ state, template, producer }: Task): boolean {
 }
 
 /**
- * A function takes so much longer than it did that none of its tasks would be sent ahead now: they are asked back. A worker
- * gives back what has not begun, and goes on with the rest.
+ * Tasks of the worker took so long that none of their function would be sent ahead now: those that it has are asked back. It gives
+ * back what has not begun, and goes on with the rest. One that takes long among others that don't, for it was compiled or the
+ * engine collected, says nothing: `beforeUs` is the mean without it.
  */
-export function noteMean(state: SchedulerState, statistics: FunctionStatistics, beforeUs: number): void {
-  const mostUs = MUCH_LONGER * mostAheadUs(state)
-  if (beforeUs > mostUs || (statistics.meanUs ?? 0) <= mostUs) return
-  for (const worker of state.workers.values())
-    for (const { id, template } of worker.ahead)
-      if (template.statistics === statistics) workerOutboxOf(state, worker).addRecalled(id)
+export function noteDuration(
+  state: SchedulerState,
+  worker: WorkerRecord,
+  {
+    statistics,
+    us,
+    beforeUs,
+  }: { readonly statistics: FunctionStatistics; readonly us: number; readonly beforeUs: number },
+): void {
+  const mostUs = mostAheadUs(state)
+  if (us <= MUCH_LONGER * mostUs || beforeUs <= mostUs) return
+  for (const { id, template } of worker.ahead)
+    if (template.statistics === statistics) workerOutboxOf(state, worker).addRecalled(id)
 }
 
 /** At the end of a turn, when all that is ready was placed. */
@@ -85,9 +94,9 @@ export function sendAhead(state: SchedulerState): void {
   // Workers and tasks that are added on the way are looked at too: a chain goes ahead as far as there is room.
   for (const worker of state.withNews) {
     // To foresee anew is to look at all it has: not for every few that it has done.
-    const hasFew = countOf(worker) < FEW * MAX_PER_THREAD * worker.join.threads
+    const hasFew = countOf(worker) < REFILL_BELOW * mostOf(worker)
     if (hasFew) reforesee(state, worker)
-    if (!hasFew || !hasRoomAhead(worker, FEW)) state.withNews.delete(worker)
+    if (!hasFew || !hasRoomAhead(worker, REFILL_BELOW)) state.withNews.delete(worker)
   }
   for (const worker of state.withNews) {
     // Some wait for tasks that they submitted, and may be many.
@@ -103,7 +112,7 @@ function sendDependants(state: SchedulerState, worker: WorkerRecord, task: Task)
   if (!hasRoomAhead(worker)) return false
   for (let i = 0; i < task.waiters.length && i < MAX_LINKS; i++) {
     const waiter = task.waiters[i]!
-    if (!mayGoAhead(waiter, mostAheadUs(state))) continue
+    if (!mayGoAhead(state, waiter)) continue
     const forecast = foresee(state, waiter)
     if (forecast === undefined) continue
     join(state, waiter, forecast)
@@ -120,10 +129,15 @@ function mostAheadUs({ config }: SchedulerState): number {
 /** Has it less than `part` of what it may have? */
 function hasRoomAhead(worker: WorkerRecord, part = 1): boolean {
   if (worker.isLeaving || takesNothingAhead(worker) || worker.reservedFor !== undefined) return false
+  if (worker.argumentBytes >= MAX_AHEAD_BYTES) return false
   return (
-    countOf(worker) < part * MAX_PER_THREAD * worker.join.threads &&
+    countOf(worker) < part * mostOf(worker) &&
     worker.queuedUs + worker.aheadUs < part * LOOK_AHEAD_US * worker.join.threads
   )
+}
+
+function mostOf({ join }: WorkerRecord): number {
+  return MAX_PER_WORKER + MAX_PER_THREAD * join.threads
 }
 
 function countOf(worker: WorkerRecord): number {
@@ -133,32 +147,27 @@ function countOf(worker: WorkerRecord): number {
 /**
  * Only what is like most tasks goes ahead: of a function that was timed, and short (see `MAX_AHEAD_US`), and with no needs, rules or clients for which more would have to be watched than its inputs.
  */
-function mayGoAhead(task: Task, maxUs: number): boolean {
+function mayGoAhead(state: SchedulerState, task: Task): boolean {
   const { template, inputs, array, staysBack } = task
   if (!mayBeAhead(task) || inputs.length > MAX_LINKS || staysBack) return false
   const { rules, statistics, stop } = template
   if (rules.queueTimeoutMs > 0 || stop !== undefined || errorRuleOf(task) !== 'fail') return false
-  if (statistics.meanUs === undefined || statistics.meanUs > maxUs) return false
+  if (statistics.meanUs === undefined || statistics.meanUs > mostAheadUs(state)) return false
   if (array.client.tasksOf !== undefined || isWithheld(array.client, task)) return false
-  return argumentBytesOf(task) <= MAX_INLINE_RESULT_BYTES && inputs.every(isKnownToCome)
+  return argumentBytesOf(task) <= MAX_INLINE_RESULT_BYTES && inputs.every((input) => isKnownToCome(state, input))
 }
 
 /**
  * Is the value there, or does a worker have the task that makes it? One that may fail and be tried again does not count: what was
- * sent ahead of it may run while it is being taken back, and again. Nor does one that waits for its own tasks.
+ * sent ahead of it may run while it is being taken back, and again. Nor does one that has submitted tasks: while it waits for them,
+ * what was sent ahead of it would keep their threads.
  */
-function isKnownToCome(task: Task): boolean {
-  const { state, template, producer } = task
+function isKnownToCome({ nestings }: SchedulerState, task: Task): boolean {
+  const { id, state, template, producer } = task
   if (state.type === 'in-memory') return state.holders.length > 0
   const worker = workerOf(state)
-  if (
-    worker === undefined ||
-    worker.suspended.has(task) ||
-    producer !== undefined ||
-    template.outputs > 0 ||
-    template.rules.isStream
-  )
-    return false
+  if (worker === undefined || producer !== undefined || template.outputs > 0 || template.rules.isStream) return false
+  if (nestings.has(id) || worker.suspended.has(task)) return false
   return !worker.isLeaving && template.demand === undefined && template.rules.retries.count === 0
 }
 
@@ -175,16 +184,16 @@ function giverOf(input: Task['state']): WorkerRecord | undefined {
 
 /**
  * Where the task would end first: there must be a thread for it, and its inputs, which take their time from elsewhere. But
- * what belongs together stays together (see `APART_US`). Workers of such neighbours, and the least loaded one, are looked at.
+ * what belongs together stays together (see `APART_US`). Workers that have to do with it, and the least loaded one, are looked at.
  * `undefined` when the best of them has no room.
  */
 function foresee(state: SchedulerState, task: Task): Forecast | undefined {
-  const neighbours = neighboursOf(task)
+  const bonds = bondsOf(task)
   const idlest = state.open.peek()
-  if (idlest !== undefined && !neighbours.has(idlest)) neighbours.set(idlest, 0)
+  if (idlest !== undefined && !bonds.has(idlest)) bonds.set(idlest, 0)
   let best: Forecast | undefined
   let bestMs = Infinity
-  for (const [worker, count] of neighbours) {
+  for (const [worker, count] of bonds) {
     if (!mayAwait(task, worker)) continue
     const freeMs = state.nowMs + (worker.queuedUs + worker.aheadUs) / worker.join.threads / 1_000
     const endMs = endOn(state, task, worker, Math.max(freeMs, worker.aheadEndMs))
@@ -196,20 +205,29 @@ function foresee(state: SchedulerState, task: Task): Forecast | undefined {
   return best !== undefined && hasRoomAhead(best.worker) ? best : undefined
 }
 
-/** How many tasks each worker has, or had, that the task is better not parted from. */
-function neighboursOf(task: Task): Map<WorkerRecord, number> {
-  const counts = new Map<WorkerRecord, number>()
-  const add = (worker: WorkerRecord | undefined): void => {
-    if (worker !== undefined) counts.set(worker, (counts.get(worker) ?? 0) + 1)
+/**
+ * What the task has to do with each worker: 1 for inputs that are made there, and 1 for what else its dependants need that is made
+ * there. What is there already can be had at any time; and a task with one input may as well begin a chain of its own elsewhere.
+ */
+function bondsOf(task: Task): Map<WorkerRecord, number> {
+  const bonds = new Map<WorkerRecord, number>()
+  const isJoin = task.inputs.length > 1
+  for (const { state: input } of task.inputs) {
+    const giver = giverOf(input)
+    if (giver !== undefined && bonds.get(giver) !== 1) bonds.set(giver, isJoin && workerOf(input) !== undefined ? 1 : 0)
   }
-  for (const { state: input } of task.inputs) add(giverOf(input))
+  const siblings = new Set<WorkerRecord>()
   for (let i = 0; i < task.waiters.length && i < MAX_DEPENDANTS; i++) {
     const { inputs } = task.waiters[i]!
     if (inputs.length > MAX_LINKS) continue
-    // What is there already can be had at any time. The task itself has no worker yet.
-    for (const { state: input } of inputs) add(workerOf(input))
+    // The task itself has no worker yet.
+    for (const { state: input } of inputs) {
+      const worker = workerOf(input)
+      if (worker !== undefined) siblings.add(worker)
+    }
   }
-  return counts
+  for (const worker of siblings) bonds.set(worker, (bonds.get(worker) ?? 0) + 1)
+  return bonds
 }
 
 /** A worker that does not listen is reached by relays only, and these are not kept for what is still to be made. */
@@ -321,6 +339,7 @@ function join(state: SchedulerState, task: Task, ahead: Forecast): void {
   const { worker } = ahead
   task.state.ahead = ahead
   worker.ahead.add(task)
+  worker.argumentBytes += argumentBytesOf(task)
   worker.aheadUs += meanUsOf(task)
   worker.aheadEndMs = Math.max(worker.aheadEndMs, freeBehind(task, ahead))
   reorder(state, worker)
@@ -333,6 +352,7 @@ function freeBehind(task: Task, { worker, endMs }: Forecast): number {
 
 function leave(state: SchedulerState, task: Task, worker: WorkerRecord): void {
   worker.ahead.delete(task)
+  worker.argumentBytes -= argumentBytesOf(task)
   reorder(state, worker)
   worker.aheadUs = worker.ahead.size === 0 ? 0 : Math.max(0, worker.aheadUs - meanUsOf(task))
 }

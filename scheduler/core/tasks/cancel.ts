@@ -42,12 +42,13 @@ export function onCancel(
 ): void {
   const cancellation: Cancellation = { client, request, stoppedBy: tasks.map(() => 'none'), open: 0 }
   const stops: Stops = new Map()
+  const needs = new NeedsOfOthers(state)
   tasks.forEach((id, place) => {
     const array = state.arrays.get(arrayOf(id))
     const index = indexOf(id)
     if (array?.client !== client || (array.flags[index]! & HELD) === 0) return
     const task = array.tasks[index]
-    if (task !== undefined && (!isPending(task) || isOthersToo(state, task, client))) {
+    if (task !== undefined && (!isPending(task) || isOthersToo(task, client, needs))) {
       releaseFuture(state, array, index)
       return
     }
@@ -64,7 +65,7 @@ export function onCancel(
     if (task.template.isScattered) dropScatter(state, task)
     const ancestor = task.producer ?? task
     // They are found first: with its outcome it lets go of them.
-    const descendants = state.nestings.size === 0 ? [] : descendantsOf(state, ancestor)
+    const descendants = state.nestings.size === 0 ? [] : descendantsOf(state, ancestor, needs)
     if (worker !== undefined && runner === task) abandon(state, task, worker)
     forgo(state, array, index)
     failTask(state, task, cancelled(task, error))
@@ -95,13 +96,13 @@ function orderStop(
 }
 
 /** What a task has submitted, and what that has, as far as nobody else holds it. */
-function descendantsOf(state: SchedulerState, ancestor: Task): Task[] {
+function descendantsOf(state: SchedulerState, ancestor: Task, needs: NeedsOfOthers): Task[] {
   const found: Task[] = []
   const parents = [ancestor]
   for (let next = parents.pop(); next !== undefined; next = parents.pop()) {
     const nesting = state.nestings.get(next.id)
     for (const child of nesting === undefined ? [] : childrenOf(nesting)) {
-      if (isOthersToo(state, child, child.array.client)) continue
+      if (isOthersToo(child, child.array.client, needs)) continue
       found.push(child)
       parents.push(child.producer ?? child)
     }
@@ -172,22 +173,43 @@ function enlistRunner(state: SchedulerState, task: Task): Task | undefined {
 }
 
 /** Does another client hold the task, or wait for something that needs it; or is it published? */
-export function isOthersToo(state: SchedulerState, task: Task, client: ClientRecord): boolean {
+export function isOthersToo(task: Task, client: ClientRecord, needs: NeedsOfOthers): boolean {
   const isHeldBy = ({ array, index }: Pick<Task, 'array' | 'index'>): boolean =>
     array.client !== client && (array.flags[index]! & HELD) !== 0
   if (task.isDetached && task.array.client !== client) return true
   if (task.publications > 0 || isHeldBy(task) || (task.aliases?.some(isHeldBy) ?? false)) return true
   const waiting = task.waiters.filter((waiter) => waiter.state.type === 'waiting')
   if (waiting.some((waiter) => waiter.array.client !== client)) return true
-  return task.pendingDependants > waiting.length && isInputOfOthers(state, task, client)
+  return task.pendingDependants > waiting.length && needs.has(task, client)
 }
 
-/** Those that were sent ahead of the value do not wait for it any more once their workers have spoken of them. */
-function isInputOfOthers({ workers }: SchedulerState, task: Task, client: ClientRecord): boolean {
-  for (const { processing } of workers.values()) {
-    for (const other of processing) if (other.array.client !== client && other.inputs.includes(task)) return true
+/**
+ * What tasks at workers need that other clients submitted. Those that were sent ahead of a value do not wait for it any more once
+ * their workers have spoken of them. They are looked through once for each client, however many tasks it is asked for.
+ */
+export class NeedsOfOthers {
+  readonly #state: SchedulerState
+  readonly #inputsByClient = new Map<ClientRecord, ReadonlySet<Task>>()
+
+  constructor(state: SchedulerState) {
+    this.#state = state
   }
-  return false
+
+  /** Does a client beside this one need the value of the task? */
+  has(task: Task, client: ClientRecord): boolean {
+    let inputs = this.#inputsByClient.get(client)
+    if (inputs === undefined) this.#inputsByClient.set(client, (inputs = this.#inputsOfAllBut(client)))
+    return inputs.has(task)
+  }
+
+  #inputsOfAllBut(client: ClientRecord): Set<Task> {
+    const inputs = new Set<Task>()
+    for (const { processing } of this.#state.workers.values()) {
+      for (const task of processing)
+        if (task.array.client !== client) for (const input of task.inputs) inputs.add(input)
+    }
+    return inputs
+  }
 }
 
 function cancelled(task: Task, error: Uint8Array): Failure {

@@ -3,7 +3,7 @@
  * when they are too many, the rest of its tasks is cancelled, what runs of it too, and what still comes.
  */
 import { abandon } from '../placing/assignment.js'
-import { isOthersToo } from './cancel.js'
+import { isOthersToo, NeedsOfOthers } from './cancel.js'
 import { failTask } from './outcome.js'
 import { freeAttempt } from './retention.js'
 import type { SchedulerState } from '../state.js'
@@ -24,22 +24,28 @@ export function stopLatecomers(state: SchedulerState, { runs }: Segment): void {
 
 /** Looks at all arrays: this is rare, and a list for each call would cost every task. */
 function stopMap(state: SchedulerState, template: Template): void {
+  const needs = new NeedsOfOthers(state)
   for (const array of [...state.arrays.values()]) {
     for (const segment of array.segments) {
       let start = 0
       for (const run of segment.runs) {
-        if (run.template === template) stopRun(state, template, segment, start, run.end)
+        if (run.template === template) stopRun(state, needs, segment, { template, start, end: run.end })
         start = run.end
       }
     }
   }
 }
 
-function stopRun(state: SchedulerState, template: Template, segment: Segment, start: number, end: number): void {
+function stopRun(
+  state: SchedulerState,
+  needs: NeedsOfOthers,
+  segment: Segment,
+  { template, start, end }: { readonly template: Template; readonly start: number; readonly end: number },
+): void {
   const { array, first } = segment
   for (let place = start; place < end; place++) {
     const task = taskAt(array, first + place) ?? unopened(segment, place, template)
-    if (task === undefined || !isPending(task) || isOthersToo(state, task, array.client)) continue
+    if (task === undefined || !isPending(task) || isOthersToo(task, array.client, needs)) continue
     if (task.state.type === 'processing') {
       const { worker } = task.state
       abandon(state, task, worker)

@@ -15,7 +15,7 @@ import type {
   TasksTimedOut,
 } from '../../../protocol/messages/worker.js'
 import type { HeardFromWorker } from '../events.js'
-import { enlist, enlistOn, noteMean, noteNews, workerOf } from '../placing/ahead.js'
+import { enlist, enlistOn, noteDuration, noteNews, workerOf } from '../placing/ahead.js'
 import { abandon, endLingering, recountLoad, reorder, unassign } from '../placing/assignment.js'
 import { onTasksStopped } from './cancel.js'
 import { onSuspension } from './nesting.js'
@@ -169,7 +169,7 @@ function onTasksFinished(state: SchedulerState, worker: WorkerRecord, message: T
   }
   // All tasks leave before the first is finished: what that sets off must see the worker's true load.
   for (const task of current) unassign(state, task, worker)
-  if (noteTimings(state, message, current) || worker.processing.size <= CHEAP_TO_RECOUNT) recountLoad(worker)
+  if (noteTimings(state, worker, message, current) || worker.processing.size <= CHEAP_TO_RECOUNT) recountLoad(worker)
   let inlineCount = 0
   for (const place of places) if (hasEntry(message, place)) inlineCount++
   const page = inlineCount > 0 ? state.inline.add(ownBytes(values.bytes), inlineCount) : undefined
@@ -205,7 +205,7 @@ function onOutputsFinished(state: SchedulerState, worker: WorkerRecord, message:
   if (fault !== undefined) return fault
   const current = producers.filter((task) => task !== undefined)
   for (const task of current) unassign(state, task, worker)
-  if (noteTimings(state, message, current) || worker.processing.size <= CHEAP_TO_RECOUNT) recountLoad(worker)
+  if (noteTimings(state, worker, message, current) || worker.processing.size <= CHEAP_TO_RECOUNT) recountLoad(worker)
   state.totals.finished += current.length
   state.finishRate.add(current.length, state.nowMs)
   finishOutputs(state, worker, message, producers)
@@ -222,6 +222,7 @@ function hasEntry({ values }: TasksFinished, place: number): boolean {
  */
 function noteTimings(
   state: SchedulerState,
+  worker: WorkerRecord,
   { timings }: Pick<TasksFinished, 'timings'>,
   tasks: readonly Task[],
 ): boolean {
@@ -240,7 +241,7 @@ function noteTimings(
     const meanUs = Math.max(1, totalUs / count)
     const { meanUs: before } = figures
     figures.meanUs = before === undefined ? meanUs : before + (meanUs - before) * NEW_MEAN_WEIGHT
-    if (before !== undefined) noteMean(state, figures, before)
+    if (before !== undefined) noteDuration(state, worker, { statistics: figures, us: meanUs, beforeUs: before })
     if (before === undefined || Math.abs(figures.meanUs - before) > before * MUCH) hasMovedMuch = true
   }
   return hasMovedMuch
