@@ -206,7 +206,7 @@ test('tasks whose values are needed together are made by one worker, unless they
   assert.equal(makers(MIDDLING_US, 3), 2)
 })
 
-test('chains that begin with one task are shared, and go on where they are', () => {
+test('chains that begin with one task are shared, and most go on where they are', () => {
   for (const us of [50, 250]) {
     const all = cluster({ workers: 2, us })
     const { client, f, workers } = all
@@ -224,15 +224,15 @@ test('chains that begin with one task are shared, and go on where they are', () 
     const sent = workers.map((worker) => new Set(tasksOf(takeRuns(worker))))
     const places = chains.map(([, ...links]) => sent.map((ids) => links.filter((id) => ids.has(id)).length))
     const parted = places.filter((counts) => !counts.includes(4)).length
-    assert.ok(parted <= 1, `chains of ${us} µs move: ${JSON.stringify(places)}`)
+    assert.ok(parted <= 3, `chains of ${us} µs move: ${JSON.stringify(places)}`)
     const links = sent.map(({ size }) => size)
-    assert.ok(Math.min(...links) >= 10, `of chains of ${us} µs workers have ${links.join(' and ')} links`)
+    assert.ok(Math.min(...links) >= 8, `of chains of ${us} µs workers have ${links.join(' and ')} links`)
   }
 })
 
-test('however much tasks have to do with each other, a worker has 1.2 ms of them more than another at most', () => {
+test('however much tasks have to do with each other, a worker has 4.8 ms of them more than another at most', () => {
   // Sixteen tasks that all need the same two, and that three others need.
-  const all = cluster({ workers: 2, us: 250 })
+  const all = cluster({ workers: 2, us: 1_000 })
   const { client, f, workers } = all
   const roots = client.submission(f, [{}, {}])
   const sixteen = client.submission(
@@ -244,6 +244,47 @@ test('however much tasks have to do with each other, a worker has 1.2 ms of them
   const counts = workers.map((worker) => tasksOf(takeRuns(worker)).filter((id) => sixteen.ids.includes(id)).length)
   assert.equal(counts[0]! + counts[1]!, 16)
   assert.ok(Math.abs(counts[0]! - counts[1]!) <= 6, `they have ${counts.join(' and ')}`)
+})
+
+test('a worker with many tasks that may run has few ahead', () => {
+  for (const [width, sent] of [
+    [20, 120],
+    [21, 21],
+  ] as const) {
+    const all = cluster()
+    const { client, f, workers } = all
+    const ids = client.map(f, width)
+    const messages: HeardFromClient[] = []
+    let row = ids
+    while (messages.length < 5) {
+      const next = client.submission(
+        f,
+        row.map((input) => ({ inputs: [input] })),
+      )
+      messages.push(next.message)
+      row = next.ids
+    }
+    client.send(...messages)
+    assert.equal(tasksOf(takeRuns(workers[0]!)).length, sent)
+  }
+})
+
+test('tasks of up to 150 µs go ahead', () => {
+  for (const [us, count] of [
+    [150, 2],
+    [151, 1],
+  ] as const) {
+    const scheduler = new SchedulerHarness()
+    const worker = scheduler.worker()
+    const client = scheduler.client()
+    const f = client.define()
+    const [known] = client.map(f, 1)
+    worker.finish([known!], { template: f, us })
+    client.release(known!)
+    scheduler.skip()
+    chain({ scheduler, workers: [worker], client, f }, 2)
+    assert.equal(tasksOf(takeRuns(worker)).length, count)
+  }
 })
 
 test('a function that was never timed does not go ahead, nor one that takes long', () => {

@@ -21,8 +21,13 @@ import { leaveWaiters } from '../tasks/waiters.js'
 import { slotsOf, takesNothingAhead, type WorkerRecord } from '../workers/worker-record.js'
 
 /** So many tasks a worker may have, those that run and those ahead of their inputs, and so many more for each thread. */
-const MAX_PER_WORKER = 128
-const MAX_PER_THREAD = 32
+const MAX_PER_WORKER = 136
+const MAX_PER_THREAD = 24
+/**
+ * With more than that for each thread whose inputs have come it has only the latter: there is enough to do until the scheduler
+ * has heard, and two workers that share so wide a step would give each other a great many values.
+ */
+const WIDE_PER_THREAD = 20
 /** When it has less than this part of what it may have it gets more: many at a time cost less. */
 const REFILL_BELOW = 0.75
 /** A task with more inputs than that is not looked at, and of so many dependants of one task no more are. */
@@ -31,16 +36,19 @@ const MAX_LINKS = 16
  * Functions that take longer stay here until their inputs have come: measured, a stencil of such tasks is done sooner where each
  * goes to whatever worker is free then.
  */
-const MAX_AHEAD_US = 250
+const MAX_AHEAD_US = 150
 /** Those of a function that takes so much longer than that by now are asked back. */
 const MUCH_LONGER = 2
 /** What it takes until a small value that was awaited has come from another worker. */
 const PUSH_US = 200
 /**
- * So much sooner a task must end to go where none of its inputs is made, and again where nothing is made that its dependants
- * need beside it: for each of these, two workers give and take values, which costs them processors.
+ * So much sooner a task must end elsewhere for each value that would have to go from one worker to another for it: those of its
+ * inputs that are made at a worker, and those made there that its dependants need beside its own. Giving and taking them costs
+ * processors.
  */
 const APART_US = 600
+/** It counts for so many values at most: they go together. */
+const MAX_APART = 8
 /** So many dependants of a task are looked at for that. */
 const MAX_DEPENDANTS = 3
 
@@ -100,7 +108,7 @@ export function sendAhead(state: SchedulerState): void {
   }
   for (const worker of state.withNews) {
     // Some wait for tasks that they submitted, and may be many.
-    let left = MAX_PER_THREAD * worker.join.threads
+    let left = mostOf(worker)
     for (const task of worker.processing) if (left-- === 0 || !sendDependants(state, worker, task)) break
     for (const task of worker.ahead) if (!sendDependants(state, worker, task)) break
   }
@@ -136,8 +144,9 @@ function hasRoomAhead(worker: WorkerRecord, part = 1): boolean {
   )
 }
 
-function mostOf({ join }: WorkerRecord): number {
-  return MAX_PER_WORKER + MAX_PER_THREAD * join.threads
+function mostOf({ processing, join }: WorkerRecord): number {
+  const isWide = processing.size > WIDE_PER_THREAD * join.threads
+  return (isWide ? 0 : MAX_PER_WORKER) + MAX_PER_THREAD * join.threads
 }
 
 function countOf(worker: WorkerRecord): number {
@@ -193,11 +202,11 @@ function foresee(state: SchedulerState, task: Task): Forecast | undefined {
   if (idlest !== undefined && !bonds.has(idlest)) bonds.set(idlest, 0)
   let best: Forecast | undefined
   let bestMs = Infinity
-  for (const [worker, count] of bonds) {
+  for (const [worker, values] of bonds) {
     if (!mayAwait(task, worker)) continue
     const freeMs = state.nowMs + (worker.queuedUs + worker.aheadUs) / worker.join.threads / 1_000
     const endMs = endOn(state, task, worker, Math.max(freeMs, worker.aheadEndMs))
-    const ms = endMs - (count * APART_US) / 1_000
+    const ms = endMs - (Math.min(values, MAX_APART) * APART_US) / 1_000
     if (ms >= bestMs) continue
     best = { worker, endMs }
     bestMs = ms
@@ -206,27 +215,21 @@ function foresee(state: SchedulerState, task: Task): Forecast | undefined {
 }
 
 /**
- * What the task has to do with each worker: 1 for inputs that are made there, and 1 for what else its dependants need that is made
- * there. What is there already can be had at any time; and a task with one input may as well begin a chain of its own elsewhere.
+ * For each worker that has to do with the task, how many values need not leave it if the task goes there. What is there already can
+ * be had at any time; and a task with one input may as well begin a chain of its own elsewhere.
  */
 function bondsOf(task: Task): Map<WorkerRecord, number> {
   const bonds = new Map<WorkerRecord, number>()
-  const isJoin = task.inputs.length > 1
-  for (const { state: input } of task.inputs) {
-    const giver = giverOf(input)
-    if (giver !== undefined && bonds.get(giver) !== 1) bonds.set(giver, isJoin && workerOf(input) !== undefined ? 1 : 0)
+  const add = (worker: WorkerRecord | undefined, values: number): void => {
+    if (worker !== undefined) bonds.set(worker, (bonds.get(worker) ?? 0) + values)
   }
-  const siblings = new Set<WorkerRecord>()
+  const isJoin = task.inputs.length > 1
+  for (const { state: input } of task.inputs) add(giverOf(input), isJoin && input.type !== 'in-memory' ? 1 : 0)
   for (let i = 0; i < task.waiters.length && i < MAX_DEPENDANTS; i++) {
     const { inputs } = task.waiters[i]!
-    if (inputs.length > MAX_LINKS) continue
     // The task itself has no worker yet.
-    for (const { state: input } of inputs) {
-      const worker = workerOf(input)
-      if (worker !== undefined) siblings.add(worker)
-    }
+    if (inputs.length <= MAX_LINKS) for (const { state: input } of inputs) add(workerOf(input), 1)
   }
-  for (const worker of siblings) bonds.set(worker, (bonds.get(worker) ?? 0) + 1)
   return bonds
 }
 
