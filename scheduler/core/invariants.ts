@@ -16,7 +16,7 @@ import type { SchedulerState } from './state.js'
 import { HELD } from './tasks/task-array.js'
 import { furtherThreadsOf, isPending, takesThread, type Task, type TaskState } from './tasks/task.js'
 import type { FunctionStatistics, Template } from './tasks/template.js'
-import { hoards, rankOf, slotsOf, type WorkerRecord } from './workers/worker-record.js'
+import { hoards, rankOf, slotsToComeOf, type WorkerRecord } from './workers/worker-record.js'
 
 export function checkInvariants(state: SchedulerState): void {
   const tasks = allTasks(state)
@@ -376,7 +376,7 @@ function checkSpare(worker: WorkerRecord): void {
     () => `worker ${worker.id} is kept free for nobody`,
   )
   if (extraSlots > 0 && !worker.hasLent) {
-    const slots = slotsOf(worker) + worker.ahead.size
+    const slots = slotsToComeOf(worker)
     assert(
       slots <= worker.join.threads + worker.lingering.size,
       () => `worker ${worker.id} has tasks for ${slots} threads`,

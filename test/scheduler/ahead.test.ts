@@ -34,9 +34,9 @@ interface Cluster {
   readonly f: number
 }
 
-function cluster({ workers: count = 1, us = SHORT_US, keepsState = false } = {}): Cluster {
+function cluster({ workers: count = 1, threads = 1, us = SHORT_US, keepsState = false } = {}): Cluster {
   const scheduler = new SchedulerHarness({ keepsState, maxAheadUs: 24_000 })
-  const workers = Array.from({ length: count }, () => scheduler.worker({ threads: 1 }))
+  const workers = Array.from({ length: count }, () => scheduler.worker({ threads }))
   const client = scheduler.client()
   const f = client.define()
   const known = client.map(f, count)
@@ -269,26 +269,13 @@ test('a worker with many tasks that may run has few ahead', () => {
   }
 })
 
-test('tasks of up to 150 µs go ahead', () => {
+test('tasks of up to 150 µs go ahead; a function that was never timed does not, nor one that takes long', () => {
   for (const [us, count] of [
     [150, 2],
     [151, 1],
+    [1_000, 1],
+    [undefined, 1],
   ] as const) {
-    const scheduler = new SchedulerHarness()
-    const worker = scheduler.worker()
-    const client = scheduler.client()
-    const f = client.define()
-    const [known] = client.map(f, 1)
-    worker.finish([known!], { template: f, us })
-    client.release(known!)
-    scheduler.skip()
-    chain({ scheduler, workers: [worker], client, f }, 2)
-    assert.equal(tasksOf(takeRuns(worker)).length, count)
-  }
-})
-
-test('a function that was never timed does not go ahead, nor one that takes long', () => {
-  for (const us of [undefined, 1_000]) {
     const scheduler = new SchedulerHarness()
     const worker = scheduler.worker()
     const client = scheduler.client()
@@ -298,9 +285,8 @@ test('a function that was never timed does not go ahead, nor one that takes long
       worker.finish(known, { template: f, us })
     }
     scheduler.skip()
-    const [first] = client.map(f, 1)
-    client.submit(f, [{ inputs: [first!] }])
-    assert.deepEqual(worker.takeTasks(), [first], String(us))
+    const ids = chain({ scheduler, workers: [worker], client, f }, 2)
+    assert.deepEqual(worker.takeTasks(), ids.slice(0, count), String(us))
   }
 })
 
@@ -326,28 +312,21 @@ test('tasks of which more must be watched than their inputs do not go ahead', ()
   }
 })
 
-test('a worker has so many ahead at most, and gets many more once it has few', () => {
-  const all = cluster()
-  const [worker] = all.workers
-  const ids = chain(all, 300)
-  assert.deepEqual(tasksOf(takeRuns(worker!)), ids.slice(0, 160))
+test('a worker has so many ahead at most, or so much time of work, and gets much more once it has little', () => {
+  for (const { us, most, quarter } of [
+    { us: SHORT_US, most: 160, quarter: 40 },
+    { us: 1_000, most: 24, quarter: 6 },
+  ]) {
+    const all = cluster({ us })
+    const [worker] = all.workers
+    const ids = chain(all, 300)
+    assert.deepEqual(tasksOf(takeRuns(worker!)), ids.slice(0, most))
 
-  worker!.finish(ids.slice(0, 40))
-  assert.deepEqual(tasksOf(takeRuns(worker!)), [])
-  worker!.finish(ids.slice(40, 41))
-  assert.deepEqual(tasksOf(takeRuns(worker!)), ids.slice(160, 201))
-})
-
-test('a worker has so much time of work ahead at most, and gets much more once it has little', () => {
-  const all = cluster({ us: 1_000 })
-  const [worker] = all.workers
-  const ids = chain(all, 60)
-  assert.deepEqual(tasksOf(takeRuns(worker!)), ids.slice(0, 24))
-
-  worker!.finish(ids.slice(0, 6))
-  assert.deepEqual(tasksOf(takeRuns(worker!)), [])
-  worker!.finish(ids.slice(6, 7))
-  assert.deepEqual(tasksOf(takeRuns(worker!)), ids.slice(24, 31))
+    worker!.finish(ids.slice(0, quarter))
+    assert.deepEqual(tasksOf(takeRuns(worker!)), [])
+    worker!.finish(ids.slice(quarter, quarter + 1))
+    assert.deepEqual(tasksOf(takeRuns(worker!)), ids.slice(most, most + quarter + 1))
+  }
 })
 
 test('what was sent ahead is asked back when its function takes much longer by now, and waits here from then on', () => {
@@ -375,17 +354,23 @@ test('what was sent ahead is asked back when its function takes much longer by n
 })
 
 test('what another function takes is no reason to ask tasks back, nor is it when they take a little longer', () => {
-  const all = cluster()
+  const all = cluster({ threads: 2 })
   const [worker] = all.workers
-  const other = all.client.define()
+  const other = all.client.define('other')
   const ids = chain(all, 6)
+  all.scheduler.skip()
   for (let i = 0; i < 2; i++) {
     const [slow] = all.client.map(other, 1)
-    all.scheduler.skip()
+    assert.deepEqual(tasksOf(takeRuns(worker!)), [slow])
     worker!.finish([slow!], { template: other, us: 1_000_000 })
-    worker!.finish([ids[i]!], { template: all.f, us: 30_000 })
   }
   assert.ok(!worker!.unread.includes('recall'))
+
+  worker!.finish([ids[0]!], { template: all.f, us: 1_000_000 })
+  worker!.finish([ids[1]!], { template: all.f, us: 48_000 })
+  assert.ok(!worker!.unread.includes('recall'))
+  worker!.finish([ids[2]!], { template: all.f, us: 48_001 })
+  assert.deepEqual(worker!.take('recall').tasks, ids.slice(3))
 })
 
 test('while anything is ready, nothing goes ahead', () => {

@@ -18,7 +18,7 @@ import { workerOutboxOf, type SchedulerState } from '../state.js'
 import { areInputsReady, argumentBytesOf, errorRuleOf, type Forecast, type Task } from '../tasks/task.js'
 import type { FunctionStatistics } from '../tasks/template.js'
 import { leaveWaiters } from '../tasks/waiters.js'
-import { slotsOf, takesNothingAhead, type WorkerRecord } from '../workers/worker-record.js'
+import { slotsToComeOf, takesNothingAhead, type WorkerRecord } from '../workers/worker-record.js'
 
 /** So many tasks a worker may have, those that run and those ahead of their inputs, and so many more for each thread. */
 const MAX_PER_WORKER = 136
@@ -102,7 +102,7 @@ export function sendAhead(state: SchedulerState): void {
   // Workers and tasks that are added on the way are looked at too: a chain goes ahead as far as there is room.
   for (const worker of state.withNews) {
     // To foresee anew is to look at all it has: not for every few that it has done.
-    const hasFew = countOf(worker) < REFILL_BELOW * mostOf(worker)
+    const hasFew = slotsToComeOf(worker) < REFILL_BELOW * mostOf(worker)
     if (hasFew) reforesee(state, worker)
     if (!hasFew || !hasRoomAhead(worker, REFILL_BELOW)) state.withNews.delete(worker)
   }
@@ -139,7 +139,7 @@ function hasRoomAhead(worker: WorkerRecord, part = 1): boolean {
   if (worker.isLeaving || takesNothingAhead(worker) || worker.reservedFor !== undefined) return false
   if (worker.argumentBytes >= MAX_AHEAD_BYTES) return false
   return (
-    countOf(worker) < part * mostOf(worker) &&
+    slotsToComeOf(worker) < part * mostOf(worker) &&
     worker.queuedUs + worker.aheadUs < part * LOOK_AHEAD_US * worker.join.threads
   )
 }
@@ -147,10 +147,6 @@ function hasRoomAhead(worker: WorkerRecord, part = 1): boolean {
 function mostOf({ processing, join }: WorkerRecord): number {
   const isWide = processing.size > WIDE_PER_THREAD * join.threads
   return (isWide ? 0 : MAX_PER_WORKER) + MAX_PER_THREAD * join.threads
-}
-
-function countOf(worker: WorkerRecord): number {
-  return slotsOf(worker) + worker.ahead.size
 }
 
 /**
@@ -289,7 +285,7 @@ export function confirm(state: SchedulerState, task: Task): boolean {
 export function enlist(state: SchedulerState, task: Task): void {
   if (task.state.type !== 'waiting' || task.state.ahead === undefined) return
   const { worker } = task.state.ahead
-  leave(state, task, worker)
+  leave(task, worker)
   give(state, task, worker)
   leaveWaiters(task)
 }
@@ -327,7 +323,8 @@ function takeBack(state: SchedulerState, task: Task, order: 'free' | 'recall'): 
     const { worker } = next.state.ahead
     next.state.ahead = undefined
     next.unstarted++ // As far as is known.
-    leave(state, next, worker)
+    leave(next, worker)
+    reorder(state, worker)
     work.push(...next.waiters)
     const outbox = workerOutboxOf(state, worker)
     const isUnsent = outbox.removeTask(next)
@@ -353,10 +350,10 @@ function freeBehind(task: Task, { worker, endMs }: Forecast): number {
   return endMs - (meanUsOf(task) / 1_000) * (1 - 1 / worker.join.threads)
 }
 
-function leave(state: SchedulerState, task: Task, worker: WorkerRecord): void {
+/** The caller calls `reorder`. */
+function leave(task: Task, worker: WorkerRecord): void {
   worker.ahead.delete(task)
   worker.argumentBytes -= argumentBytesOf(task)
-  reorder(state, worker)
   worker.aheadUs = worker.ahead.size === 0 ? 0 : Math.max(0, worker.aheadUs - meanUsOf(task))
 }
 

@@ -67,9 +67,15 @@ export function unassign(state: SchedulerState, task: Task, worker: WorkerRecord
  * free that would end this attempt too. Returns false when there is nothing.
  */
 export function freeLeft(state: SchedulerState, task: Task, worker: WorkerRecord): boolean {
+  if (!forgetLeft(task)) return false
+  workerOutboxOf(state, worker).addFree(task.id)
+  return true
+}
+
+/** What an older attempt left is not there any more, or counts by now. Returns false when there was nothing. */
+export function forgetLeft(task: Task): boolean {
   if (task.hasLeft !== true) return false
   task.hasLeft = false
-  workerOutboxOf(state, worker).addFree(task.id)
   return true
 }
 

@@ -11,7 +11,7 @@ import { hasRoom } from './admission.js'
 import type { ClientRecord } from '../clients/client-record.js'
 import { countUnits, endLine, obstacleOfLimits } from './limits.js'
 import { ReadyQueue } from './ready-queue.js'
-import { isKeptFree, isPaused, loadOf, slotsOf, type WorkerRecord } from '../workers/worker-record.js'
+import { isKeptFree, isPaused, loadOf, slotsToComeOf, type WorkerRecord } from '../workers/worker-record.js'
 import { mayTakeRoots } from './roots.js'
 import { outboxOf, rankAgain, type SchedulerState } from '../state.js'
 import type { Template } from '../tasks/template.js'
@@ -272,7 +272,7 @@ export function mayAdopt({ demand }: Template, worker: WorkerRecord, hasUnitsOf:
 function mayTakeThreads(threads: number, worker: WorkerRecord): boolean {
   if (threads === 0) return worker.free.ioTasks > 0
   if (threads === 1 && worker.extraSlots === 0) return true
-  return slotsOf(worker) + worker.ahead.size + threads <= worker.join.threads
+  return slotsToComeOf(worker) + threads <= worker.join.threads
 }
 
 function enter(demand: Demand, worker: WorkerRecord): void {
@@ -297,7 +297,7 @@ function hasSlots({ threads }: Needs, worker: WorkerRecord): boolean {
     return worker.free.ioTasks > 0 && (!isPaused(worker) || worker.processing.size === worker.suspended.size)
   // Several threads at once are to be had only where nothing was sent ahead.
   if (threads === 1) return hasRoom(worker)
-  const slots = slotsOf(worker) + worker.ahead.size
+  const slots = slotsToComeOf(worker)
   return isPaused(worker) ? slots === 0 : slots + threads <= worker.join.threads
 }
 

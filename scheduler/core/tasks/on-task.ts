@@ -16,7 +16,7 @@ import type {
 } from '../../../protocol/messages/worker.js'
 import type { HeardFromWorker } from '../events.js'
 import { enlist, enlistOn, noteDuration, noteNews, workerOf } from '../placing/ahead.js'
-import { abandon, endLingering, recountLoad, reorder, unassign } from '../placing/assignment.js'
+import { abandon, endLingering, forgetLeft, recountLoad, reorder, unassign } from '../placing/assignment.js'
 import { onTasksStopped } from './cancel.js'
 import { onSuspension } from './nesting.js'
 import { faultOfReport, finishOutputs, isProducer } from './on-outputs.js'
@@ -363,7 +363,7 @@ function addCopy(state: SchedulerState, worker: WorkerRecord, id: TaskId, sizeBy
     const { worker: other } = task.state
     // If it is the same it may run there all the same; an order to free it would take the copy too.
     if (other !== worker) workerOutboxOf(state, other).addFree(id)
-    else if (task.hasLeft === true) task.hasLeft = false
+    else forgetLeft(task)
     abandon(state, task, other)
   } else if (task.state.type === 'ready') readyQueueOf(state, task.template).markStale()
   finishTask(state, task, { type: 'in-memory', holders: worker.alone, sizeBytes, page: undefined, start: 0 })
@@ -385,7 +385,7 @@ function makerOf(state: SchedulerState, worker: WorkerRecord, id: TaskId, attemp
   const current = taskOfReport(state, worker, id, attempt)
   if (current !== undefined) {
     // The new value has taken the place of the old one.
-    if (current.hasLeft === true) current.hasLeft = false
+    forgetLeft(current)
     return current
   }
   const task = recordOf(state, id)

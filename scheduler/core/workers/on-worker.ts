@@ -2,7 +2,7 @@
 import { ARRAY_LEASE, arrayId, type WorkerId } from '../../../protocol/ids.js'
 import type { Join } from '../../../protocol/messages/worker.js'
 import { enlistAll } from '../placing/ahead.js'
-import { endRecall, giveBackAll } from '../placing/assignment.js'
+import { endRecall, forgetLeft, giveBackAll } from '../placing/assignment.js'
 import { notePastLease } from '../clients/client-record.js'
 import { TASKS_OF_A_WORKER } from '../durable/journal-record.js'
 import { enterDemands, quitDemands } from '../placing/demand.js'
@@ -165,7 +165,7 @@ export function onWorkerLeft(state: SchedulerState, id: WorkerId, reason: string
     keepTries(state, task)
   }
   for (const task of worker.processing) {
-    if (task.hasLeft === true) task.hasLeft = false
+    forgetLeft(task)
     if (!suspects.has(task) && !worker.suspended.has(task) && !worker.isLeaving) task.unstarted++
     if (task.deaths < task.template.rules.allowedFailures) startOver(state, task)
     else condemn(state, task, worker, reason)

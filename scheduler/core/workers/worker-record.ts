@@ -145,7 +145,7 @@ export function hasIdleThread(worker: WorkerRecord): boolean {
  * these come.
  */
 export function idleThreadsOf(worker: WorkerRecord): number {
-  const slots = slotsOf(worker) + (worker.extraSlots > 0 ? worker.ahead.size : 0)
+  const slots = worker.extraSlots > 0 ? slotsToComeOf(worker) : slotsOf(worker)
   const threads = isPaused(worker) ? 1 : worker.join.threads
   const most = isKeptFree(worker) ? Math.min(threads, threadsLeftBy(worker.reservedFor, worker)) : threads
   return Math.max(0, most - slots)
@@ -178,6 +178,11 @@ export function isKeptFree(worker: WorkerRecord): worker is WorkerRecord & { res
 /** How many threads its tasks take. */
 export function slotsOf(worker: WorkerRecord): number {
   return worker.processing.size - worker.suspended.size - worker.ioTasks + worker.extraSlots
+}
+
+/** As `slotsOf`, with one for each task that is ahead of its inputs. */
+export function slotsToComeOf(worker: WorkerRecord): number {
+  return slotsOf(worker) + worker.ahead.size
 }
 
 /** Where a task has several threads, or is to have them, none is sent ahead that would take one of them; nor where all threads are held up. */
