@@ -49,6 +49,17 @@ function cluster({ workers: count = 1, threads = 1, us = SHORT_US, keepsState = 
   return { scheduler, workers, client, f }
 }
 
+/** A worker, and a function that takes as long by default as nothing but `us` says: the limits are those of a real cluster. */
+function timed(us: number | undefined) {
+  const scheduler = new SchedulerHarness()
+  const worker = scheduler.worker()
+  const client = scheduler.client()
+  const f = client.define()
+  if (us !== undefined) worker.finish(client.map(f, 1), { template: f, us })
+  scheduler.skip()
+  return { scheduler, worker, client, f }
+}
+
 /** Tasks of which each needs the one before. */
 function chain({ client, f }: Cluster, length: number): TaskId[] {
   const ids: TaskId[] = []
@@ -269,25 +280,99 @@ test('a worker with many tasks that may run has few ahead', () => {
   }
 })
 
-test('tasks of up to 150 µs go ahead; a function that was never timed does not, nor one that takes long', () => {
-  for (const [us, count] of [
-    [150, 2],
-    [151, 1],
-    [1_000, 1],
-    [undefined, 1],
-  ] as const) {
-    const scheduler = new SchedulerHarness()
-    const worker = scheduler.worker()
-    const client = scheduler.client()
-    const f = client.define()
-    if (us !== undefined) {
-      const known = client.map(f, 1)
-      worker.finish(known, { template: f, us })
-    }
-    scheduler.skip()
-    const ids = chain({ scheduler, workers: [worker], client, f }, 2)
-    assert.deepEqual(worker.takeTasks(), ids.slice(0, count), String(us))
+test('tasks of up to 150 µs go ahead, and up to 2 ms the next of a chain; a function that was never timed does not', () => {
+  for (const { us, needs, goesAhead } of [
+    { us: 150, needs: 2, goesAhead: true },
+    { us: 151, needs: 2, goesAhead: false },
+    { us: 151, needs: 1, goesAhead: true },
+    { us: 2_000, needs: 1, goesAhead: true },
+    { us: 2_001, needs: 1, goesAhead: false },
+    { us: undefined, needs: 1, goesAhead: false },
+  ]) {
+    const { worker, client, f } = timed(us)
+    const inputs = client.submission(
+      f,
+      Array.from({ length: needs }, () => ({})),
+    )
+    const last = client.submission(f, [{ inputs: inputs.ids }])
+    client.send(inputs.message, last.message)
+    assert.equal(tasksOf(takeRuns(worker)).includes(last.ids[0]!), goesAhead, `${us} µs, with ${needs} inputs`)
   }
+})
+
+test('a longer task goes ahead only if nothing else waits for its input, and its other inputs are there or come along', () => {
+  for (const { beside, value, goesAhead } of [
+    { beside: 'nothing', value: 'none', goesAhead: true },
+    { beside: 'another task', value: 'none', goesAhead: false },
+    { beside: 'nothing', value: 'large, and there', goesAhead: true },
+    { beside: 'nothing', value: 'large, and elsewhere', goesAhead: false },
+    { beside: 'nothing', value: 'small, and elsewhere', goesAhead: true },
+  ]) {
+    const { scheduler, worker, client, f } = timed(1_000)
+    const elsewhere = scheduler.worker()
+    const [there, away] = client.map(f, 2)
+    assert.deepEqual(
+      [worker, elsewhere].map((each) => tasksOf(takeRuns(each))),
+      [[there], [away]],
+    )
+    worker.finish([there!], { sizeBytes: 5_000 })
+    elsewhere.finish([away!], value.startsWith('small') ? {} : { sizeBytes: 5_000 })
+
+    const maker = client.submission(f, [{ inputs: [there!] }])
+    const others = value === 'none' ? [] : value.endsWith('elsewhere') ? [away!] : [there!]
+    const next = client.submission(f, [{ inputs: [...maker.ids, ...others] }])
+    const another = client.submission(f, [{ inputs: maker.ids }])
+    const messages = [maker, next, ...(beside === 'nothing' ? [] : [another])].map(({ message }) => message)
+    client.send(...messages)
+    const expected = goesAhead ? [...maker.ids, ...next.ids] : maker.ids
+    assert.deepEqual(tasksOf(takeRuns(worker)), expected, `beside ${beside}, with a value that is ${value}`)
+    assert.deepEqual(tasksOf(takeRuns(elsewhere)), [])
+  }
+})
+
+test('a longer task goes ahead to where its input is made, or waits here where it would be done sooner elsewhere', () => {
+  const { scheduler, worker, client, f } = timed(1_000)
+  const other = scheduler.worker()
+  const heads = client.submission(f, [{}, {}, {}])
+  const next = heads.ids.map((input) => client.submission(f, [{ inputs: [input] }]))
+  client.send(heads.message, ...next.map(({ message }) => message))
+  const [first, second, third] = heads.ids
+  const [afterFirst, afterSecond] = next.map(({ ids }) => ids[0]!)
+  assert.deepEqual(tasksOf(takeRuns(worker)), [first, third, afterFirst])
+  assert.deepEqual(tasksOf(takeRuns(other)), [second, afterSecond])
+})
+
+test('what is ahead at a worker counts as load: other tasks go to one that has less', () => {
+  const { scheduler, worker, client, f } = timed(1_000)
+  const other = scheduler.worker()
+  const heads = client.submission(f, [{}, {}])
+  const next = client.submission(f, [{ inputs: [heads.ids[0]!] }])
+  client.send(heads.message, next.message)
+  assert.deepEqual(tasksOf(takeRuns(worker)), [heads.ids[0], next.ids[0]])
+  assert.deepEqual(tasksOf(takeRuns(other)), [heads.ids[1]])
+
+  const [task] = client.map(f, 1)
+  assert.deepEqual([tasksOf(takeRuns(worker)), tasksOf(takeRuns(other))], [[], [task]])
+})
+
+test('a worker with 24 ms of work, most of it ahead, gets one more for its thread, and no others', () => {
+  const { scheduler, worker, client, f } = timed(1_000)
+  const ids = chain({ scheduler, workers: [worker], client, f }, 30)
+  assert.deepEqual(tasksOf(takeRuns(worker)), ids.slice(0, 24))
+  const [one, two] = client.map(f, 2)
+  assert.deepEqual(tasksOf(takeRuns(worker)), [one])
+  worker.finish(ids.slice(0, 2), { template: f, us: 1_000 })
+  assert.deepEqual(tasksOf(takeRuns(worker)), [two])
+})
+
+test('of a chain, what was sent ahead is asked back when its tasks take more than twice what may go ahead of it', () => {
+  const { scheduler, worker, client, f } = timed(1_000)
+  const ids = chain({ scheduler, workers: [worker], client, f }, 8)
+  assert.deepEqual(tasksOf(takeRuns(worker)), ids)
+  for (const id of ids.slice(0, 3)) worker.finish([id], { template: f, us: 4_000 })
+  assert.ok(!worker.unread.includes('recall'))
+  worker.finish([ids[3]!], { template: f, us: 4_001 })
+  assert.deepEqual(worker.take('recall').tasks, ids.slice(4))
 })
 
 test('tasks of which more must be watched than their inputs do not go ahead', () => {

@@ -25,7 +25,7 @@ export function hasRoom(worker: WorkerRecord): boolean {
   if (takesNothingAhead(worker)) return false
   if (worker.argumentBytes >= MAX_AHEAD_BYTES) return false
   if (worker.untimed >= threads || count >= MAX_AHEAD_PER_THREAD * threads) return false
-  if (worker.queuedUs < LOOK_AHEAD_US * threads) return true
+  if (worker.queuedUs + worker.aheadUs < LOOK_AHEAD_US * threads) return true
   return count < 2 * threads && worker.queuedUs < ONE_AHEAD_US * threads
 }
 

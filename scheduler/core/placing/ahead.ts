@@ -15,7 +15,15 @@ import { isWithheld } from '../clients/client-record.js'
 import type { Attempt } from '../../../protocol/ids.js'
 import { MAX_INLINE_RESULT_BYTES } from '../../../protocol/limits.js'
 import { workerOutboxOf, type SchedulerState } from '../state.js'
-import { areInputsReady, argumentBytesOf, errorRuleOf, type Forecast, type Task } from '../tasks/task.js'
+import {
+  areInputsReady,
+  argumentBytesOf,
+  errorRuleOf,
+  isGiven,
+  isHolder,
+  type Forecast,
+  type Task,
+} from '../tasks/task.js'
 import type { FunctionStatistics } from '../tasks/template.js'
 import { leaveWaiters } from '../tasks/waiters.js'
 import { slotsToComeOf, takesNothingAhead, type WorkerRecord } from '../workers/worker-record.js'
@@ -37,6 +45,8 @@ const MAX_LINKS = 16
  * goes to whatever worker is free then.
  */
 const MAX_AHEAD_US = 150
+/** But for the next of a chain, which goes on where it is: beside longer ones the half millisecond between two of them is little. */
+const MAX_CHAINED_US = 2_000
 /** Those of a function that takes so much longer than that by now are asked back. */
 const MUCH_LONGER = 2
 /** What it takes until a small value that was awaited has come from another worker. */
@@ -92,8 +102,11 @@ export function noteDuration(
 ): void {
   const mostUs = mostAheadUs(state)
   if (us <= MUCH_LONGER * mostUs || beforeUs <= mostUs) return
-  for (const { id, template } of worker.ahead)
-    if (template.statistics === statistics) workerOutboxOf(state, worker).addRecalled(id)
+  const isChainable = us <= MUCH_LONGER * MAX_CHAINED_US || beforeUs <= MAX_CHAINED_US
+  for (const task of worker.ahead) {
+    if (task.template.statistics !== statistics || (isChainable && chainOf(task) === worker)) continue
+    workerOutboxOf(state, worker).addRecalled(task.id)
+  }
 }
 
 /** At the end of a turn, when all that is ready was placed. */
@@ -134,6 +147,28 @@ function mostAheadUs({ config }: SchedulerState): number {
   return config.maxAheadUs ?? MAX_AHEAD_US
 }
 
+/** Does the task take so long that it goes ahead as the next of a chain only? */
+function isLong(state: SchedulerState, { template }: Task): boolean {
+  return (template.statistics.meanUs ?? 0) > mostAheadUs(state)
+}
+
+/**
+ * Of the next task of a chain, the worker that makes the one value that it waits for: nothing else waits for that, and its other
+ * inputs are there. `undefined` for any other task.
+ */
+function chainOf({ inputs }: Task): WorkerRecord | undefined {
+  let maker: Task | undefined
+  for (const input of inputs) {
+    if (input.state.type === 'in-memory') continue
+    if (maker !== undefined || input.waiters.length > 1) return undefined
+    maker = input
+  }
+  const worker = maker === undefined ? undefined : workerOf(maker.state)
+  if (worker === undefined) return undefined
+  const isThere = ({ state }: Task): boolean => state.type !== 'in-memory' || isHolder(state, worker) || isGiven(state)
+  return inputs.every(isThere) ? worker : undefined
+}
+
 /** Has it less than `part` of what it may have? */
 function hasRoomAhead(worker: WorkerRecord, part = 1): boolean {
   if (worker.isLeaving || takesNothingAhead(worker) || worker.reservedFor !== undefined) return false
@@ -157,7 +192,8 @@ function mayGoAhead(state: SchedulerState, task: Task): boolean {
   if (!mayBeAhead(task) || inputs.length > MAX_LINKS || staysBack) return false
   const { rules, statistics, stop } = template
   if (rules.queueTimeoutMs > 0 || stop !== undefined || errorRuleOf(task) !== 'fail') return false
-  if (statistics.meanUs === undefined || statistics.meanUs > mostAheadUs(state)) return false
+  if (statistics.meanUs === undefined) return false
+  if (isLong(state, task) && (statistics.meanUs > MAX_CHAINED_US || chainOf(task) === undefined)) return false
   if (array.client.tasksOf !== undefined || isWithheld(array.client, task)) return false
   return argumentBytesOf(task) <= MAX_INLINE_RESULT_BYTES && inputs.every((input) => isKnownToCome(state, input))
 }
@@ -207,7 +243,8 @@ function foresee(state: SchedulerState, task: Task): Forecast | undefined {
     best = { worker, endMs }
     bestMs = ms
   }
-  return best !== undefined && hasRoomAhead(best.worker) ? best : undefined
+  if (best === undefined || !hasRoomAhead(best.worker)) return undefined
+  return isLong(state, task) && best.worker !== chainOf(task) ? undefined : best
 }
 
 /**
@@ -261,6 +298,7 @@ function reforesee(state: SchedulerState, worker: WorkerRecord): void {
     freeMs = freeBehind(task, task.state.ahead)
   }
   worker.aheadEndMs = freeMs
+  reorder(state, worker)
 }
 
 /** When an input will be there, where it is made. */

@@ -25,7 +25,7 @@ export interface WorkerRecord extends HeapItem {
   isAttached: boolean
   /** Tasks sent to it whose outcome is not known, in the order they were sent. */
   readonly processing: Set<Task>
-  /** Tasks sent to it before all their inputs are known to be there: they are in no figure of its load but this. */
+  /** Tasks sent to it before all their inputs are known to be there: they are in no figure of its load but `aheadUs`. */
   readonly ahead: Set<Task>
   /** Estimated time of `ahead`, as `queuedUs`. */
   aheadUs: number
@@ -110,7 +110,8 @@ const UNTIMED_US = 6_000
 /** How much is queued for each thread, in microseconds. */
 export function loadOf(worker: WorkerRecord): number {
   const { threads } = worker.join
-  return (worker.queuedUs + worker.untimed * UNTIMED_US + worker.processing.size - worker.ioTasks) / threads
+  const queued = worker.queuedUs + worker.aheadUs + worker.untimed * UNTIMED_US
+  return (queued + worker.processing.size - worker.ioTasks) / threads
 }
 
 /** As `loadOf`, for a task without a thread: such tasks keep each other waiting and nothing else. */
