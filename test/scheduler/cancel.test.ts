@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import { arrayId, taskId, type TaskId } from '../../protocol/ids.js'
+import { NO_RETRIES } from '../../protocol/messages/rules.js'
+import { findTask } from '../../scheduler/core/tasks/task-array.js'
 import { SchedulerHarness, type TestClient } from '../support/scheduler-harness.js'
 
 const ERROR = Uint8Array.of(99)
@@ -102,6 +104,45 @@ test('a task that another client holds too goes on', () => {
   other.leave()
   one.leave()
   scheduler.expectEmpty()
+})
+
+test('a task whose value was lost goes on when what needed it was ready, or was to be tried again, and is another client’s', () => {
+  for (const dependant of ['ready', 'delayed'] as const) {
+    for (const whose of ['other', 'one'] as const) {
+      const scheduler = new SchedulerHarness()
+      const worker = scheduler.worker()
+      const [one, other] = [scheduler.client('one'), scheduler.client('other')]
+      const [ofOne] = one.submit(one.define(), [{ key: 'shared' }])
+      const [ofOther] = other.submit(other.define(), [{ key: 'shared' }])
+      worker.finish(worker.takeTasks(), { sizeBytes: 5_000 })
+
+      const owner = whose === 'other' ? other : one
+      const retries = { ...NO_RETRIES, count: 1, delayMs: 5, maxDelayMs: 5 }
+      const busy = dependant === 'ready' ? one.map(one.define('busy'), 1) : []
+      const [needing] = owner.submit(owner.define('needing', { rules: { retries } }), [
+        { inputs: [whose === 'other' ? ofOther! : ofOne!] },
+      ])
+      other.release(ofOther!)
+      if (dependant === 'delayed') worker.fail(needing!)
+      assert.equal(findTask(scheduler.state, needing!)?.state.type, dependant)
+      worker.send({ type: 'values-lost', tasks: [ofOne!] })
+      worker.takeTasks()
+
+      cancel(one, [ofOne!])
+      if (whose === 'one') {
+        assert.equal(findTask(scheduler.state, ofOne!)?.state.type, 'failed', dependant)
+        continue
+      }
+      assert.deepEqual(one.take('cancelled').stoppedBy, ['none'])
+      if (dependant === 'ready') {
+        worker.finish(busy)
+        assert.deepEqual(worker.takeTasks(), [ofOne])
+      }
+      worker.finish([ofOne!], { sizeBytes: 5_000, attempts: [2] })
+      if (dependant === 'delayed') scheduler.wakeUp()
+      assert.deepEqual(worker.takeTasks(), [needing])
+    }
+  }
 })
 
 test('a producer is stopped with the last of its outputs', () => {

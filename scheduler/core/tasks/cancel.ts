@@ -180,36 +180,53 @@ export function isOthersToo(task: Task, client: ClientRecord, needs: NeedsOfOthe
   if (task.publications > 0 || isHeldBy(task) || (task.aliases?.some(isHeldBy) ?? false)) return true
   const waiting = task.waiters.filter((waiter) => waiter.state.type === 'waiting')
   if (waiting.some((waiter) => waiter.array.client !== client)) return true
-  return task.pendingDependants > waiting.length && needs.has(task, client)
+  return needs.has(task, client, task.pendingDependants - waiting.length)
 }
 
 /**
- * What tasks at workers need that other clients submitted. Those that were sent ahead of a value do not wait for it any more once
- * their workers have spoken of them. They are looked through once for each client, however many tasks it is asked for.
+ * Needs of a value that is still to be made, of tasks that do not wait for it: those that were sent ahead of it, once their workers have
+ * spoken of them, and those that were ready, or wait for another try, when it was lost. They are looked through once, however many
+ * values it is asked for; all records only where those at workers are not all.
  */
 export class NeedsOfOthers {
   readonly #state: SchedulerState
-  readonly #inputsByClient = new Map<ClientRecord, ReadonlySet<Task>>()
+  #atWorkers: ReadonlyMap<Task, readonly Task[]> | undefined
+  #elsewhere: ReadonlyMap<Task, readonly Task[]> | undefined
 
   constructor(state: SchedulerState) {
     this.#state = state
   }
 
-  /** Does a client beside this one need the value of the task? */
-  has(task: Task, client: ClientRecord): boolean {
-    let inputs = this.#inputsByClient.get(client)
-    if (inputs === undefined) this.#inputsByClient.set(client, (inputs = this.#inputsOfAllBut(client)))
-    return inputs.has(task)
+  /** Does a client beside this one need the value of the task? There are `count` tasks that need it and do not wait for it. */
+  has(task: Task, client: ClientRecord, count: number): boolean {
+    if (count === 0) return false
+    const { workers, arrays } = this.#state
+    this.#atWorkers ??= dependantsAmong(Array.from(workers.values(), ({ processing }) => processing))
+    const atWorkers = this.#atWorkers.get(task) ?? []
+    if (atWorkers.some(({ array }) => array.client !== client)) return true
+    if (count <= atWorkers.length) return false
+    this.#elsewhere ??= dependantsAmong(Array.from(arrays.values(), ({ tasks }) => tasks.filter(isNotPlaced)))
+    return this.#elsewhere.get(task)?.some(({ array }) => array.client !== client) === true
   }
+}
 
-  #inputsOfAllBut(client: ClientRecord): Set<Task> {
-    const inputs = new Set<Task>()
-    for (const { processing } of this.#state.workers.values()) {
-      for (const task of processing)
-        if (task.array.client !== client) for (const input of task.inputs) inputs.add(input)
+function isNotPlaced(task: Task | undefined): task is Task {
+  return task?.state.type === 'ready' || task?.state.type === 'delayed'
+}
+
+/** By what they need, the tasks that need it. */
+function dependantsAmong(groups: readonly Iterable<Task>[]): Map<Task, Task[]> {
+  const dependants = new Map<Task, Task[]>()
+  for (const group of groups) {
+    for (const task of group) {
+      for (const input of task.inputs) {
+        const others = dependants.get(input)
+        if (others === undefined) dependants.set(input, [task])
+        else others.push(task)
+      }
     }
-    return inputs
   }
+  return dependants
 }
 
 function cancelled(task: Task, error: Uint8Array): Failure {
