@@ -291,7 +291,9 @@ function checkWorkers(state: SchedulerState, tasks: ReadonlySet<Task>): void {
         () => `template ${template.id} does not know that worker ${worker.id} has it`,
       )
     }
-    assert(worker.untimed >= 0 && worker.queuedUs >= 0, () => `worker ${worker.id} has a negative load`)
+    const { untimed, queuedUs, aheadUs } = worker
+    assert(Math.min(untimed, queuedUs, aheadUs) >= 0, () => `worker ${worker.id} has a negative load`)
+    assert(worker.ahead.size > 0 || aheadUs === 0, () => `worker ${worker.id} has a load of nothing ahead`)
   }
 }
 

@@ -50,6 +50,8 @@ export interface SchedulerConfig {
   readonly maxInlineCacheBytes?: number
   /** Tasks of functions that take longer are not sent ahead of their inputs. Tests make it large; see placing/ahead.ts. */
   readonly maxAheadUs?: number
+  /** As that, of the next task of a chain. */
+  readonly maxChainedUs?: number
 }
 
 /** Somebody waits until so many workers are there. */

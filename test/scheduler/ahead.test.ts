@@ -49,10 +49,10 @@ function cluster({ workers: count = 1, threads = 1, us = SHORT_US, keepsState = 
   return { scheduler, workers, client, f }
 }
 
-/** A worker, and a function that takes as long by default as nothing but `us` says: the limits are those of a real cluster. */
-function timed(us: number | undefined) {
+/** A worker, and a function that took `us`; the limits are those of a real cluster. */
+function timed(us: number | undefined, { threads = 1 } = {}) {
   const scheduler = new SchedulerHarness()
-  const worker = scheduler.worker()
+  const worker = scheduler.worker({ threads })
   const client = scheduler.client()
   const f = client.define()
   if (us !== undefined) worker.finish(client.map(f, 1), { template: f, us })
@@ -340,6 +340,35 @@ test('a longer task goes ahead to where its input is made, or waits here where i
   const [afterFirst, afterSecond] = next.map(({ ids }) => ids[0]!)
   assert.deepEqual(tasksOf(takeRuns(worker)), [first, third, afterFirst])
   assert.deepEqual(tasksOf(takeRuns(other)), [second, afterSecond])
+})
+
+test('of a chain of longer tasks no more than 24 ms go ahead, however many threads a worker has', () => {
+  const { scheduler, worker, client, f } = timed(1_000, { threads: 4 })
+  const other = scheduler.worker({ threads: 4 })
+  const ids = chain({ scheduler, workers: [worker], client, f }, 100)
+  assert.deepEqual(tasksOf(takeRuns(worker)), ids.slice(0, 24))
+
+  // Its other threads have their part of what comes.
+  client.map(f, 40)
+  const counts = [worker, other].map((each) => tasksOf(takeRuns(each)).length)
+  assert.ok(Math.min(...counts) >= 8, `they have ${counts.join(' and ')} more`)
+})
+
+test('a task that needs one value twice is the next of a chain', () => {
+  const { worker, client, f } = timed(1_000)
+  const first = client.submission(f, [{}])
+  const square = client.submission(f, [{ inputs: [...first.ids, ...first.ids] }])
+  client.send(first.message, square.message)
+  assert.deepEqual(tasksOf(takeRuns(worker)), [...first.ids, ...square.ids])
+})
+
+test('the next of a chain stays where it was sent when another task comes to need its input', () => {
+  const { scheduler, worker, client, f } = timed(1_000)
+  const ids = chain({ scheduler, workers: [worker], client, f }, 4)
+  assert.deepEqual(tasksOf(takeRuns(worker)), ids)
+  client.submit(f, [{ inputs: [ids[1]!] }])
+  worker.finish([ids[0]!], { template: f, us: 1_000 })
+  assert.ok(!worker.unread.includes('recall'))
 })
 
 test('what is ahead at a worker counts as load: other tasks go to one that has less', () => {

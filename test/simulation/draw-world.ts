@@ -15,6 +15,8 @@ const SEPARATION_SEEDS = 2 ** 24
 const PAUSE_SEEDS = 2 ** 25
 /** Seeds of who is slow. */
 const SLOW_SEEDS = 2 ** 26
+/** Seeds of how long tasks may be that go ahead. */
+const AHEAD_SEEDS = 2 ** 28
 /** Seeds of rows of tasks that go ahead of their inputs, whose makers are slow then. */
 const WEAVE_SEEDS = 2 ** 27
 
@@ -64,6 +66,7 @@ export function drawWorld(options: WorldOptions): World {
     trace: traceOf?.('scheduler'),
     takenBack,
     replaceAtBytes,
+    maxAheadUs: new Rng(seed + AHEAD_SEEDS).pick([24_000, 24_000, 0])!,
   })
   const operating = operatorRng.pick([0, 0, 0, 0.3])!
   return {

@@ -57,7 +57,7 @@ const CONFIG = {
   packageVersion: '0',
   nodeVersion: '0',
   // Here tasks take a millisecond and more, and are to go ahead all the same.
-  maxAheadUs: 24_000,
+  maxChainedUs: 24_000,
 }
 
 /** The disk has by then what was written; and frames that were under way have arrived or never do. */
@@ -122,6 +122,8 @@ export interface SimulatedSchedulerOptions {
   readonly takenBack: Set<TaskId>
   /** From this size on the journal's file is replaced; never when it is left out, until the scheduler is started again. */
   readonly replaceAtBytes?: number | undefined
+  /** Of functions that take longer, only chains go ahead. */
+  readonly maxAheadUs: number
 }
 
 /** How it dies. */
@@ -155,12 +157,12 @@ export class SimulatedScheduler {
   readonly #powerCuts: number[] = []
 
   constructor(options: SimulatedSchedulerOptions) {
-    const { agenda, rng, maxInlineCacheBytes, keptBy, crashRng, replaceAtBytes = Infinity } = options
+    const { agenda, rng, maxInlineCacheBytes, keptBy, crashRng, replaceAtBytes = Infinity, maxAheadUs } = options
     this.#replaceAtBytes = replaceAtBytes
     this.#options = options
     this.#agenda = agenda
     this.#rng = rng
-    this.#state = createState({ ...CONFIG, maxInlineCacheBytes, keepsState: keptBy !== undefined })
+    this.#state = createState({ ...CONFIG, maxInlineCacheBytes, maxAheadUs, keepsState: keptBy !== undefined })
     this.#loop = this.#newLoop(rng.fork())
     this.#journal = new SimulatedJournal({ agenda, rng: crashRng, keptBy: keptBy ?? 'system' })
     this.#journal.replaceBy(this.#snapshot())

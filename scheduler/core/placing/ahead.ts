@@ -9,7 +9,7 @@
  * the task is taken back, and with it those that were sent ahead of it. If the value turns out to be elsewhere, it comes back.
  */
 import { LOOK_AHEAD_US, MAX_AHEAD_BYTES } from './admission.js'
-import { freeLeft, give, reorder, sendTo } from './assignment.js'
+import { freeLeft, give, recountLoad, reorder, sendTo } from './assignment.js'
 import { mayTakeRoots } from './roots.js'
 import { isWithheld } from '../clients/client-record.js'
 import type { Attempt } from '../../../protocol/ids.js'
@@ -45,7 +45,7 @@ const MAX_LINKS = 16
  * goes to whatever worker is free then.
  */
 const MAX_AHEAD_US = 150
-/** But for the next of a chain, which goes on where it is: beside longer ones the half millisecond between two of them is little. */
+/** But for the next task of a chain, which goes on where it is. Beyond that, the half millisecond that this saves counts for little. */
 const MAX_CHAINED_US = 2_000
 /** Those of a function that takes so much longer than that by now are asked back. */
 const MUCH_LONGER = 2
@@ -77,7 +77,7 @@ export function noteWaiter(state: SchedulerState, { state: input }: Task): void 
 export function adoptAhead(state: SchedulerState, task: Task, worker: WorkerRecord, attempt: Attempt): void {
   if (task.state.type !== 'waiting') return
   task.attempt = attempt
-  join(state, task, { worker, endMs: state.nowMs })
+  join(state, task, { worker, endMs: state.nowMs, isChained: false })
 }
 
 /** May a worker have it while it waits? */
@@ -100,12 +100,10 @@ export function noteDuration(
     beforeUs,
   }: { readonly statistics: FunctionStatistics; readonly us: number; readonly beforeUs: number },
 ): void {
-  const mostUs = mostAheadUs(state)
-  if (us <= MUCH_LONGER * mostUs || beforeUs <= mostUs) return
-  const isChainable = us <= MUCH_LONGER * MAX_CHAINED_US || beforeUs <= MAX_CHAINED_US
   for (const task of worker.ahead) {
-    if (task.template.statistics !== statistics || (isChainable && chainOf(task) === worker)) continue
-    workerOutboxOf(state, worker).addRecalled(task.id)
+    if (task.template.statistics !== statistics || task.state.type !== 'waiting') continue
+    const mostUs = task.state.ahead?.isChained === true ? mostChainedUs(state) : mostAheadUs(state)
+    if (us > MUCH_LONGER * mostUs && beforeUs > mostUs) workerOutboxOf(state, worker).addRecalled(task.id)
   }
 }
 
@@ -147,26 +145,26 @@ function mostAheadUs({ config }: SchedulerState): number {
   return config.maxAheadUs ?? MAX_AHEAD_US
 }
 
-/** Does the task take so long that it goes ahead as the next of a chain only? */
-function isLong(state: SchedulerState, { template }: Task): boolean {
-  return (template.statistics.meanUs ?? 0) > mostAheadUs(state)
+function mostChainedUs({ config }: SchedulerState): number {
+  return config.maxChainedUs ?? MAX_CHAINED_US
 }
 
 /**
  * Of the next task of a chain, the worker that makes the one value that it waits for: nothing else waits for that, and its other
  * inputs are there. `undefined` for any other task.
  */
-function chainOf({ inputs }: Task): WorkerRecord | undefined {
+function chainOf(task: Task): WorkerRecord | undefined {
   let maker: Task | undefined
-  for (const input of inputs) {
-    if (input.state.type === 'in-memory') continue
-    if (maker !== undefined || input.waiters.length > 1) return undefined
+  for (const input of task.inputs) {
+    if (input.state.type === 'in-memory' || input === maker) continue
+    if (maker !== undefined) return undefined
     maker = input
   }
   const worker = maker === undefined ? undefined : workerOf(maker.state)
-  if (worker === undefined) return undefined
+  if (maker === undefined || worker === undefined || maker.waiters.length > MAX_LINKS) return undefined
+  if (maker.waiters.some((other) => other !== task && other.state.type === 'waiting')) return undefined
   const isThere = ({ state }: Task): boolean => state.type !== 'in-memory' || isHolder(state, worker) || isGiven(state)
-  return inputs.every(isThere) ? worker : undefined
+  return task.inputs.every(isThere) ? worker : undefined
 }
 
 /** Has it less than `part` of what it may have? */
@@ -185,7 +183,8 @@ function mostOf({ processing, join }: WorkerRecord): number {
 }
 
 /**
- * Only what is like most tasks goes ahead: of a function that was timed, and short (see `MAX_AHEAD_US`), and with no needs, rules or clients for which more would have to be watched than its inputs.
+ * Only what is like most tasks goes ahead: of a function that was timed, and with no needs, rules or clients for which more would
+ * have to be watched than its inputs. And if it is short: see `foresee`.
  */
 function mayGoAhead(state: SchedulerState, task: Task): boolean {
   const { template, inputs, array, staysBack } = task
@@ -193,7 +192,6 @@ function mayGoAhead(state: SchedulerState, task: Task): boolean {
   const { rules, statistics, stop } = template
   if (rules.queueTimeoutMs > 0 || stop !== undefined || errorRuleOf(task) !== 'fail') return false
   if (statistics.meanUs === undefined) return false
-  if (isLong(state, task) && (statistics.meanUs > MAX_CHAINED_US || chainOf(task) === undefined)) return false
   if (array.client.tasksOf !== undefined || isWithheld(array.client, task)) return false
   return argumentBytesOf(task) <= MAX_INLINE_RESULT_BYTES && inputs.every((input) => isKnownToCome(state, input))
 }
@@ -229,6 +227,10 @@ function giverOf(input: Task['state']): WorkerRecord | undefined {
  * `undefined` when the best of them has no room.
  */
 function foresee(state: SchedulerState, task: Task): Forecast | undefined {
+  const us = meanUsOf(task)
+  const isChained = us > mostAheadUs(state)
+  const chain = isChained && us <= mostChainedUs(state) ? chainOf(task) : undefined
+  if (isChained && chain === undefined) return undefined
   const bonds = bondsOf(task)
   const idlest = state.open.peek()
   if (idlest !== undefined && !bonds.has(idlest)) bonds.set(idlest, 0)
@@ -240,11 +242,13 @@ function foresee(state: SchedulerState, task: Task): Forecast | undefined {
     const endMs = endOn(state, task, worker, Math.max(freeMs, worker.aheadEndMs))
     const ms = endMs - (Math.min(values, MAX_APART) * APART_US) / 1_000
     if (ms >= bestMs) continue
-    best = { worker, endMs }
+    best = { worker, endMs, isChained }
     bestMs = ms
   }
   if (best === undefined || !hasRoomAhead(best.worker)) return undefined
-  return isLong(state, task) && best.worker !== chainOf(task) ? undefined : best
+  // A chain takes one thread: of its time no more, however many threads there are.
+  const isElsewhere = isChained && (best.worker !== chain || best.endMs > state.nowMs + LOOK_AHEAD_US / 1_000)
+  return isElsewhere ? undefined : best
 }
 
 /**
@@ -286,15 +290,13 @@ function endOn({ nowMs }: SchedulerState, task: Task, worker: WorkerRecord, free
 
 /** What was foreseen of the worker's tasks is foreseen anew: it may be late. */
 function reforesee(state: SchedulerState, worker: WorkerRecord): void {
-  const { threads } = worker.join
-  let freeMs = state.nowMs + worker.queuedUs / threads / 1_000
   // The means have moved since these were sent.
-  worker.aheadUs = 0
+  recountLoad(worker)
+  let freeMs = state.nowMs + worker.queuedUs / worker.join.threads / 1_000
   for (const task of worker.ahead) {
     if (task.state.type !== 'waiting') continue
-    worker.aheadUs += meanUsOf(task)
     const endMs = endOn(state, task, worker, freeMs)
-    task.state.ahead = { worker, endMs }
+    task.state.ahead = { worker, endMs, isChained: task.state.ahead?.isChained === true }
     freeMs = freeBehind(task, task.state.ahead)
   }
   worker.aheadEndMs = freeMs

@@ -146,4 +146,6 @@ export function recountLoad(worker: WorkerRecord): void {
     if (meanUs === undefined) worker.untimed++
     else worker.queuedUs += meanUs
   }
+  worker.aheadUs = 0
+  for (const { template } of worker.ahead) worker.aheadUs += template.statistics.meanUs ?? 0
 }

@@ -15,7 +15,7 @@ import {
   hasIdleThread,
   idleThreadsOf,
   isHeldUp,
-  loadOf,
+  queueOf,
   NOT_HELD_UP,
   RECALL_US,
   type WorkerRecord,
@@ -75,13 +75,13 @@ function recallFrom(
   const tasks = unsuspended(hoarder).slice(Math.max(0, join.threads - hoarder.extraSlots))
   const heldUp = isHeldUp(hoarder)
   const most = heldUp ? MANY : hands
-  let leftUs = heldUp ? Infinity : loadOf(hoarder)
+  let leftUs = heldUp ? Infinity : queueOf(hoarder)
   let count = 0
   for (let task = tasks.pop(); task !== undefined && count < most; task = tasks.pop()) {
     if (recalled.has(task) || task.attempt >= MAX_STARTS || task.template.demand !== undefined) continue
     const { meanUs = 0 } = task.template.statistics
     leftUs -= meanUs / join.threads
-    const thereUs = loadOf(idlest) + RECALL_US + inputsUs(task, idlest)
+    const thereUs = queueOf(idlest) + RECALL_US + inputsUs(task, idlest)
     if (thereUs >= leftUs + inputsUs(task, hoarder)) continue
     recalled.set(task, 'asked')
     state.recallsUnderWay++

@@ -39,6 +39,8 @@ export interface Processing {
 export interface Forecast {
   readonly worker: WorkerRecord
   readonly endMs: number
+  /** It takes longer than what goes ahead otherwise, and is the next of a chain. */
+  readonly isChained: boolean
 }
 
 /** It failed, and is tried again at `dueMs`; or it is condemned, and fails then. In `state.delayed`. */

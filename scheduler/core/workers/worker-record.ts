@@ -107,11 +107,15 @@ export interface WorkerRecord extends HeapItem {
 /** What a task of unknown length counts for in a worker's load. */
 const UNTIMED_US = 6_000
 
-/** How much is queued for each thread, in microseconds. */
+/** How much there is for each thread, in microseconds. */
 export function loadOf(worker: WorkerRecord): number {
+  return queueOf(worker) + worker.aheadUs / worker.join.threads
+}
+
+/** As `loadOf`, of what may begin at any time: what is ahead of its inputs does not count. */
+export function queueOf(worker: WorkerRecord): number {
   const { threads } = worker.join
-  const queued = worker.queuedUs + worker.aheadUs + worker.untimed * UNTIMED_US
-  return (queued + worker.processing.size - worker.ioTasks) / threads
+  return (worker.queuedUs + worker.untimed * UNTIMED_US + worker.processing.size - worker.ioTasks) / threads
 }
 
 /** As `loadOf`, for a task without a thread: such tasks keep each other waiting and nothing else. */
