@@ -224,13 +224,12 @@ function giverOf(input: Task['state']): WorkerRecord | undefined {
 /**
  * Where the task would end first: there must be a thread for it, and its inputs, which take their time from elsewhere. But
  * what belongs together stays together (see `APART_US`). Workers that have to do with it, and the least loaded one, are looked at.
- * `undefined` when the best of them has no room.
+ * `undefined` when the best of them has no room, and for a long task unless it goes on with a chain there.
  */
 function foresee(state: SchedulerState, task: Task): Forecast | undefined {
-  const us = meanUsOf(task)
-  const isChained = us > mostAheadUs(state)
-  const chain = isChained && us <= mostChainedUs(state) ? chainOf(task) : undefined
-  if (isChained && chain === undefined) return undefined
+  const isLong = meanUsOf(task) > mostAheadUs(state)
+  const chain = isLong && meanUsOf(task) <= mostChainedUs(state) ? chainOf(task) : undefined
+  if (isLong && chain === undefined) return undefined
   const bonds = bondsOf(task)
   const idlest = state.open.peek()
   if (idlest !== undefined && !bonds.has(idlest)) bonds.set(idlest, 0)
@@ -242,13 +241,13 @@ function foresee(state: SchedulerState, task: Task): Forecast | undefined {
     const endMs = endOn(state, task, worker, Math.max(freeMs, worker.aheadEndMs))
     const ms = endMs - (Math.min(values, MAX_APART) * APART_US) / 1_000
     if (ms >= bestMs) continue
-    best = { worker, endMs, isChained }
+    best = { worker, endMs, isChained: isLong }
     bestMs = ms
   }
   if (best === undefined || !hasRoomAhead(best.worker)) return undefined
   // A chain takes one thread: of its time no more, however many threads there are.
-  const isElsewhere = isChained && (best.worker !== chain || best.endMs > state.nowMs + LOOK_AHEAD_US / 1_000)
-  return isElsewhere ? undefined : best
+  const isTooMuch = best.endMs > state.nowMs + LOOK_AHEAD_US / 1_000
+  return isLong && (best.worker !== chain || isTooMuch) ? undefined : best
 }
 
 /**
