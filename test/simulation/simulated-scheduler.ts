@@ -34,7 +34,7 @@ import { findByKey } from '../../scheduler/core/views/explain.js'
 import { checkInvariants } from '../../scheduler/core/invariants.js'
 import { endTurn, handleEvent, nextDeadlineMs } from '../../scheduler/core/machine.js'
 import type { OperatorAction } from '../../scheduler/core/views/on-operator.js'
-import { errorRuleOf, isPending, keyOf, type Task } from '../../scheduler/core/tasks/task.js'
+import { keyOf } from '../../scheduler/core/tasks/task.js'
 import { journalRecord } from '../../scheduler/core/durable/journal-record.js'
 import { endReplay, replay } from '../../scheduler/core/durable/replay.js'
 import { snapshotOf } from '../../scheduler/core/durable/snapshot.js'
@@ -527,10 +527,8 @@ export class SimulatedScheduler {
     endReplay(state, this.state.nowMs)
     checkInvariants(state)
     const found = digestOf(state)
-    const doomed = doomedIn(this.state)
-    const isTold = (line: string): boolean => !doomed.has(line.slice(0, line.indexOf(' ')))
-    const lost = [...known].filter((line) => !found.has(line) && isTold(line))
-    const more = [...found].filter((line) => !known.has(line) && isTold(line))
+    const lost = [...known].filter((line) => !found.has(line))
+    const more = [...found].filter((line) => !known.has(line))
     assert.deepEqual({ lost, more }, { lost: [], more: [] }, 'a successor would know other things')
   }
 
@@ -597,23 +595,6 @@ function digestOf({ arrays, clients, datasets, nextArray }: SchedulerState): Rea
     })
   }
   return lines
-}
-
-/**
- * Tasks that wait for some inputs when another one, which was there before, has failed: they fail when they are next looked at. Whoever
- * reads a snapshot reads of the failure last, and has them fail with it.
- */
-function doomedIn({ arrays }: SchedulerState): ReadonlySet<string> {
-  const doomed = new Set<Task>()
-  const isDoomed = (input: Task): boolean => input.state.type === 'failed' || doomed.has(input)
-  const pending = [...arrays.values()].flatMap(({ tasks }) =>
-    tasks.filter((task): task is Task => task !== undefined && isPending(task) && errorRuleOf(task) !== 'pass-error'),
-  )
-  for (let size = -1; size < doomed.size;) {
-    size = doomed.size
-    for (const task of pending) if (task.inputs.some(isDoomed)) doomed.add(task)
-  }
-  return new Set(Array.from(doomed, ({ id }) => String(id)))
 }
 
 /** What the tasks of a worker have of limits. */

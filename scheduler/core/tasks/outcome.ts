@@ -1,6 +1,6 @@
 /** A task has an outcome: whoever waits for it is told, its dependants go on, fail or are skipped, its inputs may go. */
 import { leaveFailure, letGo, noLongerPending } from './retention.js'
-import { confirm, mayBeAhead, withdraw } from '../placing/ahead.js'
+import { confirm, withdraw } from '../placing/ahead.js'
 import { beginAwaiting, hurryLastInput } from '../placing/roots.js'
 import { SKIPPED } from '../data/inline-cache.js'
 import { noteChange } from '../data/spread.js'
@@ -127,11 +127,12 @@ export function failTask(state: SchedulerState, task: Task, failure: Failure): v
 }
 
 /**
- * A journal is read, which names every task that failed or was skipped with an input. One that it does not name had begun ahead of
- * news of that input, and went on: a worker may come back with it, or with its value; else it fails once all are back (reattach.ts).
+ * A journal is read, which names every task that failed or was skipped with an input. One that it does not name went on: it had begun
+ * ahead of news of that input, or had the value before this was lost, which a snapshot does not tell. A worker may come back with it, or
+ * with its value; else it fails once all are back (reattach.ts). Outputs go with what makes them.
  */
 function awaitRecord(state: SchedulerState, waiter: Task): void {
-  if (errorRuleOf(waiter) === 'pass-error' || !mayBeAhead(waiter)) return
+  if (waiter.state.type !== 'waiting' || waiter.producer !== undefined || errorRuleOf(waiter) === 'pass-error') return
   makeReady(state, waiter)
   leaveWaiters(waiter)
 }
