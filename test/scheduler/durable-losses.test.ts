@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import { arrayId, clientId, taskId, type TaskId } from '../../protocol/ids.js'
+import { NO_NEEDS } from '../../protocol/messages/needs.js'
 import { JournalPage } from '../../scheduler/core/durable/journal-page.js'
 import type { HeardFromWorker } from '../../scheduler/core/events.js'
 import { SchedulerHarness, type TestClient } from '../support/scheduler-harness.js'
@@ -75,6 +76,36 @@ for (const way of WAYS) {
     const { before, task, second } = withLoss()
     second.finish([task], { ...LARGE, attempts: [2] })
     assert.deepEqual(before.successor(way).tasks, before.tasks)
+  })
+}
+
+for (const kind of ['plain', 'with outputs', 'with needs'] as const) {
+  test(`a task that had a scattered value before this was lost for good is not failed by a snapshot: ${kind}`, () => {
+    const before = new SchedulerHarness({ keepsState: true })
+    const client = before.client()
+    const worker = before.worker()
+    const array = arrayId(client.firstArray + 50)
+    client.send({ type: 'scatter', array, sizeBytes: 1_000_000, copies: 'one', workers: [] })
+    const scattered = taskId(array, 0)
+    worker.send({ type: 'copies-held', tasks: [scattered], sizes: [1_000_000] })
+    const needs = { ...NO_NEEDS, memoryBytes: kind === 'with needs' ? 1 : 0 }
+    const count = kind === 'with outputs' ? 2 : 0
+    const f = client.define('f', kind === 'plain' ? {} : { needs, outputs: count })
+    const { producer: task, outputs } = client.split(f, count, [scattered])
+    assert.deepEqual(worker.takeTasks(), [task])
+    worker.send({ type: 'values-lost', tasks: [scattered] })
+    assert.equal(before.tasks.failed, 1)
+
+    const cluster = before.successor('snapshot')
+    assert.equal(cluster.tasks.failed, 1)
+    const mine = back(cluster, client)
+    const same = cluster.worker(worker.join)
+    same.send({ type: 'tasks-held', tasks: [task], attempts: [1] }, { type: 'attached' })
+    if (count > 0) same.finishOutputs([task], count)
+    else same.finish([task])
+    const wanted = count > 0 ? outputs : [task]
+    cluster.turn({ type: 'client-message', client: mine, message: { type: 'want', tasks: wanted } })
+    assert.deepEqual(cluster.takeFor(mine, 'values').tasks, wanted)
   })
 }
 
