@@ -384,6 +384,25 @@ test('what is ahead at a worker counts as load: other tasks go to one that has l
   assert.deepEqual([tasksOf(takeRuns(worker)), tasksOf(takeRuns(other))], [[], [task]])
 })
 
+test('a thread that is idle beside a chain has its part of what comes, and nothing goes to and fro', () => {
+  const { scheduler, worker: holder, client, f } = timed(1_000, { threads: 2 })
+  const g = client.define('g')
+  const [value] = client.map(g, 1)
+  holder.finish([value!], { template: g, us: 3_000, sizeBytes: 5_000 })
+  client.map(g, 2)
+  const chained = scheduler.worker({ threads: 2 })
+  scheduler.skip()
+  const ids = chain({ scheduler, workers: [chained], client, f }, 24)
+  assert.deepEqual(tasksOf(takeRuns(chained)), ids)
+
+  client.submit(
+    g,
+    Array.from({ length: 6 }, () => ({ inputs: [value!] })),
+  )
+  assert.ok(takeRuns(chained).length > 0, 'its second thread has nothing to do')
+  assert.ok(!holder.unread.includes('recall'))
+})
+
 test('a worker with 24 ms of work, most of it ahead, gets one more for its thread, and no others', () => {
   const { scheduler, worker, client, f } = timed(1_000)
   const ids = chain({ scheduler, workers: [worker], client, f }, 30)

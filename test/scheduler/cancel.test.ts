@@ -106,8 +106,8 @@ test('a task that another client holds too goes on', () => {
   scheduler.expectEmpty()
 })
 
-test('a task whose value was lost goes on when what needed it was ready, or was to be tried again, and is another client’s', () => {
-  for (const dependant of ['ready', 'delayed'] as const) {
+test('a task whose value was lost goes on when what had it before is another client’s, and ready, waits for more, or is to be tried again', () => {
+  for (const dependant of ['ready', 'waiting', 'delayed'] as const) {
     for (const whose of ['other', 'one'] as const) {
       const scheduler = new SchedulerHarness()
       const worker = scheduler.worker()
@@ -118,9 +118,10 @@ test('a task whose value was lost goes on when what needed it was ready, or was 
 
       const owner = whose === 'other' ? other : one
       const retries = { ...NO_RETRIES, count: 1, delayMs: 5, maxDelayMs: 5 }
-      const busy = dependant === 'ready' ? one.map(one.define('busy'), 1) : []
+      const busy = dependant === 'delayed' ? [] : one.map(one.define('busy'), 1)
+      const more = dependant === 'waiting' ? owner.map(owner.define('more'), 1) : []
       const [needing] = owner.submit(owner.define('needing', { rules: { retries } }), [
-        { inputs: [whose === 'other' ? ofOther! : ofOne!] },
+        { inputs: [whose === 'other' ? ofOther! : ofOne!, ...more] },
       ])
       other.release(ofOther!)
       if (dependant === 'delayed') worker.fail(needing!)
@@ -134,11 +135,14 @@ test('a task whose value was lost goes on when what needed it was ready, or was 
         continue
       }
       assert.deepEqual(one.take('cancelled').stoppedBy, ['none'])
-      if (dependant === 'ready') {
-        worker.finish(busy)
-        assert.deepEqual(worker.takeTasks(), [ofOne])
+      const finish = (task: TaskId): void => {
+        worker.finish([task], { sizeBytes: 5_000, attempts: task === ofOne ? [2] : [] })
       }
-      worker.finish([ofOne!], { sizeBytes: 5_000, attempts: [2] })
+      if (busy.length === 0) finish(ofOne!)
+      else {
+        worker.finish(busy)
+        for (let left = 1 + more.length; left > 0; left--) for (const task of worker.takeTasks()) finish(task)
+      }
       if (dependant === 'delayed') scheduler.wakeUp()
       assert.deepEqual(worker.takeTasks(), [needing])
     }

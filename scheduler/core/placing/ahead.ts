@@ -100,6 +100,8 @@ export function noteDuration(
     beforeUs,
   }: { readonly statistics: FunctionStatistics; readonly us: number; readonly beforeUs: number },
 ): void {
+  const leastUs = Math.min(mostAheadUs(state), mostChainedUs(state))
+  if (us <= MUCH_LONGER * leastUs || beforeUs <= leastUs) return
   for (const task of worker.ahead) {
     if (task.template.statistics !== statistics || task.state.type !== 'waiting') continue
     const mostUs = task.state.ahead?.isChained === true ? mostChainedUs(state) : mostAheadUs(state)

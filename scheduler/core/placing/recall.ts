@@ -15,6 +15,7 @@ import {
   hasIdleThread,
   idleThreadsOf,
   isHeldUp,
+  loadOf,
   queueOf,
   NOT_HELD_UP,
   RECALL_US,
@@ -81,7 +82,7 @@ function recallFrom(
     if (recalled.has(task) || task.attempt >= MAX_STARTS || task.template.demand !== undefined) continue
     const { meanUs = 0 } = task.template.statistics
     leftUs -= meanUs / join.threads
-    const thereUs = queueOf(idlest) + RECALL_US + inputsUs(task, idlest)
+    const thereUs = loadOf(idlest) + RECALL_US + inputsUs(task, idlest)
     if (thereUs >= leftUs + inputsUs(task, hoarder)) continue
     recalled.set(task, 'asked')
     state.recallsUnderWay++

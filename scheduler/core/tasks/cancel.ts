@@ -185,8 +185,8 @@ export function isOthersToo(task: Task, client: ClientRecord, needs: NeedsOfOthe
 
 /**
  * Needs of a value that is still to be made, of tasks that do not wait for it: those that were sent ahead of it, once their workers have
- * spoken of them, and those that were ready, or wait for another try, when it was lost. They are looked through once, however many
- * values it is asked for; all records only where those at workers are not all.
+ * spoken of them, and those that had it before it was lost: they are ready, wait for another try, or for another input. They are looked
+ * through once, however many values it is asked for; all records only where those at workers are not all.
  */
 export class NeedsOfOthers {
   readonly #state: SchedulerState
@@ -205,13 +205,13 @@ export class NeedsOfOthers {
     const atWorkers = this.#atWorkers.get(task) ?? []
     if (atWorkers.some(({ array }) => array.client !== client)) return true
     if (count <= atWorkers.length) return false
-    this.#elsewhere ??= dependantsAmong(Array.from(arrays.values(), ({ tasks }) => tasks.filter(isNotPlaced)))
+    this.#elsewhere ??= dependantsAmong(Array.from(arrays.values(), ({ tasks }) => tasks.filter(isElsewhere)))
     return this.#elsewhere.get(task)?.some(({ array }) => array.client !== client) === true
   }
 }
 
-function isNotPlaced(task: Task | undefined): task is Task {
-  return task?.state.type === 'ready' || task?.state.type === 'delayed'
+function isElsewhere(task: Task | undefined): task is Task {
+  return task !== undefined && isPending(task) && task.state.type !== 'processing'
 }
 
 /** By what they need, the tasks that need it. */

@@ -107,9 +107,9 @@ export interface WorkerRecord extends HeapItem {
 /** What a task of unknown length counts for in a worker's load. */
 const UNTIMED_US = 6_000
 
-/** How much there is for each thread, in microseconds. */
+/** How much there is for each thread, in microseconds. A thread that is idle waits for nothing that is ahead of its inputs. */
 export function loadOf(worker: WorkerRecord): number {
-  return queueOf(worker) + worker.aheadUs / worker.join.threads
+  return queueOf(worker) + (hasIdleThread(worker) ? 0 : worker.aheadUs / worker.join.threads)
 }
 
 /** As `loadOf`, of what may begin at any time: what is ahead of its inputs does not count. */
