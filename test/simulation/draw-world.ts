@@ -15,10 +15,10 @@ const SEPARATION_SEEDS = 2 ** 24
 const PAUSE_SEEDS = 2 ** 25
 /** Seeds of who is slow. */
 const SLOW_SEEDS = 2 ** 26
-/** Seeds of how long tasks may be that go ahead. */
-const AHEAD_SEEDS = 2 ** 28
 /** Seeds of rows of tasks that go ahead of their inputs, whose makers are slow then. */
 const WEAVE_SEEDS = 2 ** 27
+/** Seeds of how long tasks may be that go ahead. */
+const AHEAD_SEEDS = 2 ** 28
 
 export interface WorldOptions extends Pick<
   SimulationOptions,

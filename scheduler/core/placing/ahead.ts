@@ -185,15 +185,16 @@ function mostOf({ processing, join }: WorkerRecord): number {
 }
 
 /**
- * Only what is like most tasks goes ahead: of a function that was timed, and with no needs, rules or clients for which more would
- * have to be watched than its inputs. And if it is short: see `foresee`.
+ * Only what is like most tasks goes ahead: of a function that was timed, and is not too long for any, and with no needs, rules or
+ * clients for which more would have to be watched than its inputs. What else a longer one takes is in `foresee`.
  */
 function mayGoAhead(state: SchedulerState, task: Task): boolean {
   const { template, inputs, array, staysBack } = task
   if (!mayBeAhead(task) || inputs.length > MAX_LINKS || staysBack) return false
   const { rules, statistics, stop } = template
   if (rules.queueTimeoutMs > 0 || stop !== undefined || errorRuleOf(task) !== 'fail') return false
-  if (statistics.meanUs === undefined) return false
+  const longestUs = Math.max(mostAheadUs(state), mostChainedUs(state))
+  if (statistics.meanUs === undefined || statistics.meanUs > longestUs) return false
   if (array.client.tasksOf !== undefined || isWithheld(array.client, task)) return false
   return argumentBytesOf(task) <= MAX_INLINE_RESULT_BYTES && inputs.every((input) => isKnownToCome(state, input))
 }
@@ -230,7 +231,7 @@ function giverOf(input: Task['state']): WorkerRecord | undefined {
  */
 function foresee(state: SchedulerState, task: Task): Forecast | undefined {
   const isLong = meanUsOf(task) > mostAheadUs(state)
-  const chain = isLong && meanUsOf(task) <= mostChainedUs(state) ? chainOf(task) : undefined
+  const chain = isLong ? chainOf(task) : undefined
   if (isLong && chain === undefined) return undefined
   const bonds = bondsOf(task)
   const idlest = state.open.peek()

@@ -76,6 +76,7 @@ function recallFrom(
   const tasks = unsuspended(hoarder).slice(Math.max(0, join.threads - hoarder.extraSlots))
   const heldUp = isHeldUp(hoarder)
   const most = heldUp ? MANY : hands
+  // They may begin before what is ahead of its inputs there.
   let leftUs = heldUp ? Infinity : queueOf(hoarder)
   let count = 0
   for (let task = tasks.pop(); task !== undefined && count < most; task = tasks.pop()) {

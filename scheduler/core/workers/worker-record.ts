@@ -109,7 +109,8 @@ const UNTIMED_US = 6_000
 
 /** How much there is for each thread, in microseconds. A thread that is idle waits for nothing that is ahead of its inputs. */
 export function loadOf(worker: WorkerRecord): number {
-  return queueOf(worker) + (hasIdleThread(worker) ? 0 : worker.aheadUs / worker.join.threads)
+  const { aheadUs, join } = worker
+  return queueOf(worker) + (aheadUs === 0 || hasIdleThread(worker) ? 0 : aheadUs / join.threads)
 }
 
 /** As `loadOf`, of what may begin at any time: what is ahead of its inputs does not count. */
