@@ -457,6 +457,8 @@ function checkCounts(state: SchedulerState, tasks: ReadonlySet<Task>): void {
     }
     return counts
   }
+  const { kept } = state.records
+  assert(kept === tasks.size, () => `${kept} tasks are counted as having a record, and ${tasks.size} have one`)
   for (const task of tasks) countOf(task.template.statistics)[task.state.type]++
   for (const array of state.arrays.values()) {
     for (const { first, count, runs } of array.segments) {

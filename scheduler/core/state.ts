@@ -26,7 +26,7 @@ import type { Relay } from './data/relays.js'
 import type { Restart } from './workers/restart.js'
 import type { Scatter } from './data/scatter.js'
 import type { CopiesUnderWay, Spread } from './data/spread.js'
-import type { TaskArray } from './tasks/task-array.js'
+import type { RecordCounts, TaskArray } from './tasks/task-array.js'
 import type { Delayed, Failure, Task } from './tasks/task.js'
 import type { CodeRecord, FunctionStatistics, Template } from './tasks/template.js'
 import { isLessLoaded, rankOf, type WorkerRecord } from './workers/worker-record.js'
@@ -87,8 +87,7 @@ export interface SchedulerState {
   consuming: number
   /** Every array with a live place. A task is in it, or nowhere. */
   readonly arrays: Map<ArrayId, TaskArray>
-  /** How many tasks there were in arrays that went since memory was collected. See retention.ts. */
-  goneTasks: number
+  readonly records: RecordCounts
   /** Tasks with an explicit key. */
   readonly keys: Map<string, Task>
   /** Failed tasks that have inputs, by why they failed: many may have failed for one. */
@@ -214,7 +213,7 @@ export function createState(config: SchedulerConfig): SchedulerState {
     awaitedBytes: 0,
     consuming: 0,
     arrays: new Map(),
-    goneTasks: 0,
+    records: { kept: 0, gone: 0 },
     keys: new Map(),
     victims: new FailureMap(),
     datasets: new Map(),

@@ -12,7 +12,7 @@ import { watchWaits } from './queue-time-outs.js'
 import { wake } from './recovery.js'
 import { readyQueueOf, type SchedulerState } from '../state.js'
 import { countInputs } from './stages.js'
-import { findTask, grown, HELD, makeTask, type Segment, type TaskArray } from './task-array.js'
+import { addArray, findTask, grown, HELD, makeTask, type Segment } from './task-array.js'
 import { NO_INPUTS, RELEASED, type Task } from './task.js'
 import type { Template } from './template.js'
 
@@ -39,7 +39,7 @@ export function onSubmit(state: SchedulerState, client: ClientRecord, message: S
   if (known !== undefined && known.nesting !== nesting) return 'its array belongs to another task'
   if (count === 0) return undefined
 
-  const array = known ?? newArray(state, client, nesting, message)
+  const array = known ?? addArray(state, { id: message.array, client, nesting })
   array.flags = grown(array.flags, count)
   const args: Packed = { ends: message.args.ends, bytes: ownBytes(message.args.bytes) }
   const priority = runs[0]!.template.priority
@@ -194,16 +194,4 @@ function runsOf(client: ClientRecord, numbers: readonly number[]): Segment['runs
     runs.push({ template, end })
   }
   return numbers.length % 2 === 0 ? runs : undefined
-}
-
-function newArray(
-  state: SchedulerState,
-  client: ClientRecord,
-  nesting: Nesting | undefined,
-  { array: id }: Submit,
-): TaskArray {
-  const array: TaskArray = { id, client, nesting, segments: [], tasks: [], flags: new Uint8Array(0), live: 0 }
-  state.arrays.set(id, array)
-  client.arrays.add(array)
-  return array
 }

@@ -5,7 +5,7 @@
  * needs goes at once, with all that only it needed. Chains may be long, so there is a work list and no recursion.
  */
 import { assert } from '../../../common/assert.js'
-import { ARRAY_CAPACITY, arrayOf, indexOf, outputOf, type TaskId } from '../../../protocol/ids.js'
+import { arrayOf, indexOf, outputOf, type TaskId } from '../../../protocol/ids.js'
 import type { ClientRecord } from '../clients/client-record.js'
 import { withdraw } from '../placing/ahead.js'
 import { abandon } from '../placing/assignment.js'
@@ -24,8 +24,8 @@ import type { WorkerRecord } from '../workers/worker-record.js'
 
 /** So many that go leave some 70 MB of garbage. */
 const MANY_TASKS = 250_000
-/** The less there is, the less collecting costs: if more than this part of them is left, it waits. */
-const MOST_LEFT = 1 / 8
+/** The fewer there are, the less collecting costs: if more than this part of them is left, it waits. */
+const MOST_LEFT = 1 / 4
 
 /** Does a client hold a future of it, or want it to go on without one; or the scheduler, because it is published? */
 export function isHeld(task: Task): boolean {
@@ -199,6 +199,8 @@ function forget(state: SchedulerState, task: Task, work: Task[]): void {
   const { array, index, template } = task
   if (array.tasks[index] !== task) return // It was on the work list twice.
   array.tasks[index] = undefined
+  state.records.kept--
+  state.records.gone++
   template.statistics.tasks.released--
   if (task.explicitKey !== undefined && state.keys.get(task.explicitKey) === task) state.keys.delete(task.explicitKey)
   leaveTemplate(state, template)
@@ -225,7 +227,6 @@ function leaveArray(state: SchedulerState, array: TaskArray, index: number): voi
     if (cursor < count) readyQueueOf(state, runs[0]!.template).markStale()
   }
   state.arrays.delete(array.id)
-  state.goneTasks += array.flags.length
   array.client.arrays.delete(array)
 }
 
@@ -233,8 +234,8 @@ function leaveArray(state: SchedulerState, array: TaskArray, index: number): voi
  * At the end of a turn. The engine expects that as much stays as did when it collected last, in the middle of the work, and lets
  * garbage lie until there is a multiple of that.
  */
-export function planCollection(state: SchedulerState): void {
-  if (state.goneTasks < MANY_TASKS || state.arrays.size * ARRAY_CAPACITY > state.goneTasks * MOST_LEFT) return
-  state.goneTasks = 0
-  state.orders.push({ type: 'collect' })
+export function planCollection({ records, orders }: SchedulerState): void {
+  if (records.gone < MANY_TASKS || records.kept > records.gone * MOST_LEFT) return
+  records.gone = 0
+  orders.push({ type: 'collect' })
 }

@@ -53,6 +53,26 @@ export interface TaskArray {
   flags: Uint8Array
   /** Places that are in use: held by the client, or with a record. The array goes when none is. */
   live: number
+  /** Those of all arrays. */
+  readonly records: RecordCounts
+}
+
+/** How many tasks have a record, and how many had one and are gone since memory was collected. See retention.ts. */
+export interface RecordCounts {
+  kept: number
+  gone: number
+}
+
+/** A new array without a place. The caller gives it some. */
+export function addArray(
+  { arrays, records }: SchedulerState,
+  { id, client, nesting }: Pick<TaskArray, 'id' | 'client' | 'nesting'>,
+): TaskArray {
+  const flags = new Uint8Array(0)
+  const array: TaskArray = { id, client, nesting, segments: [], tasks: [], flags, live: 0, records }
+  arrays.set(id, array)
+  client.arrays.add(array)
+  return array
 }
 
 /** A new array of one place, which its client holds. The ready queue never sees it. */
@@ -60,15 +80,9 @@ export function addArrayOfOne(
   state: SchedulerState,
   { client, id, template }: { readonly client: ClientRecord; readonly id: ArrayId; readonly template: Template },
 ): Segment {
-  const array: TaskArray = {
-    id,
-    client,
-    nesting: undefined,
-    segments: [],
-    tasks: [],
-    flags: Uint8Array.of(HELD),
-    live: 1,
-  }
+  const array = addArray(state, { id, client, nesting: undefined })
+  array.flags = Uint8Array.of(HELD)
+  array.live = 1
   const segment: Segment = {
     array,
     first: 0,
@@ -84,31 +98,17 @@ export function addArrayOfOne(
     deadlines: undefined,
   }
   array.segments.push(segment)
-  state.arrays.set(id, array)
-  client.arrays.add(array)
   return segment
 }
 
 /** Places of an array that nothing stands for any more, behind those it has. Others follow. */
 export function addHole(state: SchedulerState, client: ClientRecord, id: ArrayId, count: number): void {
-  const known = state.arrays.get(id)
-  const array: TaskArray = known ?? {
-    id,
-    client,
-    nesting: undefined,
-    segments: [],
-    tasks: [],
-    flags: new Uint8Array(0),
-    live: 0,
-  }
+  const array = state.arrays.get(id) ?? addArray(state, { id, client, nesting: undefined })
   const first = array.flags.length
   const order = state.nextSegment++
   const hole = { array, first, count, order, args: NO_BYTES, live: 0, runs: [], priority: 0, cursor: count, run: 0 }
   array.segments.push({ ...hole, submittedAtMs: state.nowMs, deadlines: undefined })
   array.flags = grown(array.flags, count)
-  if (known !== undefined) return
-  state.arrays.set(id, array)
-  client.arrays.add(array)
 }
 
 /** The flags of a larger array. */
@@ -154,6 +154,7 @@ export function expandWith(segment: Segment, place: number, template: Template):
 export function makeTask(segment: Segment, place: number, template: Template, given: Given): Task {
   const task = new TaskRecord(segment, place, template, given)
   segment.array.tasks[task.index] = task
+  segment.array.records.kept++
   return task
 }
 
