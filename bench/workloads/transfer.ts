@@ -4,8 +4,10 @@ import type { Client } from '../../client/index.js'
 import { GIB, MIB } from '../bytes.js'
 import { letGo, type ClusterWorkload } from '../workload.js'
 
-/** So long the maker's thread is busy, which sends the consumer to the other worker: longer than any transfer takes. */
-const BUSY_MS = 1_000
+/** So long the maker's thread is busy, which sends the consumer to the other worker: longer than such a transfer takes. */
+const BUSY_MS_PER_MIB = 15
+const LEAST_BUSY_MS = 100
+const MOST_BUSY_MS = 1_000
 /** The consumer looks at every page of memory, and so has all of it. */
 const ITEMS_PER_PAGE = 512
 
@@ -35,13 +37,14 @@ export const transfer: ClusterWorkload<'mib' | 'callers'> = {
       for (let i = 0; i < numbers.length; i += step) sum += numbers[i]!
       return { sum, length: numbers.length, pid: process.pid }
     }
+    const busyMs = Math.min(MOST_BUSY_MS, Math.max(LEAST_BUSY_MS, mib * BUSY_MS_PER_MIB))
     const pages = Math.ceil(length / ITEMS_PER_PAGE)
     const expectedSum = (ITEMS_PER_PAGE * pages * (pages - 1)) / 2
     return async () => {
       const made = client.submit(make, length)
       const located = client.submit(locate, made)
       const makerPid = await located
-      const busy = client.submit(keepBusy, made, BUSY_MS)
+      const busy = client.submit(keepBusy, made, busyMs)
       const startedAtMs = performance.now()
       const consumed = client.submit(consume, made, ITEMS_PER_PAGE)
       let isOver = callers === 0
