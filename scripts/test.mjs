@@ -34,39 +34,45 @@ const LONG = ['docs', 'simulation', 'integration', 'examples', 'package']
 process.chdir(fileURLToPath(new URL('..', import.meta.url)))
 
 const areas = process.argv.slice(2)
-await step('build', 'npm run --silent build')
-// The build has checked the types of everything else. The two that are left and the linter use one core each.
-if (areas.length === 0) {
-  await Promise.all([
-    step('lint', 'npm run --silent lint'),
-    step('check', 'tsc -p tsconfig.core.json').then(() => step('check', 'tsc -p dashboard')),
-  ])
-}
-process.exitCode = await run(
+if ((await timed('npm run --silent build')) !== 0) process.exit(1) // Nothing after it would mean anything.
+// The build has checked the types of everything else. Ahead of the tests these would leave a core unused for most of a minute.
+const checks = areas.length === 0 ? checkBeside() : Promise.resolve([])
+const tests = await run(
   [
     `"${process.execPath}"`,
     '--enable-source-maps',
     '--test',
-    '--test-concurrency=2',
+    // Some wait for time-outs and for processes to start: two at once would leave a seventh of two cores unused.
+    '--test-concurrency=3',
     `--test-timeout=${FILE_TIMEOUT_MS}`,
     `--test-reporter=${process.stdout.isTTY ? 'spec' : './scripts/tap-reporter.mjs'}`,
     ...testFiles(areas),
   ].join(' '),
 )
+const failed = (await checks).filter(({ status }) => status !== 0)
+for (const { command } of failed) console.error(`npm test: ${command} failed, see above`)
+process.exitCode = tests === 0 && failed.length > 0 ? 1 : tests
 
-/** Ends this process when the command fails: nothing after it would mean anything. */
-async function step(name, command) {
-  const startedAtMs = performance.now()
-  const status = await run(command)
-  if (status !== 0) {
-    console.error(`npm test: ${name} failed (${command})`)
-    process.exit(1)
-  }
-  console.error(`npm test: ${name} done in ${((performance.now() - startedAtMs) / 1000).toFixed(1)} s`)
+/** One after another. What they say goes to standard error, for the counts of the tests are last on standard output. */
+async function checkBeside() {
+  const results = []
+  for (const command of ['tsc -p tsconfig.core.json', 'tsc -p dashboard', 'npm run --silent lint'])
+    results.push({ command, status: await timed(command, 'to-stderr') })
+  return results
 }
 
-function run(command) {
-  const child = spawn(command, { shell: true, stdio: 'inherit' })
+/** Returns the exit code of the command, and says how long it took. */
+async function timed(command, output) {
+  const startedAtMs = performance.now()
+  const status = await run(command, output)
+  const seconds = ((performance.now() - startedAtMs) / 1000).toFixed(1)
+  console.error(`npm test: ${command} ${status === 0 ? 'done' : 'failed'} in ${seconds} s`)
+  return status
+}
+
+function run(command, output = 'as-is') {
+  const stdio = output === 'to-stderr' ? ['inherit', process.stderr, 'inherit'] : 'inherit'
+  const child = spawn(command, { shell: true, stdio })
   return new Promise((resolve) => child.once('exit', (code) => resolve(code ?? 1)))
 }
 
