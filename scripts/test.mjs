@@ -35,8 +35,9 @@ process.chdir(fileURLToPath(new URL('..', import.meta.url)))
 
 const areas = process.argv.slice(2)
 if ((await timed('npm run --silent build')) !== 0) process.exit(1) // Nothing after it would mean anything.
+const files = testFiles(areas)
 // The build has checked the types of everything else. Ahead of the tests these would leave a core unused for most of a minute.
-const checks = areas.length === 0 ? checkBeside() : Promise.resolve([])
+const checks = areas.length === 0 ? checkBeside() : []
 const tests = await run(
   [
     `"${process.execPath}"`,
@@ -46,7 +47,7 @@ const tests = await run(
     '--test-concurrency=3',
     `--test-timeout=${FILE_TIMEOUT_MS}`,
     `--test-reporter=${process.stdout.isTTY ? 'spec' : './scripts/tap-reporter.mjs'}`,
-    ...testFiles(areas),
+    ...files,
   ].join(' '),
 )
 const failed = (await checks).filter(({ status }) => status !== 0)
@@ -71,7 +72,7 @@ async function timed(command, output) {
 }
 
 function run(command, output = 'as-is') {
-  const stdio = output === 'to-stderr' ? ['inherit', process.stderr, 'inherit'] : 'inherit'
+  const stdio = output === 'to-stderr' ? ['inherit', 2, 'inherit'] : 'inherit'
   const child = spawn(command, { shell: true, stdio })
   return new Promise((resolve) => child.once('exit', (code) => resolve(code ?? 1)))
 }

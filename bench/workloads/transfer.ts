@@ -4,7 +4,7 @@ import type { Client } from '../../client/index.js'
 import { GIB, MIB } from '../bytes.js'
 import { letGo, type ClusterWorkload } from '../workload.js'
 
-/** So long the maker's thread is busy, which sends the consumer to the other worker: longer than such a transfer takes. */
+/** So long the maker's thread is busy: when the consumer is placed, it must look as if that would take longer than a transfer. */
 const BUSY_MS_PER_MIB = 15
 const LEAST_BUSY_MS = 100
 const MOST_BUSY_MS = 1_000

@@ -77,15 +77,15 @@ export function readMappings(mappings: string, start: Position, lastLine: number
 export function writeMappings(entries: Iterable<MapEntry>): string {
   let text = ''
   let line = 0
-  let isFirstOfLine = true
+  let isFirst = true
   let [column, source, sourceLine, sourceColumn, name] = [0, 0, 0, 0, 0]
   for (const entry of entries) {
     if (entry.line > line) {
       text += ';'.repeat(entry.line - line)
       line = entry.line
       column = 0
-    } else if (!isFirstOfLine) text += ','
-    isFirstOfLine = false
+    } else if (!isFirst) text += ','
+    isFirst = false
     text += number(entry.column - column) + number(entry.source - source)
     text += number(entry.sourceLine - sourceLine) + number(entry.sourceColumn - sourceColumn)
     ;({ column, source, sourceLine, sourceColumn } = entry)

@@ -87,6 +87,7 @@ export interface SchedulerState {
   consuming: number
   /** Every array with a live place. A task is in it, or nowhere. */
   readonly arrays: Map<ArrayId, TaskArray>
+  /** How many tasks have a record: there are more that have not begun. */
   readonly records: RecordCounts
   /** Tasks with an explicit key. */
   readonly keys: Map<string, Task>

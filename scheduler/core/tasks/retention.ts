@@ -24,7 +24,7 @@ import type { WorkerRecord } from '../workers/worker-record.js'
 
 /** So many that go leave some 70 MB of garbage. */
 const MANY_TASKS = 250_000
-/** The fewer there are, the less collecting costs: if more than this part of them is left, it waits. */
+/** The fewer there are, the less collecting costs: while more than this part of as many still have a record, it waits. */
 const MOST_LEFT = 1 / 4
 
 /** Does a client hold a future of it, or want it to go on without one; or the scheduler, because it is published? */

@@ -53,7 +53,7 @@ export interface TaskArray {
   flags: Uint8Array
   /** Places that are in use: held by the client, or with a record. The array goes when none is. */
   live: number
-  /** Those of all arrays. */
+  /** The scheduler's, of all arrays: they are counted where a record is made, which knows its array. */
   readonly records: RecordCounts
 }
 
