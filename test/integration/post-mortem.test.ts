@@ -15,8 +15,9 @@ test('the error says how the worker process ended, and what it said last', { tim
   for (const signal of ['SIGKILL', 'SIGABRT'] as const) {
     const line = `about to die of ${signal}`
     const failure = client.with({ allowedFailures: 1 }).submit(wait, signal).error()
-    // The worker tells its nanny of a line in the turn in which it notes it for others.
     await eventually('it said so', async () => (await client.logs()).some(({ text }) => text === line))
+    // The worker tells its nanny of a line at the end of the turn in which it notes it for others: by its next answer it has.
+    await client.logs()
     process.kill((await client.info()).workers[0]!.pid, signal)
     const error = await failure
     assert.ok(error instanceof WorkerLostError, String(error))
