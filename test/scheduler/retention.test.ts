@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import { ARRAY_CAPACITY } from '../../protocol/ids.js'
-import type { HeardFromClient } from '../../scheduler/core/events.js'
 import { handleEvent } from '../../scheduler/core/machine.js'
 import { SchedulerHarness } from '../support/scheduler-harness.js'
 
@@ -209,31 +208,33 @@ test('a value is wanted after its future was released: the client is told so', (
   assert.equal(client.take('failed').code, 'ERR_HEDDLE_RELEASED')
 })
 
-test('when few are left of a great many tasks, their memory is collected, once', () => {
-  const scheduler = new SchedulerHarness()
-  const client = scheduler.client()
-  const f = client.define()
-  client.map(f, 10 * ARRAY_CAPACITY) // They have no records: collecting does not look at them one by one.
-  // One with a key has a record from the beginning.
-  const submissions = Array.from({ length: 313 }, (_, array) =>
-    client.submission(
-      f,
-      Array.from({ length: ARRAY_CAPACITY }, (_, place) => ({ key: `${array}-${place}` })),
-    ),
-  )
-  // Looking through all of them behind each message would take minutes.
-  const hear = (message: HeardFromClient): unknown =>
-    handleEvent(scheduler.state, { type: 'client-message', client: client.id, message, nowMs: scheduler.nowMs })
-  for (const { message } of submissions) hear(message)
-  const releases = submissions.map(({ ids }) => ({ type: 'release', tasks: ids }) as const)
-  releases.splice(0, 250).forEach(hear)
-  scheduler.turn()
-  assert.throws(() => scheduler.takeOrder('collect'), 'too many are left')
+for (const { gone, kept } of [
+  // An eighth of 250,000, and a quarter of 500,000.
+  { gone: 249_000, kept: 30 },
+  { gone: 499_000, kept: 122 },
+]) {
+  test(`when few are left of ${gone} tasks and some, their memory is collected, once`, () => {
+    const scheduler = new SchedulerHarness()
+    const client = scheduler.client()
+    const f = client.define()
+    client.map(f, 10 * ARRAY_CAPACITY) // They have no records: collecting does not look at them one by one.
+    // One with a key has a record from the beginning.
+    const keyed = (array: number) =>
+      Array.from({ length: ARRAY_CAPACITY }, (_, place) => ({ key: `${array}-${place}` }))
+    const arrays = Array.from({ length: kept + 2 }, (_, array) => {
+      const { message, ids } = client.submission(f, keyed(array))
+      // Looking through all of them behind each message would take minutes.
+      handleEvent(scheduler.state, { type: 'client-message', client: client.id, message, nowMs: scheduler.nowMs })
+      return ids
+    })
+    scheduler.state.records.gone = gone
+    client.release(...arrays.pop()!)
+    assert.throws(() => scheduler.takeOrder('collect'), 'too many are left')
 
-  client.send(...releases.splice(0, 2))
+    client.release(...arrays.pop()!)
 
-  scheduler.takeOrder('collect')
-  releases.forEach(hear)
-  scheduler.turn()
-  scheduler.expectSilence()
-})
+    scheduler.takeOrder('collect')
+    client.release(...arrays.pop()!)
+    scheduler.expectSilence()
+  })
+}

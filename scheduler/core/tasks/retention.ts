@@ -25,7 +25,9 @@ import type { WorkerRecord } from '../workers/worker-record.js'
 /** So many that go leave some 70 MB of garbage. */
 const MANY_TASKS = 250_000
 /** The fewer there are, the less collecting costs: while more than this part of as many still have a record, it waits. */
-const MOST_LEFT = 1 / 4
+const MOST_LEFT = 1 / 8
+/** Of twice as many the garbage is twice as much: it is collected beside more. */
+const MOST_LEFT_OF_TWICE = 1 / 4
 
 /** Does a client hold a future of it, or want it to go on without one; or the scheduler, because it is published? */
 export function isHeld(task: Task): boolean {
@@ -235,7 +237,9 @@ function leaveArray(state: SchedulerState, array: TaskArray, index: number): voi
  * garbage lie until there is a multiple of that.
  */
 export function planCollection({ records, orders }: SchedulerState): void {
-  if (records.gone < MANY_TASKS || records.kept > records.gone * MOST_LEFT) return
+  if (records.gone < MANY_TASKS) return
+  const mostLeft = records.gone < 2 * MANY_TASKS ? MOST_LEFT : MOST_LEFT_OF_TWICE
+  if (records.kept > records.gone * mostLeft) return
   records.gone = 0
   orders.push({ type: 'collect' })
 }
