@@ -17,13 +17,15 @@ export interface BatchRequestOptions {
   readonly makers?: ReadonlySet<TaskId> | undefined
   /** Places of tasks whose outcomes the main thread is told of at once. */
   readonly wanted?: readonly number[] | undefined
+  /** The main thread need not be told of any task before the batch has ended. */
+  readonly isPatient?: boolean
   /** The value of an input, which is here: the core starts no task before. */
   readonly valueOf: (input: TaskId) => Uint8Array | undefined
   readonly urlOf: (code: CodeHash) => string
 }
 
 export function createBatchRequest(options: BatchRequestOptions): BatchRequest {
-  const { thread, worker, tasks, isLarge, makers, wanted, valueOf, urlOf } = options
+  const { thread, worker, tasks, isLarge, makers, wanted, isPatient = false, valueOf, urlOf } = options
   const count = tasks.length
   const templates = new Templates(urlOf)
   const inputs = new Inputs(valueOf)
@@ -58,6 +60,7 @@ export function createBatchRequest(options: BatchRequestOptions): BatchRequest {
     inputCounts: inputs.count === 0 ? [] : tasks.map((task) => task.inputs.length),
     ...inputs.take(),
     wanted,
+    isPatient,
   }
 }
 

@@ -35,6 +35,8 @@ interface LentTask {
 
 /** A thread deep in a task can't ring for the results before it; so its lane is looked at while a batch runs. */
 const LOOK_INTERVAL_MS = 20
+/** So long a batch of tasks that can wait seldom takes. */
+const PATIENT_LOOK_INTERVAL_MS = 250
 
 interface Slot {
   readonly lane: LaneReader
@@ -56,7 +58,7 @@ export class ThreadSlots {
 
   /** Runs a batch in a free slot. `codeStored` resolves when all code of it is where threads find it. */
   async run(
-    { thread, tasks, isLarge, makers, wanted }: RunBatch,
+    { thread, tasks, isLarge, makers, wanted, isPatient }: RunBatch,
     codeStored: Promise<void> | undefined,
   ): Promise<void> {
     const { worker, pool, store, urlOf, submit } = this.#options
@@ -72,11 +74,13 @@ export class ThreadSlots {
       isLarge,
       makers,
       wanted,
+      isPatient,
       valueOf: (input: TaskId) => store.get(input),
       urlOf,
     })
     if (codeStored !== undefined) await codeStored
-    const looking = tasks.length > 1 ? setInterval(() => this.readOutcomes(thread), LOOK_INTERVAL_MS) : undefined
+    const lookMs = isPatient ? PATIENT_LOOK_INTERVAL_MS : LOOK_INTERVAL_MS
+    const looking = tasks.length > 1 ? setInterval(() => this.readOutcomes(thread), lookMs) : undefined
     const end = await pool.run(request)
     clearInterval(looking)
     this.readOutcomes(thread)

@@ -267,6 +267,11 @@ export const runTasks = message('run-tasks', {
   runs: integers,
   /** Higher first, as of `urgencyOf`; all tasks of one message share it. */
   priority: integer,
+  /**
+   * Many like them are to come, and nobody waits for one of them: others of their priority go before them, and what takes so many
+   * microseconds in a row may be told of together. 0 for tasks that can't wait.
+   */
+  patienceUs: integer,
   args: packed,
   inputCounts: integers,
   inputs: taskIds,

@@ -291,8 +291,12 @@ function checkWorkers(state: SchedulerState, tasks: ReadonlySet<Task>): void {
         () => `template ${template.id} does not know that worker ${worker.id} has it`,
       )
     }
-    const { untimed, queuedUs, aheadUs } = worker
-    assert(Math.min(untimed, queuedUs, aheadUs) >= 0, () => `worker ${worker.id} has a negative load`)
+    for (const task of worker.patient.keys()) {
+      assert(worker.processing.has(task), () => `${task.id} can wait at worker ${worker.id}, and is not there`)
+    }
+    const { untimed, queuedUs, aheadUs, patient, patientUs } = worker
+    assert(Math.min(untimed, queuedUs, aheadUs, patientUs) >= 0, () => `worker ${worker.id} has a negative load`)
+    assert(patient.size > 0 || patientUs === 0, () => `worker ${worker.id} has a load of nothing that can wait`)
     assert(worker.ahead.size > 0 || aheadUs === 0, () => `worker ${worker.id} has a load of nothing ahead`)
   }
 }
@@ -428,12 +432,15 @@ function checkRoots(state: SchedulerState, tasks: ReadonlySet<Task>): void {
   )
   let consuming = 0
   let memoryLimitBytes = 0
+  let threads = 0
   for (const { processing, suspended, isLeaving, join } of state.workers.values()) {
     if (!isLeaving) memoryLimitBytes += join.memoryLimitBytes
+    if (!isLeaving) threads += join.threads
     for (const task of processing) if (task.inputs.length > 0 && !suspended.has(task)) consuming++
   }
   assert(consuming === state.consuming, () => `${state.consuming} consumers are counted, not ${consuming}`)
   assert(memoryLimitBytes === state.memoryLimitBytes, 'the memory of all workers is another than is counted')
+  assert(threads === state.threads, 'the workers have other threads than are counted')
 }
 
 function checkArrays(state: SchedulerState): void {

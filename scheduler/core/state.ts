@@ -52,6 +52,8 @@ export interface SchedulerConfig {
   readonly maxAheadUs?: number
   /** As that, of the next task of a chain. */
   readonly maxChainedUs?: number
+  /** So many rows of tasks must be ready for each thread before they can wait. Tests make it small; see placing/patience.ts. */
+  readonly rowsReady?: number
 }
 
 /** Somebody waits until so many workers are there. */
@@ -81,6 +83,8 @@ export interface SchedulerState {
   stayingWorkers: number
   /** What these may use of memory, all together. */
   memoryLimitBytes: number
+  /** How many threads they have. */
+  threads: number
   /** Bytes of the values for which a wanted dependant is still to run, each counted once. */
   awaitedBytes: number
   /** How many tasks with inputs workers have. */
@@ -211,6 +215,7 @@ export function createState(config: SchedulerConfig): SchedulerState {
     stayingWorkers: 0,
     leaving: new Set(),
     memoryLimitBytes: 0,
+    threads: 0,
     awaitedBytes: 0,
     consuming: 0,
     arrays: new Map(),

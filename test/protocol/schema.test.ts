@@ -16,6 +16,7 @@ const runTasks: RunTasks = {
   attempts: [1, 1, 2, 1, 1],
   runs: [1, 5],
   priority: 2 ** 31,
+  patienceUs: 60_000,
   args: { ends: [1, 1, 3, 3, 3], bytes: Uint8Array.of(1, 2, 3) },
   inputCounts: [],
   inputs: [],

@@ -124,6 +124,8 @@ export interface SimulatedSchedulerOptions {
   readonly replaceAtBytes?: number | undefined
   /** Of functions that take longer, only chains go ahead. */
   readonly maxAheadUs: number
+  /** So many rows of tasks are ready for each thread before they can wait. */
+  readonly rowsReady: number
 }
 
 /** How it dies. */
@@ -157,12 +159,14 @@ export class SimulatedScheduler {
   readonly #powerCuts: number[] = []
 
   constructor(options: SimulatedSchedulerOptions) {
-    const { agenda, rng, maxInlineCacheBytes, keptBy, crashRng, replaceAtBytes = Infinity, maxAheadUs } = options
+    const { agenda, rng, keptBy, crashRng, replaceAtBytes = Infinity } = options
     this.#replaceAtBytes = replaceAtBytes
     this.#options = options
     this.#agenda = agenda
     this.#rng = rng
-    this.#state = createState({ ...CONFIG, maxInlineCacheBytes, maxAheadUs, keepsState: keptBy !== undefined })
+    const { maxInlineCacheBytes, maxAheadUs, rowsReady } = options
+    const keepsState = keptBy !== undefined
+    this.#state = createState({ ...CONFIG, maxInlineCacheBytes, maxAheadUs, rowsReady, keepsState })
     this.#loop = this.#newLoop(rng.fork())
     this.#journal = new SimulatedJournal({ agenda, rng: crashRng, keptBy: keptBy ?? 'system' })
     this.#journal.replaceBy(this.#snapshot())

@@ -363,6 +363,7 @@ export class SimulatedWorker {
       case 'run-batch':
         counts.batches++
         if (instruction.makers !== undefined) counts.chains++
+        if (instruction.isPatient && instruction.tasks.length > 1) counts.patientBatches++
         this.#threads[instruction.thread]!.run(this.#jobsOf(instruction))
         break
       case 'hurry-batch':

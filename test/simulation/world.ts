@@ -146,6 +146,8 @@ export interface Counts {
   batches: number
   /** Batches whose tasks make inputs of others of them. */
   chains: number
+  /** Those of tasks that can wait, and of more than one. */
+  patientBatches: number
   /** Batches that were told to hurry. */
   hurries: number
   takeBacks: number
@@ -242,6 +244,7 @@ export function noCounts(): Counts {
     runs: 0,
     batches: 0,
     chains: 0,
+    patientBatches: 0,
     hurries: 0,
     takeBacks: 0,
     cutTasks: 0,

@@ -44,6 +44,7 @@ export const tasks = (count: number): TaskId[] => Array.from({ length: count }, 
 export interface RunOptions {
   readonly attempt?: number
   readonly priority?: number
+  readonly patienceUs?: number
   readonly template?: TemplateId
   /** The inputs of each task. */
   readonly inputs?: readonly TaskId[]
@@ -184,6 +185,7 @@ export class WorkerHarness {
       attempts: options.attempt === undefined ? [] : ids.map(() => options.attempt!),
       runs: [options.template ?? PLAIN, ids.length],
       priority: options.priority ?? 0,
+      patienceUs: options.patienceUs ?? 0,
       args: args.take(),
       inputCounts: inputs.length === 0 ? [] : ids.map(() => inputs.length),
       inputs: ids.flatMap(() => inputs),

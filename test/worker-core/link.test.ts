@@ -157,6 +157,7 @@ test('a malformed run-tasks ends the connection and changes nothing', () => {
     attempts: [],
     runs: [PLAIN, 1] as number[],
     priority: 0,
+    patienceUs: 0,
     args: { ends: [1], bytes: new Uint8Array(1) },
     inputCounts: [] as number[],
     inputs: [],

@@ -103,6 +103,7 @@ export function runTasks(
     attempts: [],
     runs: [template, tasks.length],
     priority: 0,
+    patienceUs: 0,
     args: args.take(),
     inputCounts: inputs.map((each) => each.length),
     inputs: inputs.flat(),

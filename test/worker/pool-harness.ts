@@ -43,6 +43,8 @@ export interface BatchOptions {
   readonly makers?: ReadonlySet<TaskId>
   /** Places of tasks behind which the thread rings. */
   readonly wanted?: readonly number[]
+  /** It rings behind no others. */
+  readonly isPatient?: boolean
 }
 
 /** Stands in arguments for the value of a task. */
@@ -143,14 +145,15 @@ export class PoolHarness implements AsyncDisposable {
 
   async runTasks(
     tasks: readonly BatchTask[],
-    { thread = 0, isLarge = false, makers, wanted }: BatchOptions = {},
+    { thread = 0, isLarge = false, makers, wanted, isPatient = false }: BatchOptions = {},
   ): Promise<FinishedBatch> {
     const lane = this.lanes[thread]!
     lane.reset()
     this.#outcomes[thread] = []
     const valueOf = (input: TaskId): Uint8Array | undefined => this.store.get(input)
     const urlOf = (code: CodeHash): string => this.#codes.urlOf(code)
-    const request = createBatchRequest({ thread, worker: WORKER, tasks, isLarge, makers, wanted, valueOf, urlOf })
+    const kind = { isLarge, makers, wanted, isPatient }
+    const request = createBatchRequest({ thread, worker: WORKER, tasks, ...kind, valueOf, urlOf })
     const end = await this.pool.run(request)
     this.#read(thread)
     const outcomes = this.#outcomes[thread]
@@ -221,6 +224,7 @@ export function tasksOf(
       attempt: attempt(1),
       start: 1,
       priority: urgencyOf(0, 0),
+      patienceUs: 0,
       template,
       key: keys[place],
       args: packed,

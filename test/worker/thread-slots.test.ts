@@ -52,6 +52,7 @@ suite('a slot', () => {
         isLarge: false,
         makers: undefined,
         wanted: undefined,
+        isPatient: false,
       },
       codeStored,
     )

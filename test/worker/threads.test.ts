@@ -274,6 +274,21 @@ suite('a thread', { timeout: 60_000 }, () => {
     assert.equal(rings, 2)
   })
 
+  test('rings behind no task of a batch that can be told together, but for what is wanted', async () => {
+    await using threads = await PoolHarness.start()
+    const run = (longMs: number): void => {
+      const startedAtMs = performance.now()
+      while (performance.now() - startedAtMs < longMs);
+    }
+    const places: number[] = []
+    for (const wanted of [[], [1]]) {
+      threads.messages.length = 0
+      await threads.run(run, [[20], [20], [20], [20]], { isPatient: true, wanted })
+      places.push(threads.messages.filter(({ type }) => type === 'doorbell').length)
+    }
+    assert.deepEqual(places, [0, 1])
+  })
+
   test('does not start what was taken back', async () => {
     await using threads = await PoolHarness.start()
     let cutAt: number | undefined

@@ -51,6 +51,8 @@ export interface Batch {
   readonly isTimed: boolean
   /** It holds more than a short wait is worth: see `LONG_BATCH_US`. */
   readonly isLong: boolean
+  /** Its tasks can wait, for so long in a row; 0 if they can't. */
+  readonly patienceUs: number
   readonly beganAtMs: number
   readonly overdueAtMs: number
   /** When the task that runs now began: with the batch, or when the last outcome came. */
@@ -86,6 +88,7 @@ export function createBatch(
     lookingAt: undefined,
     isTimed,
     isLong,
+    patienceUs: tasks[0]?.patienceUs ?? 0,
     beganAtMs: nowMs,
     overdueAtMs: nowMs + (isLong ? OVERDUE_MS : Math.max(OVERDUE_MS, (OVERDUE_FACTOR * estimateUs) / 1_000)),
     runningSinceMs: nowMs,

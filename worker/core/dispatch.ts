@@ -3,14 +3,14 @@ import { ARRAY_CAPACITY } from '../../protocol/ids.js'
 import { depthOf } from '../../protocol/urgency.js'
 import { createBatch, hasTail, watchRun, type Batch } from './batch.js'
 import { Chain, wantedPlaces } from './chain.js'
-import { BATCH_US, LONG_BATCH_US, LONG_TASK_US, needBytesOf, shareOfBatchUs } from './estimates.js'
+import { BATCH_US, LONG_BATCH_US, LONG_TASK_US, needBytesOf, runsAlone, shareOfBatchUs } from './estimates.js'
 import type { WorkerInstruction } from './instructions.js'
 import { resumedCount } from './lending.js'
 import { forgetTask } from './let-go.js'
 import { hasMemoryFor, isPaused, MIN_GARBAGE_BYTES, runsNothing } from './memory.js'
 import { fetchInputs, missingInputs, ownSources } from './on-run-tasks.js'
 import { readyQueueOf, type WorkerState } from './state.js'
-import { moveTo, type Task } from './task.js'
+import { moveTo, rankOf, type Task } from './task.js'
 
 /** Gives every idle thread its part of what is ready. */
 export function startBatches(state: WorkerState, nowMs: number, out: WorkerInstruction[]): void {
@@ -36,7 +36,9 @@ export function startBatches(state: WorkerState, nowMs: number, out: WorkerInstr
     state.batches[thread] = batch
     if (batch.isTimed) watchRun(batch, nowMs)
     const isLarge = taken.needBytes >= MIN_GARBAGE_BYTES
-    out.push({ type: 'run-batch', thread, tasks, isLarge, makers: batch.makers, wanted: wantedPlaces(state, batch) })
+    const { makers, patienceUs } = batch
+    const isPatient = patienceUs > 0
+    out.push({ type: 'run-batch', thread, tasks, isLarge, makers, wanted: wantedPlaces(state, batch), isPatient })
     if (isOneByOne) return
   }
 }
@@ -86,8 +88,8 @@ export function startIoTasks(state: WorkerState, nowMs: number, out: WorkerInstr
 }
 
 /**
- * Takes about `BATCH_US` of work from the front of the ready queue, or `LONG_BATCH_US` if all of it are long tasks; a task that takes
- * more alone. None when no task has its inputs here, or the next has not the memory that it needs.
+ * Takes about `BATCH_US` of work from the front of the ready queue, or `LONG_BATCH_US` if all of it are long tasks, or as much
+ * as they can wait if they can; a task that takes more alone. None when no task has its inputs here, or the next has not the memory that it needs.
  */
 function takeTasks(
   state: WorkerState,
@@ -103,8 +105,10 @@ function takeTasks(
     const taskUs = shareOfBatchUs(task.template)
     shortestUs = Math.min(shortestUs, taskUs)
     // What a short task gave is not told before the batch has ended: with one in it a batch is short as a whole.
-    const mostUs = shortestUs >= LONG_TASK_US ? LONG_BATCH_US : BATCH_US
-    if (tasks.length > 0 && estimateUs + taskUs > mostUs) break
+    const { patienceUs } = tasks[0] ?? task
+    const usualUs = shortestUs >= LONG_TASK_US ? LONG_BATCH_US : BATCH_US
+    const mostUs = runsAlone(task.template) ? usualUs : Math.max(patienceUs, usualUs)
+    if (tasks.length > 0 && (estimateUs + taskUs > mostUs || task.patienceUs > 0 !== patienceUs > 0)) break
     if (task.inputs.length > 0 && !hasInputs(state, task, out)) continue
     const taskBytes = needBytesOf(task.template)
     if (tasks.length === 0 && !hasMemoryFor(state, taskBytes)) {
@@ -170,7 +174,7 @@ export function takeBackTails(state: WorkerState, nowMs: number, out: WorkerInst
     else if (next !== undefined && isInTheWay(batch, next)) inTheWay.push(batch)
   }
   for (const batch of inTheWay.sort(byAge)) {
-    if (state.ready.countAbove(priorityOfTail(batch)) <= makingWay) continue
+    if (state.ready.countAbove(rankOfTail(batch)) <= makingWay) continue
     ask(batch, out)
     makingWay++
   }
@@ -199,17 +203,17 @@ function byAge(a: Batch, b: Batch): number {
   return a.beganAtMs - b.beganAtMs
 }
 
-function isInTheWay(batch: Batch, { priority }: Task): boolean {
-  return batch.isLong && hasTail(batch) && priorityOfTail(batch) < priority
+function isInTheWay(batch: Batch, next: Task): boolean {
+  return batch.isLong && hasTail(batch) && rankOfTail(batch) < rankOf(next)
 }
 
-function priorityOfTail({ tasks }: Batch): number {
-  return tasks.at(-1)!.priority
+function rankOfTail({ tasks }: Batch): number {
+  return rankOf(tasks.at(-1)!)
 }
 
 /** Its thread is free once the long task has ended that it runs now, unless that takes longer than a whole batch should. */
-function makesWay({ isLong, tail, runningSinceMs }: Batch, nowMs: number): boolean {
-  return isLong && tail !== 'given' && nowMs - runningSinceMs <= LONG_BATCH_US / 1_000
+function makesWay({ isLong, patienceUs, tail, runningSinceMs }: Batch, nowMs: number): boolean {
+  return isLong && tail !== 'given' && nowMs - runningSinceMs <= Math.max(patienceUs, LONG_BATCH_US) / 1_000
 }
 
 function ask(batch: Batch, out: WorkerInstruction[]): void {

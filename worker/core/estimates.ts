@@ -51,6 +51,10 @@ export function learn(template: Template, durationUs: number, sizeBytes: number)
  * one of large values, because a thread ends its batch after a value that does not fit into its lane.
  */
 export function shareOfBatchUs(template: Template): number {
-  if (template.meanUs === undefined || template.meanBytes > MAX_INLINE_RESULT_BYTES) return LONG_BATCH_US
-  return template.meanUs
+  return runsAlone(template) ? LONG_BATCH_US : (template.meanUs ?? LONG_BATCH_US)
+}
+
+/** Does a batch hold but one of its tasks, however short they are? */
+export function runsAlone({ meanUs, meanBytes }: Template): boolean {
+  return meanUs === undefined || meanBytes > MAX_INLINE_RESULT_BYTES
 }

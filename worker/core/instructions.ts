@@ -16,6 +16,8 @@ export interface BatchTask {
   readonly template: WorkerTemplate
   /** Higher first, as of `urgencyOf`. */
   readonly priority: number
+  /** Others of its priority go before it, and it may be told of with what takes so long in a row; 0 if it can't wait. */
+  readonly patienceUs: number
   /** The explicit key, or `undefined` for the generated one. */
   readonly key: string | undefined
   /** Encoded arguments: entry `place` of `args`. */
@@ -52,6 +54,8 @@ export type WorkerInstruction =
       readonly makers: ReadonlySet<TaskId> | undefined
       /** Places of tasks behind which the thread is to ring. */
       readonly wanted: readonly number[] | undefined
+      /** All of it can be told together, when it has ended. */
+      readonly isPatient: boolean
     }
   /** See what the thread's batch has done, and have it ring behind each task from now on. */
   | { readonly type: 'hurry-batch'; readonly thread: number }

@@ -30,7 +30,7 @@ export function onRunTasks(state: WorkerState, message: RunTasks, nowMs: number,
     out.push({ type: 'hang-up', reason: `A message run-tasks is malformed: ${fault}.` })
     return
   }
-  const { tasks, attempts, runs, priority, args, inputCounts, inputs } = message
+  const { tasks, attempts, runs, priority, patienceUs, args, inputCounts, inputs } = message
   state.taskCount += tasks.length
   const sources = sourcesOf(state, message)
   const failures = message.failedInputs.length === 0 ? undefined : failuresOf(message)
@@ -59,6 +59,7 @@ export function onRunTasks(state: WorkerState, message: RunTasks, nowMs: number,
         place,
         inputs: taskInputs,
         priority,
+        patienceUs,
         state: missing === undefined ? READY : { type: 'waiting', missing },
       }
       if (failed !== undefined) task.failures = failed

@@ -1,23 +1,32 @@
 /**
- * Tasks that could run now: by priority, then in the order they became ready; those that a thread gave back unstarted
- * come before the others of their priority. Every operation is O(1) on average (O(priorities) for a new priority).
+ * Tasks that could run now: by priority; those that can wait behind the others of their priority, but for one of them behind every few
+ * others, so that they come to run, too; then in the order they became ready. Those that a thread gave back unstarted
+ * come before others like them. Every operation is O(1) on average (O(priorities) for a new priority).
  *
  * A task that is let go is not searched for: whoever takes the next one skips it, and the queue is swept when such
  * entries outnumber the rest.
  */
 import { Fifo } from '../../common/fifo.js'
-import type { Task } from './task.js'
+import { PATIENCE, rankOf, type Task } from './task.js'
+
+/** Behind so many others comes one that can wait. */
+const MAX_PASSED = 64
 
 interface Level {
-  readonly priority: number
+  /** Of `rankOf`. */
+  readonly rank: number
   /** Given back, the next one last. */
   readonly front: Task[]
   readonly rest: Fifo<Task>
 }
 
 export class ReadyQueue {
-  /** Highest priority first. */
+  /** Highest rank first. */
   #levels: Level[] = []
+  /** The level of the task that `peek` gave. */
+  #next: Level | undefined
+  /** How many were taken before tasks of their priority that can wait, since one of these was. */
+  #passed = 0
   #length = 0
   #stale = 0
 
@@ -27,40 +36,31 @@ export class ReadyQueue {
   }
 
   /** How many tasks are more urgent, and some more if such were let go that nobody has skipped yet. */
-  countAbove(priority: number): number {
+  countAbove(rank: number): number {
     let count = 0
     for (const level of this.#levels) {
-      if (level.priority <= priority) break
+      if (level.rank <= rank) break
       count += level.front.length + level.rest.length
     }
     return count
   }
 
   push(task: Task): void {
-    this.#levelOf(task.priority).rest.push(task)
+    this.#levelOf(rankOf(task)).rest.push(task)
     this.#length++
   }
 
-  /** Puts tasks back before the others of their priorities, in the order given. */
+  /** Puts tasks back before the others of their ranks, in the order given. */
   pushFront(tasks: readonly Task[]): void {
-    for (let i = tasks.length - 1; i >= 0; i--) this.#levelOf(tasks[i]!.priority).front.push(tasks[i]!)
+    for (let i = tasks.length - 1; i >= 0; i--) this.#levelOf(rankOf(tasks[i]!)).front.push(tasks[i]!)
     this.#length += tasks.length
   }
 
   /** The next task, which stays in the queue. */
   peek(): Task | undefined {
     for (let level = this.#levels[0]; level !== undefined; level = this.#levels[0]) {
-      const { front, rest } = level
-      for (let task = front.at(-1); task !== undefined; task = front.at(-1)) {
-        if (task.state.type === 'ready') return task
-        front.pop()
-        this.#stale--
-      }
-      for (let task = rest.peek(); task !== undefined; task = rest.peek()) {
-        if (task.state.type === 'ready') return task
-        rest.shift()
-        this.#stale--
-      }
+      const task = this.#headOf(level)
+      if (task !== undefined) return this.#patientBehind(level) ?? this.#found(level, task)
       this.#levels.shift()
     }
     return undefined
@@ -70,10 +70,11 @@ export class ReadyQueue {
   next(): Task | undefined {
     const task = this.peek()
     if (task === undefined) return undefined
-    const { front, rest } = this.#levels[0]!
+    const { front, rest } = this.#next!
     if (front.length > 0) front.pop()
     else rest.shift()
     this.#length--
+    this.#passed = task.patienceUs === 0 && this.#hasPatientBehind(this.#next!) ? this.#passed + 1 : 0
     return task
   }
 
@@ -84,21 +85,55 @@ export class ReadyQueue {
     if (this.#stale > 1_000 && this.#stale > this.#length) this.#sweep()
   }
 
-  #levelOf(priority: number): Level {
+  #found(level: Level, task: Task): Task {
+    this.#next = level
+    return task
+  }
+
+  /** The first that is ready still. */
+  #headOf({ front, rest }: Level): Task | undefined {
+    for (let task = front.at(-1); task !== undefined; task = front.at(-1)) {
+      if (task.state.type === 'ready') return task
+      front.pop()
+      this.#stale--
+    }
+    for (let task = rest.peek(); task !== undefined; task = rest.peek()) {
+      if (task.state.type === 'ready') return task
+      rest.shift()
+      this.#stale--
+    }
+    return undefined
+  }
+
+  /** Of those that can wait behind the first level, the next one, if enough others went before it. */
+  #patientBehind(first: Level): Task | undefined {
+    if (this.#passed < MAX_PASSED || !this.#hasPatientBehind(first)) return undefined
+    const level = this.#levels[1]!
+    const task = this.#headOf(level)
+    if (task !== undefined) return this.#found(level, task)
+    this.#levels.splice(1, 1)
+    return undefined
+  }
+
+  #hasPatientBehind({ rank }: Level): boolean {
+    return this.#levels[1]?.rank === rank - PATIENCE
+  }
+
+  #levelOf(rank: number): Level {
     let place = 0
-    while (place < this.#levels.length && this.#levels[place]!.priority > priority) place++
+    while (place < this.#levels.length && this.#levels[place]!.rank > rank) place++
     const found = this.#levels[place]
-    if (found?.priority === priority) return found
-    const level = { priority, front: [], rest: new Fifo<Task>() }
+    if (found?.rank === rank) return found
+    const level = { rank, front: [], rest: new Fifo<Task>() }
     this.#levels.splice(place, 0, level)
     return level
   }
 
   #sweep(): void {
     const swept: Level[] = []
-    for (const { priority, front, rest } of this.#levels) {
+    for (const { rank, front, rest } of this.#levels) {
       rest.retain((task) => task.state.type === 'ready')
-      swept.push({ priority, front: front.filter((task) => task.state.type === 'ready'), rest })
+      swept.push({ rank, front: front.filter((task) => task.state.type === 'ready'), rest })
     }
     this.#levels = swept
     this.#stale = 0

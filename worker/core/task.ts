@@ -81,6 +81,14 @@ export interface Task extends BatchTask {
   state: TaskState
 }
 
+/** How far tasks that can wait stand behind the others of their priority, which are whole numbers. */
+export const PATIENCE = 0.5
+
+/** What is ready begins in this order, the highest first. */
+export function rankOf({ priority, patienceUs }: Task): number {
+  return patienceUs > 0 ? priority - PATIENCE : priority
+}
+
 /** The only place that assigns `task.state`. */
 export function moveTo(task: Task, next: TaskState): void {
   const from = task.state.type

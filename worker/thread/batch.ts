@@ -81,6 +81,8 @@ export interface BatchRequest {
   readonly madeInputs: ReadonlyMap<number, number> | undefined
   /** Places of tasks whose outcomes the main thread is told of at once. */
   readonly wanted: readonly number[] | undefined
+  /** It is told of none before the batch has ended, but for those. */
+  readonly isPatient: boolean
 }
 
 /** How one task ended, where that does not go into a lane: the value, the outputs or the error, encoded. */

@@ -19,7 +19,8 @@ import { leaveAwaited, settledOrLeft } from './uncaught.js'
 /**
  * A doorbell wakes the main thread, which can cost half a millisecond where processors are virtual, and what that tells
  * others costs more. So a batch rings only when it takes longer than it was estimated at, and behind a long task, beside
- * which a wake-up is little; what it wrote since is seen when it ends, or when the main thread looks by itself.
+ * which a wake-up is little; what it wrote since is seen when it ends, or when the main thread looks by itself. Where the tasks can
+ * wait it does neither.
  */
 const RING_INTERVAL_MS = 10
 
@@ -89,7 +90,8 @@ export async function runBatch(batch: BatchRequest, host: BatchHost): Promise<Ba
     const isWanted = batch.wanted?.[wanted] === place
     if (isWanted) wanted++
     const isLate = atMs - rangAtMs >= RING_INTERVAL_MS || durationUs >= LONG_TASK_MS * 1_000
-    const mayRing = isWanted || isLate || lane.isHurried
+    const isDue = isLate && !batch.isPatient
+    const mayRing = isWanted || isDue || lane.isHurried
     if (!mayRing || place + 1 >= taskIds.length || !lane.shouldTell()) continue
     rangAtMs = atMs
     host.tell({ type: 'doorbell', thread })

@@ -16,17 +16,28 @@ export const MAX_AHEAD_BYTES = 64 * 1024 * 1024
 
 /**
  * May it be sent another task? Always, while a thread would be idle; beyond that, only tasks of functions whose time is
- * known, and only until the look-ahead is full.
+ * known, and only until the look-ahead is full. Tasks that can wait are no hindrance.
  */
 export function hasRoom(worker: WorkerRecord): boolean {
   const { threads } = worker.join
-  const count = worker.processing.size - worker.ioTasks
   if (hasIdleThread(worker)) return true
   if (takesNothingAhead(worker)) return false
   if (worker.argumentBytes >= MAX_AHEAD_BYTES) return false
+  const count = worker.processing.size - worker.ioTasks - worker.patient.size
   if (worker.untimed >= threads || count >= MAX_AHEAD_PER_THREAD * threads) return false
-  if (worker.queuedUs + worker.aheadUs < LOOK_AHEAD_US * threads) return true
-  return count < 2 * threads && worker.queuedUs < ONE_AHEAD_US * threads
+  const queuedUs = worker.queuedUs - worker.patientUs
+  if (queuedUs + worker.aheadUs < LOOK_AHEAD_US * threads) return true
+  return count < 2 * threads && queuedUs < ONE_AHEAD_US * threads
+}
+
+/** May it be sent another task that can wait, in a row that takes so long? It may have one row in the thread, and one ahead. */
+export function hasRoomForPatient(worker: WorkerRecord, patienceUs: number): boolean {
+  const { threads } = worker.join
+  if (hasIdleThread(worker)) return true
+  if (takesNothingAhead(worker)) return false
+  if (worker.untimed >= threads || worker.argumentBytes >= MAX_AHEAD_BYTES) return false
+  const count = worker.processing.size - worker.ioTasks
+  return count < MAX_AHEAD_PER_THREAD * threads && worker.queuedUs + worker.aheadUs < 2 * patienceUs * threads
 }
 
 /** May it be sent more than its share, because what the task needs is there? */

@@ -8,8 +8,12 @@ import { argumentBytesOf, furtherThreadsOf, moveTo, nextAttempt, type Task } fro
 import { hoards, type WorkerRecord } from '../workers/worker-record.js'
 
 /** Sends a ready task to the worker, as a new attempt. */
-export function assign(state: SchedulerState, task: Task, worker: WorkerRecord): void {
+export function assign(state: SchedulerState, task: Task, worker: WorkerRecord, patienceUs = 0): void {
   sendTo(state, task, worker)
+  if (patienceUs > 0) {
+    worker.patient.set(task, patienceUs)
+    worker.patientUs += task.template.statistics.meanUs ?? 0
+  }
   give(state, task, worker)
   const { demand } = task.template
   if (demand !== undefined && demand.needs.limits.length > 0) spendUnits(state, demand.needs)
@@ -49,6 +53,10 @@ export function unassign(state: SchedulerState, task: Task, worker: WorkerRecord
   if (!worker.processing.delete(task)) return
   freeLeft(state, task, worker)
   if (worker.recalled.size > 0) endRecall(state, worker, task)
+  if (worker.patient.size > 0 && worker.patient.delete(task)) {
+    const leftUs = worker.patientUs - (task.template.statistics.meanUs ?? 0)
+    worker.patientUs = worker.patient.size === 0 ? 0 : Math.max(0, leftUs)
+  }
   // One that waits for its children uses nothing up, and is not counted.
   const isSuspended = worker.suspended.size > 0 && worker.suspended.delete(task)
   if (task.inputs.length > 0 && !isSuspended) state.consuming--
@@ -146,6 +154,8 @@ export function recountLoad(worker: WorkerRecord): void {
     if (meanUs === undefined) worker.untimed++
     else worker.queuedUs += meanUs
   }
+  worker.patientUs = 0
+  for (const { template } of worker.patient.keys()) worker.patientUs += template.statistics.meanUs ?? 0
   worker.aheadUs = 0
   for (const { template } of worker.ahead) worker.aheadUs += template.statistics.meanUs ?? 0
 }

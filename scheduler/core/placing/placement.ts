@@ -4,10 +4,11 @@
  * among ten workers and among a thousand.
  */
 import { present } from '../../../common/assert.js'
-import { hasRoom, hasRoomForGuests } from './admission.js'
+import { hasRoom, hasRoomForGuests, hasRoomForPatient } from './admission.js'
 import { assign } from './assignment.js'
 import { endTurnOf, isStarter, passOver, refit, reserve, startersOf, type Demand } from './demand.js'
 import { hasUnits } from './limits.js'
+import { canWait, patienceUs } from './patience.js'
 import { startOver } from '../tasks/recovery.js'
 import { mayTakeRoots } from './roots.js'
 import type { SchedulerState } from '../state.js'
@@ -63,11 +64,14 @@ function takeTurns(state: SchedulerState): void {
 /** Returns false when there is no such task, or no room. */
 function placePlain(state: SchedulerState): boolean {
   const idlest = state.open.peek()
-  if (idlest === undefined || !hasRoom(idlest)) return false
+  if (idlest === undefined) return false
+  const us = patienceUs(state)
+  if (us === 0 ? !hasRoom(idlest) : !hasRoomForPatient(idlest, us)) return false
   const task = state.ready.next(mayTakeRoots(state))
   if (task === undefined) return false
   if (!areInputsReady(task))
     startOver(state, task) // An input was lost since the task became ready.
+  else if (us > 0 && task.inputs.length === 0) assign(state, task, idlest, canWait(task) ? us : 0)
   else assign(state, task, task.inputs.length === 0 ? idlest : chooseWorker(task, [idlest], mayTakeGuest))
   return true
 }

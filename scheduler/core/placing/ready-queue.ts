@@ -12,6 +12,7 @@ import { arrayOf, indexOf, type ClientId, type TaskId } from '../../../protocol/
 import { isWithheld, type ClientRecord } from '../clients/client-record.js'
 import { expandWith, HELD, type Segment } from '../tasks/task-array.js'
 import type { Task } from '../tasks/task.js'
+import type { Template } from '../tasks/template.js'
 
 interface ClientQueue {
   readonly client: ClientId
@@ -95,6 +96,21 @@ export class ReadyQueue {
     while (this.#levels[0] !== undefined && isEmpty(this.#levels[0])) this.#levels.shift()
     if (mayTakeRoots) return this.#levels.find(({ turn }) => turn.length > 0)?.priority
     return this.#levels.find(({ turn }) => [...turn].some(hasOthers))?.priority
+  }
+
+  /**
+   * The template of the task that is next, if that is a root, nobody waits for its value, and no other client has anything of its
+   * priority. It may be that of one that was let go.
+   */
+  nextRoot(mayTakeRoots = true): Template | undefined {
+    const level = this.#levels.find(({ turn }) => turn.length > 0)
+    if (level === undefined || level.turn.length > 1) return undefined
+    const queue = level.turn.peek()!
+    if (queue.tasks.length > 0 || !(mayTakeRoots || queue.isOfTasks)) return undefined
+    const root = queue.roots.peek()
+    const task = root !== undefined && isSegment(root) ? root.array.tasks[root.first + root.cursor] : root
+    if (task !== undefined && task.pendingDependants > 0) return undefined
+    return root !== undefined && isSegment(root) ? templateAt(root) : root?.template
   }
 
   /** Is a task in it that is ready? Looks for one, so this is for people who ask, and not for every decision. */
@@ -234,6 +250,12 @@ function countUpTo({ tasks, roots }: ClientQueue, task?: Task | TaskId): number 
     if (end >= 0 && end < count) break
   }
   return before
+}
+
+/** Of the place that the cursor is at; the cursor may just have left the run that it was in. */
+function templateAt({ runs, run, cursor }: Segment): Template | undefined {
+  const at = runs[run]
+  return (at !== undefined && cursor < at.end ? at : runs[run + 1])?.template
 }
 
 /** Moves the cursor to the next task that is ready, and past it. */

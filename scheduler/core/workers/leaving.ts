@@ -41,6 +41,7 @@ export function onLeaving(state: SchedulerState, worker: WorkerRecord): void {
   state.leaving.add(worker)
   state.stayingWorkers--
   state.memoryLimitBytes -= worker.join.memoryLimitBytes
+  state.threads -= worker.join.threads
   state.open.remove(worker)
   reorder(state, worker)
   quitDemands(state, worker)

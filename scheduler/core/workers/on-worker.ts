@@ -62,6 +62,8 @@ export function onWorkerJoined(state: SchedulerState, id: WorkerId, join: Join):
     argumentBytes: 0,
     queuedUs: 0,
     untimed: 0,
+    patient: new Map(),
+    patientUs: 0,
     recalled: new Map(),
     heldUpBy: NOT_HELD_UP,
     isHoarding: false,
@@ -103,6 +105,7 @@ export function onWorkerJoined(state: SchedulerState, id: WorkerId, join: Join):
   state.workersByName.set(join.name, worker)
   state.stayingWorkers++
   state.memoryLimitBytes += join.memoryLimitBytes
+  state.threads += join.threads
   worker.rank = rankOf(worker)
   state.open.push(worker)
   enterDemands(state, worker)
@@ -149,6 +152,7 @@ export function onWorkerLeft(state: SchedulerState, id: WorkerId, reason: string
   if (!worker.isLeaving) {
     state.stayingWorkers--
     state.memoryLimitBytes -= worker.join.memoryLimitBytes
+    state.threads -= worker.join.threads
   }
   for (const template of worker.templates) template.knownBy.delete(worker)
   state.open.remove(worker)

@@ -92,10 +92,12 @@ export class WorkerOutbox {
     let start = 0
     while (start < this.#tasks.length) {
       const { priority } = this.#tasks[start]!.template
+      const patienceUs = worker.patient.get(this.#tasks[start]!)
       let end = start + 1
       let argumentBytes = argumentBytesOf(this.#tasks[start]!)
       for (; end < this.#tasks.length && argumentBytes < ENOUGH_BYTES; end++) {
         if (this.#tasks[end]!.template.priority !== priority) break
+        if (worker.patient.size > 0 && worker.patient.get(this.#tasks[end]!) !== patienceUs) break
         argumentBytes += argumentBytesOf(this.#tasks[end]!)
       }
       runTasks(state, worker, this.#tasks.slice(start, end), messages)
@@ -113,7 +115,7 @@ export class WorkerOutbox {
   }
 }
 
-/** Appends `run-tasks` for tasks of one priority, behind the code, templates and addresses they need. */
+/** Appends `run-tasks` for tasks of one priority and patience, behind the code, templates and addresses they need. */
 function runTasks(state: SchedulerState, worker: WorkerRecord, tasks: readonly Task[], out: SchedulerToWorker[]): void {
   const ids = new Array<TaskId>(tasks.length)
   const attempts: number[] = []
@@ -148,8 +150,9 @@ function runTasks(state: SchedulerState, worker: WorkerRecord, tasks: readonly T
   if (peers.workers.length > 0) out.push(peers)
   inputs.give(out)
   const priority = tasks[0]?.template.priority ?? 0
+  const patienceUs = tasks[0] === undefined ? 0 : (worker.patient.get(tasks[0]) ?? 0)
   const columns = { args: args.take(), keys, unstarted, ...inputs.columns() }
-  out.push({ type: 'run-tasks', tasks: ids, attempts, runs, priority, ...columns })
+  out.push({ type: 'run-tasks', tasks: ids, attempts, runs, priority, patienceUs, ...columns })
 }
 
 function introduceTemplate(state: SchedulerState, worker: WorkerRecord, task: Task, out: SchedulerToWorker[]): void {

@@ -45,6 +45,10 @@ export interface WorkerRecord extends HeapItem {
   queuedUs: number
   /** How many of `processing` belong to a function that was never timed. */
   untimed: number
+  /** Those of `processing` that can wait, with how long a row of them may take: the others go before them. See placing/patience.ts. */
+  readonly patient: Map<Task, number>
+  /** Estimated time of `patient`, as `queuedUs`. */
+  patientUs: number
   /** Those of `processing` that it was asked to give back, until they have left it: has it said that they started? */
   readonly recalled: Map<Task, 'asked' | 'kept'>
   /** If, by its last sign of life, each of its threads was at one task for long: these tasks; else `NOT_HELD_UP`. */
