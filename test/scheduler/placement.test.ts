@@ -22,7 +22,7 @@ test('short tasks are sent ahead by the hundred', () => {
   const scheduler = new SchedulerHarness()
   const worker = scheduler.worker()
   const client = scheduler.client()
-  const [x] = client.map(client.define(), 5_000)
+  const [x] = client.map(client.define(), 10_000)
   worker.takeTasks()
 
   worker.finish([x!], { template: 1, us: 10 })

@@ -101,13 +101,14 @@ function takeTasks(
   let needBytes = 0
   let isTimed = false
   let shortestUs = Infinity
+  let patienceUs = 0
   for (let task = state.ready.peek(); task !== undefined && tasks.length < maxCount; task = state.ready.peek()) {
     const taskUs = shareOfBatchUs(task.template)
     shortestUs = Math.min(shortestUs, taskUs)
     // What a short task gave is not told before the batch has ended: with one in it a batch is short as a whole.
-    const { patienceUs } = tasks[0] ?? task
     const usualUs = shortestUs >= LONG_TASK_US ? LONG_BATCH_US : BATCH_US
-    const mostUs = runsAlone(task.template) ? usualUs : Math.max(patienceUs, usualUs)
+    if (tasks.length === 0) patienceUs = task.patienceUs
+    const mostUs = patienceUs > usualUs && !runsAlone(task.template) ? patienceUs : usualUs
     if (tasks.length > 0 && (estimateUs + taskUs > mostUs || task.patienceUs > 0 !== patienceUs > 0)) break
     if (task.inputs.length > 0 && !hasInputs(state, task, out)) continue
     const taskBytes = needBytesOf(task.template)

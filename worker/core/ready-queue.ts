@@ -60,7 +60,10 @@ export class ReadyQueue {
   peek(): Task | undefined {
     for (let level = this.#levels[0]; level !== undefined; level = this.#levels[0]) {
       const task = this.#headOf(level)
-      if (task !== undefined) return this.#patientBehind(level) ?? this.#found(level, task)
+      if (task !== undefined) {
+        this.#next = level
+        return this.#passed < MAX_PASSED ? task : (this.#patientBehind(level) ?? task)
+      }
       this.#levels.shift()
     }
     return undefined
@@ -85,11 +88,6 @@ export class ReadyQueue {
     if (this.#stale > 1_000 && this.#stale > this.#length) this.#sweep()
   }
 
-  #found(level: Level, task: Task): Task {
-    this.#next = level
-    return task
-  }
-
   /** The first that is ready still. */
   #headOf({ front, rest }: Level): Task | undefined {
     for (let task = front.at(-1); task !== undefined; task = front.at(-1)) {
@@ -105,14 +103,14 @@ export class ReadyQueue {
     return undefined
   }
 
-  /** Of those that can wait behind the first level, the next one, if enough others went before it. */
+  /** The next of those that can wait behind the first level, which is next then. */
   #patientBehind(first: Level): Task | undefined {
-    if (this.#passed < MAX_PASSED || !this.#hasPatientBehind(first)) return undefined
+    if (!this.#hasPatientBehind(first)) return undefined
     const level = this.#levels[1]!
     const task = this.#headOf(level)
-    if (task !== undefined) return this.#found(level, task)
-    this.#levels.splice(1, 1)
-    return undefined
+    if (task === undefined) this.#levels.splice(1, 1)
+    else this.#next = level
+    return task
   }
 
   #hasPatientBehind({ rank }: Level): boolean {

@@ -53,7 +53,7 @@ export function unassign(state: SchedulerState, task: Task, worker: WorkerRecord
   if (!worker.processing.delete(task)) return
   freeLeft(state, task, worker)
   if (worker.recalled.size > 0) endRecall(state, worker, task)
-  if (worker.patient.size > 0 && worker.patient.delete(task)) {
+  if (worker.patientUs > 0 && worker.patient.delete(task)) {
     const leftUs = worker.patientUs - (task.template.statistics.meanUs ?? 0)
     worker.patientUs = worker.patient.size === 0 ? 0 : Math.max(0, leftUs)
   }

@@ -8,6 +8,7 @@
  * goes before them: there is room for it beside them, and a thread that has some of them left gives these back. The less there is
  * still to do the shorter such a row is, so that all threads end together.
  */
+import { MAX_AHEAD_PER_THREAD } from './admission.js'
 import { mayTakeRoots } from './roots.js'
 import type { SchedulerState } from '../state.js'
 import type { Task } from '../tasks/task.js'
@@ -31,16 +32,18 @@ export function patienceUs(state: SchedulerState): number {
   if (template === undefined || !mayWait(template)) return 0
   const { meanUs, tasks } = template.statistics
   if (meanUs === undefined) return 0
-  const backlogUs = (meanUs * tasks.ready) / state.threads
-  for (let us = MAX_PATIENCE_US; us >= MIN_PATIENCE_US && us >= 2 * meanUs; us /= 2) {
-    if (backlogUs >= us * (state.config.rowsReady ?? ROWS_READY)) return us
-  }
+  const rowsReady = state.config.rowsReady ?? ROWS_READY
+  const readyUs = (meanUs * tasks.ready) / state.threads
+  // The shortest are told of by the thousand anyway: a worker has no more of them.
+  const mostUs = Math.min(readyUs / rowsReady, (meanUs * MAX_AHEAD_PER_THREAD) / 2)
+  for (let us = MAX_PATIENCE_US; us >= MIN_PATIENCE_US && us >= 2 * meanUs; us /= 2) if (us <= mostUs) return us
   return 0
 }
 
-/** Can this one of them? Not where others wait for it. */
-export function canWait({ template, pendingDependants }: Task): boolean {
-  return mayWait(template) && pendingDependants === 0 && template.statistics.meanUs !== undefined
+/** Can this task, in a row that takes so long? Not where others wait for it. */
+export function canWait({ template, pendingDependants }: Task, rowUs: number): boolean {
+  const { meanUs = Infinity } = template.statistics
+  return 2 * meanUs <= rowUs && pendingDependants === 0 && mayWait(template)
 }
 
 function mayWait({ outputs, rules, demand, isScattered }: Template): boolean {

@@ -13,6 +13,7 @@ import { startOver } from '../tasks/recovery.js'
 import { mayTakeRoots } from './roots.js'
 import type { SchedulerState } from '../state.js'
 import { areInputsReady, isGiven, isHolder, type Task } from '../tasks/task.js'
+import type { Template } from '../tasks/template.js'
 import { ioLoadOf, loadOf, type WorkerRecord } from '../workers/worker-record.js'
 
 /** What fetching costs: a fixed part, and a part by size. */
@@ -28,11 +29,11 @@ const MAX_HOLDERS_SEEN = 8
 /** Sends what is ready to whoever has room, until one of the two runs out. */
 export function placeReadyTasks(state: SchedulerState): void {
   if (state.demands.size > 0) takeTurns(state)
-  while (placePlain(state)) continue
+  placeAllPlain(state)
   // A worker that is kept free for a demand no more may be just what another one waits for.
   for (let rounds = state.demands.size; rounds > 0 && reserve(state); rounds--) {
     takeTurns(state)
-    while (placePlain(state)) continue
+    placeAllPlain(state)
   }
 }
 
@@ -55,25 +56,35 @@ function takeTurns(state: SchedulerState): void {
     if (demands.length === 0) return
     const plain = state.ready.topPriority(mayTakeRoots(state)) ?? -Infinity
     // More urgent tasks than those of any demand that could go are placed as far as there is room.
-    if (plain > highest && placePlain(state)) continue
+    if (plain > highest && placePlain(state) !== undefined) continue
     for (const demand of demands) placeFrom(state, demand)
     if (plain === highest) placePlain(state)
   }
 }
 
-/** Returns false when there is no such task, or no room. */
-function placePlain(state: SchedulerState): boolean {
+function placeAllPlain(state: SchedulerState): void {
+  let patience = patienceUs(state)
+  let last: Template | undefined
+  for (let template = placePlain(state, patience); template !== undefined; template = placePlain(state, patience)) {
+    // For all tasks of a map it is one.
+    if (template !== last && last !== undefined) patience = patienceUs(state)
+    last = template
+  }
+}
+
+/** Returns the template of the task that it placed; `undefined` when there is none, or no room. */
+function placePlain(state: SchedulerState, patience = 0): Template | undefined {
   const idlest = state.open.peek()
-  if (idlest === undefined) return false
-  const us = patienceUs(state)
-  if (us === 0 ? !hasRoom(idlest) : !hasRoomForPatient(idlest, us)) return false
+  if (idlest === undefined) return undefined
+  if (patience > 0 ? !hasRoomForPatient(idlest, patience) : !hasRoom(idlest)) return undefined
   const task = state.ready.next(mayTakeRoots(state))
-  if (task === undefined) return false
+  if (task === undefined) return undefined
+  const { template } = task
   if (!areInputsReady(task))
     startOver(state, task) // An input was lost since the task became ready.
-  else if (us > 0 && task.inputs.length === 0) assign(state, task, idlest, canWait(task) ? us : 0)
-  else assign(state, task, task.inputs.length === 0 ? idlest : chooseWorker(task, [idlest], mayTakeGuest))
-  return true
+  else if (task.inputs.length === 0) assign(state, task, idlest, patience > 0 && canWait(task, patience) ? patience : 0)
+  else assign(state, task, chooseWorker(task, [idlest], mayTakeGuest))
+  return template
 }
 
 /** Is there a worker for a task of the demand, and are there units of the limits that it takes? */

@@ -103,14 +103,17 @@ export class ReadyQueue {
    * priority. It may be that of one that was let go.
    */
   nextRoot(mayTakeRoots = true): Template | undefined {
-    const level = this.#levels.find(({ turn }) => turn.length > 0)
-    if (level === undefined || level.turn.length > 1) return undefined
-    const queue = level.turn.peek()!
-    if (queue.tasks.length > 0 || !(mayTakeRoots || queue.isOfTasks)) return undefined
-    const root = queue.roots.peek()
-    const task = root !== undefined && isSegment(root) ? root.array.tasks[root.first + root.cursor] : root
-    if (task !== undefined && task.pendingDependants > 0) return undefined
-    return root !== undefined && isSegment(root) ? templateAt(root) : root?.template
+    for (const { turn } of this.#levels) {
+      const queue = turn.peek()
+      if (queue === undefined) continue
+      if (turn.length > 1 || queue.tasks.length > 0 || !(mayTakeRoots || queue.isOfTasks)) return undefined
+      const root = queue.roots.peek()
+      if (root === undefined) return undefined
+      const task = isSegment(root) ? root.array.tasks[root.first + root.cursor] : root
+      if (task !== undefined && task.pendingDependants > 0) return undefined
+      return isSegment(root) ? templateAt(root) : root.template
+    }
+    return undefined
   }
 
   /** Is a task in it that is ready? Looks for one, so this is for people who ask, and not for every decision. */

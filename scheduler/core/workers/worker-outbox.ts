@@ -89,6 +89,7 @@ export class WorkerOutbox {
     }
     if (this.#forgotten.length > 0) messages.push({ type: 'forget-templates', templates: this.#forgotten })
     this.#forgotten = []
+    const hasPatient = worker.patient.size > 0
     let start = 0
     while (start < this.#tasks.length) {
       const { priority } = this.#tasks[start]!.template
@@ -97,7 +98,7 @@ export class WorkerOutbox {
       let argumentBytes = argumentBytesOf(this.#tasks[start]!)
       for (; end < this.#tasks.length && argumentBytes < ENOUGH_BYTES; end++) {
         if (this.#tasks[end]!.template.priority !== priority) break
-        if (worker.patient.size > 0 && worker.patient.get(this.#tasks[end]!) !== patienceUs) break
+        if (hasPatient && worker.patient.get(this.#tasks[end]!) !== patienceUs) break
         argumentBytes += argumentBytesOf(this.#tasks[end]!)
       }
       runTasks(state, worker, this.#tasks.slice(start, end), messages)
