@@ -17,7 +17,7 @@ export interface BatchRequestOptions {
   readonly makers?: ReadonlySet<TaskId> | undefined
   /** Places of tasks whose outcomes the main thread is told of at once. */
   readonly wanted?: readonly number[] | undefined
-  /** The main thread need not be told of any task before the batch has ended. */
+  /** The main thread need not be told of any other before the batch has ended, but of errors. */
   readonly isPatient?: boolean
   /** The value of an input, which is here: the core starts no task before. */
   readonly valueOf: (input: TaskId) => Uint8Array | undefined

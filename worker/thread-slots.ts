@@ -218,6 +218,11 @@ export class ThreadSlots {
     this.#options.submit({ type: 'run-looked-at', nowMs: performance.now(), thread, ranMs: lane.ranMs(place) })
   }
 
+  /** Reads what all threads wrote since the last time. */
+  readAll(): void {
+    for (let thread = 0; thread < this.#slots.length; thread++) this.readOutcomes(thread)
+  }
+
   /** Reads what a thread wrote since the last time. */
   readOutcomes(thread: number): void {
     const { lane, tasks } = this.#slotOf(thread)

@@ -594,6 +594,8 @@ class Worker implements RunningWorker {
   }
 
   #beat(): void {
+    // So that it names what runs, and not what has ended and is still to be told of.
+    this.#slots.readAll()
     const { user, system } = process.cpuUsage()
     this.#loop.submit({
       type: 'pulse',

@@ -52,8 +52,8 @@ export interface SchedulerConfig {
   readonly maxAheadUs?: number
   /** As that, of the next task of a chain. */
   readonly maxChainedUs?: number
-  /** So many rows of tasks must be ready for each thread before they can wait. Tests make it small; see placing/patience.ts. */
-  readonly rowsReady?: number
+  /** So many rows of tasks must be left for each thread before they can wait. Tests make it small; see placing/patience.ts. */
+  readonly rowsLeft?: number
 }
 
 /** Somebody waits until so many workers are there. */

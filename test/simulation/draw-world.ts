@@ -19,7 +19,7 @@ const SLOW_SEEDS = 2 ** 26
 const WEAVE_SEEDS = 2 ** 27
 /** Seeds of how long tasks may be that go ahead. */
 const AHEAD_SEEDS = 2 ** 28
-/** Seeds of how many rows of tasks are ready before they can wait. */
+/** Seeds of how many rows of tasks are left before they can wait. */
 const PATIENCE_SEEDS = 2 ** 29
 
 export interface WorldOptions extends Pick<
@@ -69,7 +69,7 @@ export function drawWorld(options: WorldOptions): World {
     takenBack,
     replaceAtBytes,
     maxAheadUs: new Rng(seed + AHEAD_SEEDS).pick([24_000, 24_000, 0])!,
-    rowsReady: new Rng(seed + PATIENCE_SEEDS).pick([0, 0.1, 2])!,
+    rowsLeft: new Rng(seed + PATIENCE_SEEDS).pick([0, 0.1, 4])!,
   })
   const operating = operatorRng.pick([0, 0, 0, 0.3])!
   return {

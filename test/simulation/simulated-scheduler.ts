@@ -124,8 +124,8 @@ export interface SimulatedSchedulerOptions {
   readonly replaceAtBytes?: number | undefined
   /** Of functions that take longer, only chains go ahead. */
   readonly maxAheadUs: number
-  /** So many rows of tasks are ready for each thread before they can wait. */
-  readonly rowsReady: number
+  /** So many rows of tasks are left for each thread before they can wait. */
+  readonly rowsLeft: number
 }
 
 /** How it dies. */
@@ -164,9 +164,9 @@ export class SimulatedScheduler {
     this.#options = options
     this.#agenda = agenda
     this.#rng = rng
-    const { maxInlineCacheBytes, maxAheadUs, rowsReady } = options
+    const { maxInlineCacheBytes, maxAheadUs, rowsLeft } = options
     const keepsState = keptBy !== undefined
-    this.#state = createState({ ...CONFIG, maxInlineCacheBytes, maxAheadUs, rowsReady, keepsState })
+    this.#state = createState({ ...CONFIG, maxInlineCacheBytes, maxAheadUs, rowsLeft, keepsState })
     this.#loop = this.#newLoop(rng.fork())
     this.#journal = new SimulatedJournal({ agenda, rng: crashRng, keptBy: keptBy ?? 'system' })
     this.#journal.replaceBy(this.#snapshot())

@@ -47,7 +47,7 @@ export interface SimulationReport {
 
 /** More than any simulation needs that comes to an end. */
 const MAX_STEPS = 2_000_000
-const MAX_PULSES = 1_000
+const MAX_PULSES = 200
 /** What is lost again and again takes longer. */
 const MAX_LOSSY_PULSES = 1_000
 /** After so many no process is found full any more: workers that start anew for ever would lose all that is made. */

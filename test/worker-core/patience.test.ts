@@ -1,7 +1,7 @@
 /** Tasks that can wait: in batches of their own, as long as they may take in a row, and behind all others of their priority. */
 import assert from 'node:assert/strict'
 import test from 'node:test'
-import { templateId } from '../../protocol/ids.js'
+import { templateId, type TaskId } from '../../protocol/ids.js'
 import { MAX_INLINE_RESULT_BYTES } from '../../protocol/limits.js'
 import { task, tasks, WorkerHarness } from '../support/worker-harness.js'
 
@@ -74,7 +74,28 @@ test('those of a lower priority stay behind them', () => {
   assert.deepEqual(worker.takeBatch().tasks, [task(1)])
 })
 
-test('behind 64 others comes one that can wait, however many more there are', () => {
+test('a row is as long as the task of it that can wait least', () => {
+  const worker = new WorkerHarness()
+  worker.teach({ durationUs: 10_000 })
+  worker.queue(tasks(2), PATIENCE)
+  worker.run([task(2), task(3), task(4)], { patienceUs: 30_000 })
+  assert.deepEqual(worker.takeBatch().tasks, tasks(3))
+  worker.expectSilence()
+})
+
+/** Finishes one task after another; returns them in the order in which they began. */
+function runAll(worker: WorkerHarness): TaskId[] {
+  const order: TaskId[] = []
+  while (worker.state.batches[0] !== undefined) {
+    const count = worker.state.batches[0].tasks.length
+    worker.finish(0, count, { durationUs: 30_000 })
+    if (worker.state.batches[0] !== undefined) order.push(...worker.takeBatch().tasks)
+    worker.takeMessage('tasks-finished')
+  }
+  return order
+}
+
+test('behind 120 ms of others comes one that can wait, however many more there are, and each runs once', () => {
   const worker = new WorkerHarness()
   const patient = templateId(2)
   worker.define(patient)
@@ -82,15 +103,22 @@ test('behind 64 others comes one that can wait, however many more there are', ()
   worker.teach({ durationUs: 30_000 }, patient)
   worker.run([task(500)])
   assert.deepEqual(worker.takeBatch().tasks, [task(500)])
-  worker.queue([task(900), task(901)], { template: patient, ...PATIENCE })
-  worker.run(tasks(200))
-  const order = []
-  for (let i = 0; i < 140; i++) {
-    worker.finish(0, 1, { durationUs: 30_000 })
-    const { tasks: begun } = worker.takeBatch()
-    worker.takeMessage('tasks-finished')
-    assert.equal(begun.length, 1)
-    order.push(begun[0]!)
-  }
-  assert.deepEqual([order.indexOf(task(900)), order.indexOf(task(901))], [64, 129])
+  worker.queue([task(900), task(901)], { template: patient, patienceUs: 30_000 })
+  worker.run(tasks(20))
+
+  const order = runAll(worker)
+  assert.deepEqual([order.indexOf(task(900)), order.indexOf(task(901))], [4, 9])
+  assert.deepEqual(new Set(order), new Set([...tasks(20), task(900), task(901)]))
+  assert.equal(order.length, 22)
+})
+
+test('one of a lower priority does not come before those that can wait', () => {
+  const worker = new WorkerHarness()
+  worker.teach({ durationUs: 30_000 })
+  worker.queue(tasks(8), { priority: 1, patienceUs: 30_000 })
+  worker.queue([task(50)])
+  worker.endTurn()
+  const [first] = worker.takeBatch().tasks
+  const order = [first, ...runAll(worker)]
+  assert.deepEqual(order.at(-1), task(50))
 })

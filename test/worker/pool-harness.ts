@@ -43,7 +43,7 @@ export interface BatchOptions {
   readonly makers?: ReadonlySet<TaskId>
   /** Places of tasks behind which the thread rings. */
   readonly wanted?: readonly number[]
-  /** It rings behind no others. */
+  /** It rings behind no others, but for errors. */
   readonly isPatient?: boolean
 }
 

@@ -274,19 +274,20 @@ suite('a thread', { timeout: 60_000 }, () => {
     assert.equal(rings, 2)
   })
 
-  test('rings behind no task of a batch that can be told together, but for what is wanted', async () => {
+  test('rings behind no task of a batch that can be told together, but for errors and what is wanted', async () => {
     await using threads = await PoolHarness.start()
-    const run = (longMs: number): void => {
+    const run = (longMs: number, isBad: boolean): void => {
       const startedAtMs = performance.now()
       while (performance.now() - startedAtMs < longMs);
+      if (isBad) throw new Error('bad')
     }
-    const places: number[] = []
-    for (const wanted of [[], [1]]) {
+    const rings = async (bad: number, wanted: number[]): Promise<number> => {
       threads.messages.length = 0
-      await threads.run(run, [[20], [20], [20], [20]], { isPatient: true, wanted })
-      places.push(threads.messages.filter(({ type }) => type === 'doorbell').length)
+      const lists = [0, 1, 2, 3].map((place) => [20, place === bad])
+      await threads.run(run, lists, { isPatient: true, wanted })
+      return threads.messages.filter(({ type }) => type === 'doorbell').length
     }
-    assert.deepEqual(places, [0, 1])
+    assert.deepEqual([await rings(-1, []), await rings(-1, [1]), await rings(1, [])], [0, 1, 1])
   })
 
   test('does not start what was taken back', async () => {

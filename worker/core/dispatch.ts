@@ -89,7 +89,8 @@ export function startIoTasks(state: WorkerState, nowMs: number, out: WorkerInstr
 
 /**
  * Takes about `BATCH_US` of work from the front of the ready queue, or `LONG_BATCH_US` if all of it are long tasks, or as much
- * as they can wait if they can; a task that takes more alone. None when no task has its inputs here, or the next has not the memory that it needs.
+ * as they can wait if they can; a task that takes more alone. None when no task has its inputs here, or the next has not the
+ * memory that it needs.
  */
 function takeTasks(
   state: WorkerState,
@@ -107,8 +108,9 @@ function takeTasks(
     shortestUs = Math.min(shortestUs, taskUs)
     // What a short task gave is not told before the batch has ended: with one in it a batch is short as a whole.
     const usualUs = shortestUs >= LONG_TASK_US ? LONG_BATCH_US : BATCH_US
-    if (tasks.length === 0) patienceUs = task.patienceUs
-    const mostUs = patienceUs > usualUs && !runsAlone(task.template) ? patienceUs : usualUs
+    // The shortest that any of them can wait.
+    const rowUs = tasks.length === 0 ? task.patienceUs : Math.min(patienceUs, task.patienceUs)
+    const mostUs = rowUs > usualUs && !runsAlone(task.template) ? rowUs : usualUs
     if (tasks.length > 0 && (estimateUs + taskUs > mostUs || task.patienceUs > 0 !== patienceUs > 0)) break
     if (task.inputs.length > 0 && !hasInputs(state, task, out)) continue
     const taskBytes = needBytesOf(task.template)
@@ -120,6 +122,7 @@ function takeTasks(
     needBytes = Math.max(needBytes, taskBytes)
     state.ready.next()
     estimateUs += taskUs
+    patienceUs = rowUs
     if (task.template.timeoutMs > 0) isTimed = true
     tasks.push(task)
   }

@@ -1,5 +1,5 @@
 /**
- * Tasks that could run now: by priority; those that can wait behind the others of their priority, but for one of them behind every few
+ * Tasks that could run now: by priority; those that can wait behind the others of their priority, but for one of them behind every 120 ms of
  * others, so that they come to run, too; then in the order they became ready. Those that a thread gave back unstarted
  * come before others like them. Every operation is O(1) on average (O(priorities) for a new priority).
  *
@@ -7,10 +7,11 @@
  * entries outnumber the rest.
  */
 import { Fifo } from '../../common/fifo.js'
+import { shareOfBatchUs } from './estimates.js'
 import { PATIENCE, rankOf, type Task } from './task.js'
 
-/** Behind so many others comes one that can wait. */
-const MAX_PASSED = 64
+/** Behind as much of others as this, in microseconds, comes one that can wait. */
+const MAX_PASSED_US = 120_000
 
 interface Level {
   /** Of `rankOf`. */
@@ -25,8 +26,8 @@ export class ReadyQueue {
   #levels: Level[] = []
   /** The level of the task that `peek` gave. */
   #next: Level | undefined
-  /** How many were taken before tasks of their priority that can wait, since one of these was. */
-  #passed = 0
+  /** What was taken before tasks of its priority that can wait, since one of these was, in microseconds. */
+  #passedUs = 0
   #length = 0
   #stale = 0
 
@@ -62,7 +63,7 @@ export class ReadyQueue {
       const task = this.#headOf(level)
       if (task !== undefined) {
         this.#next = level
-        return this.#passed < MAX_PASSED ? task : (this.#patientBehind(level) ?? task)
+        return this.#passedUs < MAX_PASSED_US ? task : (this.#patientBehind(level) ?? task)
       }
       this.#levels.shift()
     }
@@ -77,7 +78,7 @@ export class ReadyQueue {
     if (front.length > 0) front.pop()
     else rest.shift()
     this.#length--
-    this.#passed = task.patienceUs === 0 && this.#hasPatientBehind(this.#next!) ? this.#passed + 1 : 0
+    this.#passedUs = this.#hasPatientBehind(this.#next!) ? this.#passedUs + shareOfBatchUs(task.template) : 0
     return task
   }
 
@@ -113,8 +114,9 @@ export class ReadyQueue {
     return task
   }
 
+  /** Not where the level itself is of such. */
   #hasPatientBehind({ rank }: Level): boolean {
-    return this.#levels[1]?.rank === rank - PATIENCE
+    return this.#levels[1]?.rank === rank - PATIENCE && Number.isInteger(rank)
   }
 
   #levelOf(rank: number): Level {

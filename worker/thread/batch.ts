@@ -81,7 +81,7 @@ export interface BatchRequest {
   readonly madeInputs: ReadonlyMap<number, number> | undefined
   /** Places of tasks whose outcomes the main thread is told of at once. */
   readonly wanted: readonly number[] | undefined
-  /** It is told of none before the batch has ended, but for those. */
+  /** It is told of no other before the batch has ended, but of errors. */
   readonly isPatient: boolean
 }
 

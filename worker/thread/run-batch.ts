@@ -20,7 +20,7 @@ import { leaveAwaited, settledOrLeft } from './uncaught.js'
  * A doorbell wakes the main thread, which can cost half a millisecond where processors are virtual, and what that tells
  * others costs more. So a batch rings only when it takes longer than it was estimated at, and behind a long task, beside
  * which a wake-up is little; what it wrote since is seen when it ends, or when the main thread looks by itself. Where the tasks can
- * wait it does neither.
+ * wait it rings for errors alone.
  */
 const RING_INTERVAL_MS = 10
 
@@ -90,7 +90,7 @@ export async function runBatch(batch: BatchRequest, host: BatchHost): Promise<Ba
     const isWanted = batch.wanted?.[wanted] === place
     if (isWanted) wanted++
     const isLate = atMs - rangAtMs >= RING_INTERVAL_MS || durationUs >= LONG_TASK_MS * 1_000
-    const isDue = isLate && !batch.isPatient
+    const isDue = batch.isPatient ? kind !== VALUE : isLate
     const mayRing = isWanted || isDue || lane.isHurried
     if (!mayRing || place + 1 >= taskIds.length || !lane.shouldTell()) continue
     rangAtMs = atMs

@@ -11,6 +11,7 @@ import { hoards, type WorkerRecord } from '../workers/worker-record.js'
 export function assign(state: SchedulerState, task: Task, worker: WorkerRecord, patienceUs = 0): void {
   sendTo(state, task, worker)
   if (patienceUs > 0) {
+    worker.patientTemplate = task.template
     worker.patient.set(task, patienceUs)
     worker.patientUs += task.template.statistics.meanUs ?? 0
   }
@@ -53,7 +54,7 @@ export function unassign(state: SchedulerState, task: Task, worker: WorkerRecord
   if (!worker.processing.delete(task)) return
   freeLeft(state, task, worker)
   if (worker.recalled.size > 0) endRecall(state, worker, task)
-  if (worker.patientUs > 0 && worker.patient.delete(task)) {
+  if (worker.patient.size > 0 && worker.patient.delete(task)) {
     const leftUs = worker.patientUs - (task.template.statistics.meanUs ?? 0)
     worker.patientUs = worker.patient.size === 0 ? 0 : Math.max(0, leftUs)
   }

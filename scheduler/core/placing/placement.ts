@@ -4,17 +4,17 @@
  * among ten workers and among a thousand.
  */
 import { present } from '../../../common/assert.js'
-import { hasRoom, hasRoomForGuests, hasRoomForPatient } from './admission.js'
+import { hasRoom, hasRoomForGuests, takesRow, type Row } from './admission.js'
 import { assign } from './assignment.js'
 import { endTurnOf, isStarter, passOver, refit, reserve, startersOf, type Demand } from './demand.js'
 import { hasUnits } from './limits.js'
-import { canWait, patienceUs } from './patience.js'
+import { canWait, rowOfNext } from './patience.js'
 import { startOver } from '../tasks/recovery.js'
 import { mayTakeRoots } from './roots.js'
 import type { SchedulerState } from '../state.js'
 import { areInputsReady, isGiven, isHolder, type Task } from '../tasks/task.js'
 import type { Template } from '../tasks/template.js'
-import { ioLoadOf, loadOf, type WorkerRecord } from '../workers/worker-record.js'
+import { ioLoadOf, loadBesideOf, type WorkerRecord } from '../workers/worker-record.js'
 
 /** What fetching costs: a fixed part, and a part by size. */
 const FETCH_US = 300
@@ -23,6 +23,8 @@ const FETCH_BYTES_PER_US = 1_000
 const GIVE_US = 20
 /** Once its inputs could not be fetched, a task is drawn to where they are. */
 const FETCH_FAILED_FACTOR = 1_000
+/** So many of the least loaded workers are looked at for room. */
+const MAX_SEEN = 8
 /** Of an input held in many places, so many holders are looked at. */
 const MAX_HOLDERS_SEEN = 8
 
@@ -63,28 +65,36 @@ function takeTurns(state: SchedulerState): void {
 }
 
 function placeAllPlain(state: SchedulerState): void {
-  let patience = patienceUs(state)
+  let row = rowOfNext(state)
   let last: Template | undefined
-  for (let template = placePlain(state, patience); template !== undefined; template = placePlain(state, patience)) {
-    // For all tasks of a map it is one.
-    if (template !== last && last !== undefined) patience = patienceUs(state)
-    last = template
+  for (let task = placePlain(state, row); task !== undefined; task = placePlain(state, row)) {
+    // It is the same for all tasks of a map, or nearly so.
+    if (row === undefined ? task.template !== last : !canWait(task, row)) row = rowOfNext(state)
+    last = task.template
   }
 }
 
-/** Returns the template of the task that it placed; `undefined` when there is none, or no room. */
-function placePlain(state: SchedulerState, patience = 0): Template | undefined {
-  const idlest = state.open.peek()
-  if (idlest === undefined) return undefined
-  if (patience > 0 ? !hasRoomForPatient(idlest, patience) : !hasRoom(idlest)) return undefined
+/** Returns the task that it placed; `undefined` when there is none, or no room. */
+function placePlain(state: SchedulerState, row?: Row): Task | undefined {
+  const worker = workerWithRoom(state, row)
+  if (worker === undefined) return undefined
   const task = state.ready.next(mayTakeRoots(state))
   if (task === undefined) return undefined
-  const { template } = task
-  if (!areInputsReady(task))
+  if (!areInputsReady(task)) {
     startOver(state, task) // An input was lost since the task became ready.
-  else if (task.inputs.length === 0) assign(state, task, idlest, patience > 0 && canWait(task, patience) ? patience : 0)
-  else assign(state, task, chooseWorker(task, [idlest], mayTakeGuest))
-  return template
+  } else if (task.inputs.length === 0) {
+    assign(state, task, worker, row !== undefined && canWait(task, row) && takesRow(worker, row) ? row.us : 0)
+  } else {
+    assign(state, task, chooseWorker(task, [worker], mayTakeGuest))
+  }
+  return task
+}
+
+function workerWithRoom({ open }: SchedulerState, row: Row | undefined): WorkerRecord | undefined {
+  const idlest = open.peek()
+  if (idlest === undefined || hasRoom(idlest, row)) return idlest
+  // One that has more to do may have room, where much of that can wait.
+  return open.nearTop(MAX_SEEN).find((worker) => worker.patient.size > 0 && hasRoom(worker, row))
 }
 
 /** Is there a worker for a task of the demand, and are there units of the limits that it takes? */
@@ -132,7 +142,7 @@ export function chooseWorker(
   }
   let best = present(starters[0], 'a worker that can take a task')
   let bestUs = Infinity
-  const ownLoad = task.template.demand?.needs.threads === 0 ? ioLoadOf : loadOf
+  const ownLoad = task.template.demand?.needs.threads === 0 ? ioLoadOf : loadBesideOf
   for (const [worker, bytes] of heldBytes) {
     if (!starters.includes(worker) && !mayTake(worker)) continue
     const gifts = allGifts - (heldGifts.get(worker) ?? 0)

@@ -64,6 +64,7 @@ export function onWorkerJoined(state: SchedulerState, id: WorkerId, join: Join):
     untimed: 0,
     patient: new Map(),
     patientUs: 0,
+    patientTemplate: undefined,
     recalled: new Map(),
     heldUpBy: NOT_HELD_UP,
     isHoarding: false,

@@ -49,6 +49,8 @@ export interface WorkerRecord extends HeapItem {
   readonly patient: Map<Task, number>
   /** Estimated time of `patient`, as `queuedUs`. */
   patientUs: number
+  /** Of the one that came last; they have one priority. */
+  patientTemplate: Template | undefined
   /** Those of `processing` that it was asked to give back, until they have left it: has it said that they started? */
   readonly recalled: Map<Task, 'asked' | 'kept'>
   /** If, by its last sign of life, each of its threads was at one task for long: these tasks; else `NOT_HELD_UP`. */
@@ -115,6 +117,11 @@ const UNTIMED_US = 6_000
 export function loadOf(worker: WorkerRecord): number {
   const { aheadUs, join } = worker
   return queueOf(worker) + (aheadUs === 0 || hasIdleThread(worker) ? 0 : aheadUs / join.threads)
+}
+
+/** As `loadOf`, for a task that goes before those that can wait. */
+export function loadBesideOf(worker: WorkerRecord): number {
+  return loadOf(worker) - (worker.patientUs + worker.patient.size) / worker.join.threads
 }
 
 /** As `loadOf`, of what may begin at any time: what is ahead of its inputs does not count. */
