@@ -1,7 +1,7 @@
 /**
- * Tasks that could run now: by priority; those that can wait behind the others of their priority, but for one of them behind every 120 ms of
- * others, so that they come to run, too; then in the order they became ready. Those that a thread gave back unstarted
- * come before others like them. Every operation is O(1) on average (O(priorities) for a new priority).
+ * Tasks that could run now: by priority; among those of one priority, the ones that can wait behind the others, but for one of them
+ * behind every 120 ms of others, so that they come to run, too; then in the order they became ready. Those that a thread gave back
+ * unstarted come before others like them. Every operation is O(1) on average (O(priorities) for a new priority).
  *
  * A task that is let go is not searched for: whoever takes the next one skips it, and the queue is swept when such
  * entries outnumber the rest.

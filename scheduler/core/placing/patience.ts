@@ -47,7 +47,7 @@ export function canWait({ template, pendingDependants }: Task, row: Row): boolea
   return template === row.template && pendingDependants === 0
 }
 
-/** Where a time is set, how long ago a task began is to be known; and what has several values, or gives them bit by bit, is told of so. */
+/** Where a time is set, how long ago a task began is to be known; and what gives several values is told of as they come. */
 function mayWait({ outputs, rules, demand, isScattered }: Template): boolean {
   if (outputs > 0 || demand !== undefined || isScattered) return false
   return rules.timeoutMs === 0 && rules.queueTimeoutMs === 0 && !rules.isStream
