@@ -75,9 +75,9 @@ test('a row holds two tasks at least: of longer ones none can wait', () => {
   assert.equal(timed(1_000, 61_000).sent.patienceUs, 0)
 })
 
-test('nor can the shortest, of which a worker has thousands in any case', () => {
-  assert.equal(timed(8_192, 15).sent.patienceUs, 30_000)
-  assert.equal(timed(8_192, 14).sent.patienceUs, 0)
+test('nor can the shortest, of which hundreds are told of together in any case', () => {
+  assert.equal(timed(8_192, 59).sent.patienceUs, 30_000)
+  assert.equal(timed(8_192, 58).sent.patienceUs, 0)
 })
 
 test('a task can not wait that others wait for', () => {

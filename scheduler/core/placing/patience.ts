@@ -8,7 +8,7 @@
  * the worker goes before them: there is room for it beside them, and a thread that has some of them left gives these back. The less
  * there is still to do the shorter a row is, so that all threads end together.
  */
-import { MAX_AHEAD_PER_THREAD, type Row } from './admission.js'
+import type { Row } from './admission.js'
 import { mayTakeRoots } from './roots.js'
 import type { SchedulerState } from '../state.js'
 import type { Task } from '../tasks/task.js'
@@ -18,6 +18,11 @@ import type { Template } from '../tasks/template.js'
 const MAX_ROW_US = 120_000
 /** No more is what others may take in a row, too. */
 const MIN_ROW_US = 30_000
+/**
+ * The shortest are told of by the hundred anyway. To have more of them under way than that costs more than it saves: what is known of
+ * each is in no cache by the time that it ends.
+ */
+const MAX_ROW_TASKS = 512
 /** Of what is left to do each thread is to have so many rows before it: those that its worker has, and as many more. */
 const ROWS_LEFT = 4
 
@@ -36,8 +41,7 @@ export function rowOfNext(state: SchedulerState): Row | undefined {
 function rowUsOf({ config, threads }: SchedulerState, { statistics: { meanUs, tasks } }: Template): number {
   if (meanUs === undefined) return 0
   const leftUs = (meanUs * (tasks.ready + tasks.processing)) / threads
-  // The shortest are told of by the thousand anyway: a worker has no more of them.
-  const mostUs = Math.min(leftUs / (config.rowsLeft ?? ROWS_LEFT), (meanUs * MAX_AHEAD_PER_THREAD) / 2)
+  const mostUs = Math.min(leftUs / (config.rowsLeft ?? ROWS_LEFT), meanUs * MAX_ROW_TASKS)
   for (let us = MAX_ROW_US; us >= MIN_ROW_US && us >= 2 * meanUs; us /= 2) if (us <= mostUs) return us
   return 0
 }
