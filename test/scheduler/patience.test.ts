@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import test from 'node:test'
 import { attempt } from '../../protocol/ids.js'
 import { NO_NEEDS } from '../../protocol/messages/needs.js'
+import { explain } from '../../scheduler/core/views/explain.js'
 import { SchedulerHarness } from '../support/scheduler-harness.js'
 
 type Definition = Parameters<ReturnType<SchedulerHarness['client']>['define']>[1]
@@ -23,6 +24,11 @@ test('where much of a function is ready a worker has two rows of its tasks, whic
   assert.equal(sent.patienceUs, 120_000)
   assert.equal(sent.tasks.length, 48)
   assert.deepEqual(worker.takeTasks(), [])
+})
+
+test('a task for which there is no room in a row is said to wait for a worker', () => {
+  const { scheduler, tasks } = timed(1_000, 5_000)
+  assert.match(explain(scheduler.state, tasks[500]!, '').reason, /^It waits for a worker/)
 })
 
 test('it is sent another row when it has told of one', () => {

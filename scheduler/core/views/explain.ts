@@ -9,13 +9,14 @@ import { MAX_EXPLAINED } from '../../../protocol/limits.js'
 import type { Explanation } from '../../../protocol/messages/explanation.js'
 import { NO_NEEDS } from '../../../protocol/messages/needs.js'
 import { describeAmount } from '../../../protocol/resources.js'
-import { hasRoom } from '../placing/admission.js'
+import { hasRoom, type Row } from '../placing/admission.js'
 import { describeNeeds, obstacleOf, shortageOf, type Demand } from '../placing/demand.js'
 import { freeAtMs } from '../placing/limits.js'
 import { SKIPPED } from '../data/inline-cache.js'
 import { isWithheld } from '../clients/client-record.js'
 import type { Progress } from '../tasks/progress.js'
 import { isReattaching } from '../durable/reattach.js'
+import { rowOfNext } from '../placing/patience.js'
 import { mayTakeRoots } from '../placing/roots.js'
 import { workerOf } from '../placing/ahead.js'
 import { readyQueueOf, type SchedulerState } from '../state.js'
@@ -137,9 +138,11 @@ function explainReady(state: SchedulerState, place: Place): Explanation {
   const details = ahead === 0 ? [] : [`About ${count(ahead, 'ready task')} with the same needs come before it.`]
   if (task !== undefined) details.push(...errorsGiven(task))
   if (demand !== undefined) details.unshift(`It needs ${describeNeeds(demand.needs)}.`)
+  const next = rowOfNext(state)
+  const row = next?.template === template ? next : undefined
   const refusals = [...state.workers.values()].map((worker) => ({
     name: worker.join.name,
-    reason: whyNotNow(demand, worker),
+    reason: whyNotNow(demand, worker, row),
   }))
   const workers = refusals.flatMap(({ name, reason }) => (reason === undefined ? [] : [{ name, reason }]))
   const reason = whyNotPlaced(state, place, workers.length)
@@ -192,12 +195,12 @@ function whyNoUnits(state: SchedulerState, demand: Demand): string | undefined {
 }
 
 /** Why the worker can't take a task of the demand now; `undefined` when it can. */
-function whyNotNow(demand: Demand | undefined, worker: WorkerRecord): string | undefined {
+function whyNotNow(demand: Demand | undefined, worker: WorkerRecord, row: Row | undefined): string | undefined {
   const needs = demand?.needs ?? NO_NEEDS
   if (worker.isLeaving) return 'is leaving'
   const shortage = shortageOf(needs, worker)
   if (shortage !== undefined) return shortage
-  if (demand?.fitting.has(worker) === true || (demand === undefined && hasRoom(worker))) return undefined
+  if (demand?.fitting.has(worker) === true || (demand === undefined && hasRoom(worker, row))) return undefined
   if (isPaused(worker) && worker.processing.size > 0) {
     return 'is paused: its values take so much of its memory that it does one task at a time'
   }
