@@ -447,12 +447,13 @@ test('tasks of which more must be watched than their inputs do not go ahead', ()
 
 test('a worker has so many ahead at most, or so much time of work, and gets much more once it has little', () => {
   for (const { us, most, quarter } of [
-    { us: SHORT_US, most: 160, quarter: 40 },
+    { us: SHORT_US, most: 324, quarter: 81 },
+    { us: 100, most: 240, quarter: 60 },
     { us: 1_000, most: 24, quarter: 6 },
   ]) {
     const all = cluster({ us })
     const [worker] = all.workers
-    const ids = chain(all, 300)
+    const ids = chain(all, 600)
     assert.deepEqual(tasksOf(takeRuns(worker!)), ids.slice(0, most))
 
     worker!.finish(ids.slice(0, quarter))

@@ -1,11 +1,11 @@
 /** Tasks that go to a thread along with those that make their inputs. */
 import assert from 'node:assert/strict'
 import test from 'node:test'
-import type { TaskId } from '../../protocol/ids.js'
+import { templateId, type TaskId } from '../../protocol/ids.js'
 import { OURSELVES, PEER, task, tasks, WorkerHarness, type RunOptions } from '../support/worker-harness.js'
 
 const [a, b, c, d] = [task(0), task(1), task(2), task(3)]
-const x = task(100)
+const x = task(900)
 
 /** A worker that knows how long its tasks take. */
 function taught({ threads = 1, durationUs = 100 } = {}): WorkerHarness {
@@ -70,6 +70,97 @@ test('a chain is no longer than a batch of short tasks', () => {
   assert.deepEqual(worker.takeBatch().tasks, [a, b])
   worker.finish(0, 2, { durationUs: 4_000 })
   assert.deepEqual(worker.takeBatch().tasks, [c])
+})
+
+/** Queues a chain of `count` tasks, from `first` on, behind a task or by itself. */
+function queueChain(worker: WorkerHarness, count: number, first = 0, head?: TaskId): TaskId[] {
+  const ids = Array.from({ length: count }, (_, i) => task(first + i))
+  ids.forEach((id, i) => {
+    const input = ids[i - 1] ?? head
+    worker.queue([id], input === undefined ? {} : behind(input))
+  })
+  return ids
+}
+
+test('a chain behind which there is next to nothing is told of where half of it is done, at once', () => {
+  const worker = taught()
+  const ids = queueChain(worker, 41)
+  worker.endTurn()
+  const batch = worker.takeInstruction('run-batch')
+  assert.equal(batch.tasks.length, 41)
+  assert.deepEqual(batch.wanted, [20])
+  const places = Array.from({ length: 41 }, (_, place) => place)
+  // What is told on the way waits, as ever.
+  worker.end(0, places.slice(0, 10))
+  worker.endTurn()
+  worker.expectSilence()
+  worker.end(0, places.slice(10, 21))
+  worker.endTurn()
+  assert.deepEqual(worker.takeMessage('tasks-finished').tasks, ids.slice(0, 21))
+  worker.end(0, places.slice(21, 30))
+  worker.endTurn()
+  worker.expectSilence()
+})
+
+test('the middle of a chain is told of beside what peers await of it', () => {
+  const worker = taught()
+  worker.send({ type: 'values-awaited', question: 1, tasks: [task(30)], worker: OURSELVES, after: 41 })
+  queueChain(worker, 41)
+  worker.endTurn()
+  assert.deepEqual(worker.takeInstruction('run-batch').wanted, [20, 30])
+})
+
+test('the middle of a chain is where half of its time has passed, and a millisecond is left', () => {
+  const long = templateId(2)
+  for (const { longUs, more, wanted } of [
+    { longUs: 1_500, more: 12, wanted: [0] },
+    { longUs: 1_500, more: 20, wanted: [3] },
+    { longUs: 4_000, more: 8, wanted: undefined },
+  ]) {
+    const worker = taught()
+    worker.define(long)
+    worker.teach({ durationUs: longUs }, long)
+    worker.queue([a], { template: long })
+    worker.queue([b], behind(a))
+    queueChain(worker, more, 10, b)
+    worker.endTurn()
+    const batch = worker.takeInstruction('run-batch')
+    assert.equal(batch.tasks.length, more + 2)
+    assert.deepEqual(batch.wanted, wanted, `${longUs} us and ${more + 1} times 100`)
+  }
+})
+
+/** Tasks of 3 ms in all that wait for a value of a peer. */
+function queueWork(worker: WorkerHarness): void {
+  for (let i = 0; i < 30; i++) worker.queue([task(500 + i)], { inputs: [x], pending: [[x, PEER, 1]] })
+}
+
+test('news that waits is told when a chain begins that has next to nothing behind it', () => {
+  for (const isBusy of [true, false]) {
+    const worker = taught()
+    const ids = queueChain(worker, 140)
+    if (isBusy) queueWork(worker)
+    worker.endTurn()
+    assert.equal(worker.takeInstruction('run-batch').wanted, undefined)
+    if (isBusy) worker.takeInstruction('fetch')
+    worker.finish(0, 100)
+    assert.deepEqual(worker.takeInstruction('run-batch').wanted, isBusy ? undefined : [19])
+    if (!isBusy) assert.deepEqual(worker.takeMessage('tasks-finished').tasks, ids.slice(0, 100))
+    worker.expectSilence()
+  }
+})
+
+test('a chain is not told of in its middle where more is left behind it, or of several threads', () => {
+  const busy = taught()
+  queueChain(busy, 41)
+  queueWork(busy)
+  busy.endTurn()
+  assert.equal(busy.takeInstruction('run-batch').wanted, undefined)
+
+  const two = taught({ threads: 2 })
+  queueChain(two, 41)
+  two.endTurn()
+  assert.equal(two.takeInstruction('run-batch').wanted, undefined)
 })
 
 test('of what waits for a task, a thread among several takes its part, and rings for the others', () => {

@@ -28,6 +28,8 @@ export interface Batch {
   end: number
   /** Which of its tasks make inputs of later ones: see chain.ts. */
   readonly makers: ReadonlySet<TaskId> | undefined
+  /** Its thread rings behind this place, for the worker has next to nothing left to do: see `middleOf`. */
+  middle: number | undefined
   /** Its thread was told to ring for whatever it has done. */
   isHurried: boolean
   /** How many tasks have no outcome: those before `end` that are `batched` or `abandoned`. */
@@ -76,6 +78,7 @@ export function createBatch(
     tasks,
     end: tasks.length,
     makers,
+    middle: undefined,
     isHurried: false,
     open: tasks.length,
     abandoned: 0,

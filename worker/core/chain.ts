@@ -15,6 +15,10 @@ import type { Task } from './task.js'
 
 /** So long what is wanted waits for more of its kind. A message costs two main threads a tenth of that each, or more. */
 const TOGETHER_US = 1_000
+/** What a worker must have left to do until it has been sent more: it tells the scheduler, and puts together what comes. */
+const ROUND_TRIP_US = 3_000
+/** What a thread must have left behind the middle of a chain for that to be told of there. */
+const MIN_BEHIND_US = 1_000
 
 /** The tasks that a batch is being made of, in the order in which its thread runs them, and what may go along with them. */
 export class Chain {
@@ -69,11 +73,42 @@ export class Chain {
 }
 
 /**
+ * Where half of a chain is done, if a worker of one thread has next to nothing behind it. A chain is told of when it has ended, and what
+ * the scheduler has sent ahead may be all in it: told of its first half it sends more while the thread does the second. Of several threads
+ * each has a part, and tells of it at a time of its own.
+ */
+export function middleOf(state: WorkerState, { tasks, makers }: Batch): number | undefined {
+  if (makers === undefined || state.config.threads > 1) return undefined
+  let leftUs = 0
+  for (const { template } of tasks) leftUs += shareOfBatchUs(template)
+  if (leftUs < 2 * MIN_BEHIND_US || hasWorkBehind(state)) return undefined
+  const halfUs = leftUs / 2
+  for (let place = 0; leftUs >= MIN_BEHIND_US; place++) {
+    if (leftUs <= halfUs) return place - 1
+    leftUs -= shareOfBatchUs(tasks[place]!.template)
+  }
+  return undefined
+}
+
+/** Has the worker enough to do beside what its thread has? */
+function hasWorkBehind({ tasks }: WorkerState): boolean {
+  let us = 0
+  for (const { state, template } of tasks.values()) {
+    if (template.isIo || (state.type !== 'waiting' && state.type !== 'ready')) continue
+    us += shareOfBatchUs(template)
+    if (us >= ROUND_TRIP_US) return true
+  }
+  return false
+}
+
+/**
  * Behind which tasks of a batch its thread rings, for their values are wanted while it runs; `undefined` for none. What is wanted
  * waits up to `TOGETHER_US` for what is wanted behind it, or for the end of the batch: one message tells of all.
  */
 export function wantedPlaces(state: WorkerState, batch: Batch): readonly number[] | undefined {
-  if (state.awaits.count === 0 && (state.config.threads === 1 || batch.makers === undefined)) return undefined
+  if (state.awaits.count === 0 && (state.config.threads === 1 || batch.makers === undefined)) {
+    return batch.middle === undefined ? undefined : [batch.middle]
+  }
   const last = batch.tasks.length - 1
   let places: number[] | undefined
   let heldBackUs = 0
@@ -89,8 +124,13 @@ export function wantedPlaces(state: WorkerState, batch: Batch): readonly number[
   return places
 }
 
-/** By a peer, or by tasks that another thread could run while this one runs others that need it. */
-function isWantedAtOnce({ awaits, fetches, config }: WorkerState, { tasks, makers }: Batch, place: number): boolean {
+/** By a peer, by tasks that another thread could run while this one runs others that need it, or by the scheduler. */
+function isWantedAtOnce(
+  { awaits, fetches, config }: WorkerState,
+  { tasks, makers, middle }: Batch,
+  place: number,
+): boolean {
+  if (place === middle) return true
   const { task } = tasks[place]!
   if (awaits.count > 0 && awaits.has(task)) return true
   return config.threads > 1 && makers?.has(task) === true && fetches.find(task) !== undefined

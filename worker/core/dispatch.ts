@@ -2,7 +2,7 @@
 import { ARRAY_CAPACITY } from '../../protocol/ids.js'
 import { depthOf } from '../../protocol/urgency.js'
 import { createBatch, hasTail, watchRun, type Batch } from './batch.js'
-import { Chain, wantedPlaces } from './chain.js'
+import { Chain, middleOf, wantedPlaces } from './chain.js'
 import { BATCH_US, LONG_BATCH_US, LONG_TASK_US, needBytesOf, runsAlone, shareOfBatchUs } from './estimates.js'
 import type { WorkerInstruction } from './instructions.js'
 import { resumedCount } from './lending.js'
@@ -33,6 +33,9 @@ export function startBatches(state: WorkerState, nowMs: number, out: WorkerInstr
     const batch = createBatch(thread, taken, nowMs)
     const batched = { type: 'batched', batch } as const
     for (const task of tasks) moveTo(task, batched)
+    batch.middle = middleOf(state, batch)
+    // What is still to be told brings more to do, too.
+    if (batch.middle !== undefined) state.report.hurry()
     state.batches[thread] = batch
     if (batch.isTimed) watchRun(batch, nowMs)
     const isLarge = taken.needBytes >= MIN_GARBAGE_BYTES
@@ -75,7 +78,13 @@ export function startIoTasks(state: WorkerState, nowMs: number, out: WorkerInstr
     state.ioReady.next()
     const batch = createBatch(
       slot,
-      { tasks: [task], estimateUs: 0, needBytes, isTimed: task.template.timeoutMs > 0, makers: undefined },
+      {
+        tasks: [task],
+        estimateUs: 0,
+        needBytes,
+        isTimed: task.template.timeoutMs > 0,
+        makers: undefined,
+      },
       nowMs,
     )
     batch.tail = 'cut' // There is nothing behind it that could be taken back.

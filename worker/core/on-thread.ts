@@ -49,6 +49,7 @@ export function onTasksEnded(state: WorkerState, event: Event<'tasks-ended'>, ou
     }
   }
   if (batch.isTimed) watchRun(batch, event.nowMs)
+  if (batch.middle !== undefined && places.includes(batch.middle)) state.report.hurry()
 }
 
 interface EndedOutputs {

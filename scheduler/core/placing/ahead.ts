@@ -29,7 +29,7 @@ import { leaveWaiters } from '../tasks/waiters.js'
 import { slotsToComeOf, takesNothingAhead, type WorkerRecord } from '../workers/worker-record.js'
 
 /** So many tasks a worker may have, those that run and those ahead of their inputs, and so many more for each thread. */
-const MAX_PER_WORKER = 136
+const MAX_PER_WORKER = 300
 const MAX_PER_THREAD = 24
 /**
  * With more than that for each thread whose inputs have come it has only the latter: there is enough to do until the scheduler
