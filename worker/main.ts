@@ -5,6 +5,7 @@ import { onShutdown } from '../common/node/shutdown.js'
 import { HeddleError, OutOfMemoryError } from '../protocol/errors.js'
 import { LastLines, tellingLog } from './last-lines.js'
 import type { WorkerProcessOptions } from './nanny.js'
+import { giveWay } from './niceness.js'
 import { resolveWorkerOptions, RESTART_EXIT_CODE } from './options.js'
 import { startWorker } from './worker.js'
 
@@ -21,6 +22,8 @@ async function run(options: WorkerProcessOptions): Promise<void> {
   const log = tellingLog(createLog({ level, format, name }), lines)
   // What a task prints is meant to be seen, however little the worker itself is to say.
   const taskLog = tellingLog(createLog({ level: 'info', format, name }), lines)
+  // Before it starts threads for tasks: they are as nice as it was then.
+  giveWay().catch((error: unknown) => log.debug({ err: error }, 'the system does not let this worker give way'))
   const stopped = new AbortController()
   const atOnce = (): void => process.exit(1)
   let leave = (): void => stopped.abort()

@@ -1,11 +1,14 @@
 /** The worker's own process, as a nanny starts it. */
 import assert from 'node:assert/strict'
+import { existsSync, readFileSync } from 'node:fs'
+import { getPriority } from 'node:os'
 import { suite, test } from 'node:test'
 import { Child } from '../../common/node/child-process.js'
 import { HeddleError } from '../../protocol/errors.js'
 import { arrayId, taskId } from '../../protocol/ids.js'
 import { decodeValue } from '../../protocol/values/decode.js'
 import type { WorkerProcessOptions } from '../../worker/nanny.js'
+import { WORKER_NICENESS } from '../../worker/niceness.js'
 import { eventually } from '../support/eventually.js'
 import { allGone } from '../support/processes.js'
 import { FakeScheduler, runTasks } from './fake-scheduler.js'
@@ -54,6 +57,38 @@ suite('a worker process', { timeout: 180_000 }, () => {
       assert.deepEqual([code, failure], [0, undefined])
     } finally {
       child.kill()
+    }
+  })
+
+  test('gives way to others, by itself and as a session, as do its threads', async () => {
+    await using scheduler = await FakeScheduler.start({ token: TOKEN })
+    // Two at once: Linux lets them do so one after another.
+    const children = [startProcess(scheduler), startProcess(scheduler, { name: 'v' })]
+    try {
+      for (const child of children) {
+        await child.ready
+        const niceness = Math.max(WORKER_NICENESS, getPriority())
+        assert.equal(getPriority(child.pid), niceness)
+        const file = `/proc/${child.pid}/autogroup`
+        if (!existsSync(file)) continue
+        const expected = ` nice ${niceness}\n`
+        await eventually('its session gives way', () => readFileSync(file, 'latin1').endsWith(expected))
+      }
+      const session = await scheduler.worker(1)
+      const id = taskId(arrayId(1), 0)
+      session.send(
+        runTasks(
+          session.define(async () => {
+            const { getPriority } = await import('node:os')
+            return getPriority()
+          }),
+          [id],
+          [[]],
+        ),
+      )
+      assert.equal(decodeValue((await session.finished([id])).get(id)!.bytes), getPriority(children[0]!.pid))
+    } finally {
+      for (const child of children) child.kill()
     }
   })
 
