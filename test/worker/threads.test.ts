@@ -258,8 +258,12 @@ suite('a thread', { timeout: 60_000 }, () => {
     // A task goes on only once the outcome of the one before it was told of.
     threads.onDoorbell = (thread) => {
       threads.lanes[thread]!.hurry()
-      Atomics.store(gate, 0, ++rings)
-      Atomics.notify(gate, 0)
+      const ring = ++rings
+      // Once the lane was read: what ends before that is read with it, and rings no more.
+      setImmediate(() => {
+        Atomics.store(gate, 0, ring)
+        Atomics.notify(gate, 0)
+      })
     }
     const run = (ring: number, ints: Int32Array): string => {
       while (Atomics.load(ints, 0) < ring) if (Atomics.wait(ints, 0, ring - 1, 60_000) === 'timed-out') return 'late'
