@@ -5,6 +5,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { getPriority, setPriority } from 'node:os'
 import { setTimeout } from 'node:timers/promises'
+import { statFieldsOf } from '../common/node/process-stat.js'
 
 /** Of 0 to 19, as in `nice(1)`: where others want all of a processor, a third of what they get. */
 export const WORKER_NICENESS = 5
@@ -44,8 +45,6 @@ function setSession(niceness: number): void {
 
 /** A session with others in it, as that of a terminal, is not ours to set. */
 function leadsSession(): boolean {
-  const stat = readFileSync('/proc/self/stat', 'latin1')
-  // The program's name stands in parentheses and may hold anything. Behind it: state, parent, group, session; see proc(5).
-  const [, , , session] = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  const [, , , session] = statFieldsOf(process.pid)
   return Number(session) === process.pid
 }

@@ -2,7 +2,8 @@
  * Which process is meant by an id that was written down: ids are used again, in a container that is restarted even at once,
  * and every container counts its processes for itself.
  */
-import { readFileSync, readlinkSync } from 'node:fs'
+import { readlinkSync } from 'node:fs'
+import { statFieldsOf } from './process-stat.js'
 
 export interface ProcessIdentity {
   readonly pid: number
@@ -31,14 +32,12 @@ export function mayBeAlive({ pid, namespace: other, start }: ProcessIdentity): b
 
 /** When the process started, in ticks since the machine did; `undefined` when it is gone, or elsewhere than on Linux. */
 function startOf(pid: number): number | undefined {
-  let stat: string
+  let fields: string[]
   try {
-    stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
+    fields = statFieldsOf(pid)
   } catch {
     return undefined
   }
-  // The second field is the program's name in parentheses, and may hold spaces and parentheses itself.
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   const state = fields[0]
   // An orphan that ended stays as a zombie until somebody asks for its exit code, which in a container may be never.
   return state === 'Z' || state === 'X' ? undefined : Number(fields[19])

@@ -1,5 +1,6 @@
 /** What tests ask the operating system about processes. */
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
+import { statFieldsOf } from '../../common/node/process-stat.js'
 import { eventually } from './eventually.js'
 
 /** A process that ended and that nobody asked for its exit code is dead, though its id is still taken. */
@@ -33,11 +34,10 @@ export function descendantsOf(pid: number): number[] {
   return found.slice(1)
 }
 
-/** Of `/proc/PID/stat`, what follows the program's name: state, parent, group, … */
+/** `undefined` when it is gone. */
 function fieldsOf(pid: number): string[] | undefined {
   try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+    return statFieldsOf(pid)
   } catch {
     return undefined
   }

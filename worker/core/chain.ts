@@ -77,17 +77,13 @@ export class Chain {
  * the scheduler has sent ahead may be all in it: told of its first half it sends more while the thread does the second. Of several threads
  * each has a part, and tells of it at a time of its own.
  */
-export function middleOf(state: WorkerState, { tasks, makers }: Batch): number | undefined {
+export function middleOf(state: WorkerState, { tasks, makers }: Batch, estimateUs: number): number | undefined {
   if (makers === undefined || state.config.threads > 1) return undefined
-  let leftUs = 0
-  for (const { template } of tasks) leftUs += shareOfBatchUs(template)
-  if (leftUs < 2 * MIN_BEHIND_US || hasWorkBehind(state)) return undefined
-  const halfUs = leftUs / 2
-  for (let place = 0; leftUs >= MIN_BEHIND_US; place++) {
-    if (leftUs <= halfUs) return place - 1
-    leftUs -= shareOfBatchUs(tasks[place]!.template)
-  }
-  return undefined
+  if (estimateUs < 2 * MIN_BEHIND_US || hasWorkBehind(state)) return undefined
+  let leftUs = estimateUs
+  let place = -1
+  while (leftUs > estimateUs / 2) leftUs -= shareOfBatchUs(tasks[++place]!.template)
+  return leftUs >= MIN_BEHIND_US ? place : undefined
 }
 
 /** Has the worker enough to do beside what its thread has? */

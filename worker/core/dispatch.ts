@@ -33,7 +33,7 @@ export function startBatches(state: WorkerState, nowMs: number, out: WorkerInstr
     const batch = createBatch(thread, taken, nowMs)
     const batched = { type: 'batched', batch } as const
     for (const task of tasks) moveTo(task, batched)
-    batch.middle = middleOf(state, batch)
+    batch.middle = middleOf(state, batch, taken.estimateUs)
     // What is still to be told brings more to do, too.
     if (batch.middle !== undefined) state.report.hurry()
     state.batches[thread] = batch
@@ -78,13 +78,7 @@ export function startIoTasks(state: WorkerState, nowMs: number, out: WorkerInstr
     state.ioReady.next()
     const batch = createBatch(
       slot,
-      {
-        tasks: [task],
-        estimateUs: 0,
-        needBytes,
-        isTimed: task.template.timeoutMs > 0,
-        makers: undefined,
-      },
+      { tasks: [task], estimateUs: 0, needBytes, isTimed: task.template.timeoutMs > 0, makers: undefined },
       nowMs,
     )
     batch.tail = 'cut' // There is nothing behind it that could be taken back.
