@@ -688,6 +688,41 @@ test('a value of an attempt that ran before it was taken back is freed once the 
   )
 })
 
+test('a copy may be told of before its maker speaks, which keeps the value and has its word', () => {
+  const { all, owner, other, own, input, both } = meeting()
+  const { finished } = all.scheduler.state.totals
+
+  owner.finish([own])
+  owner.send({ type: 'copies-held', tasks: [input], sizes: [2] })
+  assert.equal(findTask(all, both).state.type, 'processing', 'its inputs are there')
+  other.finish([input], { template: all.f, us: 2 * MIDDLING_US })
+
+  assert.ok(!other.unread.includes('free-tasks'))
+  assert.equal(all.scheduler.state.totals.finished, finished + 2)
+  assert.ok(findTask(all, input).template.statistics.meanUs! > MIDDLING_US)
+  all.scheduler.skip()
+  all.client.want(input)
+  assert.deepEqual([...all.client.takeValues().keys()], [input], 'without asking a worker')
+  owner.finish([both])
+  all.client.release(own, input, both)
+  assert.ok(owner.take('free-tasks').tasks.includes(input))
+  assert.deepEqual(other.take('free-tasks').tasks, [input])
+  all.scheduler.expectEmpty()
+})
+
+test('a maker that speaks when its value was let go, a copy of which was told of before, is to free it', () => {
+  const { all, owner, other, own, input, both } = meeting()
+  owner.send({ type: 'copies-held', tasks: [input], sizes: [8] })
+  owner.finish([own, both])
+  all.client.release(own, input, both)
+  assert.ok(owner.take('free-tasks').tasks.includes(input))
+  assert.ok(!other.unread.includes('free-tasks'))
+
+  other.finish([input])
+  assert.deepEqual(other.take('free-tasks').tasks, [input])
+  all.scheduler.expectEmpty()
+})
+
 test('late word of an attempt that was taken back does no harm to a copy that came from where it was made since', () => {
   const { all, owner, other, input, both } = meeting()
   all.scheduler.skip()

@@ -233,7 +233,7 @@ function inputOutOfReach() {
   return { scheduler, client, a, b, x: x!, sum: sum! }
 }
 
-test('a copy that turns up while its value is being made again ends the work', () => {
+test('a copy that turns up while its value is being made again is as good, and what is made is another', () => {
   const scheduler = new SchedulerHarness()
   const [a, b, c] = [scheduler.worker(), scheduler.worker(), scheduler.worker()]
   const client = scheduler.client()
@@ -245,9 +245,16 @@ test('a copy that turns up while its value is being made again ends the work', (
   scheduler.skip()
 
   other.send({ type: 'copies-held', tasks: [x!], sizes: [100_000] })
-
-  assert.deepEqual(runner.take('free-tasks').tasks, [x])
   assert.equal(scheduler.tasks['in-memory'], 1)
+  runner.finish([x!], { attempts: [2], sizeBytes: 100_000 })
+  assert.ok(!runner.unread.includes('free-tasks'))
+
+  client.release(x!)
+  assert.deepEqual(
+    [runner, other].map((worker) => worker.take('free-tasks').tasks),
+    [[x], [x]],
+  )
+  scheduler.expectEmpty()
 })
 
 test('a client that cannot get a value from its holder is told again where it is', () => {

@@ -27,13 +27,24 @@ import { onAttached, onTasksHeld } from '../durable/reattach.js'
 import { noteHeldUp, onTasksKept } from '../placing/recall.js'
 import { onRelayMessage } from '../data/relays.js'
 import { endRun } from './retries.js'
+import type { InlinePage } from '../data/inline-cache.js'
 import { loseScattered, onScattered, retryScatters } from '../data/scatter.js'
 import { onTaskProgressed } from './progress.js'
 import { onStreamChunk } from './streams.js'
 import { endCopying, endResting, noteChange, onCopyMissing } from '../data/spread.js'
 import { readyQueueOf, workerOutboxOf, type SchedulerState } from '../state.js'
 import { recordOf } from './task-array.js'
-import { addHolder, isHolder, isPending, keyOf, outputCountOf, startNumber, type Failure, type Task } from './task.js'
+import {
+  addHolder,
+  isHolder,
+  isPending,
+  keyOf,
+  outputCountOf,
+  startNumber,
+  type Failure,
+  type InMemory,
+  type Task,
+} from './task.js'
 import type { FunctionStatistics } from './template.js'
 import type { WorkerRecord } from '../workers/worker-record.js'
 import { onTold } from '../views/inquiry.js'
@@ -180,7 +191,7 @@ function onTasksFinished(state: SchedulerState, worker: WorkerRecord, message: T
     const task = current[i]!
     const place = places[i]!
     const isInline = hasEntry(message, place)
-    if (task.state.type !== 'processing') {
+    if (task.state.type !== 'processing' && task.state.type !== 'in-memory') {
       // Another task of this message was the last that needed it.
       if (isInline && page !== undefined) state.inline.drop(page)
       continue
@@ -191,7 +202,14 @@ function onTasksFinished(state: SchedulerState, worker: WorkerRecord, message: T
     const sizeBytes = isInline ? values.ends[place]! - start : (sizes[place] ?? 0)
     resultBytes += sizeBytes
     const copy = isInline ? page : undefined
-    finishTask(state, task, { type: 'in-memory', holders: worker.alone, sizeBytes, page: copy, start })
+    if (task.state.type === 'processing') {
+      finishTask(state, task, { type: 'in-memory', holders: worker.alone, sizeBytes, page: copy, start })
+      continue
+    }
+    // Word of a peer's copy of it was here first.
+    addHolder(task.state, worker)
+    noteChange(state, task.id)
+    if (copy !== undefined) keepInline(state, task.state, copy, start)
   }
   state.totals.resultBytes += resultBytes
   return undefined
@@ -210,6 +228,12 @@ function onOutputsFinished(state: SchedulerState, worker: WorkerRecord, message:
   state.finishRate.add(current.length, state.nowMs)
   finishOutputs(state, worker, message, producers)
   return undefined
+}
+
+/** The scheduler's own copy of a value that is there. */
+function keepInline(state: SchedulerState, value: InMemory, page: InlinePage, start: number): void {
+  if (value.page === undefined) [value.page, value.start] = [page, start]
+  else state.inline.drop(page)
 }
 
 function hasEntry({ values }: TasksFinished, place: number): boolean {
@@ -357,13 +381,12 @@ function addCopy(state: SchedulerState, worker: WorkerRecord, id: TaskId, sizeBy
     workerOutboxOf(state, worker).addFree(id)
     return
   }
-  // Its value was believed lost, and is being made again: here it is.
+  // The copy came from the worker that makes it, which is still to tell; or the value was believed lost, and here it is.
   enlist(state, task)
   if (task.state.type === 'processing') {
     const { worker: other } = task.state
-    // If it is the same it may run there all the same; an order to free it would take the copy too.
-    if (other !== worker) workerOutboxOf(state, other).addFree(id)
-    else forgetLeft(task)
+    // An order to free it would take what its dependants there wait for. So what is made again for nothing runs to its end.
+    if (other === worker) forgetLeft(task)
     abandon(state, task, other)
   } else if (task.state.type === 'ready') readyQueueOf(state, task.template).markStale()
   finishTask(state, task, { type: 'in-memory', holders: worker.alone, sizeBytes, page: undefined, start: 0 })
@@ -393,7 +416,11 @@ function makerOf(state: SchedulerState, worker: WorkerRecord, id: TaskId, attemp
     task.hasLeft = true // Freed with the newer attempt, which an order to free it would end.
     return undefined
   }
-  if (task?.state.type === 'in-memory' && isHolder(task.state, worker)) return undefined
+  if (task?.state.type === 'in-memory') {
+    if (isHolder(task.state, worker)) return undefined
+    // A peer had the value from it, and told of that first.
+    if (task.attempt === attempt && !isProducer(task)) return task
+  }
   workerOutboxOf(state, worker).addFree(id)
   return undefined
 }

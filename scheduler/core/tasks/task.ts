@@ -68,15 +68,16 @@ export type TaskState =
   | Delayed
   /**
    * Held by `holders`, or, when they are all gone, by `page` alone (the scheduler's copy: `sizeBytes` of it from `start`). One
-   * that was skipped has the page `SKIPPED`, and holders as far as its value was given to some.
+   * that was skipped has the page `SKIPPED`, and holders as far as its value was given to some. Where a copy was told of before
+   * the maker spoke, the page comes later.
    */
   | {
       readonly type: 'in-memory'
       /** Nearly always one; then it is the list that all tasks of that worker share, so it is replaced and never changed. */
       holders: readonly WorkerRecord[]
       readonly sizeBytes: number
-      readonly page: InlinePage | undefined
-      readonly start: number
+      page: InlinePage | undefined
+      start: number
     }
   | { readonly type: 'failed'; readonly failure: Failure }
 
