@@ -257,6 +257,24 @@ test('however much tasks have to do with each other, a worker has 4.8 ms of them
   assert.ok(Math.abs(counts[0]! - counts[1]!) <= 6, `they have ${counts.join(' and ')}`)
 })
 
+test('of workers that do not listen, each has ahead what needs its own values only', () => {
+  const scheduler = new SchedulerHarness({ maxAheadUs: 24_000 })
+  const workers = [scheduler.worker({ address: '' }), scheduler.worker({ address: '' })]
+  const client = scheduler.client()
+  const f = client.define()
+  const known = client.map(f, 2)
+  for (const worker of workers) worker.finish(worker.takeTasks(), { template: f, us: 1_000 })
+  client.release(...known)
+  scheduler.skip()
+  const root = client.submission(f, [{}])
+  const row = client.submission(
+    f,
+    Array.from({ length: 6 }, () => ({ inputs: root.ids })),
+  )
+  client.send(root.message, row.message)
+  assert.deepEqual(workers.map((worker) => worker.takeTasks().length).sort(), [0, 7])
+})
+
 test('a worker with many tasks that may run has few ahead', () => {
   for (const [width, sent] of [
     [20, 120],
@@ -722,6 +740,45 @@ test('a maker that speaks when its value was let go, a copy of which was told of
   assert.deepEqual(other.take('free-tasks').tasks, [input])
   all.scheduler.expectEmpty()
 })
+
+test('of a report that names a task twice the worker holds one value, whether a copy was told of before or not', () => {
+  for (const isFirst of [true, false]) {
+    const { all, owner, other, own, input, both } = meeting()
+    if (isFirst) owner.send({ type: 'copies-held', tasks: [input], sizes: [2] })
+    other.finish([input, input])
+    assert.ok(!other.unread.includes('free-tasks'))
+    owner.finish([own, both])
+    all.client.release(own, input, both)
+    assert.deepEqual(other.take('free-tasks').tasks, [input])
+    all.scheduler.expectEmpty()
+  }
+})
+
+/** The worker was sent `task` a second time, what the first left is there, and a peer tells of a copy of the second. */
+function copiedAgain({ isLeftTold }: { readonly isLeftTold: boolean }) {
+  const all = cluster()
+  const [worker] = all.workers
+  const [first, task] = chain(all, 2)
+  worker!.send({ type: 'tasks-returned', tasks: [first!], attempts: [], begun: [] })
+  all.scheduler.skip()
+  if (isLeftTold) worker!.finish([task!])
+  const peer = all.scheduler.worker()
+  all.scheduler.skip()
+  peer.send({ type: 'copies-held', tasks: [task!], sizes: [2] })
+  return { all, worker: worker!, first: first!, task: task! }
+}
+
+for (const isLeftTold of [true, false]) {
+  const when = isLeftTold ? 'before' : 'with it'
+  test(`a maker that had made the value before is not told to free it, whether it told of that ${when}`, () => {
+    const { all, worker, first, task } = copiedAgain({ isLeftTold })
+    if (isLeftTold) worker.finish([task], { attempts: [2] })
+    else worker.finish([task, task], { attempts: [1, 2] })
+    assert.ok(!worker.unread.includes('free-tasks'))
+    all.client.release(first, task)
+    assert.ok(worker.take('free-tasks').tasks.includes(task), 'it is known to have it')
+  })
+}
 
 test('late word of an attempt that was taken back does no harm to a copy that came from where it was made since', () => {
   const { all, owner, other, input, both } = meeting()

@@ -233,7 +233,7 @@ function inputOutOfReach() {
   return { scheduler, client, a, b, x: x!, sum: sum! }
 }
 
-test('a copy that turns up while its value is being made again is as good, and what is made is another', () => {
+test('a copy that turns up while its value is being made again is as good, and the worker that makes it holds it, too', () => {
   const scheduler = new SchedulerHarness()
   const [a, b, c] = [scheduler.worker(), scheduler.worker(), scheduler.worker()]
   const client = scheduler.client()
@@ -253,6 +253,51 @@ test('a copy that turns up while its value is being made again is as good, and w
   assert.deepEqual(
     [runner, other].map((worker) => worker.take('free-tasks').tasks),
     [[x], [x]],
+  )
+  scheduler.expectEmpty()
+})
+
+test('of a value made again the client has all bytes, though a copy that turned up was of another size', () => {
+  const scheduler = new SchedulerHarness()
+  const [a, b, c] = [scheduler.worker(), scheduler.worker(), scheduler.worker()]
+  const client = scheduler.client()
+  const [x] = client.map(client.define(), 1)
+  a.finish([x!], { sizeBytes: 100_000 })
+  a.leave()
+  const runner = b.takeTasks().length > 0 ? b : c
+  const other = runner === b ? c : b
+  other.send({ type: 'copies-held', tasks: [x!], sizes: [3] })
+  runner.finish([x!], { attempts: [2] })
+  scheduler.skip()
+
+  client.want(x!)
+  assert.equal(client.take('located').task, x, 'a worker knows what it has')
+  assert.ok(!client.unread.includes('values'))
+  assert.equal(scheduler.state.inline.sizeBytes, 0)
+})
+
+test('tasks that are to run again and have not begun go back when copies of their values turn up', () => {
+  const scheduler = new SchedulerHarness()
+  const a = scheduler.worker({ threads: 8 })
+  const client = scheduler.client()
+  const f = client.define()
+  const xs = client.map(f, 8)
+  a.finish(xs, { sizeBytes: 100_000, template: f, us: 1_000 })
+  a.leave()
+  const b = scheduler.worker({ threads: 1 })
+  b.pulse()
+  assert.deepEqual(b.takeTasks(), xs)
+  const back = scheduler.worker({ threads: 8 })
+  scheduler.skip()
+
+  back.send({ type: 'copies-held', tasks: xs, sizes: xs.map(() => 100_000) })
+  assert.deepEqual(b.take('recall').tasks, xs)
+  b.send({ type: 'tasks-returned', tasks: xs.slice(1), attempts: xs.slice(1).map(() => 2), begun: [] })
+  b.finish([xs[0]!], { attempts: [2], sizeBytes: 100_000 })
+  client.release(...xs)
+  assert.deepEqual(
+    [b, back].map((worker) => worker.take('free-tasks').tasks.length),
+    [1, 8],
   )
   scheduler.expectEmpty()
 })

@@ -27,7 +27,6 @@ import { onAttached, onTasksHeld } from '../durable/reattach.js'
 import { noteHeldUp, onTasksKept } from '../placing/recall.js'
 import { onRelayMessage } from '../data/relays.js'
 import { endRun } from './retries.js'
-import type { InlinePage } from '../data/inline-cache.js'
 import { loseScattered, onScattered, retryScatters } from '../data/scatter.js'
 import { onTaskProgressed } from './progress.js'
 import { onStreamChunk } from './streams.js'
@@ -191,8 +190,9 @@ function onTasksFinished(state: SchedulerState, worker: WorkerRecord, message: T
     const task = current[i]!
     const place = places[i]!
     const isInline = hasEntry(message, place)
-    if (task.state.type !== 'processing' && task.state.type !== 'in-memory') {
-      // Another task of this message was the last that needed it.
+    const late = lateHolding(task, worker)
+    if (task.state.type !== 'processing' && late === undefined) {
+      // Another task of this message was the last that needed it, or it is in there twice.
       if (isInline && page !== undefined) state.inline.drop(page)
       continue
     }
@@ -202,14 +202,17 @@ function onTasksFinished(state: SchedulerState, worker: WorkerRecord, message: T
     const sizeBytes = isInline ? values.ends[place]! - start : (sizes[place] ?? 0)
     resultBytes += sizeBytes
     const copy = isInline ? page : undefined
-    if (task.state.type === 'processing') {
+    if (late === undefined) {
       finishTask(state, task, { type: 'in-memory', holders: worker.alone, sizeBytes, page: copy, start })
       continue
     }
-    // Word of a peer's copy of it was here first.
-    addHolder(task.state, worker)
+    task.silentMaker = undefined
+    addHolder(late, worker)
     noteChange(state, task.id)
-    if (copy !== undefined) keepInline(state, task.state, copy, start)
+    if (copy === undefined) continue
+    // Another attempt may have given a value of another size: what is said of it is of the first that was told of.
+    if (late.page === undefined && late.sizeBytes === sizeBytes) [late.page, late.start] = [copy, start]
+    else state.inline.drop(copy)
   }
   state.totals.resultBytes += resultBytes
   return undefined
@@ -230,10 +233,9 @@ function onOutputsFinished(state: SchedulerState, worker: WorkerRecord, message:
   return undefined
 }
 
-/** The scheduler's own copy of a value that is there. */
-function keepInline(state: SchedulerState, value: InMemory, page: InlinePage, start: number): void {
-  if (value.page === undefined) [value.page, value.start] = [page, start]
-  else state.inline.drop(page)
+/** The value of a task whose maker speaks after a peer that had a copy of it. */
+function lateHolding({ state, silentMaker }: Task, worker: WorkerRecord): InMemory | undefined {
+  return state.type === 'in-memory' && silentMaker === worker && !isHolder(state, worker) ? state : undefined
 }
 
 function hasEntry({ values }: TasksFinished, place: number): boolean {
@@ -385,8 +387,12 @@ function addCopy(state: SchedulerState, worker: WorkerRecord, id: TaskId, sizeBy
   enlist(state, task)
   if (task.state.type === 'processing') {
     const { worker: other } = task.state
-    // An order to free it would take what its dependants there wait for. So what is made again for nothing runs to its end.
-    if (other === worker) forgetLeft(task)
+    // An order to free it would take the copy, or what tasks wait for where it is made. What has not begun again can go back.
+    forgetLeft(task)
+    if (other !== worker) {
+      task.silentMaker = other
+      if (task.attempt > 1) workerOutboxOf(state, other).addTakenBack(id)
+    }
     abandon(state, task, other)
   } else if (task.state.type === 'ready') readyQueueOf(state, task.template).markStale()
   finishTask(state, task, { type: 'in-memory', holders: worker.alone, sizeBytes, page: undefined, start: 0 })
@@ -418,8 +424,8 @@ function makerOf(state: SchedulerState, worker: WorkerRecord, id: TaskId, attemp
   }
   if (task?.state.type === 'in-memory') {
     if (isHolder(task.state, worker)) return undefined
-    // A peer had the value from it, and told of that first.
-    if (task.attempt === attempt && !isProducer(task)) return task
+    // A peer told of a copy first. An order to free what an older attempt left would take the value of this one.
+    if (task.silentMaker === worker) return task.attempt === attempt ? task : undefined
   }
   workerOutboxOf(state, worker).addFree(id)
   return undefined

@@ -161,6 +161,8 @@ export interface Task {
    * on. Few tasks ever have the field.
    */
   hasLeft?: boolean
+  /** A peer told of a copy of its value before this worker, which made it, has told of that. Few tasks ever have the field. */
+  silentMaker?: WorkerRecord | undefined
 }
 
 export const NO_INPUTS: readonly Task[] = Object.freeze([])
