@@ -780,6 +780,15 @@ for (const isLeftTold of [true, false]) {
   })
 }
 
+test('what a maker has of an older attempt is freed when the newer one, of whose copy a peer spoke, comes to nothing', () => {
+  const { all, worker, first, task } = copiedAgain({ isLeftTold: true })
+  assert.deepEqual(worker.take('recall').tasks.at(-1), task)
+  worker.send({ type: 'tasks-returned', tasks: [task], attempts: [2], begun: [] })
+  assert.deepEqual(worker.take('free-tasks').tasks, [task])
+  all.client.release(first, task)
+  assert.ok(!worker.take('free-tasks').tasks.includes(task), 'it is not known to have it')
+})
+
 test('late word of an attempt that was taken back does no harm to a copy that came from where it was made since', () => {
   const { all, owner, other, input, both } = meeting()
   all.scheduler.skip()

@@ -206,7 +206,7 @@ function onTasksFinished(state: SchedulerState, worker: WorkerRecord, message: T
       finishTask(state, task, { type: 'in-memory', holders: worker.alone, sizeBytes, page: copy, start })
       continue
     }
-    task.silentMaker = undefined
+    task.silent = undefined
     addHolder(late, worker)
     noteChange(state, task.id)
     if (copy === undefined) continue
@@ -234,8 +234,9 @@ function onOutputsFinished(state: SchedulerState, worker: WorkerRecord, message:
 }
 
 /** The value of a task whose maker speaks after a peer that had a copy of it. */
-function lateHolding({ state, silentMaker }: Task, worker: WorkerRecord): InMemory | undefined {
-  return state.type === 'in-memory' && silentMaker === worker && !isHolder(state, worker) ? state : undefined
+function lateHolding(task: Task, worker: WorkerRecord): InMemory | undefined {
+  const { state } = task
+  return state.type === 'in-memory' && task.silent?.maker === worker && !isHolder(state, worker) ? state : undefined
 }
 
 function hasEntry({ values }: TasksFinished, place: number): boolean {
@@ -388,9 +389,9 @@ function addCopy(state: SchedulerState, worker: WorkerRecord, id: TaskId, sizeBy
   if (task.state.type === 'processing') {
     const { worker: other } = task.state
     // An order to free it would take the copy, or what tasks wait for where it is made. What has not begun again can go back.
-    forgetLeft(task)
+    const hasLeft = forgetLeft(task)
     if (other !== worker) {
-      task.silentMaker = other
+      task.silent = { maker: other, hasLeft }
       if (task.attempt > 1) workerOutboxOf(state, other).addTakenBack(id)
     }
     abandon(state, task, other)
@@ -401,7 +402,17 @@ function addCopy(state: SchedulerState, worker: WorkerRecord, id: TaskId, sizeBy
 /** The task of a report that says that the worker is done with the attempt, and has no value of it, if the report is current. */
 function currentTask(state: SchedulerState, worker: WorkerRecord, id: TaskId, attempt: number): Task | undefined {
   if (worker.lingering.size > 0) endLingering(state, worker, id, attempt)
-  return taskOfReport(state, worker, id, attempt)
+  const task = taskOfReport(state, worker, id, attempt)
+  if (task === undefined) endSilence(state, worker, id, attempt)
+  return task
+}
+
+/** The attempt of which a peer was thought to have a copy comes to nothing: what an older one left there is of no use any more. */
+function endSilence(state: SchedulerState, worker: WorkerRecord, id: TaskId, attempt: number): void {
+  const task = recordOf(state, id)
+  if (task?.silent?.maker !== worker || task.attempt !== attempt || task.state.type !== 'in-memory') return
+  if (task.silent.hasLeft && !isHolder(task.state, worker)) workerOutboxOf(state, worker).addFree(id)
+  task.silent = undefined
 }
 
 /**
@@ -425,7 +436,11 @@ function makerOf(state: SchedulerState, worker: WorkerRecord, id: TaskId, attemp
   if (task?.state.type === 'in-memory') {
     if (isHolder(task.state, worker)) return undefined
     // A peer told of a copy first. An order to free what an older attempt left would take the value of this one.
-    if (task.silentMaker === worker) return task.attempt === attempt ? task : undefined
+    if (task.silent?.maker === worker) {
+      if (task.attempt === attempt) return task
+      task.silent.hasLeft = true
+      return undefined
+    }
   }
   workerOutboxOf(state, worker).addFree(id)
   return undefined

@@ -136,7 +136,7 @@ export function giveUpValue(state: SchedulerState, task: Task): void {
   if (task.state.type !== 'in-memory') return
   if (task.pendingDependants > 0) endAwaiting(state, task)
   if (task.state.page !== undefined) state.inline.drop(task.state.page)
-  if (task.silentMaker !== undefined) task.silentMaker = undefined
+  if (task.silent !== undefined) task.silent = undefined
   moveTo(task, RELEASED)
   noteChange(state, task.id)
 }

@@ -161,8 +161,8 @@ export interface Task {
    * on. Few tasks ever have the field.
    */
   hasLeft?: boolean
-  /** A peer told of a copy of its value before this worker, which made it, has told of that. Few tasks ever have the field. */
-  silentMaker?: WorkerRecord | undefined
+  /** A peer told of a copy of its value before its maker has spoken, where an older attempt may have left one, too. Few tasks ever have it. */
+  silent?: { readonly maker: WorkerRecord; hasLeft: boolean } | undefined
 }
 
 export const NO_INPUTS: readonly Task[] = Object.freeze([])
