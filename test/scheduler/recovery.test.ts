@@ -233,7 +233,8 @@ function inputOutOfReach() {
   return { scheduler, client, a, b, x: x!, sum: sum! }
 }
 
-test('a copy that turns up while its value is being made again is as good, and the worker that makes it holds it, too', () => {
+/** The worker that held `x` is gone, `runner` is making it again, and `other` turns out to have a copy. */
+function copyTurnsUp({ sizeBytes }: { readonly sizeBytes: number }) {
   const scheduler = new SchedulerHarness()
   const [a, b, c] = [scheduler.worker(), scheduler.worker(), scheduler.worker()]
   const client = scheduler.client()
@@ -243,13 +244,17 @@ test('a copy that turns up while its value is being made again is as good, and t
   const runner = b.takeTasks().length > 0 ? b : c
   const other = runner === b ? c : b
   scheduler.skip()
+  other.send({ type: 'copies-held', tasks: [x!], sizes: [sizeBytes] })
+  return { scheduler, client, runner, other, x: x! }
+}
 
-  other.send({ type: 'copies-held', tasks: [x!], sizes: [100_000] })
+test('a copy that turns up while its value is being made again is as good, and the worker that makes it holds it, too', () => {
+  const { scheduler, client, runner, other, x } = copyTurnsUp({ sizeBytes: 100_000 })
   assert.equal(scheduler.tasks['in-memory'], 1)
-  runner.finish([x!], { attempts: [2], sizeBytes: 100_000 })
+  runner.finish([x], { attempts: [2], sizeBytes: 100_000 })
   assert.ok(!runner.unread.includes('free-tasks'))
 
-  client.release(x!)
+  client.release(x)
   assert.deepEqual(
     [runner, other].map((worker) => worker.take('free-tasks').tasks),
     [[x], [x]],
@@ -258,19 +263,11 @@ test('a copy that turns up while its value is being made again is as good, and t
 })
 
 test('of a value made again the client has all bytes, though a copy that turned up was of another size', () => {
-  const scheduler = new SchedulerHarness()
-  const [a, b, c] = [scheduler.worker(), scheduler.worker(), scheduler.worker()]
-  const client = scheduler.client()
-  const [x] = client.map(client.define(), 1)
-  a.finish([x!], { sizeBytes: 100_000 })
-  a.leave()
-  const runner = b.takeTasks().length > 0 ? b : c
-  const other = runner === b ? c : b
-  other.send({ type: 'copies-held', tasks: [x!], sizes: [3] })
-  runner.finish([x!], { attempts: [2] })
+  const { scheduler, client, runner, x } = copyTurnsUp({ sizeBytes: 3 })
+  runner.finish([x], { attempts: [2] })
   scheduler.skip()
 
-  client.want(x!)
+  client.want(x)
   assert.equal(client.take('located').task, x, 'a worker knows what it has')
   assert.ok(!client.unread.includes('values'))
   assert.equal(scheduler.state.inline.sizeBytes, 0)

@@ -161,7 +161,10 @@ export interface Task {
    * on. Few tasks ever have the field.
    */
   hasLeft?: boolean
-  /** A peer told of a copy of its value before its maker has spoken, where an older attempt may have left one, too. Few tasks ever have it. */
+  /**
+   * A peer told of a copy of its value before `maker` has spoken of it, where an older attempt may have left one, too: see `hasLeft`.
+   * Few tasks ever have the field.
+   */
   silent?: { readonly maker: WorkerRecord; hasLeft: boolean } | undefined
 }
 
