@@ -55,6 +55,13 @@ const BINARY = { binary: true } as const
 const NO_HEAD = Buffer.alloc(0)
 /** What is read from one socket with large frames before all others have their turn. */
 const MAX_BURST_BYTES = 1024 * 1024
+/**
+ * Who moves large values over the loopback has a processor for itself, and so has its peer: what a message leads to waits for a time slice
+ * at each process that it passes. And where memory is slow to come one burst takes several milliseconds. So while there are messages reading
+ * rests for a part of the time, and what waits has its turn. A network can go on meanwhile: the system's buffers hold as much.
+ */
+const REST_EVERY_MS = 5
+const REST_MS = 2
 
 /** Status codes of a WebSocket that ended because one end sent what the other does not take (RFC 6455, 7.4.1). */
 const PROTOCOL_CLOSE_CODES: ReadonlySet<number> = new Set([1002, 1003, 1007, 1008, 1009])
@@ -233,6 +240,8 @@ interface TcpHandle {
  * long as nobody knows who sends them.
  */
 class Bulk {
+  /** How many frames came to this process where not only large values come. */
+  static #messageCount = 0
   /** Do whole frames without a place of their own go past `ws` too? */
   readonly takesAll: boolean
   readonly #maxFrameBytes: number
@@ -241,6 +250,8 @@ class Bulk {
   /** The largest frame that is given memory though nobody has it: `ws` takes what is larger, or refuses it. */
   #maxOwnBytes = 0
   #reader: BulkReader | undefined
+  #restedAtMs = 0
+  #messagesSeen = Bulk.#messageCount
 
   constructor(takesAll: boolean, maxFrameBytes = MAX_FRAME_BYTES) {
     this.takesAll = takesAll
@@ -286,18 +297,33 @@ class Bulk {
   /** Node reads up to 32 times while there is more, and everything else would wait for that. */
   #onreadOf(reader: BulkReader, socketOf: () => TcpSocket): object {
     let burstBytes = 0
+    const resume = (): void => {
+      const socket = socketOf()
+      if (!socket.isPaused() && !socket.destroyed) socket.resume()
+    }
     const callback = (count: number, buffer: Uint8Array): boolean => {
       reader.onRead(count, buffer)
       burstBytes += count
       if (burstBytes < MAX_BURST_BYTES) return true
       burstBytes = 0
-      setImmediate(() => {
-        const socket = socketOf()
-        if (!socket.isPaused() && !socket.destroyed) socket.resume()
-      })
+      setImmediate(() => this.#goOn(resume))
       return false
     }
     return { buffer: reader.nextBuffer, callback }
+  }
+
+  /** Calls `resume`: at once, or behind a rest where others have waited for large values long enough. */
+  #goOn(resume: () => void): void {
+    const nowMs = performance.now()
+    if (this.takesAll || nowMs - this.#restedAtMs < REST_EVERY_MS) return resume()
+    this.#restedAtMs = nowMs
+    // In the turn between, messages are read that came during the burst.
+    setImmediate(() => {
+      const isAlone = this.#messagesSeen === Bulk.#messageCount
+      this.#messagesSeen = Bulk.#messageCount
+      if (isAlone) resume()
+      else systemTimers.after(REST_MS, resume)
+    })
   }
 
   #createReader(isBehindResponse: boolean, pass: (bytes: Buffer) => void): BulkReader {
@@ -307,7 +333,10 @@ class Bulk {
       pass,
       place: (sizeBytes) =>
         this.#handlers?.memoryFor?.(sizeBytes) ?? (sizeBytes <= this.#maxOwnBytes ? freshMemory(sizeBytes) : undefined),
-      onPlaced: (frame) => this.#handlers?.onFrame(frame),
+      onPlaced: (frame) => {
+        if (this.takesAll) Bulk.#messageCount++
+        this.#handlers?.onFrame(frame)
+      },
     })
     return this.#reader
   }

@@ -10,12 +10,15 @@ import type { Socket } from '../../protocol/transport/socket.js'
 import { CHUNK_BYTES, MAX_FRAME_BYTES, MAX_HELLO_BYTES } from '../../protocol/limits.js'
 import { answer, type AnswerOptions } from '../../protocol/transport/handshake.js'
 import { acceptUpgrade, dial, refuseUpgrade, upgradeServer } from '../../protocol/transport/websocket.js'
+import { present } from '../../common/assert.js'
 import { eventually } from '../support/eventually.js'
 import { closeServer, listen } from './socket-pairs.js'
 
 /** The head of a frame of just what may be read into place, with a mask of zeros. */
 const HEAD_OF_CHUNK = Uint8Array.of(0x82, 0xff, 0, 0, 0, 0, ...uint32(CHUNK_BYTES), 0, 0, 0, 0)
 const STRANGERS = 100
+/** How long reading rests. */
+const REST_MS = 2
 
 class Host implements AsyncDisposable {
   readonly requests: IncomingMessage[] = []
@@ -115,6 +118,39 @@ for (const isBulk of [false, true, undefined])
       })
 
       if (isBulk) {
+        test('rests from large frames while messages come elsewhere, and not else', async (t) => {
+          const timeouts = t.mock.method(globalThis, 'setTimeout')
+          const restCount = (): number => timeouts.mock.calls.filter(({ arguments: [, ms] }) => ms === REST_MS).length
+          await using large = await Host.start(isBulk)
+          await using small = await Host.start(undefined)
+          const receiver = await dial(large.address, { isBulk })
+          const sender = present(large.accepted[0], 'the other end')
+          const memory = new Uint8Array(CHUNK_BYTES)
+          const chunksUntil = (isEnough: (count: number) => boolean): Promise<void> =>
+            new Promise((resolve) => {
+              let count = 0
+              const onFrame = (): void => {
+                if (isEnough(++count)) resolve()
+                else sender.send(memory)
+              }
+              receiver.handle({ onFrame, memoryFor: () => memory, onDrain: () => undefined, onClose: () => undefined })
+              sender.send(memory)
+            })
+          await chunksUntil((count) => count === 64)
+          assert.equal(restCount(), 0)
+          const caller = await dial(small.address)
+          const called = present(small.accepted[0], 'the end that answers')
+          for (const [end, other] of [
+            [caller, called],
+            [called, caller],
+          ] as const) {
+            end.handle({ onFrame: (frame) => end.send(frame), onDrain: () => undefined, onClose: () => undefined })
+            other.send(Uint8Array.of(1))
+          }
+          await chunksUntil(() => restCount() > 0)
+          for (const socket of [receiver, caller]) socket.terminate()
+        })
+
         test('has large frames read straight into the memory that is given for them', async () => {
           await using host = await Host.start(isBulk)
           const dialled = await dial(host.address, { isBulk })
