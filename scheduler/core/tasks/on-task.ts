@@ -1,6 +1,5 @@
 /**
- * What workers report of tasks. Every report names the attempt it belongs to; one that is not current changes nothing,
- * but for this: a value that nobody asked for any more is freed where it lies.
+ * What workers report of tasks. Every report names the attempt it belongs to (see `attempts`).
  */
 import { ownBytes, startOf } from '../../../common/packed.js'
 import { unreachable } from '../../../common/assert.js'
@@ -15,8 +14,9 @@ import type {
   TasksTimedOut,
 } from '../../../protocol/messages/worker.js'
 import type { HeardFromWorker } from '../events.js'
-import { enlist, enlistOn, noteDuration, noteNews, workerOf } from '../placing/ahead.js'
-import { abandon, endLingering, forgetLeft, recountLoad, reorder, unassign } from '../placing/assignment.js'
+import { enlist, noteDuration, noteNews } from '../placing/ahead.js'
+import { abandon, forgetLeft, recountLoad, reorder, unassign } from '../placing/assignment.js'
+import { currentTask, lateHolding, makerOf, taskOfReport } from './attempts.js'
 import { onTasksStopped } from './cancel.js'
 import { onSuspension } from './nesting.js'
 import { faultOfReport, finishOutputs, isProducer } from './on-outputs.js'
@@ -33,17 +33,7 @@ import { onStreamChunk } from './streams.js'
 import { endCopying, endResting, noteChange, onCopyMissing } from '../data/spread.js'
 import { readyQueueOf, workerOutboxOf, type SchedulerState } from '../state.js'
 import { recordOf } from './task-array.js'
-import {
-  addHolder,
-  isHolder,
-  isPending,
-  keyOf,
-  outputCountOf,
-  startNumber,
-  type Failure,
-  type InMemory,
-  type Task,
-} from './task.js'
+import { addHolder, isHolder, isPending, keyOf, outputCountOf, startNumber, type Failure, type Task } from './task.js'
 import type { FunctionStatistics } from './template.js'
 import type { WorkerRecord } from '../workers/worker-record.js'
 import { onTold } from '../views/inquiry.js'
@@ -233,12 +223,6 @@ function onOutputsFinished(state: SchedulerState, worker: WorkerRecord, message:
   return undefined
 }
 
-/** The value of a task whose maker speaks after a peer that had a copy of it. */
-function lateHolding(task: Task, worker: WorkerRecord): InMemory | undefined {
-  const { state } = task
-  return state.type === 'in-memory' && task.silent?.maker === worker && !isHolder(state, worker) ? state : undefined
-}
-
 function hasEntry({ values }: TasksFinished, place: number): boolean {
   return (values.ends[place] ?? 0) > startOf(values, place)
 }
@@ -397,61 +381,6 @@ function addCopy(state: SchedulerState, worker: WorkerRecord, id: TaskId, sizeBy
     abandon(state, task, other)
   } else if (task.state.type === 'ready') readyQueueOf(state, task.template).markStale()
   finishTask(state, task, { type: 'in-memory', holders: worker.alone, sizeBytes, page: undefined, start: 0 })
-}
-
-/** The task of a report that says that the worker is done with the attempt, and has no value of it, if the report is current. */
-function currentTask(state: SchedulerState, worker: WorkerRecord, id: TaskId, attempt: number): Task | undefined {
-  if (worker.lingering.size > 0) endLingering(state, worker, id, attempt)
-  const task = taskOfReport(state, worker, id, attempt)
-  if (task === undefined) endSilence(state, worker, id, attempt)
-  return task
-}
-
-/** The attempt of which a peer was thought to have a copy comes to nothing: what an older one left there is of no use any more. */
-function endSilence(state: SchedulerState, worker: WorkerRecord, id: TaskId, attempt: number): void {
-  const task = recordOf(state, id)
-  if (task?.silent?.maker !== worker || task.attempt !== attempt || task.state.type !== 'in-memory') return
-  if (task.silent.hasLeft && !isHolder(task.state, worker)) workerOutboxOf(state, worker).addFree(id)
-  task.silent = undefined
-}
-
-/**
- * As `currentTask`, of a report that the worker has the task's value. If it is not current, and the worker has no newer business
- * with the task, it is told to free that. An attempt that left nothing is not freed: under its id the worker may have got the value
- * of a later one from elsewhere meanwhile.
- */
-function makerOf(state: SchedulerState, worker: WorkerRecord, id: TaskId, attempt: number): Task | undefined {
-  if (worker.lingering.size > 0) endLingering(state, worker, id, attempt)
-  const current = taskOfReport(state, worker, id, attempt)
-  if (current !== undefined) {
-    // The new value has taken the place of the old one.
-    forgetLeft(current)
-    return current
-  }
-  const task = recordOf(state, id)
-  if (task !== undefined && workerOf(task.state) === worker) {
-    task.hasLeft = true // Freed with the newer attempt, which an order to free it would end.
-    return undefined
-  }
-  if (task?.state.type === 'in-memory') {
-    if (isHolder(task.state, worker)) return undefined
-    // A peer told of a copy first. An order to free what an older attempt left would take the value of this one.
-    if (task.silent?.maker === worker) {
-      if (task.attempt === attempt) return task
-      task.silent.hasLeft = true
-      return undefined
-    }
-  }
-  workerOutboxOf(state, worker).addFree(id)
-  return undefined
-}
-
-/** The task that a report is about, if the report is current: one of an older attempt may have crossed with the order to end it. */
-function taskOfReport(state: SchedulerState, worker: WorkerRecord, id: TaskId, attempt: number): Task | undefined {
-  const task = recordOf(state, id)
-  enlistOn(state, task, worker, attempt)
-  const isCurrent = task?.state.type === 'processing' && task.state.worker === worker && task.attempt === attempt
-  return isCurrent ? task : undefined
 }
 
 /**
