@@ -1,8 +1,9 @@
 /** A scheduler dies, and the next one knows of each failed task why it failed. */
 import assert from 'node:assert/strict'
 import test from 'node:test'
-import { clientId, generatedKey, type TaskId } from '../../protocol/ids.js'
+import { arrayId, clientId, generatedKey, taskId, type TaskId } from '../../protocol/ids.js'
 import { NO_RETRIES } from '../../protocol/messages/rules.js'
+import { SKIPPED_VALUE } from '../../protocol/skipped.js'
 import { SchedulerHarness } from '../support/scheduler-harness.js'
 
 for (const way of ['journal', 'snapshot'] as const) {
@@ -47,5 +48,26 @@ for (const way of ['journal', 'snapshot'] as const) {
     cluster.nowMs += 1_000
     cluster.turn()
     assert.deepEqual([cluster.tasks.failed, cluster.tasks.ready], [0, 3])
+  })
+
+  test(`a task that was cancelled together with an input had been skipped for that: ${way}`, () => {
+    const before = new SchedulerHarness({ keepsState: true })
+    const client = before.client()
+    const [input] = client.submit(client.define('f'), [{}]) as [TaskId]
+    const skips = client.define('g', { rules: { onDependencyError: 'skip' } })
+    const [task] = client.submit(skips, [{ inputs: [input], key: 'g' }]) as [TaskId]
+    const other = taskId(arrayId(client.firstArray + 50), 0)
+    client.send({ type: 'attach', array: arrayId(client.firstArray + 50), key: 'g' })
+    client.send({ type: 'cancel', request: 1, tasks: [input, task], graceMs: 5, error: Uint8Array.of(1) })
+    client.want(other)
+    assert.deepEqual([...client.takeValues()], [[other, [...SKIPPED_VALUE]]])
+
+    const cluster = before.successor(way)
+    const id = clientId(9)
+    cluster.turn({ type: 'client-joined', client: id, name: 'client', session: 'session of client' })
+    cluster.turn({ type: 'client-message', client: id, message: { type: 'want', tasks: [other] } })
+    const { tasks, values } = cluster.takeFor(id, 'values')
+    assert.deepEqual([tasks, [...values.bytes]], [[other], [...SKIPPED_VALUE]])
+    assert.deepEqual(cluster.tasks, before.tasks)
   })
 }

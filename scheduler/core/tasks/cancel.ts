@@ -10,7 +10,7 @@ import { enlist } from '../placing/ahead.js'
 import { abandon, attemptLabel, endLingering, reorder } from '../placing/assignment.js'
 import type { ClientRecord } from '../clients/client-record.js'
 import { childrenOf } from './nesting.js'
-import { failTask } from './outcome.js'
+import { awaitsRecord, failTask } from './outcome.js'
 import { dropScatter, forgo, releaseFuture } from './retention.js'
 import { outboxOf, workerOutboxOf, type SchedulerState } from '../state.js'
 import { findTask, HELD } from './task-array.js'
@@ -48,7 +48,9 @@ export function onCancel(
     const index = indexOf(id)
     if (array?.client !== client || (array.flags[index]! & HELD) === 0) return
     const task = array.tasks[index]
-    if (task !== undefined && (!isPending(task) || isOthersToo(task, client, needs))) {
+    // In a journal that is read, what another of these tasks led to has a record of its own, and may be no failure.
+    const hasOutcome = task !== undefined && (!isPending(task) || awaitsRecord(state, task.producer ?? task))
+    if (task !== undefined && (hasOutcome || isOthersToo(task, client, needs))) {
       releaseFuture(state, array, index)
       return
     }

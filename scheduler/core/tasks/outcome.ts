@@ -137,6 +137,12 @@ function awaitRecord(state: SchedulerState, waiter: Task): void {
   leaveWaiters(waiter)
 }
 
+/** Was it left to a record of its own, for an input of it failed by what was read? */
+export function awaitsRecord({ reattachUntilMs }: SchedulerState, task: Task): boolean {
+  if (reattachUntilMs !== Infinity || task.state.type !== 'ready' || errorRuleOf(task) === 'pass-error') return false
+  return task.inputs.some(({ state }) => state.type === 'failed')
+}
+
 /** A journal says why the task failed, which had failed with another of its inputs by what was read before. */
 export function changeFailure(state: SchedulerState, task: Task, failure: Failure): void {
   if (task.state.type !== 'failed') return
