@@ -64,6 +64,15 @@ test('a task whose input was spilled waits for it to be loaded', () => {
   worker.expectSilence()
 })
 
+test('the value of an input that failed, as the task is told, is not in use', () => {
+  const worker = smallWorker()
+  spillTwo(worker)
+  // It was cancelled when its value was on its way to disk, and word of that comes with the task.
+  worker.run([task(9)], { inputs: [a], failed: [a] })
+  assert.deepEqual(worker.takeBatch().tasks, [task(9)])
+  worker.expectSilence()
+})
+
 test('a value that came to be used while it was written stays in memory', () => {
   const worker = smallWorker()
   make(worker, a, b, c, d)
