@@ -161,7 +161,7 @@ function checkTasks(state: SchedulerState, tasks: ReadonlySet<Task>): void {
       for (const holder of at.holders)
         assert(state.workers.get(holder.id) === holder, () => `${id} is held by a worker that is gone`)
       const mayComeBack = state.reattachUntilMs !== undefined
-      assert(at.holders.length > 0 || at.page !== undefined || mayComeBack, () => `${id} is in memory nowhere`)
+      assert(at.holders.length > 0 || at.page?.bytes !== undefined || mayComeBack, () => `${id} is in memory nowhere`)
       assert(new Set(at.holders).size === at.holders.length, () => `${id} is held twice by one worker`)
     }
     assert(task.failures <= task.template.rules.retries.count, () => `${id} failed more often than it may be tried`)

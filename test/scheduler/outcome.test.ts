@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
-import { attempt } from '../../protocol/ids.js'
+import { attempt, type TaskId } from '../../protocol/ids.js'
 import { SchedulerHarness } from '../support/scheduler-harness.js'
 
 test('a client is told what is finished, and gets values only when it wants them', () => {
@@ -63,6 +63,29 @@ test('what the inline cache has no room for is fetched from the worker', () => {
   assert.equal(client.take('located').task, x)
   assert.deepEqual([...client.takeValues().keys()], [z])
   client.release(x!, y!, z!)
+  scheduler.expectEmpty()
+})
+
+test('what only the inline cache has stays there', () => {
+  const scheduler = new SchedulerHarness({ maxInlineCacheBytes: 5 })
+  const client = scheduler.client()
+  const f = client.define()
+  const [x] = client.map(f, 1) as [TaskId]
+  const going = scheduler.worker()
+  going.finish([x])
+  going.leave()
+  const [y, z, last] = client.map(f, 3) as [TaskId, TaskId, TaskId]
+  const worker = scheduler.worker({ threads: 3 })
+  worker.finish([y])
+  worker.finish([z])
+  // Together larger than what is left for them.
+  worker.finish([last])
+  scheduler.skip()
+
+  client.want(x, y, z, last)
+  assert.deepEqual([client.take('located').task, client.take('located').task], [y, z])
+  assert.deepEqual([...client.takeValues().keys()], [x, last])
+  client.release(x, y, z, last)
   scheduler.expectEmpty()
 })
 

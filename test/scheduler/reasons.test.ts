@@ -334,17 +334,6 @@ const ENDED: readonly Case[] = [
     },
   },
   {
-    reason: /^It has finished; its value is gone, 2 B\.$/,
-    arrange: ({ scheduler, last }) => {
-      const first = scheduler.worker()
-      const task = last(1)
-      first.finish([task])
-      first.leave()
-      scheduler.worker().finish([last(1)])
-      return task
-    },
-  },
-  {
     reason: /^It was skipped, because an input of it failed; its value is undefined\.$/,
     arrange: ({ scheduler, client, last }) => {
       const worker = scheduler.worker()
@@ -451,6 +440,15 @@ suite('whoever asks is told the same:', () => {
       assertTold(scheduler.successor(), task, { reason })
     })
   }
+
+  test('that its value may come back', () => {
+    const { scheduler, last } = start()
+    const worker = scheduler.worker()
+    const task = last(1)
+    worker.finish([task], { sizeBytes: 2_048 })
+    const reason = /^It has finished; the scheduler was started again, and who has its value, 2 KiB, is not back yet\.$/
+    assertTold(scheduler.successor(), task, { reason })
+  })
 
   test('that there is no such task', () => {
     const { scheduler } = start()

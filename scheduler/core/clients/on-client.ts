@@ -20,8 +20,7 @@ import { onSubmit } from '../tasks/on-submit.js'
 import { onMissing } from '../tasks/on-task.js'
 import { answerWaits } from '../workers/on-worker.js'
 import { namesOfUnwatched } from '../workers/restart.js'
-import { mayComeBack, wantValue } from '../tasks/outcome.js'
-import { remake } from '../tasks/recovery.js'
+import { wantValue } from '../tasks/outcome.js'
 import { noRelays, onRelayMessage } from '../data/relays.js'
 import { onReplicate } from '../data/replication.js'
 import { releaseAll, releaseFuture } from '../tasks/retention.js'
@@ -255,11 +254,6 @@ function want(state: SchedulerState, client: ClientRecord, id: TaskId): void {
     const failure = { error: new Uint8Array(0), code: 'ERR_HEDDLE_RELEASED', reason } as const
     outboxOf(state, client).addFailed(id, { ...failure, worker: '', attempt: 0, culpritKey: '' })
     return
-  }
-  const value = array.tasks[index]?.state
-  const isGone = value?.type === 'in-memory' && value.holders.length === 0 && value.page?.bytes === undefined
-  if (isGone && !mayComeBack(state, value)) {
-    remake(state, array.tasks[index]!) // Its holders are gone, and now the scheduler's own copy is too.
   }
   wantValue(state, array, index)
 }

@@ -1,8 +1,10 @@
 /**
  * The scheduler's own copies of small results. They came many to a message and stay together on its page; a page counts
  * in full until nothing on it lives, so the bound is exact. When it is reached, the oldest pages go: their values are
- * then had from the workers that made them.
+ * then had from the workers that made them. Where a worker has gone, a value may be here alone: such pages stay, and what
+ * comes later finds less room.
  */
+import { present } from '../../../common/assert.js'
 import { Fifo } from '../../../common/fifo.js'
 import { SKIPPED_VALUE } from '../../../protocol/skipped.js'
 
@@ -11,17 +13,21 @@ export interface InlinePage {
   bytes: Uint8Array | undefined
   /** How many tasks have their value here. */
   live: number
+  /** Has one of them its value nowhere else? */
+  isOnlyCopy: boolean
 }
 
 /**
  * What tasks have that were skipped: a page that never goes, and that the cache does not count. No worker made the value, and
  * none need hold it.
  */
-export const SKIPPED: InlinePage = { bytes: Uint8Array.from(SKIPPED_VALUE), live: Infinity }
+export const SKIPPED: InlinePage = { bytes: Uint8Array.from(SKIPPED_VALUE), live: Infinity, isOnlyCopy: false }
 
 export class InlineCache {
   readonly #maxBytes: number
   readonly #pages = new Fifo<InlinePage>()
+  /** Those whose turn to go has come, and that stay. */
+  readonly #spared = new Fifo<InlinePage>()
   #sizeBytes = 0
   #dead = 0
 
@@ -35,7 +41,7 @@ export class InlineCache {
 
   /** Adds a page for `live` values. The cache owns `bytes` from now on. */
   add(bytes: Uint8Array, live: number): InlinePage {
-    const page: InlinePage = { bytes, live }
+    const page: InlinePage = { bytes, live, isOnlyCopy: false }
     this.#pages.push(page)
     this.#sizeBytes += bytes.length
     while (this.#sizeBytes > this.#maxBytes) this.#evictOldest()
@@ -49,19 +55,19 @@ export class InlineCache {
     this.#sizeBytes -= page.bytes.length
     page.bytes = undefined
     this.#dead++
-    if (this.#dead * 2 <= this.#pages.length + 64) return
-    this.#pages.retain(({ bytes }) => bytes !== undefined)
+    if (this.#dead * 2 <= this.#pages.length + this.#spared.length + 64) return
+    for (const pages of [this.#pages, this.#spared]) pages.retain(({ bytes }) => bytes !== undefined)
     this.#dead = 0
   }
 
+  /** The newest page may be the only one that can go. */
   #evictOldest(): void {
-    const page = this.#pages.shift()
-    if (page === undefined) return
-    if (page.bytes === undefined) {
-      this.#dead--
-      return
+    const page = present(this.#pages.shift(), 'a page that may go')
+    if (page.bytes === undefined) this.#dead--
+    else if (page.isOnlyCopy) this.#spared.push(page)
+    else {
+      this.#sizeBytes -= page.bytes.length
+      page.bytes = undefined
     }
-    this.#sizeBytes -= page.bytes.length
-    page.bytes = undefined
   }
 }

@@ -255,7 +255,7 @@ export function tellWanted(state: SchedulerState, task: Task): void {
 }
 
 /** Nobody has the value now, and not all workers are back that may have it: see reattach.ts. */
-export function mayComeBack({ reattachUntilMs }: SchedulerState, { holders, page }: InMemory): boolean {
+function mayComeBack({ reattachUntilMs }: SchedulerState, { holders, page }: InMemory): boolean {
   return reattachUntilMs !== undefined && holders.length === 0 && page?.bytes === undefined
 }
 

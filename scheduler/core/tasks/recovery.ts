@@ -74,7 +74,10 @@ export function loseCopy(state: SchedulerState, task: Task, holder: WorkerRecord
   if (isAtHand(task.state)) return
   const { page } = task.state
   // The scheduler's own copy answers clients, but workers can't fetch it: it is enough while no task needs the value.
-  if (page?.bytes !== undefined && task.pendingDependants === 0) return
+  if (page?.bytes !== undefined && task.pendingDependants === 0) {
+    page.isOnlyCopy = true
+    return
+  }
   // Who is not back yet may have one too: see reattach.ts.
   if (state.reattachUntilMs === undefined) remake(state, task)
 }

@@ -258,7 +258,8 @@ function whereItIs({ holders, sizeBytes, page }: InMemory): string {
   const more = holders.length > names.length ? ` and ${holders.length - names.length} more` : ''
   const size = formatBytes(sizeBytes)
   if (names.length > 0) return `It has finished; its value, ${size}, is on ${names.join(', ')}${more}.`
-  return `It has finished; ${page?.bytes === undefined ? 'its value is gone' : 'the scheduler has its value'}, ${size}.`
+  if (page?.bytes !== undefined) return `It has finished; the scheduler has its value, ${size}.`
+  return `It has finished; the scheduler was started again, and who has its value, ${size}, is not back yet.`
 }
 
 function count(number: number, noun: string): string {
