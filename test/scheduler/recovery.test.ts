@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
-import { attempt } from '../../protocol/ids.js'
+import { attempt, workerId, type TaskId } from '../../protocol/ids.js'
 import { SchedulerHarness } from '../support/scheduler-harness.js'
 
 test('what ran on a lost worker runs elsewhere, as a new attempt', () => {
@@ -329,4 +329,28 @@ test('a value that one client can never reach fails for that client in the end, 
   near.want(x!)
   assert.equal(near.take('located').task, x)
   assert.equal(scheduler.tasks['in-memory'], 1)
+})
+
+test('an attempt that was believed not to have begun counts when its worker comes back with it', () => {
+  const scheduler = new SchedulerHarness()
+  const client = scheduler.client()
+  const template = client.define()
+  const [timed, first, second] = client.map(template, 3) as [TaskId, TaskId, TaskId]
+  const worker = scheduler.worker()
+  worker.finish(worker.takeTasks(), { template })
+  client.release(timed)
+  assert.deepEqual(worker.takeTasks(), [first, second])
+  worker.leave('connection cut')
+  const { join } = worker
+  const again = workerId(99)
+  scheduler.turn(
+    { type: 'worker-joined', worker: again, join },
+    { type: 'worker-message', worker: again, message: { type: 'tasks-held', tasks: [second], attempts: [1] } },
+    { type: 'worker-message', worker: again, message: { type: 'attached' } },
+  )
+  const error = Uint8Array.of(1)
+  const failed = { type: 'task-failed', task: second, attempt: attempt(1), error, isFinal: false } as const
+  scheduler.turn({ type: 'worker-message', worker: again, message: failed })
+  const { tasks, attempt: runs } = client.take('failed')
+  assert.deepEqual([tasks, runs], [[second], 1])
 })

@@ -21,6 +21,8 @@ import {
   errorRuleOf,
   isGiven,
   isHolder,
+  presumeUnstarted,
+  resumeAttempt,
   type Forecast,
   type Task,
 } from '../tasks/task.js'
@@ -76,7 +78,7 @@ export function noteWaiter(state: SchedulerState, { state: input }: Task): void 
 /** The worker has this attempt of a waiting task already: it was sent there by another scheduler. */
 export function adoptAhead(state: SchedulerState, task: Task, worker: WorkerRecord, attempt: Attempt): void {
   if (task.state.type !== 'waiting') return
-  task.attempt = attempt
+  resumeAttempt(task, attempt)
   join(state, task, { worker, endMs: state.nowMs, isChained: false })
 }
 
@@ -364,7 +366,7 @@ function takeBack(state: SchedulerState, task: Task, order: 'free' | 'recall'): 
     if (next.state.type !== 'waiting' || next.state.ahead === undefined) continue
     const { worker } = next.state.ahead
     next.state.ahead = undefined
-    next.unstarted++ // As far as is known.
+    presumeUnstarted(next)
     leave(next, worker)
     reorder(state, worker)
     work.push(...next.waiters)

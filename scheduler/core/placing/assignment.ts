@@ -4,7 +4,7 @@ import { spendUnits } from './limits.js'
 import type { SchedulerState } from '../state.js'
 import { rankAgain, readyQueueOf, workerOutboxOf } from '../state.js'
 import type { Attempt, TaskId } from '../../../protocol/ids.js'
-import { argumentBytesOf, furtherThreadsOf, moveTo, nextAttempt, type Task } from '../tasks/task.js'
+import { argumentBytesOf, furtherThreadsOf, moveTo, nextAttempt, resumeAttempt, type Task } from '../tasks/task.js'
 import { hoards, type WorkerRecord } from '../workers/worker-record.js'
 
 /** Sends a ready task to the worker, as a new attempt. */
@@ -29,7 +29,7 @@ export function sendTo(state: SchedulerState, task: Task, worker: WorkerRecord):
 
 /** The worker has this attempt of a ready task already: it was sent there by another scheduler. */
 export function adopt(state: SchedulerState, task: Task, worker: WorkerRecord, attempt: Attempt): void {
-  task.attempt = attempt
+  resumeAttempt(task, attempt)
   readyQueueOf(state, task.template).markStale()
   give(state, task, worker)
 }

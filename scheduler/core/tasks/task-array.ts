@@ -169,6 +169,7 @@ interface Rarities {
   readonly explicitKey: string | undefined
   failures: number
   unstarted: number
+  presumedUnstarted: number
   hasStarted: boolean
   isOverdue: boolean
   deaths: number
@@ -183,6 +184,7 @@ const NO_RARITIES: Rarities = Object.freeze({
   explicitKey: undefined,
   failures: 0,
   unstarted: 0,
+  presumedUnstarted: 0,
   hasStarted: false,
   isOverdue: false,
   deaths: 0,
@@ -305,6 +307,14 @@ class TaskRecord implements Task {
 
   set unstarted(unstarted: number) {
     if (unstarted !== this.unstarted) this.#makeRarities().unstarted = unstarted
+  }
+
+  get presumedUnstarted(): number {
+    return this.#rarities === undefined ? 0 : this.#rarities.presumedUnstarted
+  }
+
+  set presumedUnstarted(attempt: number) {
+    if (attempt !== this.presumedUnstarted) this.#makeRarities().presumedUnstarted = attempt
   }
 
   get hasStarted(): boolean {

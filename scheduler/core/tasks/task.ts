@@ -132,6 +132,8 @@ export interface Task {
   attempt: Attempt
   /** How many of those times it came back without having started. */
   unstarted: number
+  /** Which of them may have started for all that is known, and is not believed to have; 0 for none. */
+  presumedUnstarted: number
   /** How many of its runs failed by its own doing since it last had a value. */
   failures: number
   /** It ran at least once, or may have. Kept only for tasks with a `queueTimeoutMs`. */
@@ -241,6 +243,20 @@ export function keyOf(task: Task): string {
 /** Number of its latest start, as users see it: only those attempts count that may have begun. */
 export function startNumber({ attempt, unstarted }: Task): number {
   return attempt - unstarted
+}
+
+/** Its latest attempt is not known to have started when its worker was lost: it did not, unless a worker comes back with it. */
+export function presumeUnstarted(task: Task): void {
+  task.unstarted++
+  task.presumedUnstarted = task.attempt
+}
+
+/** A worker has this attempt of it, and may start it. */
+export function resumeAttempt(task: Task, attempt: Attempt): void {
+  task.attempt = attempt
+  if (task.presumedUnstarted !== attempt) return
+  task.unstarted--
+  task.presumedUnstarted = 0
 }
 
 /** Numbers the attempt that is about to happen. */

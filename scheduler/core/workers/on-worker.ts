@@ -19,7 +19,7 @@ import { keepTries } from '../tasks/retries.js'
 import { loseScatterTarget, retryScatters } from '../data/scatter.js'
 import { endCopyingOf, noCopies, noteWorkers } from '../data/spread.js'
 import { outboxOf, workerOutboxOf, type SchedulerState } from '../state.js'
-import { isHolder, noteStarted, takesThread, type Task } from '../tasks/task.js'
+import { isHolder, noteStarted, presumeUnstarted, takesThread, type Task } from '../tasks/task.js'
 import { WorkerOutbox } from './worker-outbox.js'
 import { NOT_HELD_UP, rankOf, type WorkerRecord } from './worker-record.js'
 
@@ -171,7 +171,7 @@ export function onWorkerLeft(state: SchedulerState, id: WorkerId, reason: string
   }
   for (const task of worker.processing) {
     forgetLeft(task)
-    if (!suspects.has(task) && !worker.suspended.has(task) && !worker.isLeaving) task.unstarted++
+    if (!suspects.has(task) && !worker.suspended.has(task) && !worker.isLeaving) presumeUnstarted(task)
     if (task.deaths < task.template.rules.allowedFailures) startOver(state, task)
     else condemn(state, task, worker, reason)
   }
