@@ -191,7 +191,8 @@ export class SimulatedThread {
 
   /** Native code holds it: it neither ends nor can be ended. */
   hang(): void {
-    this.#isHanging = true
+    // It may have ended just before.
+    if (this.#isBusy) this.#isHanging = true
   }
 
   /** Streams always listen whether they are to stop. */

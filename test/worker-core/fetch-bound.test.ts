@@ -1,7 +1,7 @@
 /** How much is fetched at once, and what comes first; and that many small inputs are few messages. */
 import assert from 'node:assert/strict'
 import test from 'node:test'
-import { OTHER_PEER, PEER, task, tasks, WorkerHarness } from '../support/worker-harness.js'
+import { OTHER_PEER, OURSELVES, PEER, task, tasks, WorkerHarness } from '../support/worker-harness.js'
 
 // Each remote input of the harness has 8 bytes.
 const [x, y, z] = [task(100), task(101), task(102)]
@@ -35,6 +35,26 @@ test('a value larger than the bound comes alone', () => {
   worker.endTurn()
   worker.expectSilence()
   assert.equal(worker.state.fetches.size, 0)
+})
+
+test('what is still to be made leaves the bound to what it is made of', () => {
+  const worker = new WorkerHarness(1, { maxFetchBytes: 8 })
+  // Both were asked for where they had been, before it was known that they are made again.
+  const wanting = { inputs: [x, y], remote: [[x, PEER] as const, [y, PEER] as const] }
+  worker.run([task(0)], wanting)
+  assert.deepEqual(worker.takeInstruction('fetch').tasks, [x])
+  worker.run([x], { inputs: [z], remote: [[z, OTHER_PEER]] })
+  worker.run([task(1)], { inputs: [x], pending: [[x, OURSELVES]] })
+  worker.send({ type: 'values-missing', holder: PEER, tasks: [x] })
+  worker.endTurn()
+  assert.deepEqual(worker.takeInstruction('fetch').tasks, [y])
+  worker.send({ type: 'values-fetched', holder: PEER, tasks: [y], sizes: [8] })
+  worker.endTurn()
+  assert.deepEqual(worker.takeInstruction('fetch').tasks, [z])
+  worker.takeMessage('copies-held')
+  worker.send({ type: 'values-fetched', holder: OTHER_PEER, tasks: [z], sizes: [8] })
+  worker.endTurn()
+  assert.deepEqual(worker.takeBatch().tasks, [x])
 })
 
 test('inputs of urgent tasks come first', () => {

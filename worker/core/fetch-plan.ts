@@ -42,6 +42,11 @@ export function isWanted({ waiters, isOrdered }: Fetch): boolean {
   return waiters.size > 0 || isOrdered
 }
 
+/** What is still to be made may need what is fetched meanwhile. */
+export function isOnItsWay({ asked, isAwait }: Fetch): boolean {
+  return asked !== OWN_TASK && !isAwait
+}
+
 export class FetchPlan {
   readonly #fetches = new Map<TaskId, Fetch>()
   /** Those of `#fetches` that nobody was asked for. */
@@ -52,7 +57,7 @@ export class FetchPlan {
   readonly #awaited = new Map<WorkerId, number>()
   #askedBytes = 0
 
-  /** Bytes of the values whose holders were asked and have not answered. */
+  /** Bytes of the values whose holders were asked and have not answered, but for those that are still to be made. */
   get askedBytes(): number {
     return this.#askedBytes
   }
@@ -163,7 +168,7 @@ export class FetchPlan {
     if (holder === OWN_TASK) this.#own.add(fetch)
     fetch.isAwait = fetch.maker?.holder === holder
     if (fetch.isAwait) this.#awaited.set(holder, (this.#awaited.get(holder) ?? 0) + 1)
-    this.#askedBytes += fetch.sizeBytes
+    if (isOnItsWay(fetch)) this.#askedBytes += fetch.sizeBytes
     this.#planned.delete(fetch)
   }
 
@@ -190,11 +195,11 @@ export class FetchPlan {
 
   #unask(fetch: Fetch): void {
     if (fetch.asked === undefined) return
+    if (isOnItsWay(fetch)) this.#askedBytes -= fetch.sizeBytes
     if (fetch.asked === OWN_TASK) this.#own.delete(fetch)
     if (fetch.isAwait) this.#leave(fetch.asked)
     fetch.isAwait = false
     fetch.asked = undefined
-    this.#askedBytes -= fetch.sizeBytes
   }
 
   #leave(peer: WorkerId): void {

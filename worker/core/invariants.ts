@@ -1,7 +1,7 @@
 /** What must hold between the records of a worker: checked after every event in tests and in the simulator. */
 import { assert } from '../../common/assert.js'
 import { isOpen, runningTask, type Batch } from './batch.js'
-import { isWanted, OWN_TASK } from './fetch-plan.js'
+import { isOnItsWay, isWanted, OWN_TASK } from './fetch-plan.js'
 import { labelOf } from './lending.js'
 import { MAX_INLINE_RESULT_BYTES } from '../../protocol/limits.js'
 import type { WorkerState } from './state.js'
@@ -110,7 +110,7 @@ function checkFetches(state: WorkerState): void {
   let askedBytes = 0
   for (const fetch of state.fetches.all) {
     const { input, waiters, asked, holders } = fetch
-    if (asked !== undefined) askedBytes += fetch.sizeBytes
+    if (asked !== undefined && isOnItsWay(fetch)) askedBytes += fetch.sizeBytes
     assert(state.fetches.own.has(fetch) === (asked === OWN_TASK), () => `the fetch of ${input} mistakes who makes it`)
     assert(planned.has(fetch) === (asked === undefined), () => `the fetch of ${input} is planned and asked for`)
     if (asked === undefined)
