@@ -39,22 +39,16 @@ test('a value larger than the bound comes alone', () => {
 
 test('what is still to be made leaves the bound to what it is made of', () => {
   const worker = new WorkerHarness(1, { maxFetchBytes: 8 })
-  // Both were asked for where they had been, before it was known that they are made again.
-  const wanting = { inputs: [x, y], remote: [[x, PEER] as const, [y, PEER] as const] }
-  worker.run([task(0)], wanting)
+  worker.run([task(0)], { inputs: [x], remote: [[x, PEER]] })
   assert.deepEqual(worker.takeInstruction('fetch').tasks, [x])
-  worker.run([x], { inputs: [z], remote: [[z, OTHER_PEER]] })
+  // It is lost there, and made again here.
+  worker.run([x], { inputs: [y], pending: [[y, OTHER_PEER, 1]] })
   worker.run([task(1)], { inputs: [x], pending: [[x, OURSELVES]] })
   worker.send({ type: 'values-missing', holder: PEER, tasks: [x] })
   worker.endTurn()
   assert.deepEqual(worker.takeInstruction('fetch').tasks, [y])
-  worker.send({ type: 'values-fetched', holder: PEER, tasks: [y], sizes: [8] })
-  worker.endTurn()
+  worker.run([task(2)], { inputs: [z], remote: [[z, PEER]] })
   assert.deepEqual(worker.takeInstruction('fetch').tasks, [z])
-  worker.takeMessage('copies-held')
-  worker.send({ type: 'values-fetched', holder: OTHER_PEER, tasks: [z], sizes: [8] })
-  worker.endTurn()
-  assert.deepEqual(worker.takeBatch().tasks, [x])
 })
 
 test('inputs of urgent tasks come first', () => {
