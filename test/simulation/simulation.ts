@@ -47,9 +47,8 @@ export interface SimulationReport {
 
 /** More than any simulation needs that comes to an end. */
 const MAX_STEPS = 2_000_000
-const MAX_PULSES = 200
-/** What is lost again and again takes longer. */
-const MAX_LOSSY_PULSES = 1_000
+/** Of signs of life, of which each may be what one task waits for. */
+const MAX_PULSES = 1_000
 /** After so many no process is found full any more: workers that start anew for ever would lose all that is made. */
 const ROUGH_PULSES = 20
 
@@ -121,7 +120,7 @@ export function settle(world: World): void {
   // What was lost is seen to have been by what two of them say in turn.
   const least = world.isLossy ? 3 : 0
   for (let rounds = 0; rounds < least || areAwaited(); rounds++) {
-    assert.ok(rounds < (world.isLossy ? MAX_LOSSY_PULSES : MAX_PULSES), 'signs of life are awaited for ever')
+    assert.ok(rounds < MAX_PULSES, 'signs of life are awaited for ever')
     world.hasMemory = rounds >= ROUGH_PULSES
     for (const worker of workers.values()) {
       if (world.isLossy) agenda.in(HEARTBEAT_INTERVAL_MS, () => worker.pulse())
