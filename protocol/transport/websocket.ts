@@ -57,11 +57,13 @@ const NO_HEAD = Buffer.alloc(0)
 const MAX_BURST_BYTES = 1024 * 1024
 /**
  * Who moves large values over the loopback has a processor for itself, and so has its peer: what a message leads to waits for a time slice
- * at each process that it passes. And where memory is slow to come one burst takes several milliseconds. So while there are messages reading
- * rests for a part of the time, and what waits has its turn. A network can go on meanwhile: the system's buffers hold as much.
+ * at each process that it passes. And where memory is slow to come one burst takes several milliseconds. So while there are messages a socket
+ * that has read for so long rests, and what waits has its turn. Over a network the system's buffers go on taking what comes.
  */
 const REST_EVERY_MS = 5
 const REST_MS = 2
+/** A burst seldom takes so long: there was nothing to read. */
+const IDLE_MS = 8
 
 /** Status codes of a WebSocket that ended because one end sent what the other does not take (RFC 6455, 7.4.1). */
 const PROTOCOL_CLOSE_CODES: ReadonlySet<number> = new Set([1002, 1003, 1007, 1008, 1009])
@@ -240,7 +242,7 @@ interface TcpHandle {
  * long as nobody knows who sends them.
  */
 class Bulk {
-  /** How many frames came to this process where not only large values come. */
+  /** How many frames that are no large values came past `ws` to this process. */
   static #messageCount = 0
   /** Do whole frames without a place of their own go past `ws` too? */
   readonly takesAll: boolean
@@ -250,8 +252,11 @@ class Bulk {
   /** The largest frame that is given memory though nobody has it: `ws` takes what is larger, or refuses it. */
   #maxOwnBytes = 0
   #reader: BulkReader | undefined
+  /** When it last rested, or had nothing to read. */
   #restedAtMs = 0
-  #messagesSeen = Bulk.#messageCount
+  /** How many messages there had been by then. */
+  #messagesSeen = 0
+  #burstEndedAtMs = 0
 
   constructor(takesAll: boolean, maxFrameBytes = MAX_FRAME_BYTES) {
     this.takesAll = takesAll
@@ -302,6 +307,7 @@ class Bulk {
       if (!socket.isPaused() && !socket.destroyed) socket.resume()
     }
     const callback = (count: number, buffer: Uint8Array): boolean => {
+      if (burstBytes === 0 && !this.takesAll) this.#beginBurst()
       reader.onRead(count, buffer)
       burstBytes += count
       if (burstBytes < MAX_BURST_BYTES) return true
@@ -315,15 +321,26 @@ class Bulk {
   /** Calls `resume`: at once, or behind a rest where others have waited for large values long enough. */
   #goOn(resume: () => void): void {
     const nowMs = performance.now()
+    this.#burstEndedAtMs = nowMs
     if (this.takesAll || nowMs - this.#restedAtMs < REST_EVERY_MS) return resume()
-    this.#restedAtMs = nowMs
     // In the turn between, messages are read that came during the burst.
     setImmediate(() => {
       const isAlone = this.#messagesSeen === Bulk.#messageCount
-      this.#messagesSeen = Bulk.#messageCount
+      this.#noteRest(nowMs)
       if (isAlone) resume()
       else systemTimers.after(REST_MS, resume)
     })
+  }
+
+  /** Others had their turn while there was nothing to read, and what they said by then is no reason to rest. */
+  #beginBurst(): void {
+    const nowMs = performance.now()
+    if (nowMs - this.#burstEndedAtMs >= IDLE_MS) this.#noteRest(nowMs)
+  }
+
+  #noteRest(nowMs: number): void {
+    this.#restedAtMs = nowMs
+    this.#messagesSeen = Bulk.#messageCount
   }
 
   #createReader(isBehindResponse: boolean, pass: (bytes: Buffer) => void): BulkReader {

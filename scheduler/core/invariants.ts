@@ -1,7 +1,7 @@
 /** What must hold between records, checked after every event in tests and in the simulator. */
 import { assert } from '../../common/assert.js'
 import { MAX_RELAYS, MAX_RELAYS_PER_MEMBER, MAX_REPLICATED_VALUES } from '../../protocol/limits.js'
-import { SKIPPED } from './data/inline-cache.js'
+import { SKIPPED, type InlinePage } from './data/inline-cache.js'
 import { isWithheld } from './clients/client-record.js'
 import { workerOf } from './placing/ahead.js'
 import { fits, isCapable, isNamed, type Demand } from './placing/demand.js'
@@ -697,14 +697,19 @@ function checkStops({ workers }: SchedulerState): void {
 }
 
 function checkInline(state: SchedulerState, tasks: ReadonlySet<Task>): void {
-  const pages = new Map<unknown, number>()
+  const pages = new Map<InlinePage, { live: number; lone: number }>()
   let sizeBytes = 0
   for (const { state: at } of tasks) {
     if (at.type !== 'in-memory' || at.page === undefined || at.page === SKIPPED) continue
     if (!pages.has(at.page)) sizeBytes += at.page.bytes?.length ?? 0
-    pages.set(at.page, (pages.get(at.page) ?? 0) + 1)
-    assert(at.page.live >= (pages.get(at.page) ?? 0), 'a page counts fewer values than live on it')
+    const counts = pages.get(at.page) ?? { live: 0, lone: 0 }
+    pages.set(at.page, counts)
+    counts.live++
+    if (at.holders.length === 0) counts.lone++
+    assert(at.page.live >= counts.live, 'a page counts fewer values than live on it')
   }
+  for (const [page, { lone }] of pages) assert(page.lone === lone, 'a page mistakes which of its values no worker has')
+  assert(sizeBytes <= state.inline.maxBytes, 'the inline cache has more than it may')
   assert(
     sizeBytes === state.inline.sizeBytes,
     () => `the inline cache counts ${state.inline.sizeBytes} bytes and has ${sizeBytes}`,

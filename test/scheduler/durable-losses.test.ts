@@ -50,6 +50,26 @@ for (const way of WAYS) {
     assert.deepEqual(cluster.takeFor(mine, 'values').tasks, [attached])
   })
 
+  test(`what only the scheduler had its successor has: ${way}`, () => {
+    const before = new SchedulerHarness({ keepsState: true, maxInlineCacheBytes: 5 })
+    const client = before.client()
+    const f = client.define('f')
+    const [alone] = client.submit(f, [{}]) as [TaskId]
+    const going = before.worker()
+    going.finish([alone])
+    going.leave()
+    const others = client.submit(f, [{}, {}, {}])
+    const worker = before.worker({ threads: 3 })
+    for (const task of others) worker.finish([task])
+
+    const cluster = before.successor(way)
+    const mine = back(cluster, client)
+    const again = cluster.worker(worker.join)
+    again.send({ type: 'copies-held', tasks: others, sizes: others.map(() => 2) }, { type: 'attached' })
+    cluster.turn({ type: 'client-message', client: mine, message: { type: 'want', tasks: [alone] } })
+    assert.deepEqual(cluster.takeFor(mine, 'values').tasks, [alone])
+  })
+
   test(`what was lost with all that it is made from is made again from the first of that on: ${way}`, () => {
     const before = new SchedulerHarness({ keepsState: true })
     const client = before.client()

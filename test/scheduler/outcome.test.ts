@@ -89,6 +89,44 @@ test('what only the inline cache has stays there', () => {
   scheduler.expectEmpty()
 })
 
+test('what a worker has again goes from the inline cache as anything else', () => {
+  const scheduler = new SchedulerHarness({ maxInlineCacheBytes: 4 })
+  const client = scheduler.client()
+  const f = client.define()
+  const [x, y] = client.map(f, 2) as [TaskId, TaskId]
+  const going = scheduler.worker({ threads: 2 })
+  going.finish([x])
+  going.finish([y])
+  going.leave('connection cut')
+  const back = scheduler.worker(going.join)
+  back.send({ type: 'copies-held', tasks: [x, y], sizes: [2, 2] }, { type: 'attached' })
+  const [z] = client.map(f, 1) as [TaskId]
+  back.finish([z])
+  scheduler.skip()
+  client.want(x, y, z)
+  assert.equal(client.take('located').task, x)
+  assert.deepEqual([...client.takeValues().keys()], [y, z])
+})
+
+test('of a page of values it counts which of them no worker has', () => {
+  const scheduler = new SchedulerHarness({ maxInlineCacheBytes: 4 })
+  const client = scheduler.client()
+  const f = client.define()
+  const [x, y] = client.map(f, 2) as [TaskId, TaskId]
+  const going = scheduler.worker({ threads: 2 })
+  going.finish([x, y])
+  const worker = scheduler.worker()
+  worker.send({ type: 'copies-held', tasks: [y], sizes: [2] })
+  going.leave()
+  client.release(x)
+  const [z] = client.map(f, 1) as [TaskId]
+  worker.finish([z])
+  scheduler.skip()
+  client.want(y, z)
+  assert.equal(client.take('located').task, y)
+  assert.deepEqual([...client.takeValues().keys()], [z])
+})
+
 test('an error reaches the task’s client and fails its dependants, in one message that names the culprit', () => {
   const scheduler = new SchedulerHarness()
   const worker = scheduler.worker()

@@ -117,19 +117,25 @@ for (const isBulk of [false, true, undefined])
         dialled.terminate()
       })
 
-      if (isBulk) {
-        test('rests from large frames while messages come elsewhere, and not else', async (t) => {
+      if (isBulk !== false) {
+        const name =
+          isBulk === true ? 'rests from large frames while messages come elsewhere' : 'never rests from frames'
+        test(name, async (t) => {
           const timeouts = t.mock.method(globalThis, 'setTimeout')
+          let nowMs = 1_000
+          t.mock.method(performance, 'now', () => nowMs)
           const restCount = (): number => timeouts.mock.calls.filter(({ arguments: [, ms] }) => ms === REST_MS).length
           await using large = await Host.start(isBulk)
           await using small = await Host.start(undefined)
           const receiver = await dial(large.address, { isBulk })
           const sender = present(large.accepted[0], 'the other end')
           const memory = new Uint8Array(CHUNK_BYTES)
+          // Each takes a millisecond.
           const chunksUntil = (isEnough: (count: number) => boolean): Promise<void> =>
             new Promise((resolve) => {
               let count = 0
               const onFrame = (): void => {
+                nowMs++
                 if (isEnough(++count)) resolve()
                 else sender.send(memory)
               }
@@ -137,20 +143,29 @@ for (const isBulk of [false, true, undefined])
               sender.send(memory)
             })
           await chunksUntil((count) => count === 64)
-          assert.equal(restCount(), 0)
+          assert.equal(restCount(), 0, 'nobody else has anything to say')
+
           const caller = await dial(small.address)
           const called = present(small.accepted[0], 'the end that answers')
-          for (const [end, other] of [
-            [caller, called],
-            [called, caller],
-          ] as const) {
-            end.handle({ onFrame: (frame) => end.send(frame), onDrain: () => undefined, onClose: () => undefined })
-            other.send(Uint8Array.of(1))
-          }
-          await chunksUntil(() => restCount() > 0)
+          const ignoring = { onDrain: () => undefined, onClose: () => undefined }
+          called.handle({ ...ignoring, onFrame: (frame) => called.send(frame) })
+          await new Promise<void>((onFrame) => {
+            caller.handle({ ...ignoring, onFrame: () => onFrame() })
+            caller.send(Uint8Array.of(1))
+          })
+          nowMs += 100
+          await chunksUntil((count) => count === 4)
+          assert.equal(restCount(), 0, 'others had their turn before these')
+
+          caller.handle({ ...ignoring, onFrame: (frame) => caller.send(frame) })
+          caller.send(Uint8Array.of(1))
+          await chunksUntil((count) => (isBulk === true ? restCount() > 0 : count === 64))
+          assert.equal(restCount() > 0, isBulk === true)
           for (const socket of [receiver, caller]) socket.terminate()
         })
+      }
 
+      if (isBulk) {
         test('has large frames read straight into the memory that is given for them', async () => {
           await using host = await Host.start(isBulk)
           const dialled = await dial(host.address, { isBulk })

@@ -51,6 +51,19 @@ test('what is still to be made leaves the bound to what it is made of', () => {
   assert.deepEqual(worker.takeInstruction('fetch').tasks, [z])
 })
 
+test('what a peer is to make again leaves the bound, too', () => {
+  const worker = new WorkerHarness(1, { maxFetchBytes: 8 })
+  worker.run([task(0)], { inputs: [x], remote: [[x, PEER]] })
+  assert.deepEqual(worker.takeInstruction('fetch').tasks, [x])
+  worker.run([task(1)], { inputs: [x], pending: [[x, OTHER_PEER, 1]] })
+  worker.send({ type: 'values-missing', holder: PEER, tasks: [x] })
+  worker.endTurn()
+  const { holder, after } = worker.takeInstruction('fetch')
+  assert.deepEqual([holder, after], [OTHER_PEER, 1])
+  worker.run([task(2)], { inputs: [z], remote: [[z, PEER]] })
+  assert.deepEqual(worker.takeInstruction('fetch').tasks, [z])
+})
+
 test('inputs of urgent tasks come first', () => {
   const worker = new WorkerHarness(1, { maxFetchBytes: 8 })
   worker.queue([task(0)], { inputs: [x], remote: [[x, PEER]], priority: 1 })

@@ -42,9 +42,9 @@ export function isWanted({ waiters, isOrdered }: Fetch): boolean {
   return waiters.size > 0 || isOrdered
 }
 
-/** What is still to be made may need what is fetched meanwhile. */
+/** Was a holder asked that has it? What is still to be made may need what is fetched meanwhile. */
 export function isOnItsWay({ asked, isAwait }: Fetch): boolean {
-  return asked !== OWN_TASK && !isAwait
+  return asked !== undefined && asked !== OWN_TASK && !isAwait
 }
 
 export class FetchPlan {

@@ -110,7 +110,7 @@ function checkFetches(state: WorkerState): void {
   let askedBytes = 0
   for (const fetch of state.fetches.all) {
     const { input, waiters, asked, holders } = fetch
-    if (asked !== undefined && isOnItsWay(fetch)) askedBytes += fetch.sizeBytes
+    if (isOnItsWay(fetch)) askedBytes += fetch.sizeBytes
     assert(state.fetches.own.has(fetch) === (asked === OWN_TASK), () => `the fetch of ${input} mistakes who makes it`)
     assert(planned.has(fetch) === (asked === undefined), () => `the fetch of ${input} is planned and asked for`)
     if (asked === undefined)

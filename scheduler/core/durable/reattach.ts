@@ -71,7 +71,6 @@ export function endReattaching(state: SchedulerState): void {
       const { page } = task.state
       if (isAtHand(task.state)) tellWanted(state, task)
       else if (page?.bytes === undefined || task.pendingDependants > 0) remake(state, task)
-      else page.isOnlyCopy = true
     }
   }
   retryScatters(state)

@@ -31,6 +31,7 @@ export function finishTask(state: SchedulerState, task: Task, value: InMemory): 
   if (task.state.type === 'delayed') state.delayed.remove(task.state)
   state.journal?.addFinished(task.id, value)
   moveTo(task, value)
+  if (value.holders.length === 0 && value.page !== undefined) value.page.lone++
   if (task.pendingDependants > 0) beginAwaiting(state, task)
   noteChange(state, task.id)
   if (wasWaiting) leaveWaiters(task)

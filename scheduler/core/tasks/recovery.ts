@@ -74,10 +74,7 @@ export function loseCopy(state: SchedulerState, task: Task, holder: WorkerRecord
   if (isAtHand(task.state)) return
   const { page } = task.state
   // The scheduler's own copy answers clients, but workers can't fetch it: it is enough while no task needs the value.
-  if (page?.bytes !== undefined && task.pendingDependants === 0) {
-    page.isOnlyCopy = true
-    return
-  }
+  if (page?.bytes !== undefined && task.pendingDependants === 0) return
   // Who is not back yet may have one too: see reattach.ts.
   if (state.reattachUntilMs === undefined) remake(state, task)
 }
@@ -138,7 +135,7 @@ function loseValue(state: SchedulerState, task: Task): void {
 export function giveUpValue(state: SchedulerState, task: Task): void {
   if (task.state.type !== 'in-memory') return
   if (task.pendingDependants > 0) endAwaiting(state, task)
-  if (task.state.page !== undefined) state.inline.drop(task.state.page)
+  state.inline.release(task.state)
   if (task.silent !== undefined) task.silent = undefined
   moveTo(task, RELEASED)
   noteChange(state, task.id)

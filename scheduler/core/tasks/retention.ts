@@ -116,7 +116,7 @@ function dropOutcome(state: SchedulerState, task: Task, work: Task[]): void {
   switch (before.type) {
     case 'in-memory':
       for (const worker of before.holders) workerOutboxOf(state, worker).addFree(task.id)
-      if (before.page !== undefined) state.inline.drop(before.page)
+      state.inline.release(before)
       break
     case 'processing':
       abandon(state, task, before.worker)

@@ -277,12 +277,16 @@ export function isGiven({ page, sizeBytes }: InMemory): boolean {
 
 /** The worker has a copy too. */
 export function addHolder(state: InMemory, worker: WorkerRecord): void {
-  state.holders = state.holders.length === 0 ? worker.alone : [...state.holders, worker]
+  const { holders, page } = state
+  if (holders.length === 0 && page !== undefined) page.lone--
+  state.holders = holders.length === 0 ? worker.alone : [...holders, worker]
 }
 
 /** The worker has no copy any more. */
 export function removeHolder(state: InMemory, worker: WorkerRecord): void {
-  if (state.holders.includes(worker)) state.holders = state.holders.filter((holder) => holder !== worker)
+  if (!state.holders.includes(worker)) return
+  state.holders = state.holders.filter((holder) => holder !== worker)
+  if (state.holders.length === 0 && state.page !== undefined) state.page.lone++
 }
 
 /** The size of the task's own arguments, encoded. */
