@@ -306,13 +306,13 @@ class Bulk {
       const socket = socketOf()
       if (!socket.isPaused() && !socket.destroyed) socket.resume()
     }
+    const goOn = this.takesAll ? resume : (): void => this.#goOn(resume)
     const callback = (count: number, buffer: Uint8Array): boolean => {
-      if (burstBytes === 0 && !this.takesAll) this.#beginBurst()
       reader.onRead(count, buffer)
       burstBytes += count
       if (burstBytes < MAX_BURST_BYTES) return true
       burstBytes = 0
-      setImmediate(() => this.#goOn(resume))
+      setImmediate(goOn)
       return false
     }
     return { buffer: reader.nextBuffer, callback }
@@ -321,8 +321,10 @@ class Bulk {
   /** Calls `resume`: at once, or behind a rest where others have waited for large values long enough. */
   #goOn(resume: () => void): void {
     const nowMs = performance.now()
+    // Others had their turn while there was nothing to read, and what they said by then is no reason to rest.
+    if (nowMs - this.#burstEndedAtMs >= IDLE_MS) this.#noteRest(nowMs)
     this.#burstEndedAtMs = nowMs
-    if (this.takesAll || nowMs - this.#restedAtMs < REST_EVERY_MS) return resume()
+    if (nowMs - this.#restedAtMs < REST_EVERY_MS) return resume()
     // In the turn between, messages are read that came during the burst.
     setImmediate(() => {
       const isAlone = this.#messagesSeen === Bulk.#messageCount
@@ -330,12 +332,6 @@ class Bulk {
       if (isAlone) resume()
       else systemTimers.after(REST_MS, resume)
     })
-  }
-
-  /** Others had their turn while there was nothing to read, and what they said by then is no reason to rest. */
-  #beginBurst(): void {
-    const nowMs = performance.now()
-    if (nowMs - this.#burstEndedAtMs >= IDLE_MS) this.#noteRest(nowMs)
   }
 
   #noteRest(nowMs: number): void {
