@@ -151,7 +151,7 @@ function takeTasks(
 function hasInputs(state: WorkerState, task: Task, out: WorkerInstruction[]): boolean {
   const missing = missingInputs(state, task.inputs, task.failures)
   if (missing === undefined) {
-    for (const input of task.inputs) if (task.failures?.has(input) !== true) state.spills.pin(task, input)
+    for (const input of task.inputs) state.spills.pin(task, input)
     return true
   }
   // Nobody is there to be told that it goes back. It was not started, so the next scheduler sends it again.

@@ -66,7 +66,7 @@ export function onRunTasks(state: WorkerState, message: RunTasks, nowMs: number,
       if (!mayBegin(state, task, mayBeMistaken, nowMs, out)) continue
       state.tasks.set(task.task, task)
       for (const input of taskInputs) {
-        if (missing?.has(input) !== true && failed?.has(input) !== true) state.spills.pin(task, input)
+        if (missing?.has(input) !== true) state.spills.pin(task, input)
       }
       if (missing === undefined) readyQueueOf(state, template).push(task)
       else fetchInputs(state, task, { missing, sources }, out)

@@ -94,11 +94,11 @@ export class SpillPlan {
     this.#values.delete(task)
   }
 
-  /** The task is about to use `input`, which is in memory: there it stays until `unpin`. */
+  /** The task is about to use `input`, which is in memory: there it stays until `unpin`. Of one that failed it gets the failure. */
   pin(task: Task, input: TaskId): void {
     if (this.#values.size === 0) return
     const value = this.#values.get(input)
-    if (value === undefined) return
+    if (value === undefined || task.failures?.has(input) === true) return
     const pinned = this.#pins.get(task)
     if (pinned === undefined) this.#pins.set(task, [value])
     else if (pinned.includes(value)) return
