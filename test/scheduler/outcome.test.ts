@@ -66,15 +66,22 @@ test('what the inline cache has no room for is fetched from the worker', () => {
   scheduler.expectEmpty()
 })
 
-test('what only the inline cache has stays there', () => {
-  const scheduler = new SchedulerHarness({ maxInlineCacheBytes: 5 })
+/** A scheduler that keeps so much of small values, of two bytes each, and a client whose tasks give them. */
+function withCache(maxInlineCacheBytes: number) {
+  const scheduler = new SchedulerHarness({ maxInlineCacheBytes })
   const client = scheduler.client()
-  const f = client.define()
-  const [x] = client.map(f, 1) as [TaskId]
+  const template = client.define()
+  const submit = (count: number): TaskId[] => client.map(template, count)
+  return { scheduler, client, submit }
+}
+
+test('what only the inline cache has stays there', () => {
+  const { scheduler, client, submit } = withCache(5)
+  const [x] = submit(1) as [TaskId]
   const going = scheduler.worker()
   going.finish([x])
   going.leave()
-  const [y, z, last] = client.map(f, 3) as [TaskId, TaskId, TaskId]
+  const [y, z, last] = submit(3) as [TaskId, TaskId, TaskId]
   const worker = scheduler.worker({ threads: 3 })
   worker.finish([y])
   worker.finish([z])
@@ -90,17 +97,15 @@ test('what only the inline cache has stays there', () => {
 })
 
 test('what a worker has again goes from the inline cache as anything else', () => {
-  const scheduler = new SchedulerHarness({ maxInlineCacheBytes: 4 })
-  const client = scheduler.client()
-  const f = client.define()
-  const [x, y] = client.map(f, 2) as [TaskId, TaskId]
+  const { scheduler, client, submit } = withCache(4)
+  const [x, y] = submit(2) as [TaskId, TaskId]
   const going = scheduler.worker({ threads: 2 })
   going.finish([x])
   going.finish([y])
   going.leave('connection cut')
   const back = scheduler.worker(going.join)
   back.send({ type: 'copies-held', tasks: [x, y], sizes: [2, 2] }, { type: 'attached' })
-  const [z] = client.map(f, 1) as [TaskId]
+  const [z] = submit(1) as [TaskId]
   back.finish([z])
   scheduler.skip()
   client.want(x, y, z)
@@ -109,17 +114,15 @@ test('what a worker has again goes from the inline cache as anything else', () =
 })
 
 test('of a page of values it counts which of them no worker has', () => {
-  const scheduler = new SchedulerHarness({ maxInlineCacheBytes: 4 })
-  const client = scheduler.client()
-  const f = client.define()
-  const [x, y] = client.map(f, 2) as [TaskId, TaskId]
+  const { scheduler, client, submit } = withCache(4)
+  const [x, y] = submit(2) as [TaskId, TaskId]
   const going = scheduler.worker({ threads: 2 })
   going.finish([x, y])
   const worker = scheduler.worker()
   worker.send({ type: 'copies-held', tasks: [y], sizes: [2] })
   going.leave()
   client.release(x)
-  const [z] = client.map(f, 1) as [TaskId]
+  const [z] = submit(1) as [TaskId]
   worker.finish([z])
   scheduler.skip()
   client.want(y, z)

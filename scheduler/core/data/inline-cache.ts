@@ -25,7 +25,7 @@ export interface InlinePage {
 export const SKIPPED: InlinePage = { bytes: Uint8Array.from(SKIPPED_VALUE), live: Infinity, lone: 0 }
 
 export class InlineCache {
-  readonly #maxBytes: number
+  readonly maxBytes: number
   readonly #pages = new Fifo<InlinePage>()
   /** Those whose turn to go has come, and that stay. */
   readonly #spared = new Fifo<InlinePage>()
@@ -33,11 +33,7 @@ export class InlineCache {
   #dead = 0
 
   constructor(maxBytes: number) {
-    this.#maxBytes = maxBytes
-  }
-
-  get maxBytes(): number {
-    return this.#maxBytes
+    this.maxBytes = maxBytes
   }
 
   get sizeBytes(): number {
@@ -49,7 +45,7 @@ export class InlineCache {
     const page: InlinePage = { bytes, live, lone: 0 }
     this.#pages.push(page)
     this.#sizeBytes += bytes.length
-    while (this.#sizeBytes > this.#maxBytes) this.#evictOldest()
+    while (this.#sizeBytes > this.maxBytes) this.#evictOldest()
     return page
   }
 

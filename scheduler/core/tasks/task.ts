@@ -245,7 +245,7 @@ export function startNumber({ attempt, unstarted }: Task): number {
   return attempt - unstarted
 }
 
-/** Its latest attempt is not known to have started when its worker was lost: it did not, unless a worker comes back with it. */
+/** Its worker is lost, or is to give it back, and its latest attempt may have started: it did not, unless a worker comes back with it. */
 export function presumeUnstarted(task: Task): void {
   task.unstarted++
   task.presumedUnstarted = task.attempt
