@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import { workerId } from '../../protocol/ids.js'
-import { PEER, task, WorkerHarness } from '../support/worker-harness.js'
+import { OURSELVES, PEER, task, WorkerHarness } from '../support/worker-harness.js'
 
 const x = task(100)
 const y = task(101)
@@ -48,6 +48,19 @@ test('a copy of a stranger, and one that is freed as it comes, are missing', () 
   worker.endTurn()
   assert.deepEqual(worker.takeMessage('copies-missing').tasks, [y])
   worker.takeInstruction('drop')
+  worker.expectSilence()
+})
+
+test('a copy of what was to be made here goes with the task and with the scheduler', () => {
+  const worker = new WorkerHarness()
+  worker.run([x])
+  worker.takeBatch()
+  worker.run([task(1)], { inputs: [x], pending: [[x, OURSELVES]] })
+  worker.tell({ type: 'fetch-copies', tasks: [x], holders: [PEER], sizes: [8] })
+  worker.send({ type: 'scheduler-lost' })
+  assert.equal(worker.state.fetches.size, 0)
+  worker.endTurn()
+  worker.takeInstruction('take-back')
   worker.expectSilence()
 })
 

@@ -42,6 +42,11 @@ export function isWanted({ waiters, isOrdered }: Fetch): boolean {
   return waiters.size > 0 || isOrdered
 }
 
+/** And no answer is to come that would have to be heard. */
+function isForNobody(fetch: Fetch): boolean {
+  return !isWanted(fetch) && (fetch.asked === undefined || fetch.asked === OWN_TASK)
+}
+
 /** Was a holder asked that has it? What is still to be made may need what is fetched meanwhile. */
 export function isOnItsWay({ asked, isAwait }: Fetch): boolean {
   return asked !== undefined && asked !== OWN_TASK && !isAwait
@@ -89,7 +94,7 @@ export class FetchPlan {
     for (const fetch of [...this.#fetches.values()]) {
       fetch.isOrdered = false
       fetch.maker = undefined
-      if (!isWanted(fetch) && fetch.asked === undefined) this.#remove(fetch)
+      if (isForNobody(fetch)) this.#remove(fetch)
     }
   }
 
@@ -103,7 +108,7 @@ export class FetchPlan {
     const fetch = this.#fetches.get(input)
     if (fetch === undefined) return
     fetch.waiters.delete(task)
-    if (!isWanted(fetch) && (fetch.asked === undefined || fetch.asked === OWN_TASK)) this.#remove(fetch)
+    if (isForNobody(fetch)) this.#remove(fetch)
   }
 
   /** The value is here. Returns who waited for it, or `undefined` if it was not being fetched. */
