@@ -59,6 +59,10 @@ export class SimulatedPool implements ThreadPool {
     return await outsideTasks(() => thread.run(batch))
   }
 
+  extend(added: BatchRequest): void {
+    this.#slots[added.thread]?.extend(added)
+  }
+
   tellToStop(call: StopCall): void {
     onStopCall(call)
   }

@@ -5,6 +5,7 @@
 import { present } from '../common/assert.js'
 import type { TaskId } from '../protocol/ids.js'
 import type { BatchEnd, PoolHost, ThreadExit } from '../worker/thread-pool.js'
+import { takeAdded } from '../worker/thread/added.js'
 import { ArgumentReader } from '../worker/thread/argument-reader.js'
 import type { BatchHost, BatchReply, BatchRequest, ThreadTemplate } from '../worker/thread/batch.js'
 import { inTask, type RunningTask } from '../worker/thread/current-task.js'
@@ -35,6 +36,8 @@ export class SimulatedThread {
   readonly #host: BatchHost
   /** What runs here, and what is lent. */
   readonly #runs = new Set<Run>()
+  /** What was added to its batches, and not taken. */
+  readonly #added: BatchRequest[] = []
   #onExit: ((end: BatchEnd) => void) | undefined
 
   constructor(options: SimulatedThreadOptions) {
@@ -42,7 +45,7 @@ export class SimulatedThread {
     this.threadId = threadId
     this.actor = actor
     this.#options = options
-    this.#host = { threadId, lanes, tell, ...host }
+    this.#host = { threadId, lanes, tell, takeAdded: (behind) => takeAdded(() => this.#added.shift(), behind), ...host }
     actor.onDeath(() => {
       for (const run of this.#runs) stopListening(run)
     })
@@ -61,6 +64,10 @@ export class SimulatedThread {
     return end
   }
 
+  extend(added: BatchRequest): void {
+    this.#added.push(added)
+  }
+
   /** It ends with all that runs in it. */
   terminate(): void {
     this.actor.kill()
@@ -68,16 +75,24 @@ export class SimulatedThread {
     this.#onExit?.({ type: 'exited', threadId, wasTerminated: true, ...TERMINATED })
   }
 
-  async #run(batch: BatchRequest): Promise<BatchReply> {
-    const lane = new LaneWriter(present(this.#host.lanes[batch.thread], 'the lane of a slot'))
-    const reader = new ArgumentReader(batch)
-    while (lane.hasRoom && reader.hasInputsOf(lane.next)) {
-      const place = lane.claim(batch.taskIds.length)
-      if (place === undefined) break
+  async #run(request: BatchRequest): Promise<BatchReply> {
+    const lane = new LaneWriter(present(this.#host.lanes[request.thread], 'the lane of a slot'))
+    let batch = request
+    let reader = new ArgumentReader(batch)
+    while (lane.hasRoom && reader.hasInputsOf(lane.next - batch.first)) {
+      const claimed = lane.claim(batch.first + batch.taskIds.length)
+      if (claimed === undefined) {
+        const added = this.#host.takeAdded(batch)
+        if (added === undefined) break
+        batch = added
+        reader = new ArgumentReader(batch, reader)
+        continue
+      }
+      const place = claimed - batch.first
       const template = batch.templates[batch.templateOf[place]!]!
       const run = new Run(batch, place, lane, this.#host)
       this.#runs.add(run)
-      if (template.timeoutMs > 0) lane.began(place)
+      if (template.timeoutMs > 0) lane.began(claimed)
       const startedAtMs = performance.now()
       const promised = inTask(run, () => this.#call(run, template, reader))
       const outcome = outcomeOf(Promise.race([promised, run.failed]), { template, reader, host: this.#host })
@@ -93,11 +108,11 @@ export class SimulatedThread {
       const durationUs = Math.round((performance.now() - startedAtMs) * 1_000)
       const isWritten =
         kind === VALUE && template.outputs > 0
-          ? lane.tryWriteOutputs(place, durationUs, values)
-          : lane.tryWrite(place, kind, durationUs, values[0]!)
+          ? lane.tryWriteOutputs(claimed, durationUs, values)
+          : lane.tryWrite(claimed, kind, durationUs, values[0]!)
       if (!isWritten) {
         lane.ended()
-        return { large: { place, kind, durationUs, values: values.map(forReply) } }
+        return { large: { place: claimed, kind, durationUs, values: values.map(forReply) } }
       }
       if (kind === VALUE && template.outputs === 0) reader.keep(place, values[0]!)
       if (lane.shouldTell()) this.#host.tell({ type: 'doorbell', thread: batch.thread })

@@ -10,10 +10,14 @@ import { isShared, onSharedMemory } from './thread/shared-memory.js'
 
 export interface BatchRequestOptions {
   readonly thread: number
+  /** Tells it from others if more may be added. */
+  readonly number?: number | undefined
+  /** The tasks to which these are added. */
+  readonly before?: readonly BatchTask[]
   readonly worker: string
   readonly tasks: readonly BatchTask[]
   readonly isLarge: boolean
-  /** Tasks of the batch that make inputs of later ones. */
+  /** Tasks of the batch that make inputs of later ones. They may be among those `before`. */
   readonly makers?: ReadonlySet<TaskId> | undefined
   /** Places of tasks whose outcomes the main thread is told of at once. */
   readonly wanted?: readonly number[] | undefined
@@ -25,8 +29,21 @@ export interface BatchRequestOptions {
 }
 
 export function createBatchRequest(options: BatchRequestOptions): BatchRequest {
-  const { thread, worker, tasks, isLarge, makers, wanted, isPatient = false, valueOf, urlOf } = options
+  const {
+    thread,
+    number,
+    before = [],
+    worker,
+    tasks,
+    isLarge,
+    makers,
+    wanted,
+    isPatient = false,
+    valueOf,
+    urlOf,
+  } = options
   const count = tasks.length
+  const first = before.length
   const templates = new Templates(urlOf)
   const inputs = new Inputs(valueOf)
   const templateOf = new Array<number>(count)
@@ -35,6 +52,12 @@ export function createBatchRequest(options: BatchRequestOptions): BatchRequest {
   let starts: Map<number, number> | undefined
   const keys = new Map<number, string>()
   const args = new Packer()
+  if (makers !== undefined) {
+    for (let place = 0; place < first; place++) {
+      const { task } = before[place]!
+      if (makers.has(task)) inputs.willMake(task, place)
+    }
+  }
   for (let place = 0; place < count; place++) {
     const task = tasks[place]!
     templateOf[place] = templates.placeOf(task)
@@ -44,10 +67,12 @@ export function createBatchRequest(options: BatchRequestOptions): BatchRequest {
     if (task.key !== undefined) keys.set(place, task.key)
     args.add(task.args.bytes, task.place === 0 ? 0 : task.args.ends[task.place - 1], task.args.ends[task.place])
     for (const input of task.inputs) inputs.add(input, task.failures?.get(input))
-    if (makers?.has(task.task) === true) inputs.willMake(task.task, place)
+    if (makers?.has(task.task) === true) inputs.willMake(task.task, first + place)
   }
   return {
     thread,
+    number,
+    first,
     worker,
     isLarge,
     templates: templates.list,

@@ -7,6 +7,7 @@ import type { CodeHash } from '../protocol/ids.js'
 import type { TaskRoute } from '../client/in-task.js'
 import type { StopCause } from './core/stopping.js'
 import { CLOSED, type BatchEnd, type IoEnd, type IoPool, type PoolHost, type ThreadPool } from './thread-pool.js'
+import { takeAdded } from './thread/added.js'
 import { ArrayIds } from './thread/array-ids.js'
 import type { BatchHost, BatchRequest, FunctionPlace } from './thread/batch.js'
 import { loadFunction, type TaskFunction } from './thread/code.js'
@@ -35,6 +36,8 @@ export class InlinePool implements ThreadPool {
   readonly #listening = new Set<number>()
   /** Slots whose tasks begin in the next turn. */
   readonly #waiting = new Set<number>()
+  /** By slot: what was added to the batch that runs. */
+  readonly #added = new Map<number, BatchRequest[]>()
   readonly #ioTasks: IoTasks
   readonly #batchHost: BatchHost
   #isClosed = false
@@ -63,6 +66,7 @@ export class InlinePool implements ThreadPool {
       lanes,
       loadFunction: load,
       tell: onMessage,
+      takeAdded: (behind) => takeAdded(() => this.#added.get(behind.thread)?.shift(), behind),
       route,
     }
     this.io = { run: (request) => this.#runIo(request), tellToStop: (slot, cause) => this.#tellIoToStop(slot, cause) }
@@ -74,8 +78,15 @@ export class InlinePool implements ThreadPool {
     if (this.#isClosed) {
       return { type: 'exited', threadId: 0, wasTerminated: true, ...CLOSED }
     }
+    const { thread } = batch
+    this.#added.set(thread, [])
     const reply = await outsideTasks(() => runBatch(batch, this.#batchHost))
+    this.#added.delete(thread)
     return { type: 'replied', reply }
+  }
+
+  extend(added: BatchRequest): void {
+    this.#added.get(added.thread)?.push(added)
   }
 
   async #runIo(request: BatchRequest): Promise<IoEnd> {

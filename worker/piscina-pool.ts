@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import { EventEmitter, once } from 'node:events'
 import { fileURLToPath } from 'node:url'
-import { BroadcastChannel, type Worker } from 'node:worker_threads'
+import { BroadcastChannel, type MessagePort, type Worker } from 'node:worker_threads'
 import type * as Piscina from 'piscina'
 import { collectGarbage } from '../common/node/garbage.js'
 import { requirePackage } from '../common/node/require-package.js'
@@ -46,6 +46,8 @@ export class PiscinaPool implements ThreadPool {
   /** Threads that have loaded their code; each emits its number here when it has. */
   readonly #started = new WeakSet<Worker>()
   readonly #starts = new EventEmitter()
+  /** Where each of them looks for what is added to its batch. */
+  readonly #additions = new WeakMap<Worker, MessagePort>()
   readonly #collectionCount = new CollectionCount()
   /** Heard by the tasks of all threads of this pool; each looks whether it is meant. */
   readonly #stopChannel = new BroadcastChannel(`heddle-stop-${randomUUID()}`)
@@ -96,7 +98,7 @@ export class PiscinaPool implements ThreadPool {
       },
     })
     this.#piscina.on('message', (message: ThreadMessage | ThreadStarted) => {
-      if (message.type === 'started') this.#onStarted(message.threadId)
+      if (message.type === 'started') this.#onStarted(message)
       else onMessage(message)
     })
     this.#piscina.on('error', (error: unknown) => onError(error, this.#piscina.threads.length))
@@ -110,11 +112,9 @@ export class PiscinaPool implements ThreadPool {
   async run(batch: BatchRequest): Promise<BatchEnd> {
     const run: Run = { stop: new EventEmitter(), wasStopped: false, thread: undefined, threadId: -1 }
     this.#runs.set(batch.thread, run)
-    const transferList = [batch.args.bytes.buffer as ArrayBuffer]
-    if (batch.inputs.length > 0) transferList.push(batch.inputValues.bytes.buffer as ArrayBuffer)
     try {
       const task = Object.assign(batch, { [piscina.queueOptionsSymbol]: run })
-      const reply = await this.#piscina.run(task, { signal: run.stop, transferList })
+      const reply = await this.#piscina.run(task, { signal: run.stop, transferList: memoryOf(batch) })
       return { type: 'replied', reply }
     } catch (error) {
       const { threadId, wasStopped: wasTerminated } = run
@@ -123,6 +123,12 @@ export class PiscinaPool implements ThreadPool {
     } finally {
       this.#runs.delete(batch.thread)
     }
+  }
+
+  extend(added: BatchRequest): void {
+    const thread = this.#runs.get(added.thread)?.thread
+    // A thread that has not begun yet is not about to end either: it goes without.
+    if (thread !== undefined) this.#additions.get(thread)?.postMessage(added, memoryOf(added))
   }
 
   tellToStop(call: StopCall): void {
@@ -176,9 +182,12 @@ export class PiscinaPool implements ThreadPool {
     await Promise.all(idle)
   }
 
-  #onStarted(threadId: number): void {
+  #onStarted({ threadId, additions }: ThreadStarted): void {
     const thread = this.#piscina.threads.find((each) => each.threadId === threadId)
-    if (thread !== undefined) this.#started.add(thread)
+    if (thread !== undefined) {
+      this.#started.add(thread)
+      this.#additions.set(thread, additions)
+    }
     this.#starts.emit(String(threadId))
   }
 
@@ -213,6 +222,13 @@ export class PiscinaPool implements ThreadPool {
     const exit = thread === undefined ? undefined : await this.#exits.get(thread)
     return exit ?? exitOf(1, error, this.#heap)
   }
+}
+
+/** What goes to a thread with a batch, and not as a copy. */
+function memoryOf({ args, inputs, inputValues }: BatchRequest): ArrayBuffer[] {
+  const buffers = [args.bytes.buffer as ArrayBuffer]
+  if (inputs.length > 0) buffers.push(inputValues.bytes.buffer as ArrayBuffer)
+  return buffers
 }
 
 /** Of those that are idle, the one where least goes on that waited for other tasks. */

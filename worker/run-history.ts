@@ -29,7 +29,7 @@ export class RunHistory {
   /** Where the next entry goes once there are as many as may be: in the place of the oldest. */
   #next = 0
   /** By thread: what it was given, and until when it is known what it did. */
-  readonly #threads: { readonly tasks: readonly BatchTask[]; ended: number; knownUntilMs: number }[] = []
+  readonly #threads: { tasks: readonly BatchTask[]; ended: number; knownUntilMs: number }[] = []
   #added = 0
   /** Runs of tasks that waited for others: their threads did something else meanwhile, so they are told of the task alone. */
   readonly #lent = new Map<string, Entry>()
@@ -43,6 +43,12 @@ export class RunHistory {
   /** The thread begins a batch. */
   begin(thread: number, tasks: readonly BatchTask[]): void {
     this.#threads[thread] = { tasks, ended: 0, knownUntilMs: this.#nowMs() }
+  }
+
+  /** These were added to its batch. */
+  extend(thread: number, tasks: readonly BatchTask[]): void {
+    const running = this.#threads[thread]
+    if (running !== undefined) running.tasks = [...running.tasks, ...tasks]
   }
 
   /** Tasks of its batch have ended, in this order. When each began follows from how long it took. */

@@ -55,6 +55,8 @@ export interface ThreadPool {
   readonly io: IoPool
   /** Runs a batch in the slot that it names, which must be free. Never rejects. Its memory belongs to the pool now. */
   run(batch: BatchRequest): Promise<BatchEnd>
+  /** Adds to the batch that the slot runs. What comes too late is not run. Its memory belongs to the pool now. */
+  extend(added: BatchRequest): void
   /** Can `terminate` be called? */
   readonly canTerminate: boolean
   /** Aborts the signal of a task, if that listens. */

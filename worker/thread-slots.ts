@@ -15,6 +15,7 @@ import type { ThreadMessage } from './thread/thread-message.js'
 import type { ValueStore } from './value-store.js'
 
 type RunBatch = Extract<WorkerInstruction, { readonly type: 'run-batch' }>
+type ExtendBatch = Extract<WorkerInstruction, { readonly type: 'extend-batch' }>
 
 export interface ThreadSlotsOptions {
   readonly lanes: readonly LaneReader[]
@@ -40,6 +41,8 @@ const PATIENT_LOOK_INTERVAL_MS = 250
 
 interface Slot {
   readonly lane: LaneReader
+  /** That of its batch. */
+  number: number
   /** What it runs; nothing while it is free. */
   tasks: readonly BatchTask[]
 }
@@ -47,28 +50,31 @@ interface Slot {
 export class ThreadSlots {
   readonly #options: ThreadSlotsOptions
   readonly #slots: readonly Slot[]
+  #batchCount = 0
   readonly #lent = new Map<string, LentTask>()
   /** Threads that are ended for a task that is lent there: what else they run is not to blame. */
   readonly #ending = new Set<number>()
 
   constructor(options: ThreadSlotsOptions) {
     this.#options = options
-    this.#slots = options.lanes.map((lane) => ({ lane, tasks: [] }))
+    this.#slots = options.lanes.map((lane) => ({ lane, number: 0, tasks: [] }))
   }
 
   /** Runs a batch in a free slot. `codeStored` resolves when all code of it is where threads find it. */
   async run(
-    { thread, tasks, isLarge, makers, wanted, isPatient }: RunBatch,
+    { thread, tasks, isLarge, makers, wanted, isPatient, mayGrow }: RunBatch,
     codeStored: Promise<void> | undefined,
   ): Promise<void> {
     const { worker, pool, store, urlOf, submit } = this.#options
     const slot = this.#slotOf(thread)
     assert(slot.tasks.length === 0, `slot ${thread} was given a batch while it runs another`)
     slot.tasks = tasks
+    slot.number = ++this.#batchCount
     slot.lane.reset()
     // At once: by the time that the code is stored, the inputs may have been let go.
     const request = createBatchRequest({
       thread,
+      number: mayGrow ? slot.number : undefined,
       worker,
       tasks,
       isLarge,
@@ -90,16 +96,32 @@ export class ThreadSlots {
         type: 'tasks-ended',
         nowMs: performance.now(),
         thread,
-        outcomes: keepOutcome(store, tasks, end.reply.large),
+        outcomes: keepOutcome(store, slot.tasks, end.reply.large),
       })
     }
-    const firstUnstarted = slot.lane.takeBack(tasks.length)
+    const firstUnstarted = slot.lane.takeBack(slot.tasks.length)
     slot.tasks = []
     const culprit = isInnocent ? undefined : slot.lane.running
     submit(endEvent(thread, end, firstUnstarted, culprit))
     if (end.type !== 'exited') return
     this.#loseLent(end.threadId, end, culprit === undefined && !isInnocent && !end.wasTerminated)
     this.#ending.delete(end.threadId)
+  }
+
+  /** Adds to the batch of a slot. Where code of it is not stored yet it goes without: the tasks are unstarted when it ends. */
+  extend({ thread, tasks, makers, wanted }: ExtendBatch, isCodeStored: boolean): void {
+    const { worker, pool, store, urlOf } = this.#options
+    const slot = this.#slotOf(thread)
+    const before = slot.tasks
+    // One that ended just now has said so already: the others are unstarted as it is.
+    if (before.length === 0) return
+    slot.tasks = [...before, ...tasks]
+    if (!isCodeStored) return
+    const valueOf = (input: TaskId): Uint8Array | undefined => store.get(input)
+    const { number } = slot
+    pool.extend(
+      createBatchRequest({ thread, number, before, worker, tasks, isLarge: false, makers, wanted, valueOf, urlOf }),
+    )
   }
 
   /** A thread is gone that ran no batch. If one of its lent tasks went on, that is why. */

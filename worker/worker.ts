@@ -322,6 +322,12 @@ class Worker implements RunningWorker {
         this.#runs.begin(instruction.thread, instruction.tasks)
         this.#slots.run(instruction, this.#whenStored(instruction.tasks)).catch((error: unknown) => this.#crash(error))
         break
+      case 'extend-batch': {
+        const { thread, tasks } = instruction
+        this.#runs.extend(thread, tasks)
+        this.#slots.extend(instruction, this.#whenStored(tasks) === undefined)
+        break
+      }
       case 'hurry-batch':
         this.#slots.hurry(instruction.thread)
         break

@@ -17,6 +17,8 @@ const PAUSE_SEEDS = 2 ** 25
 const SLOW_SEEDS = 2 ** 26
 /** Seeds of rows of tasks that go ahead of their inputs, whose makers are slow then. */
 const WEAVE_SEEDS = 2 ** 27
+/** Seeds of many such rows, of which a thread may get more while it runs some. */
+const GROW_SEEDS = 2 ** 30
 /** Seeds of how long tasks may be that go ahead. */
 const AHEAD_SEEDS = 2 ** 28
 /** Seeds of how many rows of tasks are left before they can wait. */
@@ -38,6 +40,7 @@ export function drawWorld(options: WorldOptions): World {
   const separationRng = new Rng(seed + SEPARATION_SEEDS)
   const pauseRng = new Rng(seed + PAUSE_SEEDS)
   const weaveRng = new Rng(seed + WEAVE_SEEDS)
+  const growRng = new Rng(seed + GROW_SEEDS)
   const memoryRng = new Rng(seed + 1_000_000_007)
   const needsRng = new Rng(seed + 2_000_000_011)
   const needing = needsRng.pick([0, 0.3, 1])!
@@ -90,6 +93,8 @@ export function drawWorld(options: WorldOptions): World {
     slowness: new Slowness(isSlow ? new Rng(seed + SLOW_SEEDS) : undefined),
     weaving: isSlow ? weaveRng.pick([0, 0.3, 1])! : 0,
     weaveRng,
+    growing: isSlow ? growRng.pick([0, 0.1, 0.5])! : 0,
+    growRng,
     maxFetchBytes: separationRng.pick([1, 100_000, 2 ** 28])!,
     replicating: separationRng.pick([0, 0, 0.5])!,
     reach: new Map(),

@@ -415,7 +415,7 @@ export class SimulatedClient {
       this.#detach()
       this.#attach()
     }
-    if (this.#world.weaveRng.chance(this.#world.weaving)) this.#weave()
+    this.#weaveSome()
     this.#callAboutData()
     this.#connection.flush()
   }
@@ -567,12 +567,18 @@ export class SimulatedClient {
     if (rng.chance(0.3)) this.#want(made)
   }
 
+  #weaveSome(): void {
+    const { weaveRng, weaving, growRng, growing } = this.#world
+    if (weaveRng.chance(weaving)) this.#weave(weaveRng, { width: [2, 8], rows: [3, 12] })
+    if (growRng.chance(growing)) this.#weave(growRng, { width: [1, 3], rows: [20, 200] })
+  }
+
   /** Rows of short tasks, each of which needs its neighbours of the row before: they go ahead, and values are pushed to them. */
-  #weave(): void {
-    const { weaveRng: rng, program, counts } = this.#world
+  #weave(rng: Rng, between: { readonly width: [number, number]; readonly rows: [number, number] }): void {
+    const { program, counts } = this.#world
     const { id: template, name, operation } = (this.#weaver ??= this.#defineWeaver())
-    const width = rng.integer(2, 8)
-    const room = Math.min(width * rng.integer(3, 12), program?.mostTasks ?? Infinity)
+    const width = rng.integer(...between.width)
+    const room = Math.min(width * rng.integer(...between.rows), program?.mostTasks ?? Infinity, ARRAY_CAPACITY)
     const lease = this.#lease!
     const array = lease.next
     lease.next = arrayId(lease.next + 1)

@@ -110,6 +110,7 @@ export class SimulatedThread {
   #cursor = 0
   /** Places from here on were taken back. */
   #end = 0
+  #isTakenBack = false
   #ended: Ended[] = []
   #isTold = false
   #isStopped = false
@@ -140,6 +141,7 @@ export class SimulatedThread {
     this.#cursor = 0
     this.#stopped = undefined
     this.#end = jobs.length
+    this.#isTakenBack = false
     const { agenda, rng } = this.#options
     const run = this.#run
     agenda.in(rng.between(0, 0.3), () => {
@@ -148,10 +150,28 @@ export class SimulatedThread {
     })
   }
 
+  /** These come to the batch from place `first` on, unless it has ended by the time they are here. */
+  extend(jobs: readonly Job[], first: number, onHere: (isInTime: boolean) => void): void {
+    const { agenda, rng } = this.#options
+    const run = this.#run
+    agenda.in(rng.between(0, rng.pick([0.3, 0.3, 5])!), () => {
+      if (this.#isStopped) return
+      const isSame = this.#run === run && this.#isBusy && !this.#isTakenBack
+      // What was added before these may have come too late.
+      const isInTime = isSame && first === this.#jobs.length
+      if (isInTime) {
+        this.#jobs = [...this.#jobs, ...jobs]
+        this.#end = this.#jobs.length
+      }
+      onHere(isInTime)
+    })
+  }
+
   /** Keeps the thread from claiming more. Returns how many it was kept from. */
   takeBack(): number {
     const cut = Math.max(0, this.#end - this.#cursor)
     this.#end = Math.min(this.#end, this.#cursor)
+    this.#isTakenBack = true
     this.#options.submit({ type: 'batch-cut', thread: this.#options.thread, firstUnstarted: this.#cursor })
     return cut
   }

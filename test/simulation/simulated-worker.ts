@@ -34,6 +34,8 @@ import { LARGE_BYTES, SimulatedThread, type Job, type StoredValue } from './simu
 import type { Pace } from './slowness.js'
 import { canReach, mayFailUnforeseen, useUnits, type World } from './world.js'
 
+type RunBatch = WorkerInstruction & { readonly type: 'run-batch' }
+type ExtendBatch = WorkerInstruction & { readonly type: 'extend-batch' }
 type Fetch = WorkerInstruction & { readonly type: 'fetch' }
 type Answer = WorkerInstruction & { readonly type: 'answer-await' }
 type RelayedFetch = WorkerInstruction & { readonly type: 'fetch-by-relay' }
@@ -71,6 +73,8 @@ export class SimulatedWorker {
   readonly #machine: WorkerMachine
   readonly #loop: Loop<WorkerEvent, WorkerInstruction>
   readonly #threads: readonly SimulatedThread[]
+  /** By thread: the tasks of its batch, with those that were added. */
+  readonly #given: (readonly BatchTask[])[] = []
   /** One for each slot behind the threads: they run at once, and die together. */
   readonly #ioThreads = new Map<number, SimulatedThread>()
   readonly #ioTasks: number
@@ -364,8 +368,19 @@ export class SimulatedWorker {
         counts.batches++
         if (instruction.makers !== undefined) counts.chains++
         if (instruction.isPatient && instruction.tasks.length > 1) counts.patientBatches++
+        this.#given[instruction.thread] = instruction.tasks
         this.#threads[instruction.thread]!.run(this.#jobsOf(instruction))
         break
+      case 'extend-batch': {
+        const { thread, tasks } = instruction
+        const before = this.#given[thread]!
+        this.#given[thread] = [...before, ...tasks]
+        this.#threads[thread]!.extend(this.#jobsOf(instruction, before), before.length, (isInTime) => {
+          if (isInTime) counts.extensions++
+          else counts.lateExtensions++
+        })
+        break
+      }
       case 'hurry-batch':
         counts.hurries++
         this.#threads[instruction.thread]!.hurry()
@@ -473,14 +488,16 @@ export class SimulatedWorker {
     }
   }
 
-  #jobsOf({ tasks, makers }: WorkerInstruction & { readonly type: 'run-batch' }): Job[] {
+  /** @param before - The tasks to which these are added, where some of the makers may be. */
+  #jobsOf({ tasks, makers }: RunBatch | ExtendBatch, before: readonly BatchTask[] = []): Job[] {
     const places = new Map<TaskId, number>()
+    for (const [place, { task }] of before.entries()) if (makers?.has(task) === true) places.set(task, place)
     return tasks.map((task, place) => {
       const inputs = task.inputs.map((input) => {
         const maker = places.get(input)
         return maker === undefined ? this.#inputOf(task, input) : { maker }
       })
-      if (makers?.has(task.task) === true) places.set(task.task, place)
+      if (makers?.has(task.task) === true) places.set(task.task, before.length + place)
       return { task, inputs }
     })
   }

@@ -56,5 +56,9 @@ test('simulations go where they are meant to', { skip: SEEDS < 500 }, () => {
   assert.ok(counts.slowRuns > SEEDS && counts.slowlyServed > SEEDS / 20, 'hardly anybody was slow')
   assert.ok(counts.slowlyRelayed > SEEDS / 50, 'hardly anything came slowly by relays')
   assert.ok(counts.awaited > SEEDS && counts.slowlyPushed > SEEDS / 10, 'hardly anything slow was waited for')
+  assert.ok(
+    counts.extensions > SEEDS / 20 && counts.lateExtensions > SEEDS / 200,
+    'hardly anything was added to a batch',
+  )
   assert.deepEqual([workersLost, spillFailures, recycled, crashes, cuts, resumed, repaired], [0, 0, 0, 0, 0, 0, 0])
 })

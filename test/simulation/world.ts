@@ -34,6 +34,9 @@ export interface World {
   /** The probability that a client submits rows of tasks that need their neighbours, when it acts; and what draws them. */
   readonly weaving: number
   readonly weaveRng: Rng
+  /** The same of many rows. */
+  readonly growing: number
+  readonly growRng: Rng
   /** The probability that a client asks for copies when it acts. */
   readonly replicating: number
   /** The probability that a client cancels something when it acts. */
@@ -146,6 +149,9 @@ export interface Counts {
   batches: number
   /** Batches whose tasks make inputs of others of them. */
   chains: number
+  /** What was added to such a batch while it ran, and what came too late for that. */
+  extensions: number
+  lateExtensions: number
   /** Those of tasks that can wait, and of more than one. */
   patientBatches: number
   /** Batches that were told to hurry. */
@@ -244,6 +250,8 @@ export function noCounts(): Counts {
     runs: 0,
     batches: 0,
     chains: 0,
+    extensions: 0,
+    lateExtensions: 0,
     patientBatches: 0,
     hurries: 0,
     takeBacks: 0,

@@ -136,17 +136,34 @@ function queueWork(worker: WorkerHarness): void {
 }
 
 test('news that waits is told when a chain begins that has next to nothing behind it', () => {
+  const long = templateId(2)
   for (const isBusy of [true, false]) {
     const worker = taught()
-    const ids = queueChain(worker, 140)
+    worker.define(long)
+    worker.teach({ durationUs: 9_500 }, long)
+    worker.queue([a], { template: long })
+    const ids = queueChain(worker, 45, 10, a)
     if (isBusy) queueWork(worker)
     worker.endTurn()
-    assert.equal(worker.takeInstruction('run-batch').wanted, undefined)
+    // What is behind the long one is too little to be told of before.
+    const batch = worker.takeInstruction('run-batch')
+    assert.deepEqual([batch.tasks.length, batch.wanted], [6, undefined])
     if (isBusy) worker.takeInstruction('fetch')
-    worker.finish(0, 100)
+    worker.finish(0, 6)
     assert.deepEqual(worker.takeInstruction('run-batch').wanted, isBusy ? undefined : [19])
-    if (!isBusy) assert.deepEqual(worker.takeMessage('tasks-finished').tasks, ids.slice(0, 100))
+    if (!isBusy) assert.deepEqual(worker.takeMessage('tasks-finished').tasks, [a, ...ids.slice(0, 5)])
     worker.expectSilence()
+  }
+})
+
+test('a chain of which there is more is told of where 3 ms of it are left, whatever is behind it', () => {
+  for (const isBusy of [true, false]) {
+    const worker = taught()
+    queueChain(worker, 140)
+    if (isBusy) queueWork(worker)
+    worker.endTurn()
+    const batch = worker.takeInstruction('run-batch')
+    assert.deepEqual([batch.tasks.length, batch.wanted], [100, [69]])
   }
 })
 
@@ -191,7 +208,7 @@ test('behind a task that a peer awaits, the thread rings', () => {
   assert.equal(worker.takeInstruction('answer-await').question, 1)
 })
 
-test('what is awaited is told of with what is awaited behind it, where that takes little, and with the end of the batch', () => {
+test('what is awaited is told of with what is awaited behind it, where that takes little, and with the last of the batch', () => {
   const worker = taught()
   worker.send({ type: 'values-awaited', question: 1, tasks: [a, b, d], worker: OURSELVES, after: 9 })
   worker.queue([a])
@@ -200,7 +217,7 @@ test('what is awaited is told of with what is awaited behind it, where that take
   worker.queue([d], behind(c))
   worker.queue([task(4)], behind(d))
   worker.endTurn()
-  assert.deepEqual(worker.takeInstruction('run-batch').wanted, [1])
+  assert.deepEqual(worker.takeInstruction('run-batch').wanted, [1, 4])
 })
 
 test('what is awaited is told of a millisecond later at the latest, however much is awaited behind it', () => {

@@ -7,7 +7,7 @@ import type { WorkerTemplate } from '../../protocol/messages/worker.js'
 import { urgencyOf } from '../../protocol/urgency.js'
 import { decodeError, decodeValue } from '../../protocol/values/decode.js'
 import { encodeValue } from '../../protocol/values/encode.js'
-import { createBatchRequest } from '../../worker/batch-request.js'
+import { createBatchRequest, type BatchRequestOptions } from '../../worker/batch-request.js'
 import { CodeCache } from '../../worker/code-cache.js'
 import type { BatchTask } from '../../worker/core/instructions.js'
 import { PiscinaPool } from '../../worker/piscina-pool.js'
@@ -45,6 +45,16 @@ export interface BatchOptions {
   readonly wanted?: readonly number[]
   /** It rings behind no others, but for errors. */
   readonly isPatient?: boolean
+  /** By it, more is added to the batch while it runs. */
+  readonly number?: number
+}
+
+/** What is added to a batch. */
+export interface AddedTasks extends Pick<BatchOptions, 'thread' | 'makers' | 'wanted'> {
+  readonly number: number
+  /** What the batch had before. */
+  readonly before: readonly BatchTask[]
+  readonly tasks: readonly BatchTask[]
 }
 
 /** Stands in arguments for the value of a task. */
@@ -70,6 +80,8 @@ export class PoolHarness implements AsyncDisposable {
   readonly #scratch: ScratchFolder
   readonly #codes: CodeCache
   readonly #outcomes: Outcome[][]
+  /** By thread: how many tasks its batch has had, with all that was added. */
+  readonly #counts: number[] = []
   /** Called for every doorbell, before the lane is read. */
   onDoorbell: (thread: number) => unknown = () => undefined
 
@@ -145,15 +157,14 @@ export class PoolHarness implements AsyncDisposable {
 
   async runTasks(
     tasks: readonly BatchTask[],
-    { thread = 0, isLarge = false, makers, wanted, isPatient = false }: BatchOptions = {},
+    { thread = 0, isLarge = false, makers, wanted, isPatient = false, number }: BatchOptions = {},
   ): Promise<FinishedBatch> {
     const lane = this.lanes[thread]!
     lane.reset()
     this.#outcomes[thread] = []
-    const valueOf = (input: TaskId): Uint8Array | undefined => this.store.get(input)
-    const urlOf = (code: CodeHash): string => this.#codes.urlOf(code)
-    const kind = { isLarge, makers, wanted, isPatient }
-    const request = createBatchRequest({ thread, worker: WORKER, tasks, ...kind, valueOf, urlOf })
+    this.#counts[thread] = tasks.length
+    const kind = { isLarge, makers, wanted, isPatient, number }
+    const request = createBatchRequest({ thread, worker: WORKER, tasks, ...kind, ...this.#places })
     const end = await this.pool.run(request)
     this.#read(thread)
     const outcomes = this.#outcomes[thread]
@@ -161,12 +172,23 @@ export class PoolHarness implements AsyncDisposable {
       const { place, kind, values } = end.reply.large
       for (const value of values) outcomes.push(outcomeOf(place, kind !== VALUE, value))
     }
-    return { end, outcomes, firstUnstarted: lane.takeBack(tasks.length), culprit: lane.running }
+    return { end, outcomes, firstUnstarted: lane.takeBack(this.#counts[thread]), culprit: lane.running }
+  }
+
+  /** Adds to the batch that a thread runs. */
+  extend({ thread = 0, ...added }: AddedTasks): void {
+    this.#counts[thread] = Math.max(this.#counts[thread] ?? 0, added.before.length + added.tasks.length)
+    this.pool.extend(createBatchRequest({ thread, worker: WORKER, isLarge: false, ...added, ...this.#places }))
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.pool.close()
     await this.#scratch[Symbol.asyncDispose]()
+  }
+
+  /** Where values and code are. */
+  get #places(): Pick<BatchRequestOptions, 'valueOf' | 'urlOf'> {
+    return { valueOf: (input) => this.store.get(input), urlOf: (code) => this.#codes.urlOf(code) }
   }
 
   #read(thread: number): void {

@@ -65,6 +65,21 @@ test('what ended and what runs is told with how long ago it began, and nothing w
   assert.equal(sent.length, 2)
 })
 
+test('what was added to a batch is told of like the rest of it', (context) => {
+  const { history, sent, watch, pass, run } = start(context)
+  watch.start()
+  run(2, [20_000])
+  history.extend(0, [taskOf(2), taskOf(3)])
+  const durationsUs = [30_000, 40_000]
+  history.add(0, { places: [1, 2], threw: new Map(), durationsUs, sizes: durationsUs, values: NO_BYTES })
+  pass()
+  assert.deepEqual(
+    sent[0]?.runs.map(({ key, durationUs }) => [key, durationUs]),
+    [20_000, 30_000, 40_000].map((durationUs, index) => [generatedKey('f', idOf(index)), durationUs]),
+  )
+  assert.deepEqual(sent[0]?.running, [{ function: 'f', key: generatedKey('f', idOf(3)), thread: 0, agoUs: 160_000 }])
+})
+
 test('of too many runs the latest are told, and how many were left out', (context) => {
   const { sent, watch, pass, run } = start(context)
   watch.start()

@@ -1,6 +1,6 @@
 /** The tasks that a thread was given to run one after another, until the thread is free again. */
 import type { TaskId } from '../../protocol/ids.js'
-import { BATCH_US } from './estimates.js'
+import { BATCH_US, shareOfBatchUs } from './estimates.js'
 import type { WorkerInstruction } from './instructions.js'
 import type { WorkerState } from './state.js'
 import type { Stop, Stopping } from './stopping.js'
@@ -9,6 +9,8 @@ import type { Task, TaskState } from './task.js'
 /** Past its estimate by this factor, and by this time, a batch keeps others waiting; one of long tasks does by this time. */
 const OVERDUE_FACTOR = 2
 const OVERDUE_MS = 5
+/** So often, at most, it is added to. */
+const GROW_INTERVAL_MS = 1
 
 /** What became of the tasks that the thread has not started. They are taken back at most once. */
 export type Tail =
@@ -23,12 +25,13 @@ export type Tail =
 
 export interface Batch {
   readonly thread: number
-  readonly tasks: readonly Task[]
+  /** Those that were added are behind the others. */
+  tasks: readonly Task[]
   /** Places from here on are not the thread's any more. */
   end: number
   /** Which of its tasks make inputs of later ones: see chain.ts. */
-  readonly makers: ReadonlySet<TaskId> | undefined
-  /** Its thread rings behind this place, for the worker has next to nothing left to do: see `middleOf`. */
+  makers: ReadonlySet<TaskId> | undefined
+  /** Its thread rings behind this place, so that more comes before it ends: see `middleOf`. */
   middle: number | undefined
   /** Its thread was told to ring for whatever it has done. */
   isHurried: boolean
@@ -50,26 +53,30 @@ export interface Batch {
   /** The task that the shell was asked about then. */
   lookingAt: Task | undefined
   /** Have some of its tasks a time-out? */
-  readonly isTimed: boolean
+  isTimed: boolean
   /** It holds more than a short wait is worth: see `LONG_BATCH_US`. */
   readonly isLong: boolean
   /** Its tasks can wait, for so long in a row; 0 if they can't. */
   readonly patienceUs: number
   readonly beganAtMs: number
-  readonly overdueAtMs: number
+  overdueAtMs: number
+  /** Nothing is added before. */
+  growsAtMs: number
   /** When the task that runs now began: with the batch, or when the last outcome came. */
   runningSinceMs: number
 }
 
+/** What a batch is made of, or what is added to one. */
+export interface Taken extends Readonly<Pick<Batch, 'tasks' | 'needBytes' | 'isTimed' | 'makers'>> {
+  /** What the thread has to do with it, and with what it had before. */
+  readonly estimateUs: number
+  /** There was more, but for the length of a batch. */
+  readonly hasMore: boolean
+}
+
 export function createBatch(
   thread: number,
-  {
-    tasks,
-    estimateUs,
-    needBytes,
-    isTimed,
-    makers,
-  }: Pick<Batch, 'tasks' | 'needBytes' | 'isTimed' | 'makers'> & { readonly estimateUs: number },
+  { tasks, estimateUs, needBytes, isTimed, makers }: Omit<Taken, 'hasMore'>,
   nowMs: number,
 ): Batch {
   const isLong = tasks.length > 1 && estimateUs > BATCH_US
@@ -93,9 +100,39 @@ export function createBatch(
     isLong,
     patienceUs: tasks[0]?.patienceUs ?? 0,
     beganAtMs: nowMs,
-    overdueAtMs: nowMs + (isLong ? OVERDUE_MS : Math.max(OVERDUE_MS, (OVERDUE_FACTOR * estimateUs) / 1_000)),
+    overdueAtMs: nowMs + (isLong ? OVERDUE_MS : usualMs(estimateUs)),
+    growsAtMs: nowMs,
     runningSinceMs: nowMs,
   }
+}
+
+function usualMs(estimateUs: number): number {
+  return Math.max(OVERDUE_MS, (OVERDUE_FACTOR * estimateUs) / 1_000)
+}
+
+/** The thread has these, too. */
+export function addToBatch(batch: Batch, { tasks, estimateUs, isTimed, makers }: Taken, nowMs: number): void {
+  batch.tasks = [...batch.tasks, ...tasks]
+  batch.end = batch.tasks.length
+  batch.open += tasks.length
+  if (makers !== undefined) batch.makers = new Set([...(batch.makers ?? []), ...makers])
+  batch.overdueAtMs = nowMs + usualMs(estimateUs)
+  batch.growsAtMs = nowMs + GROW_INTERVAL_MS
+  if (isTimed && !batch.isTimed) {
+    batch.isTimed = true
+    watchRun(batch, nowMs)
+  }
+}
+
+/**
+ * What the thread has still to do, as far as is known: those of its tasks that have an outcome come before all others. What is
+ * beyond `mostUs` is not counted.
+ */
+export function leftUs({ tasks, end }: Batch, mostUs = Infinity): number {
+  let us = 0
+  for (let place = end - 1; place >= 0 && us <= mostUs && isOpen(tasks[place]!.state); place--)
+    us += shareOfBatchUs(tasks[place]!.template)
+  return us
 }
 
 /** May the thread still start tasks that could be had back? One of those without an outcome is running. */

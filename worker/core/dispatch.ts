@@ -1,8 +1,8 @@
 /** Who runs what: done once a turn, when all that happened in it is known. */
 import { ARRAY_CAPACITY } from '../../protocol/ids.js'
 import { depthOf } from '../../protocol/urgency.js'
-import { createBatch, hasTail, watchRun, type Batch } from './batch.js'
-import { Chain, middleOf, wantedPlaces } from './chain.js'
+import { addToBatch, createBatch, hasTail, isOpen, leftUs, watchRun, type Batch, type Taken } from './batch.js'
+import { canGrow, Chain, isRunningOut, middleOf, wantedPlaces } from './chain.js'
 import { BATCH_US, LONG_BATCH_US, LONG_TASK_US, needBytesOf, runsAlone, shareOfBatchUs } from './estimates.js'
 import type { WorkerInstruction } from './instructions.js'
 import { resumedCount } from './lending.js'
@@ -33,7 +33,7 @@ export function startBatches(state: WorkerState, nowMs: number, out: WorkerInstr
     const batch = createBatch(thread, taken, nowMs)
     const batched = { type: 'batched', batch } as const
     for (const task of tasks) moveTo(task, batched)
-    batch.middle = middleOf(state, batch, taken.estimateUs)
+    batch.middle = middleOf(state, batch, taken)
     // What is still to be told brings more to do, too.
     if (batch.middle !== undefined) state.report.hurry()
     state.batches[thread] = batch
@@ -41,9 +41,28 @@ export function startBatches(state: WorkerState, nowMs: number, out: WorkerInstr
     const isLarge = taken.needBytes >= MIN_GARBAGE_BYTES
     const { makers, patienceUs } = batch
     const isPatient = patienceUs > 0
-    out.push({ type: 'run-batch', thread, tasks, isLarge, makers, wanted: wantedPlaces(state, batch), isPatient })
+    const wanted = wantedPlaces(state, batch)
+    const mayGrow = canGrow(state, batch)
+    out.push({ type: 'run-batch', thread, tasks, isLarge, makers, wanted, isPatient, mayGrow })
     if (isOneByOne) return
   }
+}
+
+/** Gives a thread more that is about to end its batch, if there is more of the chain, or other work: between batches it stands idle. */
+export function growBatch(state: WorkerState, nowMs: number, out: WorkerInstruction[]): void {
+  const [batch] = state.batches
+  if (batch === undefined || (state.ready.length === 0 && state.fetches.size === 0)) return
+  if (isPaused(state) || state.pause.draining !== 'no' || !isRunningOut(state, batch, nowMs)) return
+  const taken = takeTasks(state, ARRAY_CAPACITY, out, batch)
+  const { tasks, makers } = taken
+  if (tasks.length === 0) return
+  const first = batch.tasks.length
+  addToBatch(batch, taken, nowMs)
+  const batched = { type: 'batched', batch } as const
+  for (const task of tasks) moveTo(task, batched)
+  const middle = middleOf(state, batch, taken)
+  batch.middle = middle === undefined ? undefined : Math.max(middle, first)
+  out.push({ type: 'extend-batch', thread: batch.thread, tasks, makers, wanted: wantedPlaces(state, batch, first) })
 }
 
 function busyCount({ batches, config }: WorkerState): number {
@@ -93,35 +112,34 @@ export function startIoTasks(state: WorkerState, nowMs: number, out: WorkerInstr
 /**
  * Takes about `BATCH_US` of work from the front of the ready queue, or `LONG_BATCH_US` if all of it are long tasks, or as much
  * as they can wait if they can; a task that takes more alone. None when no task has its inputs here, or the next has not the
- * memory that it needs.
+ * memory that it needs. `behind`: the batch that it is added to.
  */
-function takeTasks(
-  state: WorkerState,
-  maxCount: number,
-  out: WorkerInstruction[],
-): Pick<Batch, 'tasks' | 'needBytes' | 'isTimed' | 'makers'> & { readonly estimateUs: number } {
+function takeTasks(state: WorkerState, maxCount: number, out: WorkerInstruction[], behind?: Batch): Taken {
   const tasks: Task[] = []
-  let estimateUs = 0
+  const isFirst = (): boolean => behind === undefined && tasks.length === 0
+  let estimateUs = behind === undefined ? 0 : leftUs(behind)
   let needBytes = 0
   let isTimed = false
-  let shortestUs = Infinity
+  let shortestUs = behind === undefined ? Infinity : 0
   let patienceUs = 0
+  let hasMore = false
   for (let task = state.ready.peek(); task !== undefined && tasks.length < maxCount; task = state.ready.peek()) {
     const taskUs = shareOfBatchUs(task.template)
     shortestUs = Math.min(shortestUs, taskUs)
     // What a short task gave is not told before the batch has ended: with one in it a batch is short as a whole.
     const usualUs = shortestUs >= LONG_TASK_US ? LONG_BATCH_US : BATCH_US
     // The shortest that any of them can wait.
-    const rowUs = tasks.length === 0 ? task.patienceUs : Math.min(patienceUs, task.patienceUs)
+    const rowUs = isFirst() ? task.patienceUs : Math.min(patienceUs, task.patienceUs)
     const mostUs = rowUs > usualUs && !runsAlone(task.template) ? rowUs : usualUs
-    if (tasks.length > 0 && (estimateUs + taskUs > mostUs || task.patienceUs > 0 !== patienceUs > 0)) break
+    hasMore = !isFirst() && estimateUs + taskUs > mostUs
+    if (hasMore || (!isFirst() && task.patienceUs > 0 !== patienceUs > 0)) break
     if (task.inputs.length > 0 && !hasInputs(state, task, out)) continue
     const taskBytes = needBytesOf(task.template)
-    if (tasks.length === 0 && !hasMemoryFor(state, taskBytes)) {
+    if (isFirst() && !hasMemoryFor(state, taskBytes)) {
       state.heldBackBytes = taskBytes
       break
     }
-    if (tasks.length > 0 && taskBytes > needBytes) break
+    if (!isFirst() && taskBytes > needBytes) break
     needBytes = Math.max(needBytes, taskBytes)
     state.ready.next()
     estimateUs += taskUs
@@ -130,18 +148,31 @@ function takeTasks(
     tasks.push(task)
   }
   // A worker that is paused takes one task at a time.
-  if (state.fetches.size === 0 || isPaused(state)) return { tasks, estimateUs, needBytes, isTimed, makers: undefined }
-  const chain = new Chain(state, tasks)
+  if (state.fetches.size === 0 || isPaused(state)) {
+    return { tasks, estimateUs, needBytes, isTimed, makers: undefined, hasMore }
+  }
+  // What is ready and finds no room here is next: more of a chain before it would keep it waiting, and more behind that again.
+  if (behind !== undefined && state.ready.length > 0) {
+    return { tasks, estimateUs, needBytes, isTimed, makers: undefined, hasMore }
+  }
+  const chain = new Chain(
+    state,
+    tasks,
+    behind?.tasks.filter((task) => isOpen(task.state)),
+  )
   for (const task of chain.followers()) {
     const taskUs = shareOfBatchUs(task.template)
-    if (tasks.length >= ARRAY_CAPACITY || estimateUs + taskUs > BATCH_US) break
+    if (tasks.length >= ARRAY_CAPACITY || estimateUs + taskUs > BATCH_US) {
+      hasMore = true
+      break
+    }
     if (needBytesOf(task.template) > needBytes) continue
     estimateUs += taskUs
     if (task.template.timeoutMs > 0) isTimed = true
     chain.add(task)
   }
   const makers = chain.makers.size === 0 ? undefined : chain.makers
-  return { tasks, estimateUs, needBytes, isTimed, makers }
+  return { tasks, estimateUs, needBytes, isTimed, makers, hasMore }
 }
 
 /**

@@ -35,6 +35,16 @@ export interface SpilledFile {
   readonly file: number
 }
 
+/** Tasks that a thread runs one after another. */
+interface InBatch {
+  readonly thread: number
+  readonly tasks: readonly BatchTask[]
+  /** Tasks that make inputs of later ones: these have the values in the thread. */
+  readonly makers: ReadonlySet<TaskId> | undefined
+  /** Places of tasks behind which the thread is to ring, counted from the first of the batch. */
+  readonly wanted: readonly number[] | undefined
+}
+
 export type WorkerInstruction =
   | { readonly type: 'send'; readonly message: WorkerToScheduler }
   /** Keep this code where threads can load it. Comes before the first batch that needs it. */
@@ -45,18 +55,19 @@ export type WorkerInstruction =
    * Give the thread these tasks to run one after another. If they may take much memory, the batch is to end only when the
    * thread has collected what they leave.
    */
-  | {
+  | (InBatch & {
       readonly type: 'run-batch'
-      readonly thread: number
-      readonly tasks: readonly BatchTask[]
       readonly isLarge: boolean
-      /** Tasks of it that make inputs of later ones: these have the values in the thread. */
-      readonly makers: ReadonlySet<TaskId> | undefined
-      /** Places of tasks behind which the thread is to ring. */
-      readonly wanted: readonly number[] | undefined
       /** All of it can be told together, when it has ended. */
       readonly isPatient: boolean
-    }
+      /** More may be added while it runs. */
+      readonly mayGrow: boolean
+    })
+  /**
+   * Add these to the batch that the thread runs, behind the others. If they come too late they are unstarted when that ends. `makers` may be
+   * among the others.
+   */
+  | ({ readonly type: 'extend-batch' } & InBatch)
   /** See what the thread's batch has done, and have it ring behind each task from now on. */
   | { readonly type: 'hurry-batch'; readonly thread: number }
   /** Run this task beside those of the threads, among others; what comes of it names its slot as `thread`. */

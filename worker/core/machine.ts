@@ -3,7 +3,7 @@
  * Synchronous and deterministic; it reads no clock, and the bytes of values are not its business.
  */
 import { unreachable } from '../../common/assert.js'
-import { nextOverdueMs, startBatches, startIoTasks, takeBackTails } from './dispatch.js'
+import { growBatch, nextOverdueMs, startBatches, startIoTasks, takeBackTails } from './dispatch.js'
 import type { WorkerEvent } from './events.js'
 import type { WorkerInstruction } from './instructions.js'
 import { onLentAwaits, onLentEnded, onLentLost, onLentOrphaned, onTaskLent } from './lending.js'
@@ -148,6 +148,7 @@ export function endTurn(state: WorkerState, nowMs: number): WorkerInstruction[] 
   if (state.link.type === 'closed') return out
   watchPause(state, nowMs)
   startBatches(state, nowMs, out)
+  growBatch(state, nowMs, out)
   if (state.ioReady.length > 0) startIoTasks(state, nowMs, out)
   lookAtRuns(state, nowMs, out)
   takeBackTails(state, nowMs, out)

@@ -18,22 +18,27 @@ export class ArgumentReader {
   /** Where in `batch.inputs` those of `#task` begin. */
   #firstInput = 0
   #task = 0
-  /** What tasks of the batch gave that later ones need, by place; nothing as long as it is not there. */
+  /** What tasks of the batch gave that later ones need, or may need, by place; nothing as long as it is not there. */
   readonly #made: Map<number, Uint8Array | undefined> | undefined
 
-  constructor(batch: BatchRequest) {
+  /** `before`: that of the tasks to which these were added. */
+  constructor(batch: BatchRequest, before?: ArgumentReader) {
     this.#batch = batch
-    const { madeInputs } = batch
-    if (madeInputs !== undefined) this.#made = new Map(Array.from(madeInputs.values(), (place) => [place, undefined]))
+    const { madeInputs, number } = batch
+    if (before !== undefined) this.#made = before.#made
+    else if (number !== undefined) this.#made = new Map()
+    else if (madeInputs !== undefined) {
+      this.#made = new Map(Array.from(madeInputs.values(), (place) => [place, undefined]))
+    }
   }
 
   /** Are all inputs of the task at `place` here? One that a task before it was to make may have failed. */
   hasInputsOf(place: number): boolean {
     const { inputs, inputCounts, madeInputs, taskIds } = this.#batch
-    if (place >= taskIds.length) return true
+    if (madeInputs === undefined || place >= taskIds.length) return true
     const first = this.#firstInputOf(place)
     for (let i = 0; i < (inputCounts[place] ?? 0); i++) {
-      const maker = madeInputs?.get(inputs[first + i]!)
+      const maker = madeInputs.get(inputs[first + i]!)
       if (maker !== undefined && this.#made?.get(maker) === undefined) return false
     }
     return true
@@ -41,7 +46,8 @@ export class ArgumentReader {
 
   /** The task at `place` gave this value. */
   keep(place: number, value: Uint8Array): void {
-    if (this.#made?.has(place) === true) this.#made.set(place, value)
+    const { first, number } = this.#batch
+    if (number !== undefined || this.#made?.has(first + place) === true) this.#made?.set(first + place, value)
   }
 
   /** The arguments of the task at `place`. Places come in ascending order. */

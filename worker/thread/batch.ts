@@ -45,6 +45,8 @@ export interface BatchHost {
   readonly loadFunction: (place: FunctionPlace) => TaskFunction | Promise<TaskFunction>
   /** Tells the main thread. */
   readonly tell: (message: ThreadMessage) => void
+  /** What was added to a batch behind these tasks of it, if anything was. */
+  readonly takeAdded: (behind: BatchRequest) => BatchRequest | undefined
   /** How the clients of tasks reach the cluster; `undefined` where tasks can't submit tasks. */
   readonly route: TaskRoute | undefined
 }
@@ -53,6 +55,13 @@ export interface BatchHost {
 export interface BatchRequest {
   /** The slot that runs it: says which lane is its, and what the thread posts while it runs carries this number. */
   readonly thread: number
+  /** What is added to the batch while it runs carries this number, too. `undefined`: nothing is added. */
+  readonly number: number | undefined
+  /**
+   * The place of its first task: of what is added, behind the others. All other places in here but those of `wanted`, and of the makers in
+   * `madeInputs`, are counted from that one.
+   */
+  readonly first: number
   /** The worker's name, for `task.worker`. */
   readonly worker: string
   /** Its tasks may take much memory: what they leave is collected before the thread is free again. */
@@ -77,9 +86,12 @@ export interface BatchRequest {
   readonly sharedInputs: ReadonlyMap<number, Uint8Array>
   /** Why inputs failed, of tasks that take errors in their place, by place in `inputValues` (where the entry is empty). */
   readonly failedInputs: ReadonlyMap<number, FailureRecord> | undefined
-  /** Inputs that an earlier task of the batch makes: its place, by place in `inputValues` (where the entry is empty). */
+  /**
+   * Inputs that an earlier task of the batch makes: its place, by place in `inputValues` (where the entry is empty). It is counted from the
+   * first task of all, for that may be among those that were there before.
+   */
   readonly madeInputs: ReadonlyMap<number, number> | undefined
-  /** Places of tasks whose outcomes the main thread is told of at once. */
+  /** Places, in the whole batch, of tasks whose outcomes the main thread is told of at once: of the last of all, if more is added. */
   readonly wanted: readonly number[] | undefined
   /** It is told of no other before the batch has ended, but of errors. */
   readonly isPatient: boolean

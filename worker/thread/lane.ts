@@ -84,6 +84,8 @@ export class LaneWriter {
 
   /** Claims the next task of a batch of `count`: its place, or `undefined` when none is left. */
   claim(count: number): number | undefined {
+    // The cursor never passes the end: more may be added there.
+    if (this.next >= count) return undefined
     const place = Atomics.add(this.#header, CURSOR, 1)
     if (place >= count) return undefined
     Atomics.store(this.#header, RUNNING, place + 1)

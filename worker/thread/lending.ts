@@ -130,10 +130,10 @@ export class Lending extends Parent implements TaskParent {
   }
 
   #lend(leave: () => void): void {
-    const { lane, place, host } = this.#running
+    const { batch, lane, place, host } = this.#running
     this.isLent = true
     lentCount++
-    lane.lend(place, host.threadId)
+    lane.lend(batch.first + place, host.threadId)
     leave()
   }
 

@@ -1,8 +1,9 @@
 /** What a worker's threads do: Piscina loads it, by `start`, and calls `runInThread` for each batch. */
-import { parentPort, threadId, workerData } from 'node:worker_threads'
+import { MessageChannel, parentPort, receiveMessageOnPort, threadId, workerData } from 'node:worker_threads'
 import { present } from '../../common/assert.js'
 import { collectGarbage, heapBytes } from '../../common/node/garbage.js'
 import { formatBytes } from '../../common/units.js'
+import { takeAdded } from './added.js'
 import { routeOf } from './array-ids.js'
 import type { BatchHost, BatchReply, BatchRequest } from './batch.js'
 import { loadedCodeCount, loadFunction, MAX_LOADED_CODE } from './code.js'
@@ -45,16 +46,20 @@ handleUncaught(report)
 const MAX_COPIED_BYTES = 128 * 1024 * 1024
 let copiedBytes = 0
 
+const { port1: added, port2: additions } = new MessageChannel()
+const nextAdded = (): BatchRequest | undefined => receiveMessageOnPort(added)?.message as BatchRequest | undefined
+
 const host: BatchHost = {
   threadId,
   lanes,
   loadFunction: ({ url, exportName }) => loadFunction(url, exportName),
   tell: post,
+  takeAdded: (behind) => takeAdded(nextAdded, behind),
   route,
 }
 
 export async function runInThread(batch: BatchRequest): Promise<BatchReply> {
-  collectInThread()
+  collectIfAsked()
   beginAfresh()
   const reply = await runBatch(batch, host)
   if (batch.isLarge) collectLeftovers()
@@ -84,8 +89,13 @@ function collectCopied({ large }: BatchReply): void {
   collectGarbage()
 }
 
-/** Called by the pool while this thread is idle. */
+/** Called by the pool while this thread is idle: what was added to its batches by now came too late. */
 export function collectInThread(): void {
+  while (nextAdded() !== undefined);
+  collectIfAsked()
+}
+
+function collectIfAsked(): void {
   if (collectionCount.wasAsked()) collectGarbage()
 }
 
@@ -94,4 +104,4 @@ export async function disposeInThread(): Promise<void> {
   await disposeLocals(worker, report)
 }
 
-mainThread.postMessage({ type: 'started', threadId } satisfies ThreadStarted)
+mainThread.postMessage({ type: 'started', threadId, additions } satisfies ThreadStarted, [additions])

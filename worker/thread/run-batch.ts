@@ -25,24 +25,42 @@ import { leaveAwaited, settledOrLeft } from './uncaught.js'
 const RING_INTERVAL_MS = 10
 
 /** Never rejects: whatever a task does is its outcome. Resolves when no task of the batch is left for this thread. */
-export async function runBatch(batch: BatchRequest, host: BatchHost): Promise<BatchReply> {
+export async function runBatch(request: BatchRequest, host: BatchHost): Promise<BatchReply> {
   const { lanes, loadFunction } = host
-  const { thread, templates, templateOf, taskIds } = batch
+  const { thread, number } = request
   const lane = new LaneWriter(present(lanes[thread], `the lane of slot ${thread}`))
-  const reader = new ArgumentReader(batch)
-  const functions = new Array<TaskFunction | undefined>(templates.length)
   const clock = new RunClock()
   let rangAtMs = clock.atMs
+  let batch = request
+  let { first, templates, templateOf, taskIds } = batch
+  let reader = new ArgumentReader(batch)
+  let functions = new Array<TaskFunction | undefined>(templates.length)
   let wanted = 0
-  while (lane.hasRoom && (batch.madeInputs === undefined || reader.hasInputsOf(lane.next))) {
-    const place = lane.claim(taskIds.length)
-    if (place === undefined) break
+  /** The main thread is to be told, unless the batch ends here: that tells it. */
+  let isOwed = false
+  while (lane.hasRoom && (batch.madeInputs === undefined || reader.hasInputsOf(lane.next - first))) {
+    const claimed = lane.claim(first + taskIds.length)
+    if (claimed === undefined) {
+      const added = number === undefined ? undefined : host.takeAdded(batch)
+      if (added === undefined) break
+      batch = added
+      ;({ first, templates, templateOf, taskIds } = batch)
+      reader = new ArgumentReader(batch, reader)
+      functions = new Array<TaskFunction | undefined>(templates.length)
+      wanted = 0
+      if (isOwed && lane.shouldTell()) {
+        rangAtMs = clock.atMs
+        host.tell({ type: 'doorbell', thread })
+      }
+      continue
+    }
+    const place = claimed - first
     const template = templateOf[place]!
     let kind: OutcomeKind = VALUE
     let encoded: Encoded
     enterTask(batch, place, lane, host)
     const isTimed = templates[template]!.timeoutMs > 0
-    if (isTimed) lane.began(place)
+    if (isTimed) lane.began(claimed)
     try {
       let run = functions[template]
       if (run === undefined) {
@@ -50,7 +68,7 @@ export async function runBatch(batch: BatchRequest, host: BatchHost): Promise<Ba
         if (templates[template]!.isStream) signalOf(present(enteredTask(), 'the record of a stream'))
         functions[template] = run = await loadFunction(templates[template]!)
         clock.restart()
-        if (isTimed) lane.began(place) // Its code was loaded in a time of its own.
+        if (isTimed) lane.began(claimed) // Its code was loaded in a time of its own.
       }
       const given = templates[template]!.isStream ? streaming(run) : run
       const args = reader.argumentsOf(place)
@@ -80,19 +98,20 @@ export async function runBatch(batch: BatchRequest, host: BatchHost): Promise<Ba
     const durationUs = clock.ended()
     const { atMs, parts } = clock
     const isWritten = isList(encoded)
-      ? lane.tryWriteOutputs(place, durationUs, encoded, parts)
-      : lane.tryWrite(place, kind, durationUs, encoded, parts)
+      ? lane.tryWriteOutputs(claimed, durationUs, encoded, parts)
+      : lane.tryWrite(claimed, kind, durationUs, encoded, parts)
     if (!isWritten) {
       lane.ended()
-      return { large: { place, kind, durationUs, values: listOf(encoded).map(forReply), parts } }
+      return { large: { place: claimed, kind, durationUs, values: listOf(encoded).map(forReply), parts } }
     }
     if (kind === VALUE && !isList(encoded)) reader.keep(place, encoded)
-    const isWanted = batch.wanted?.[wanted] === place
+    const isWanted = batch.wanted?.[wanted] === claimed
     if (isWanted) wanted++
     const isLate = atMs - rangAtMs >= RING_INTERVAL_MS || durationUs >= LONG_TASK_MS * 1_000
     const isDue = batch.isPatient ? kind !== VALUE : isLate
     const mayRing = isWanted || isDue || lane.isHurried
-    if (!mayRing || place + 1 >= taskIds.length || !lane.shouldTell()) continue
+    isOwed = mayRing && place + 1 >= taskIds.length
+    if (!mayRing || isOwed || !lane.shouldTell()) continue
     rangAtMs = atMs
     host.tell({ type: 'doorbell', thread })
   }

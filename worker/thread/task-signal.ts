@@ -32,7 +32,7 @@ export function signalOf(task: RunningTask): AbortSignal {
     task.controller = new AbortController()
     listening.add(task)
     // Only now: whoever reads this calls. One that is lent is called in any case.
-    if (task.lending?.isLent !== true) task.lane.listens(task.place)
+    if (task.lending?.isLent !== true) task.lane.listens(task.batch.first + task.place)
   }
   return task.controller.signal
 }

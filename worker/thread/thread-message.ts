@@ -1,4 +1,5 @@
 /** What a thread gets when it starts, and what it tells the main thread, each in a message of its own. */
+import type { MessagePort } from 'node:worker_threads'
 import type { TaskId } from '../../protocol/ids.js'
 import type { TaskRoute } from '../../client/in-task.js'
 import type { TaskOutcome } from './batch.js'
@@ -76,4 +77,6 @@ export interface ThreadData {
 export interface ThreadStarted {
   readonly type: 'started'
   readonly threadId: number
+  /** Where it looks for what is added to its batch. */
+  readonly additions: MessagePort
 }
