@@ -741,6 +741,23 @@ test('a maker that speaks when its value was let go, a copy of which was told of
   all.scheduler.expectEmpty()
 })
 
+test('a maker that speaks together with the last task that needed its value is to free it, too', () => {
+  const { all, owner, other, own, input, both } = meeting()
+  const [last] = all.client.submit(all.f, [{ inputs: [input] }])
+  assert.ok(tasksOf(takeRuns(other)).includes(last!), 'where its input is made')
+  owner.send({ type: 'copies-held', tasks: [input], sizes: [8] })
+  owner.finish([own, both])
+  all.client.release(own, input, both)
+  all.scheduler.skip()
+
+  other.finish([last!, input])
+  assert.deepEqual(owner.take('free-tasks').tasks, [input])
+  assert.deepEqual(other.take('free-tasks').tasks, [input])
+  all.client.release(last!)
+  assert.deepEqual(other.take('free-tasks').tasks, [last])
+  all.scheduler.expectEmpty()
+})
+
 test('of a report that names a task twice the worker holds one value, whether a copy was told of before or not', () => {
   for (const isFirst of [true, false]) {
     const { all, owner, other, own, input, both } = meeting()

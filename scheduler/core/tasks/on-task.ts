@@ -183,6 +183,11 @@ function onTasksFinished(state: SchedulerState, worker: WorkerRecord, message: T
     const late = lateHolding(task, worker)
     if (task.state.type !== 'processing' && late === undefined) {
       // Another task of this message was the last that needed it, or it is in there twice.
+      if (task.silent?.maker === worker) {
+        // Its value was let go where peers have it, and here nobody knew of it.
+        task.silent = undefined
+        workerOutboxOf(state, worker).addFree(task.id)
+      }
       if (isInline && page !== undefined) state.inline.drop(page)
       continue
     }
