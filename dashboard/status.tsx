@@ -92,6 +92,7 @@ function useView(): View {
   useEffect(() => {
     const onChange = (): void => setName(viewName())
     window.addEventListener('hashchange', onChange)
+    onChange() // Another view may have been chosen since this one was drawn.
     return () => window.removeEventListener('hashchange', onChange)
   }, [])
   return [...VIEWS, TASK].find((view) => view.name === name) ?? VIEWS[0]!

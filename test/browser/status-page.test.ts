@@ -103,6 +103,21 @@ suite('the status page in a browser', { skip: noBrowser() }, () => {
     }
   })
 
+  test('a view is shown that is chosen as soon as the page is drawn', async () => {
+    await using cluster = await LocalCluster.start({ workers: 1, threadsPerWorker: 1, logLevel: 'error' })
+    const page = await browser.open('about:blank')
+    await page.addInitScript(`
+      new MutationObserver((_, observer) => {
+        if (document.querySelector('nav') === null) return
+        observer.disconnect()
+        location.hash = '#/workers'
+      }).observe(document, { childList: true, subtree: true })
+    `)
+    await page.goto(cluster.statusPage)
+    await page.locator('nav a[aria-current=page][href="#/workers"]').waitFor()
+    await page.close()
+  })
+
   test('with no worker and no task each view says what to do', async () => {
     await using cluster = await LocalCluster.start({ workers: 1, threadsPerWorker: 1, logLevel: 'error' })
     const page = await browser.open(cluster.statusPage)
