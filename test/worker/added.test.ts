@@ -28,7 +28,7 @@ const GATE = new Future(taskId(arrayId(9), 99))
 const future = (place: number): Future => new Future(task(place))
 
 /** A thread whose tasks wait at a gate until the test has heard the one before them. */
-async function started(): Promise<{ readonly threads: PoolHarness; readonly open: () => void }> {
+async function started() {
   const threads = await PoolHarness.start()
   threads.store.put(GATE.task, encodeValue(new Int32Array(2 ** 18), { path: 'result', shared: true }))
   const gate = decodeValue(threads.store.get(GATE.task)!, { shared: true }) as Int32Array
@@ -36,7 +36,14 @@ async function started(): Promise<{ readonly threads: PoolHarness; readonly open
     Atomics.add(gate, 0, 1)
     Atomics.notify(gate, 0)
   }
-  return { threads, open }
+  return {
+    threads,
+    open,
+    /** Tasks that run `pass`: two that begin the batch, of which the second waits at the gate, and more. */
+    tasks: async (...more: readonly unknown[][]) =>
+      tasksOf(await threads.template(pass), [[0, 0, 'a'], [1, 0, 'b', GATE], ...more]),
+    [Symbol.asyncDispose]: () => threads[Symbol.asyncDispose](),
+  }
 }
 
 /**
@@ -77,17 +84,11 @@ async function runGrowing(
 
 suite('what is added to a batch that a thread runs', { timeout: 60_000 }, () => {
   test('runs behind it, with values of tasks before, and with its own code', async () => {
-    const thread = await started()
-    await using threads = thread.threads
-    const template = await threads.template(pass)
+    await using thread = await started()
+    const { threads } = thread
     const other = await threads.template((a: unknown[], b: unknown[]) => [a, b])
     const all = [
-      ...tasksOf(template, [
-        [0, 0, 'a'],
-        [1, 0, 'b', GATE],
-        [0, 0, 'c', future(0), future(1)],
-        [0, 0, 'd', future(2)],
-      ]),
+      ...(await thread.tasks([0, 0, 'c', future(0), future(1)], [0, 0, 'd', future(2)])),
       { ...tasksOf(other, [[future(1), future(3)]])[0]!, task: task(4) },
     ]
     const batch = await runGrowing(thread, all, 2, (added) => [
@@ -105,15 +106,9 @@ suite('what is added to a batch that a thread runs', { timeout: 60_000 }, () => 
   })
 
   test('is rung behind where that is wanted, and may be added to itself', async () => {
-    const thread = await started()
-    await using threads = thread.threads
-    const all = tasksOf(await threads.template(pass), [
-      [0, 0, 'a'],
-      [1, 0, 'b', GATE],
-      [0, 0, 'c'],
-      [2, 0, 'd', GATE],
-      [0, 0, 'e', future(2)],
-    ])
+    await using thread = await started()
+    const { threads } = thread
+    const all = await thread.tasks([0, 0, 'c'], [2, 0, 'd', GATE], [0, 0, 'e', future(2)])
     const batch = await runGrowing(thread, all, 2, (added) => {
       threads.onDoorbell = () => {
         threads.onDoorbell = () => undefined
@@ -126,13 +121,9 @@ suite('what is added to a batch that a thread runs', { timeout: 60_000 }, () => 
   })
 
   test('has the thread ring behind the last task before it, where that was wanted: the batch goes on', async () => {
-    const thread = await started()
-    await using threads = thread.threads
-    const all = tasksOf(await threads.template(pass), [
-      [0, 0, 'a'],
-      [1, 0, 'b', GATE],
-      [2, 0, 'c', GATE],
-    ])
+    await using thread = await started()
+    const { threads } = thread
+    const all = await thread.tasks([2, 0, 'c', GATE])
     const batch = await runGrowing(
       thread,
       all,
@@ -151,8 +142,8 @@ suite('what is added to a batch that a thread runs', { timeout: 60_000 }, () => 
   })
 
   test('is no part of another batch, which has its own', async () => {
-    const thread = await started()
-    await using threads = thread.threads
+    await using thread = await started()
+    const { threads } = thread
     const template = await threads.template(pass)
     // After a large value the batch ends, and what was added stays where it is.
     const first = tasksOf(template, [
@@ -173,8 +164,8 @@ suite('what is added to a batch that a thread runs', { timeout: 60_000 }, () => 
   })
 
   test('does not run in the next batch if it came too late', async () => {
-    const thread = await started()
-    await using threads = thread.threads
+    await using thread = await started()
+    const { threads } = thread
     const all = tasksOf(await threads.template(pass), [
       [0, 0, 'a'],
       [1, MAX_INLINE_RESULT_BYTES, 'b', GATE],
@@ -188,14 +179,8 @@ suite('what is added to a batch that a thread runs', { timeout: 60_000 }, () => 
   })
 
   test('does not run where something before it is missing', async () => {
-    const thread = await started()
-    await using threads = thread.threads
-    const all = tasksOf(await threads.template(pass), [
-      [0, 0, 'a'],
-      [1, 0, 'b', GATE],
-      [0, 0, 'c'],
-      [0, 0, 'd'],
-    ])
+    await using thread = await started()
+    const all = await thread.tasks([0, 0, 'c'], [0, 0, 'd'])
     const batch = await runGrowing(thread, all, 2, () => [
       { number: 1, before: all.slice(0, 3), tasks: all.slice(3) },
       { number: 1, before: all.slice(0, 1), tasks: all.slice(3) },
@@ -205,14 +190,9 @@ suite('what is added to a batch that a thread runs', { timeout: 60_000 }, () => 
   })
 
   test('does not run once its rest was taken back', async () => {
-    const thread = await started()
-    await using threads = thread.threads
-    const all = tasksOf(await threads.template(pass), [
-      [0, 0, 'a'],
-      [1, 0, 'b', GATE],
-      [0, 0, 'c'],
-      [0, 0, 'd'],
-    ])
+    await using thread = await started()
+    const { threads } = thread
+    const all = await thread.tasks([0, 0, 'c'], [0, 0, 'd'])
     let cutAt = 0
     const batch = await runGrowing(thread, all, 2, (added) => {
       cutAt = threads.lanes[0]!.takeBack(2)
@@ -223,8 +203,8 @@ suite('what is added to a batch that a thread runs', { timeout: 60_000 }, () => 
   })
 
   test('does not run behind a maker among the earlier ones that gave nothing', async () => {
-    const thread = await started()
-    await using threads = thread.threads
+    await using thread = await started()
+    const { threads } = thread
     const all = tasksOf(await threads.template(pass), [
       [0, 0, 'a'],
       [1, -1, GATE],
@@ -237,15 +217,8 @@ suite('what is added to a batch that a thread runs', { timeout: 60_000 }, () => 
   })
 
   test('ends the batch with a large value, at its place', async () => {
-    const thread = await started()
-    await using threads = thread.threads
-    const all = tasksOf(await threads.template(pass), [
-      [0, 0, 'a'],
-      [1, 0, 'b', GATE],
-      [0, 0, 'c'],
-      [0, MAX_INLINE_RESULT_BYTES],
-      [0, 0, 'e'],
-    ])
+    await using thread = await started()
+    const all = await thread.tasks([0, 0, 'c'], [0, MAX_INLINE_RESULT_BYTES], [0, 0, 'e'])
     const batch = await runGrowing(thread, all, 2, (added) => [added(3)])
     assert.ok(batch.end.type === 'replied')
     assert.equal(batch.end.reply.large?.place, 3)
@@ -253,14 +226,10 @@ suite('what is added to a batch that a thread runs', { timeout: 60_000 }, () => 
   })
 
   test('is to blame by its place where it ends the thread', async () => {
-    const thread = await started()
-    await using threads = thread.threads
+    await using thread = await started()
+    const { threads } = thread
     const exit = { ...tasksOf(await threads.template(() => process.exit(3)), [[]])[0]!, task: task(3) }
-    const [a, b, c] = tasksOf(await threads.template(pass), [
-      [0, 0, 'a'],
-      [1, 0, 'b', GATE],
-      [0, 0, 'c'],
-    ])
+    const [a, b, c] = await thread.tasks([0, 0, 'c'])
     const batch = await runGrowing(thread, [a!, b!, c!, exit, { ...c!, task: task(4) }], 2, (added) => [added(3)])
     assert.ok(batch.end.type === 'exited')
     assert.deepEqual(valuesOf(batch), [['a'], ['b'], ['c']])
@@ -268,18 +237,15 @@ suite('what is added to a batch that a thread runs', { timeout: 60_000 }, () => 
   })
 
   test('knows who it is, and is timed and told to stop by its own name', async () => {
-    const thread = await started()
-    await using threads = thread.threads
+    await using thread = await started()
+    const { threads } = thread
     const whoAmI = async function (url: string): Promise<unknown> {
       const { task: self } = (await import(url)) as typeof TaskModule
       const aborted = new Promise<void>((resolve) => self.signal.addEventListener('abort', () => resolve()))
       await aborted
       return { key: self.key, name: self.name, attempt: self.attempt, reason: String(self.signal.reason) }
     }
-    const [a, b] = tasksOf(await threads.template(pass), [
-      [0, 0, 'a'],
-      [1, 0, 'b', GATE],
-    ])
+    const [a, b] = await thread.tasks()
     const listening = { ...(await threads.template(whoAmI)), timeoutMs: 60_000 }
     const own = tasksOf(listening, [[TASK_MODULE], [TASK_MODULE]], ['one', 'two']).map((each, i) => ({
       ...each,

@@ -116,7 +116,7 @@ export function canGrow({ config }: WorkerState, { makers, needBytes }: Batch): 
 /** Is the thread to be given more before its batch ends, so that it goes on at once? */
 export function isRunningOut(state: WorkerState, batch: Batch, nowMs: number): boolean {
   if (!canGrow(state, batch) || batch.tail !== 'given' || nowMs < batch.growsAtMs) return false
-  if (state.lent.size > 0 || (batch.stops !== undefined && batch.stops.size > 0)) return false
+  if (state.lent.size > 0) return false
   if (batch.tasks.length >= MAX_GROWN_TASKS || nowMs - batch.beganAtMs > MAX_GROWN_MS) return false
   // If nothing is open the batch has ended, and that is about to be told.
   return batch.open > 0 && leftUs(batch, GROW_BELOW_US) <= GROW_BELOW_US

@@ -147,12 +147,10 @@ function takeTasks(state: WorkerState, maxCount: number, out: WorkerInstruction[
     if (task.template.timeoutMs > 0) isTimed = true
     tasks.push(task)
   }
-  // A worker that is paused takes one task at a time.
-  if (state.fetches.size === 0 || isPaused(state)) {
-    return { tasks, estimateUs, needBytes, isTimed, makers: undefined, hasMore }
-  }
   // What is ready and finds no room here is next: more of a chain before it would keep it waiting, and more behind that again.
-  if (behind !== undefined && state.ready.length > 0) {
+  const isOtherNext = behind !== undefined && state.ready.length > 0
+  // A worker that is paused takes one task at a time.
+  if (isOtherNext || state.fetches.size === 0 || isPaused(state)) {
     return { tasks, estimateUs, needBytes, isTimed, makers: undefined, hasMore }
   }
   const chain = new Chain(

@@ -35,10 +35,10 @@ export class ArgumentReader {
   /** Are all inputs of the task at `place` here? One that a task before it was to make may have failed. */
   hasInputsOf(place: number): boolean {
     const { inputs, inputCounts, madeInputs, taskIds } = this.#batch
-    if (madeInputs === undefined || place >= taskIds.length) return true
+    if (place >= taskIds.length) return true
     const first = this.#firstInputOf(place)
     for (let i = 0; i < (inputCounts[place] ?? 0); i++) {
-      const maker = madeInputs.get(inputs[first + i]!)
+      const maker = madeInputs?.get(inputs[first + i]!)
       if (maker !== undefined && this.#made?.get(maker) === undefined) return false
     }
     return true
