@@ -34,8 +34,8 @@ import { slotsToComeOf, takesNothingAhead, type WorkerRecord } from '../workers/
 const MAX_PER_WORKER = 300
 const MAX_PER_THREAD = 24
 /**
- * With more than that for each thread whose inputs have come it has only the latter: there is enough to do until the scheduler
- * has heard, and two workers that share so wide a step would give each other a great many values.
+ * With more than that for each thread whose inputs have come it has only the latter, unless it is the only worker: there is enough
+ * to do until the scheduler has heard, and two workers that share so wide a step would give each other a great many values.
  */
 const WIDE_PER_THREAD = 20
 /** When it has less than this part of what it may have it gets more: many at a time cost less. */
@@ -117,13 +117,13 @@ export function sendAhead(state: SchedulerState): void {
   // Workers and tasks that are added on the way are looked at too: a chain goes ahead as far as there is room.
   for (const worker of state.withNews) {
     // To foresee anew is to look at all it has: not for every few that it has done.
-    const hasFew = slotsToComeOf(worker) < REFILL_BELOW * mostOf(worker)
+    const hasFew = slotsToComeOf(worker) < REFILL_BELOW * mostOf(state, worker)
     if (hasFew) reforesee(state, worker)
-    if (!hasFew || !hasRoomAhead(worker, REFILL_BELOW)) state.withNews.delete(worker)
+    if (!hasFew || !hasRoomAhead(state, worker, REFILL_BELOW)) state.withNews.delete(worker)
   }
   for (const worker of state.withNews) {
     // Some wait for tasks that they submitted, and may be many.
-    let left = mostOf(worker)
+    let left = mostOf(state, worker)
     for (const task of worker.processing) if (left-- === 0 || !sendDependants(state, worker, task)) break
     for (const task of worker.ahead) if (!sendDependants(state, worker, task)) break
   }
@@ -132,7 +132,7 @@ export function sendAhead(state: SchedulerState): void {
 
 /** Returns false when the worker of the task has no room. */
 function sendDependants(state: SchedulerState, worker: WorkerRecord, task: Task): boolean {
-  if (!hasRoomAhead(worker)) return false
+  if (!hasRoomAhead(state, worker)) return false
   for (let i = 0; i < task.waiters.length && i < MAX_LINKS; i++) {
     const waiter = task.waiters[i]!
     if (!mayGoAhead(state, waiter)) continue
@@ -172,17 +172,17 @@ function chainOf(task: Task): WorkerRecord | undefined {
 }
 
 /** Has it less than `part` of what it may have? */
-function hasRoomAhead(worker: WorkerRecord, part = 1): boolean {
+function hasRoomAhead(state: SchedulerState, worker: WorkerRecord, part = 1): boolean {
   if (worker.isLeaving || takesNothingAhead(worker) || worker.reservedFor !== undefined) return false
   if (worker.argumentBytes >= MAX_AHEAD_BYTES) return false
   return (
-    slotsToComeOf(worker) < part * mostOf(worker) &&
+    slotsToComeOf(worker) < part * mostOf(state, worker) &&
     worker.queuedUs + worker.aheadUs < part * LOOK_AHEAD_US * worker.join.threads
   )
 }
 
-function mostOf({ processing, join }: WorkerRecord): number {
-  const isWide = processing.size > WIDE_PER_THREAD * join.threads
+function mostOf({ workers }: SchedulerState, { processing, join }: WorkerRecord): number {
+  const isWide = workers.size > 1 && processing.size > WIDE_PER_THREAD * join.threads
   return (isWide ? 0 : MAX_PER_WORKER) + MAX_PER_THREAD * join.threads
 }
 
@@ -249,7 +249,7 @@ function foresee(state: SchedulerState, task: Task): Forecast | undefined {
     best = { worker, endMs, isChained: isLong }
     bestMs = ms
   }
-  if (best === undefined || !hasRoomAhead(best.worker)) return undefined
+  if (best === undefined || !hasRoomAhead(state, best.worker)) return undefined
   // A chain takes one thread: of its time no more, however many threads there are.
   const isTooMuch = best.endMs > state.nowMs + LOOK_AHEAD_US / 1_000
   return isLong && (best.worker !== chain || isTooMuch) ? undefined : best
