@@ -275,27 +275,65 @@ test('of workers that do not listen, each has ahead what needs its own values on
   assert.deepEqual(workers.map((worker) => worker.takeTasks().length).sort(), [0, 7])
 })
 
-test('a worker with many tasks that may run has few ahead, unless it is the only one', () => {
-  for (const { workers: count, width, most } of [
-    { workers: 2, width: 40, most: 120 },
-    { workers: 2, width: 42, most: 21 },
-    { workers: 1, width: 42, most: 252 },
-  ]) {
-    const { client, f, workers } = cluster({ workers: count })
-    const ids = client.map(f, width)
-    const messages: HeardFromClient[] = []
-    let row = ids
-    while (messages.length < 5) {
-      const next = client.submission(
-        f,
-        row.map((input) => ({ inputs: [input] })),
-      )
-      messages.push(next.message)
-      row = next.ids
-    }
-    client.send(...messages)
-    for (const worker of workers) assert.equal(tasksOf(takeRuns(worker)).length, most)
+/** A map of so many tasks, and five rows of tasks that need one each of the row before. */
+function rows({ client, f }: Cluster, width: number): TaskId[] {
+  const ids = client.map(f, width)
+  const messages: HeardFromClient[] = []
+  let row = ids
+  while (messages.length < 5) {
+    const next = client.submission(
+      f,
+      row.map((input) => ({ inputs: [input] })),
+    )
+    messages.push(next.message)
+    row = next.ids
+    ids.push(...row)
   }
+  client.send(...messages)
+  return ids
+}
+
+test('a worker with many tasks that may run has few ahead, unless it is the only one', () => {
+  for (const { workers: count, width, sent } of [
+    { workers: 2, width: 40, sent: 120 },
+    { workers: 2, width: 42, sent: 21 },
+    { workers: 1, width: 42, sent: 252 },
+    { workers: 1, width: 60, sent: 324 },
+  ]) {
+    const all = cluster({ workers: count })
+    rows(all, width)
+    for (const worker of all.workers) assert.equal(tasksOf(takeRuns(worker)).length, sent)
+  }
+})
+
+test('a worker with many tasks that may run gets more ahead once the only other one wants to go', () => {
+  const all = cluster({ workers: 2 })
+  const [staying, leaving] = all.workers
+  rows(all, 60)
+  const has = tasksOf(takeRuns(staying!))
+  assert.equal(has.length, 30)
+  leaving!.send({ type: 'leaving' })
+  all.scheduler.skipAllBut('run-tasks')
+  staying!.finish(has.slice(0, 1))
+  assert.ok(tasksOf(takeRuns(staying!)).length > 100)
+})
+
+test('once another worker joins, the only one gets no more of a wide graph ahead, and they share what becomes ready', () => {
+  const all = cluster()
+  const [first] = all.workers
+  const ids = rows(all, 60)
+  const has = tasksOf(takeRuns(first!))
+  assert.equal(has.length, 324)
+  const second = all.scheduler.worker({ threads: 1 })
+  all.scheduler.skip()
+  for (let done = 0; done < 240; done += 60) first!.finish(has.slice(done, done + 60))
+  assert.deepEqual([...tasksOf(takeRuns(first!)), ...tasksOf(takeRuns(second))], [])
+
+  first!.finish(has.slice(240, 300))
+  const more = tasksOf(takeRuns(first!))
+  const shared = tasksOf(takeRuns(second))
+  assert.deepEqual(new Set([...more, ...shared]), new Set(ids.slice(324)))
+  assert.ok(shared.length > more.length, `they have ${more.length} and ${shared.length}`)
 })
 
 test('tasks of up to 150 µs go ahead, and up to 2 ms the next of a chain; a function that was never timed does not', () => {

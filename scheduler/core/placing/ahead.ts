@@ -34,7 +34,7 @@ import { slotsToComeOf, takesNothingAhead, type WorkerRecord } from '../workers/
 const MAX_PER_WORKER = 300
 const MAX_PER_THREAD = 24
 /**
- * With more than that for each thread whose inputs have come it has only the latter, unless it is the only worker: there is enough
+ * With more than that for each thread whose inputs have come it has only the latter, unless it is the only worker that stays: there is enough
  * to do until the scheduler has heard, and two workers that share so wide a step would give each other a great many values.
  */
 const WIDE_PER_THREAD = 20
@@ -181,8 +181,8 @@ function hasRoomAhead(state: SchedulerState, worker: WorkerRecord, part = 1): bo
   )
 }
 
-function mostOf({ workers }: SchedulerState, { processing, join }: WorkerRecord): number {
-  const isWide = workers.size > 1 && processing.size > WIDE_PER_THREAD * join.threads
+function mostOf({ stayingWorkers }: SchedulerState, { processing, join }: WorkerRecord): number {
+  const isWide = stayingWorkers > 1 && processing.size > WIDE_PER_THREAD * join.threads
   return (isWide ? 0 : MAX_PER_WORKER) + MAX_PER_THREAD * join.threads
 }
 
