@@ -122,6 +122,7 @@ export function drawWorld(options: WorldOptions): World {
     // What is retried may have ended after it was given up, and so may its inputs.
     finishedOnce: faults || crashes || isLossy || restarting > 0 || retrying + operating > 0 ? undefined : new Set(),
     letGo: new Set(),
+    goneOn: new Set(),
     leftBehind: new Set(),
     memoryRng,
     memoryLimits: memoryRng.pick([[2 ** 20], [2 ** 20, 4], [3, 6, 20], [1, 2]])!,

@@ -346,6 +346,10 @@ export class SimulatedWorker {
         if (instruction.message.type === 'task-exited') counts.exits++
         if (instruction.message.type === 'outputs-finished') counts.split += instruction.message.tasks.length
         if (instruction.message.type === 'tasks-finished') this.#noteFinished(instruction.message.tasks)
+        if (instruction.message.type === 'tasks-timed-out') {
+          const { tasks, goOn } = instruction.message
+          for (const place of goOn) this.#world.goneOn.add(tasks[place]!)
+        }
         this.#connection?.send(instruction.message)
         break
       case 'tell':

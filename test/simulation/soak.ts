@@ -254,8 +254,8 @@ function named(who: string, sizes: Sizes): Sizes {
 function forgetPast(world: World): void {
   assert.equal(world.limitedTasks.size, 0, 'tasks that have limits run on')
   world.known.length = 0
-  const { ranTasks, foreseen, letGo, leftBehind, cancelledKeys, hurriedKeys, flakes } = world
+  const { ranTasks, foreseen, letGo, goneOn, leftBehind, cancelledKeys, hurriedKeys, flakes } = world
   const { limitsOfTask, published, reach } = world
-  const sets = [ranTasks, letGo, leftBehind, cancelledKeys, hurriedKeys]
+  const sets = [ranTasks, letGo, goneOn, leftBehind, cancelledKeys, hurriedKeys]
   for (const kept of [...sets, foreseen, flakes, limitsOfTask, published, reach]) kept.clear()
 }

@@ -82,6 +82,8 @@ export interface World {
   readonly takenBack: ReadonlySet<TaskId>
   /** Tasks that clients let go of. They may run again, for whoever comes for them by their key. */
   readonly letGo: Set<TaskId>
+  /** Tasks of which a run went on when it had had its time, where nothing could stop it. */
+  readonly goneOn: Set<TaskId>
   /** Keys of scattered values that their client may not have brought to a worker before it left. */
   readonly leftBehind: Set<string>
   /** What a worker fetches at once. */
@@ -335,10 +337,10 @@ export function useUnits(world: World, limits: Needs['limits'], change: 1 | -1, 
 }
 
 function mayExceed(world: World): boolean {
-  const { hasDeaths, hasCrashes, cancelledKeys, stoppingKeys, counts, limitedTasks, letGo } = world
+  const { hasDeaths, hasCrashes, cancelledKeys, stoppingKeys, counts, limitedTasks, letGo, goneOn } = world
   if (hasDeaths || !hasCrashes) return hasDeaths
   if (cancelledKeys.size + stoppingKeys.size + counts.restarts > 0) return true
-  return [...limitedTasks.keys()].some((task) => letGo.has(task))
+  return [...limitedTasks.keys()].some((task) => letGo.has(task) || goneOn.has(task))
 }
 
 /** Something happens from outside, unless the program leaves it out. */
