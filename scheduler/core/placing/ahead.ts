@@ -34,8 +34,9 @@ import { slotsToComeOf, takesNothingAhead, type WorkerRecord } from '../workers/
 const MAX_PER_WORKER = 300
 const MAX_PER_THREAD = 24
 /**
- * With more than that for each thread whose inputs have come it has only the latter, unless it is the only worker that stays: there is enough
- * to do until the scheduler has heard, and two workers that share so wide a step would give each other a great many values.
+ * With more than that for each thread whose inputs have come it has only the latter, unless it is the only worker that stays:
+ * there is enough to do until the scheduler has heard, and two workers that share so wide a step would give each other a great
+ * many values.
  */
 const WIDE_PER_THREAD = 20
 /** When it has less than this part of what it may have it gets more: many at a time cost less. */
