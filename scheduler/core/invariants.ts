@@ -263,6 +263,11 @@ function checkWaiters(tasks: ReadonlySet<Task>): void {
 
 function checkWorkers(state: SchedulerState, tasks: ReadonlySet<Task>): void {
   const staying = [...state.workers.values()].filter(({ isLeaving }) => !isLeaving).length
+  const queuedUs = [...state.workers.values()].reduce((sum, worker) => sum + worker.queuedUs, 0)
+  assert(
+    Math.abs(queuedUs - state.queuedUs) < 1,
+    () => `workers have ${queuedUs} us, and ${state.queuedUs} is known of`,
+  )
   assert(staying === state.stayingWorkers, () => `${state.stayingWorkers} workers are said to stay, and ${staying} do`)
   assert(state.workersByName.size === state.workers.size, 'a worker that is gone still has its name')
   for (const worker of state.workers.values()) {

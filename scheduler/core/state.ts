@@ -52,6 +52,8 @@ export interface SchedulerConfig {
   readonly maxAheadUs?: number
   /** As that, of the next task of a chain. */
   readonly maxChainedUs?: number
+  /** When workers share a graph. Tests make it large, or small; see placing/ahead.ts. */
+  readonly sharedUs?: number
   /** So many rows of tasks must be left for each thread before they can wait. Tests make it small; see placing/patience.ts. */
   readonly rowsLeft?: number
 }
@@ -85,6 +87,8 @@ export interface SchedulerState {
   memoryLimitBytes: number
   /** How many threads they have. */
   threads: number
+  /** The estimated time of all that workers have and whose inputs have come: the sum of their `queuedUs`. */
+  queuedUs: number
   /** Bytes of the values for which a wanted dependant is still to run, each counted once. */
   awaitedBytes: number
   /** How many tasks with inputs workers have. */
@@ -216,6 +220,7 @@ export function createState(config: SchedulerConfig): SchedulerState {
     leaving: new Set(),
     memoryLimitBytes: 0,
     threads: 0,
+    queuedUs: 0,
     awaitedBytes: 0,
     consuming: 0,
     arrays: new Map(),

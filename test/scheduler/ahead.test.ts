@@ -336,6 +336,89 @@ test('once another worker joins, the only one gets no more of a wide graph ahead
   assert.ok(shared.length > more.length, `they have ${more.length} and ${shared.length}`)
 })
 
+/**
+ * A worker has so many tasks of 100 µs, the next of a chain is submitted behind one of them, and tasks that need two each; another
+ * worker has nothing.
+ */
+function uneven(width: number, { workers = 2 } = {}) {
+  const scheduler = new SchedulerHarness()
+  const busy = scheduler.worker({ threads: 1 })
+  const client = scheduler.client()
+  const f = client.define()
+  const [first] = client.map(f, 1)
+  busy.finish(busy.takeTasks(), { template: f, us: 100 })
+  const row = client.map(f, width)
+  // They are too few to be asked back for this one.
+  const idle = workers === 2 ? scheduler.worker({ threads: 1 }) : undefined
+  scheduler.skip()
+  const finish = (ids: readonly TaskId[]): void => {
+    busy.finish(ids, { template: f, us: 100 })
+  }
+  /** Of the first so many tasks of the row. */
+  const submit = (count = width): { next: TaskId; joins: TaskId[] } => {
+    const next = client.submission(f, [{ inputs: [first!, row[0]!] }])
+    const joins = client.submission(f, pairsOf(row.slice(1, count)))
+    client.send(next.message, joins.message)
+    return { next: next.ids[0]!, joins: joins.ids }
+  }
+  return { scheduler, busy, idle, client, f, row, finish, submit }
+}
+
+function pairsOf(row: readonly TaskId[]) {
+  return row.slice(1).map((input, i) => ({ inputs: [row[i]!, input] }))
+}
+
+test('a graph of which one worker has 0.6 ms more to do than if all took part is shared: only chains go ahead', () => {
+  for (const { width, workers, isShared } of [
+    { width: 12, workers: 2, isShared: false },
+    { width: 13, workers: 2, isShared: true },
+    { width: 20, workers: 1, isShared: false },
+  ]) {
+    const { busy, submit } = uneven(width, { workers })
+    const { next, joins } = submit()
+    const sent = tasksOf(takeRuns(busy))
+    assert.ok(sent.includes(next), 'the next of a chain goes ahead')
+    assert.deepEqual(sent.filter((id) => joins.includes(id)).length, isShared ? 0 : joins.length, `${width} tasks`)
+  }
+})
+
+test('tasks of a shared graph go to whoever is free when their inputs have come, and those behind them wait', () => {
+  const { scheduler, busy, idle, client, f, row, finish, submit } = uneven(13)
+  const { next, joins } = submit()
+  scheduler.skip()
+  finish([...row, next])
+  const counts = [busy, idle!].map((worker) => tasksOf(takeRuns(worker)).filter((id) => joins.includes(id)).length)
+  assert.equal(counts[0]! + counts[1]!, joins.length)
+  assert.ok(Math.min(...counts) >= 4, `they have ${counts.join(' and ')}`)
+  for (const passedMs of [49, 2]) {
+    scheduler.nowMs += passedMs
+    client.submit(f, pairsOf(joins))
+    assert.deepEqual([...takeRuns(busy), ...takeRuns(idle!)], [])
+  }
+})
+
+test('a graph is shared until 50 ms after one worker could do alone what is ready', () => {
+  for (const { ready, isShared } of [
+    { ready: 8, isShared: false },
+    { ready: 9, isShared: true },
+  ]) {
+    const { scheduler, busy, client, row, finish, submit } = uneven(13)
+    const { next, joins } = submit()
+    client.release(next, ...joins)
+    scheduler.skip()
+    finish(row.slice(ready))
+    scheduler.skip()
+    const isAhead = (): boolean => {
+      const more = submit(ready).joins
+      return tasksOf(takeRuns(busy)).some((id) => more.includes(id))
+    }
+    scheduler.nowMs += 49
+    assert.equal(isAhead(), false, `${ready} tasks, 49 ms later`)
+    scheduler.nowMs += 1
+    assert.equal(isAhead(), !isShared, `${ready} tasks, 50 ms later`)
+  }
+})
+
 test('tasks of up to 150 µs go ahead, and up to 2 ms the next of a chain; a function that was never timed does not', () => {
   for (const { us, needs, goesAhead } of [
     { us: 150, needs: 2, goesAhead: true },

@@ -21,6 +21,8 @@ const WEAVE_SEEDS = 2 ** 27
 const GROW_SEEDS = 2 ** 30
 /** Seeds of how long tasks may be that go ahead. */
 const AHEAD_SEEDS = 2 ** 28
+/** Seeds of when workers share a graph. */
+const SHARED_SEEDS = 2 ** 31
 /** Seeds of how many rows of tasks are left before they can wait. */
 const PATIENCE_SEEDS = 2 ** 29
 
@@ -72,6 +74,7 @@ export function drawWorld(options: WorldOptions): World {
     takenBack,
     replaceAtBytes,
     maxAheadUs: new Rng(seed + AHEAD_SEEDS).pick([24_000, 24_000, 0])!,
+    sharedUs: new Rng(seed + SHARED_SEEDS).pick([Infinity, Infinity, 1_000])!,
     rowsLeft: new Rng(seed + PATIENCE_SEEDS).pick([0, 0.1, 4])!,
   })
   const operating = operatorRng.pick([0, 0, 0, 0.3])!

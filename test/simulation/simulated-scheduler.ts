@@ -124,6 +124,8 @@ export interface SimulatedSchedulerOptions {
   readonly replaceAtBytes?: number | undefined
   /** Of functions that take longer, only chains go ahead. */
   readonly maxAheadUs: number
+  /** So much more one worker has than all on average when they share a graph. */
+  readonly sharedUs: number
   /** So many rows of tasks are left for each thread before they can wait. */
   readonly rowsLeft: number
 }
@@ -164,9 +166,9 @@ export class SimulatedScheduler {
     this.#options = options
     this.#agenda = agenda
     this.#rng = rng
-    const { maxInlineCacheBytes, maxAheadUs, rowsLeft } = options
+    const { maxInlineCacheBytes, maxAheadUs, sharedUs, rowsLeft } = options
     const keepsState = keptBy !== undefined
-    this.#state = createState({ ...CONFIG, maxInlineCacheBytes, maxAheadUs, rowsLeft, keepsState })
+    this.#state = createState({ ...CONFIG, maxInlineCacheBytes, maxAheadUs, sharedUs, rowsLeft, keepsState })
     this.#loop = this.#newLoop(rng.fork())
     this.#journal = new SimulatedJournal({ agenda, rng: crashRng, keptBy: keptBy ?? 'system' })
     this.#journal.replaceBy(this.#snapshot())

@@ -62,6 +62,8 @@ export interface ClientRecord {
   /** The units of limits that it waits for or has, by its own numbers. */
   readonly unitRequests: Map<number, UnitRequest>
   readonly outbox: ClientOutbox
+  /** Until then all workers take part in each step of its graph, see placing/ahead.ts. */
+  sharesUntilMs: number
   /** When it was last told that tasks finished, and when it will be of those in its outbox if it is in `state.clientsWithNews`. */
   toldNewsAtMs: number
   newsDueMs: number

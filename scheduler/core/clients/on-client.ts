@@ -67,6 +67,7 @@ export function addClient(
     outbox: new ClientOutbox(),
     toldNewsAtMs: -Infinity,
     newsDueMs: Infinity,
+    sharesUntilMs: -Infinity,
     isDirty: false,
   }
   state.clients.set(id, client)

@@ -44,7 +44,7 @@ export function give(state: SchedulerState, task: Task, worker: WorkerRecord): v
   const { demand, statistics } = task.template
   if (demand?.needs.threads === 0) worker.ioTasks++
   else if (statistics.meanUs === undefined) worker.untimed++
-  else worker.queuedUs += statistics.meanUs
+  else setQueued(state, worker, worker.queuedUs + statistics.meanUs)
   if (demand !== undefined) take(state, demand, worker)
   reorder(state, worker)
 }
@@ -65,10 +65,10 @@ export function unassign(state: SchedulerState, task: Task, worker: WorkerRecord
   const { demand, statistics } = task.template
   if (demand?.needs.threads === 0) worker.ioTasks -= isSuspended ? 0 : 1
   else if (statistics.meanUs === undefined) worker.untimed--
-  else worker.queuedUs -= statistics.meanUs
+  else setQueued(state, worker, worker.queuedUs - statistics.meanUs)
   if (isSuspended) worker.extraSlots += furtherThreadsOf(task)
   if (demand !== undefined) giveBack(state, demand, worker)
-  if (worker.processing.size === 0 || worker.queuedUs < 0) recountLoad(worker)
+  if (worker.processing.size === 0 || worker.queuedUs < 0) recountLoad(state, worker)
 }
 
 /**
@@ -137,6 +137,12 @@ export function giveBackAll(state: SchedulerState, worker: WorkerRecord): void {
   for (const demand of worker.lingering.values()) giveBack(state, demand, worker)
 }
 
+/** The estimated time of what the worker has, see `WorkerRecord`. */
+export function setQueued(state: SchedulerState, worker: WorkerRecord, us: number): void {
+  state.queuedUs += us - worker.queuedUs
+  worker.queuedUs = us
+}
+
 /** Two attempts of a task may end on one worker at the same time. */
 export function attemptLabel(id: TaskId, attempt: number): string {
   return `${id} ${attempt}`
@@ -146,15 +152,16 @@ export function attemptLabel(id: TaskId, attempt: number): string {
  * Counts the load afresh. The mean moves between a task's coming and its going, so the sum drifts; it is set right when
  * that is cheap, when the mean has moved much, or when the sum is plainly wrong.
  */
-export function recountLoad(worker: WorkerRecord): void {
-  worker.queuedUs = 0
+export function recountLoad(state: SchedulerState, worker: WorkerRecord): void {
+  let queuedUs = 0
   worker.untimed = 0
   for (const { template } of worker.processing) {
     const { meanUs } = template.statistics
     if (template.demand?.needs.threads === 0) continue
     if (meanUs === undefined) worker.untimed++
-    else worker.queuedUs += meanUs
+    else queuedUs += meanUs
   }
+  setQueued(state, worker, queuedUs)
   worker.patientUs = 0
   for (const { template } of worker.patient.keys()) worker.patientUs += template.statistics.meanUs ?? 0
   worker.aheadUs = 0

@@ -169,7 +169,8 @@ function onTasksFinished(state: SchedulerState, worker: WorkerRecord, message: T
   }
   // All tasks leave before the first is finished: what that sets off must see the worker's true load.
   for (const task of current) unassign(state, task, worker)
-  if (noteTimings(state, worker, message, current) || worker.processing.size <= CHEAP_TO_RECOUNT) recountLoad(worker)
+  if (noteTimings(state, worker, message, current) || worker.processing.size <= CHEAP_TO_RECOUNT)
+    recountLoad(state, worker)
   let inlineCount = 0
   for (const place of places) if (hasEntry(message, place)) inlineCount++
   const page = inlineCount > 0 ? state.inline.add(ownBytes(values.bytes), inlineCount) : undefined
@@ -221,7 +222,8 @@ function onOutputsFinished(state: SchedulerState, worker: WorkerRecord, message:
   if (fault !== undefined) return fault
   const current = producers.filter((task) => task !== undefined)
   for (const task of current) unassign(state, task, worker)
-  if (noteTimings(state, worker, message, current) || worker.processing.size <= CHEAP_TO_RECOUNT) recountLoad(worker)
+  if (noteTimings(state, worker, message, current) || worker.processing.size <= CHEAP_TO_RECOUNT)
+    recountLoad(state, worker)
   state.totals.finished += current.length
   state.finishRate.add(current.length, state.nowMs)
   finishOutputs(state, worker, message, producers)

@@ -13,8 +13,10 @@ const MAX_LISTED = 100
 export function dumpOf(state: SchedulerState): string {
   return JSON.stringify({
     status: statusOf(state),
-    clients: [...state.clients.values()].map(({ id, name, arrays, templates, codes, replicated, isDirty }) => {
-      return { id, name, arrays: arrays.size, templates: templates.size, codes: codes.size, replicated, isDirty }
+    clients: [...state.clients.values()].map((client) => {
+      const { id, name, arrays, templates, codes, replicated, sharesUntilMs, isDirty } = client
+      const sizes = { arrays: arrays.size, templates: templates.size, codes: codes.size }
+      return { id, name, ...sizes, replicated, isSharing: state.nowMs < sharesUntilMs, isDirty }
     }),
     workers: [...state.workers.values()].map(describeWorker),
     demands: [...state.demands.values()].map(({ label, capable, fitting, taken, templates }) => {

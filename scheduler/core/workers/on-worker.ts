@@ -2,7 +2,7 @@
 import { ARRAY_LEASE, arrayId, type WorkerId } from '../../../protocol/ids.js'
 import type { Join } from '../../../protocol/messages/worker.js'
 import { enlistAll } from '../placing/ahead.js'
-import { endRecall, forgetLeft, giveBackAll } from '../placing/assignment.js'
+import { endRecall, forgetLeft, giveBackAll, setQueued } from '../placing/assignment.js'
 import { notePastLease } from '../clients/client-record.js'
 import { TASKS_OF_A_WORKER } from '../durable/journal-record.js'
 import { enterDemands, quitDemands } from '../placing/demand.js'
@@ -182,6 +182,7 @@ export function onWorkerLeft(state: SchedulerState, id: WorkerId, reason: string
   // Tasks that wait again may have named it.
   state.withNews.delete(worker)
   worker.processing.clear()
+  setQueued(state, worker, 0)
   worker.suspended.clear()
   worker.lingering.clear()
   endEvacuation(state, worker)
