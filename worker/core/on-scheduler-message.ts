@@ -1,6 +1,8 @@
 /** What the scheduler says. Late or needless news is an ordinary case here, never an assertion. */
 import { unreachable } from '../../common/assert.js'
+import { ownBytes } from '../../common/packed.js'
 import type { TaskId, TemplateId, WorkerId } from '../../protocol/ids.js'
+import type { WorkerTemplate } from '../../protocol/messages/worker.js'
 import type { Heard } from './events.js'
 import type { WorkerInstruction } from './instructions.js'
 import { dropValue, returnTask } from './let-go.js'
@@ -22,7 +24,7 @@ export function onSchedulerMessage(state: WorkerState, message: Heard, nowMs: nu
       out.push({ type: 'store-code', define: message })
       break
     case 'define-template':
-      state.templates.set(message.template, { ...message, meanUs: undefined, meanBytes: 0 })
+      defineTemplate(state, message)
       break
     case 'forget-templates':
       for (const template of message.templates) state.templates.delete(template as TemplateId)
@@ -70,6 +72,12 @@ export function onSchedulerMessage(state: WorkerState, message: Heard, nowMs: nu
     default:
       unreachable(message)
   }
+}
+
+/** Its constants go to a thread with each batch, as they are here: what they came in would go along, all of it. */
+function defineTemplate(state: WorkerState, message: WorkerTemplate): void {
+  const constants = ownBytes(message.constants)
+  state.templates.set(message.template, { ...message, constants, meanUs: undefined, meanBytes: 0 })
 }
 
 function freeTask(state: WorkerState, id: TaskId, nowMs: number, out: WorkerInstruction[]): void {
