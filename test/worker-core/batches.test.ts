@@ -6,8 +6,6 @@ import { ARRAY_CAPACITY, templateId } from '../../protocol/ids.js'
 import { MAX_INLINE_RESULT_BYTES } from '../../protocol/limits.js'
 import { PLAIN, task, tasks, WorkerHarness } from '../support/worker-harness.js'
 
-const OTHER = templateId(2)
-
 test('a task whose function was never timed is a batch of its own', () => {
   const worker = new WorkerHarness()
   worker.run(tasks(3))
@@ -357,11 +355,12 @@ test('code is stored before the first task that needs it, and tasks of refused c
 test('constants go to threads without the message that they came in', () => {
   for (const constants of [Uint8Array.of(1, 2, 3), new Uint8Array(0)]) {
     const worker = new WorkerHarness()
+    const template = templateId(2)
     const { meanUs: _us, meanBytes: _bytes, ...plain } = worker.state.templates.get(PLAIN)!
     const message = new Uint8Array(64 * 1024)
     message.set(constants, 1_000)
-    worker.tell({ ...plain, template: OTHER, constants: message.subarray(1_000, 1_000 + constants.length) })
-    worker.run([task(0)], { template: OTHER })
+    worker.tell({ ...plain, template, constants: message.subarray(1_000, 1_000 + constants.length) })
+    worker.run([task(0)], { template })
     const [sent] = worker.takeInstruction('run-batch').tasks
     assert.deepEqual(sent!.template.constants, constants)
     assert.equal(sent!.template.constants.buffer.byteLength, constants.length)

@@ -74,7 +74,10 @@ export function onSchedulerMessage(state: WorkerState, message: Heard, nowMs: nu
   }
 }
 
-/** Its constants go to a thread with each batch, as they are here: what they came in would go along, all of it. */
+/**
+ * What is kept of it must not keep the whole message: that would also go to a thread with each batch, for a view that is posted takes all the
+ * memory that it is of.
+ */
 function defineTemplate(state: WorkerState, message: WorkerTemplate): void {
   const constants = ownBytes(message.constants)
   state.templates.set(message.template, { ...message, constants, meanUs: undefined, meanBytes: 0 })
